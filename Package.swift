@@ -1,0 +1,134 @@
+// swift-tools-version: 6.2
+// The rooms of docs/ARCHITECTURE.md as SwiftPM targets. Arrows point down only; Tests/TidyTests checks that.
+import PackageDescription
+
+let warningsAreErrors: [SwiftSetting] = [.treatAllWarnings(as: .error), .swiftLanguageMode(.v6)]
+
+func room(_ name: String, path: String? = nil, resources: [Resource]? = nil, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", resources: resources,
+        swiftSettings: warningsAreErrors)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: warningsAreErrors)
+}
+
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+
+let package = Package(
+    name: "swiftlet",
+    products: [
+        .executable(name: "swiftlet", targets: ["Swiftlet"]),
+        .executable(name: "swiftlet-sandbox", targets: ["swiftlet-sandbox"]),
+    ],
+    dependencies: [
+        // The master's HTTPS front: the Swift server that fits the language best, and a watch path beside it.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        // TLS with client certificates.
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        // The agent's, the command line's and RunK's way to any Kubernetes API server.
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        // Certificates of the cluster's own authority.
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.21.1"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        // Manifests, kubeconfig and kuscia.yaml are YAML.
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // System libraries
+        .systemLibrary(name: "CSQLite", path: "Sources/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CSeccomp", path: "Sandbox/CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        // Linux calls that Swift's Glibc module lacks (pidfd, epoll, pipe2): declarations only, no policy.
+        .target(name: "CLinux", path: "Sources/CLinux"),
+
+        // Models: values only
+        room("JSON"),
+        room("KubernetesModel", ["JSON"]),
+        room("KusciaModel", ["JSON", "KubernetesModel"]),
+
+        // Pure cores
+        room("Scheduling", ["KubernetesModel"]),
+        room("Orchestration", ["JSON", "KubernetesModel", "KusciaModel"]),
+        room("AgentCore", ["JSON", "KubernetesModel", "KusciaModel"]),
+
+        // Client and store
+        room("KubernetesClient", ["JSON", "KubernetesModel", logging, .product(name: "Yams", package: "Yams")]),
+        room("KubernetesClientHTTP", [
+            "JSON", "KubernetesModel", "KubernetesClient", logging, nioCore,
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        ]),
+        room("ResourceStore", ["JSON", "KubernetesModel", "CSQLite", logging]),
+        room("PKI", [
+            .product(name: "X509", package: "swift-certificates"),
+            .product(name: "Crypto", package: "swift-crypto"),
+        ]),
+
+        // The master
+        room("APIServer", [
+            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", "PKI", logging, nioCore, nioPosix,
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            .product(name: "Hummingbird", package: "hummingbird"),
+            .product(name: "HummingbirdTLS", package: "hummingbird"),
+            .product(name: "X509", package: "swift-certificates"),
+            .product(name: "Crypto", package: "swift-crypto"),
+            .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+        ]),
+        room("Controllers", [
+            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "Orchestration", "Scheduling", logging,
+        ]),
+
+        // The node
+        room("RuntimeInterface", ["KubernetesModel"]),
+        room("Cgroups", ["KubernetesModel"]),
+        room("ImageStore", ["JSON", "KubernetesModel"]),
+        room("SandboxPolicy", path: "Sandbox/SandboxPolicy", ["JSON", "KubernetesModel", "CSeccomp"]),
+        room("RunP", path: "Runtimes/RunP", [
+            "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
+        ]),
+        room("Agent", [
+            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", logging,
+        ]),
+
+        // Executables
+        .executableTarget(name: "swiftlet-sandbox", path: "Sandbox/launcher", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])]),
+        .executableTarget(
+            name: "Swiftlet",
+            dependencies: [
+                "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "KubernetesClientHTTP", "ResourceStore", "PKI",
+                "APIServer", "Controllers", "Orchestration", "Agent", "AgentCore", "RuntimeInterface", "RunP", "Cgroups", "ImageStore",
+                "CLinux", "swiftlet-sandbox", logging,
+                .product(name: "Yams", package: "Yams"),
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            path: "Sources/Swiftlet", swiftSettings: warningsAreErrors),
+
+        // Tests
+        tests("JSONTests", ["JSON"]),
+        tests("KubernetesModelTests", ["JSON", "KubernetesModel", "KusciaModel"]),
+        tests("ResourceStoreTests", ["JSON", "ResourceStore"]),
+        tests("SchedulingTests", ["Scheduling", "KubernetesModel"]),
+        tests("OrchestrationTests", ["JSON", "Orchestration", "KusciaModel", "KubernetesModel"]),
+        tests("AgentCoreTests", ["JSON", "AgentCore", "KubernetesModel", "KusciaModel"]),
+        tests("KubernetesClientTests", ["JSON", "KubernetesClient", "KubernetesModel"]),
+        tests("APIServerTests", [
+            "JSON", "APIServer", "ResourceStore", "PKI", "KubernetesClient", "KubernetesClientHTTP", "KubernetesModel", "KusciaModel",
+        ]),
+        tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesModel", "KusciaModel"]),
+        tests("CgroupsTests", ["Cgroups"]),
+        tests("SandboxPolicyTests", ["SandboxPolicy", "JSON"]),
+        tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesModel", "RuntimeInterface"]),
+        tests("RuntimeContractTests", ["RunP", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),
+        tests("EndToEndTests", ["JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "CLinux", "Swiftlet", "swiftlet-sandbox"]),
+        tests("TidyTests", []),
+    ]
+)

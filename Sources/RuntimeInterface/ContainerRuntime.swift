@@ -1,0 +1,285 @@
+// The contract between the Agent and whatever runs containers on this machine, in CRI's words. Every verb is idempotent:
+// repeating it after a crash in between leads to the same state. Runtimes/README.md has the contract as a table.
+
+/// What a pod sandbox needs to exist: the identity that the pod's containers share.
+public struct PodSandboxConfig: Sendable, Hashable, Codable {
+    public var podUID: String
+    public var namespace: String
+    public var name: String
+    public var hostname: String
+    /// `uid` of the record's directory, below which the runtime may keep its own files. Absolute path.
+    public var stateDirectory: String
+    /// Container logs are written below it. Absolute path.
+    public var logDirectory: String
+    /// Lines of the task's /etc/hosts beside localhost and the pod itself: address -> names.
+    public var hostAliases: [HostAlias]
+    public var nameservers: [String]
+    public var searches: [String]
+    /// The pod-wide limits; the sum of the containers' when the pod gives none.
+    public var limits: RuntimeLimits
+    public var annotations: [String: String]
+
+    public init(
+        podUID: String, namespace: String, name: String, hostname: String, stateDirectory: String, logDirectory: String,
+        hostAliases: [HostAlias] = [], nameservers: [String] = [], searches: [String] = [], limits: RuntimeLimits = .init(),
+        annotations: [String: String] = [:]
+    ) {
+        self.podUID = podUID
+        self.namespace = namespace
+        self.name = name
+        self.hostname = hostname
+        self.stateDirectory = stateDirectory
+        self.logDirectory = logDirectory
+        self.hostAliases = hostAliases
+        self.nameservers = nameservers
+        self.searches = searches
+        self.limits = limits
+        self.annotations = annotations
+    }
+}
+
+public struct HostAlias: Sendable, Hashable, Codable {
+    public var ip: String
+    public var hostnames: [String]
+
+    public init(ip: String, hostnames: [String]) {
+        self.ip = ip
+        self.hostnames = hostnames
+    }
+}
+
+/// Limits as a kernel understands them; nil is "no limit of its own".
+public struct RuntimeLimits: Sendable, Hashable, Codable {
+    /// Bytes of memory, page cache and tmpfs included.
+    public var memoryBytes: Int64?
+    /// Thousandths of a CPU.
+    public var cpuMillis: Int64?
+    /// Processes and threads together.
+    public var pids: Int64?
+    /// Bytes of log that are kept; what is over is dropped and counted.
+    public var logBytes: Int64?
+    /// Bytes of the private /tmp (tmpfs, charged to the task's memory).
+    public var tmpBytes: Int64?
+
+    public init(
+        memoryBytes: Int64? = nil, cpuMillis: Int64? = nil, pids: Int64? = nil, logBytes: Int64? = nil, tmpBytes: Int64? = nil
+    ) {
+        self.memoryBytes = memoryBytes
+        self.cpuMillis = cpuMillis
+        self.pids = pids
+        self.logBytes = logBytes
+        self.tmpBytes = tmpBytes
+    }
+}
+
+/// A directory or file of the machine that the container sees.
+public struct ContainerMount: Sendable, Hashable, Codable {
+    public var hostPath: String
+    public var containerPath: String
+    public var readOnly: Bool
+
+    public init(hostPath: String, containerPath: String, readOnly: Bool) {
+        self.hostPath = hostPath
+        self.containerPath = containerPath
+        self.readOnly = readOnly
+    }
+}
+
+/// One container to create. `image` is resolved by the runtime's image store.
+public struct ContainerConfig: Sendable, Hashable, Codable {
+    public var name: String
+    /// Counts the restarts of this container in its pod, from 0; part of the log's file name.
+    public var attempt: Int
+    public var image: String
+    /// Replaces the image's entrypoint when not empty.
+    public var command: [String]
+    /// Replaces the image's arguments when not empty.
+    public var args: [String]
+    /// In order; later ones win. The image's own environment comes before these.
+    public var environment: [EnvironmentVariable]
+    public var workingDirectory: String?
+    public var mounts: [ContainerMount]
+    public var limits: RuntimeLimits
+    public var readOnlyRootFilesystem: Bool
+    public var runAsUser: Int64?
+    public var runAsGroup: Int64?
+    /// "RuntimeDefault", "Unconfined" (only where the node permits) or "Localhost/NAME".
+    public var seccompProfile: String
+    /// Absolute path of the log; CRI format.
+    public var logPath: String
+
+    public init(
+        name: String, attempt: Int = 0, image: String, command: [String] = [], args: [String] = [],
+        environment: [EnvironmentVariable] = [], workingDirectory: String? = nil, mounts: [ContainerMount] = [],
+        limits: RuntimeLimits = .init(), readOnlyRootFilesystem: Bool = true, runAsUser: Int64? = nil, runAsGroup: Int64? = nil,
+        seccompProfile: String = "RuntimeDefault", logPath: String
+    ) {
+        self.name = name
+        self.attempt = attempt
+        self.image = image
+        self.command = command
+        self.args = args
+        self.environment = environment
+        self.workingDirectory = workingDirectory
+        self.mounts = mounts
+        self.limits = limits
+        self.readOnlyRootFilesystem = readOnlyRootFilesystem
+        self.runAsUser = runAsUser
+        self.runAsGroup = runAsGroup
+        self.seccompProfile = seccompProfile
+        self.logPath = logPath
+    }
+}
+
+public struct EnvironmentVariable: Sendable, Hashable, Codable {
+    public var name: String
+    public var value: String
+
+    public init(name: String, value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// How a container came to its end, as the kernel told it.
+public struct ContainerExit: Sendable, Hashable, Codable {
+    /// 0-255; 128 + signal when a signal ended it (137 for an OOM kill).
+    public var exitCode: Int
+    public var signal: Int?
+    public var oomKilled: Bool
+    /// Kubernetes' reason: Completed, Error, OOMKilled, StartError (128), ContainerStatusUnknown, DeadlineExceeded.
+    public var reason: String
+    public var message: String?
+    /// Unix nanoseconds.
+    public var startedAt: Int64
+    public var finishedAt: Int64
+    public var usage: ContainerUsage
+
+    public init(
+        exitCode: Int, signal: Int? = nil, oomKilled: Bool = false, reason: String, message: String? = nil, startedAt: Int64,
+        finishedAt: Int64, usage: ContainerUsage = .init()
+    ) {
+        self.exitCode = exitCode
+        self.signal = signal
+        self.oomKilled = oomKilled
+        self.reason = reason
+        self.message = message
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.usage = usage
+    }
+}
+
+/// What a container used so far, or in all once it ended.
+public struct ContainerUsage: Sendable, Hashable, Codable {
+    public var cpuNanoseconds: Int64
+    public var peakMemoryBytes: Int64
+    public var currentMemoryBytes: Int64
+
+    public init(cpuNanoseconds: Int64 = 0, peakMemoryBytes: Int64 = 0, currentMemoryBytes: Int64 = 0) {
+        self.cpuNanoseconds = cpuNanoseconds
+        self.peakMemoryBytes = peakMemoryBytes
+        self.currentMemoryBytes = currentMemoryBytes
+    }
+}
+
+///     created --> running --> exited
+///        \____________________^   (start failed: StartError)
+public enum ContainerPhase: Sendable, Hashable, Codable {
+    case created
+    /// `startedAt` in Unix nanoseconds.
+    case running(pid: Int32, startedAt: Int64)
+    case exited(ContainerExit)
+    /// The record says that it ran, nobody can say how it ended (e.g. the machine was rebooted meanwhile).
+    case unknown(reason: String)
+}
+
+public struct ContainerID: Sendable, Hashable, Codable, CustomStringConvertible {
+    /// Pod's UID; its sandbox' id too.
+    public var podUID: String
+    public var name: String
+    public var attempt: Int
+
+    public init(podUID: String, name: String, attempt: Int) {
+        self.podUID = podUID
+        self.name = name
+        self.attempt = attempt
+    }
+
+    /// Unique on the machine; used for directories and cgroups.
+    public var description: String { "\(podUID)_\(name)_\(attempt)" }
+}
+
+public struct ContainerStatusReport: Sendable, Hashable, Codable {
+    public var id: ContainerID
+    public var phase: ContainerPhase
+    public var image: String
+    public var logPath: String
+
+    public init(id: ContainerID, phase: ContainerPhase, image: String, logPath: String) {
+        self.id = id
+        self.phase = phase
+        self.image = image
+        self.logPath = logPath
+    }
+}
+
+/// Tells the agent that a container changed without being asked (it ended). The agent asks `status` for the facts.
+public struct ContainerEvent: Sendable, Hashable {
+    public var id: ContainerID
+
+    public init(id: ContainerID) { self.id = id }
+}
+
+/// Why a verb failed. `stage` says where in it, e.g. "mount(bind /data)".
+public enum RuntimeError: Error, Sendable, Hashable, CustomStringConvertible {
+    case notFound(String)
+    /// The request cannot be carried out as given: a wrong field, an image that is not there.
+    case invalid(field: String, reason: String)
+    /// Nothing wrong with the request; may be tried again.
+    case unavailable(stage: String, reason: String)
+    /// The machine cannot enforce what is asked for.
+    case unenforceable(String)
+    case imageNotPresent(String)
+
+    public var description: String {
+        switch self {
+        case .notFound(let what): "not found: \(what)"
+        case .invalid(let field, let reason): "\(field): \(reason)"
+        case .unavailable(let stage, let reason): "\(stage): \(reason)"
+        case .unenforceable(let what): "this machine cannot enforce \(what)"
+        case .imageNotPresent(let image): "image \(image) is not present on this node"
+        }
+    }
+}
+
+/// What runs containers: RunP, RunC. A runtime knows nothing of the Agent.
+public protocol ContainerRuntime: Sendable {
+    /// "runp", "runc": the node's `runtime` and the RuntimeClass handler.
+    var name: String { get }
+
+    /// Finds what a former agent left running under the same state directory, before any other verb. Returns every
+    /// container that has a record, in whatever phase.
+    func adopt() async throws -> [ContainerStatusReport]
+
+    func runPodSandbox(_ config: PodSandboxConfig) async throws
+    /// Ends the pod's containers, whole trees, at once. The records stay.
+    func stopPodSandbox(podUID: String) async throws
+    /// Removes everything of the pod: records, cgroups, mounts. Not its logs. Fails while a container runs.
+    func removePodSandbox(podUID: String) async throws
+
+    func createContainer(podUID: String, config: ContainerConfig) async throws -> ContainerID
+    /// Returns once the task's own program was started (exec succeeded), or with the phase `exited` StartError.
+    func startContainer(_ id: ContainerID) async throws
+    /// SIGTERM, then after `graceSeconds` SIGKILL to the whole tree. Returns when it ended.
+    func stopContainer(_ id: ContainerID, graceSeconds: Int) async throws
+    func removeContainer(_ id: ContainerID) async throws
+
+    /// nil when there is no record of it.
+    func status(_ id: ContainerID) async throws -> ContainerStatusReport?
+    func list() async throws -> [ContainerStatusReport]
+    func usage(_ id: ContainerID) async throws -> ContainerUsage
+
+    /// Called on an unspecified thread for each change; must return quickly. Set once, before `adopt`.
+    func onEvent(_ handler: @escaping @Sendable (ContainerEvent) -> Void) async
+}
