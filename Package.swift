@@ -72,8 +72,9 @@ let package = Package(
         ]),
 
         // The master
-        room("APIServer", [
-            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", "PKI", logging, nioCore, nioPosix,
+        room("APIServer", ["JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", logging]),
+        room("APIServerHTTP", [
+            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "APIServer", "PKI", logging, nioCore, nioPosix,
             .product(name: "NIOHTTP1", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "Hummingbird", package: "hummingbird"),
@@ -104,7 +105,7 @@ let package = Package(
             name: "Swiftlet",
             dependencies: [
                 "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "KubernetesClientHTTP", "ResourceStore", "PKI",
-                "APIServer", "Controllers", "Orchestration", "Agent", "AgentCore", "RuntimeInterface", "RunP", "Cgroups", "ImageStore",
+                "APIServer", "APIServerHTTP", "Controllers", "Orchestration", "Agent", "AgentCore", "RuntimeInterface", "RunP", "Cgroups", "ImageStore",
                 "CLinux", "swiftlet-sandbox", logging,
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -120,8 +121,9 @@ let package = Package(
         tests("OrchestrationTests", ["JSON", "Orchestration", "KusciaModel", "KubernetesModel"]),
         tests("AgentCoreTests", ["JSON", "AgentCore", "KubernetesModel", "KusciaModel"]),
         tests("KubernetesClientTests", ["JSON", "KubernetesClient", "KubernetesModel"]),
-        tests("APIServerTests", [
-            "JSON", "APIServer", "ResourceStore", "PKI", "KubernetesClient", "KubernetesClientHTTP", "KubernetesModel", "KusciaModel",
+        tests("APIServerTests", ["JSON", "APIServer", "ResourceStore", "KubernetesClient", "KubernetesModel", "KusciaModel"]),
+        tests("APIServerHTTPTests", [
+            "JSON", "APIServer", "APIServerHTTP", "ResourceStore", "PKI", "KubernetesClient", "KubernetesClientHTTP", "KubernetesModel", "KusciaModel",
         ]),
         tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesModel", "KusciaModel"]),
         tests("CgroupsTests", ["Cgroups"]),
