@@ -1,1 +1,40 @@
-int main(void) { return 0; }
+// swiftlet-sandbox: executes launch plans and supervises their tasks. Policy is elsewhere (SandboxPolicy).
+#define _GNU_SOURCE
+#include "init.h"
+#include "plan.h"
+#include "supervise.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static int usage(void) {
+    fputs("usage: swiftlet-sandbox supervise --plan FILE --state-dir DIR [--foreground]\n"
+          "       swiftlet-sandbox kill --state-dir DIR [--grace MILLISECONDS]\n"
+          "       swiftlet-sandbox check --plan FILE\n", stderr);
+    return 64;
+}
+
+static int check(const char *path) {
+    struct plan_error error;
+    if (plan_read(path, &error)) return 0;
+    fprintf(stderr, "%s:%u: %s\n", path, error.line, error.reason);
+    return 1;
+}
+
+int main(int argc, char **argv) {
+    init_title_area(argv[0], argc ? (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]) : 0);
+    const char *plan = NULL, *directory = NULL, *grace = NULL;
+    int foreground = 0;
+    if (argc < 2) return usage();
+    for (int i = 2; i < argc; i++) {
+        const char **value = !strcmp(argv[i], "--plan") ? &plan : !strcmp(argv[i], "--state-dir") ? &directory
+                             : !strcmp(argv[i], "--grace") ? &grace : NULL;
+        if (value && i + 1 < argc) *value = argv[++i];
+        else if (!strcmp(argv[i], "--foreground")) foreground = 1;
+        else return usage();
+    }
+    if (!strcmp(argv[1], "supervise") && plan && directory) return supervise(plan, directory, foreground);
+    if (!strcmp(argv[1], "kill") && directory) return supervise_kill(directory, grace);
+    if (!strcmp(argv[1], "check") && plan) return check(plan);
+    return usage();
+}

@@ -1,0 +1,23 @@
+// Who the task is: its user namespace, ids and (absent) capabilities.
+#pragma once
+#include "plan.h"
+#include "failure.h"
+
+// Makes a user namespace with the plan's id maps and returns a descriptor of it; -1 when the plan wants none,
+// -2 with `failure` set when it could not be made.
+int identity_make_user_namespace(const struct plan *plan, struct failure *failure);
+
+// Host ids of the task's user, for what it must own outside its namespace (its output pipes).
+void identity_host_ids(const struct plan *plan, uint32_t *uid, uint32_t *gid);
+
+// Enters the user namespace. Entering fills the capability sets again, so it stands before they are emptied.
+void identity_enter_user_namespace(int user_namespace);
+
+// Takes the plan's ids: uid, gid, supplementary groups.
+void identity_become(const struct operation *user);
+
+// Empties the bounding and ambient sets. Needs CAP_SETPCAP, so it stands before the change of user.
+void identity_drop_bounding_set(void);
+
+// Empties permitted, effective and inheritable.
+void identity_drop_capabilities(void);

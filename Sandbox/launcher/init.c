@@ -1,0 +1,125 @@
+// The child of the clone. It stays as pid 1 of the task so that orphans are reaped and default signal actions work
+// for the payload (pid 1 would ignore them), and it holds no privilege once the payload is started.
+#define _GNU_SOURCE
+#include "init.h"
+#include "failure.h"
+#include "identity.h"
+#include "mounts.h"
+#include "payload.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char *title;
+static size_t title_bytes;
+
+void init_title_area(char *start, size_t bytes) {
+    title = start;
+    title_bytes = bytes;
+}
+
+static void set_title(void) {
+    static const char name[] = "init";
+    if (title_bytes < sizeof name) return;
+    memset(title, 0, title_bytes);
+    memcpy(title, name, sizeof name);
+    prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+static void bring_loopback_up(void) {
+    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0) fail(errno, "loopback");
+    close(fd);
+}
+
+// Everything from the root file system to the host name, in plan order.
+static void build_jail(const struct launch *launch) {
+    const struct plan *plan = launch->plan;
+    const struct operation *owner = plan_find(plan, OP_OWNER);
+    struct root root = {.fd = -1, .user_namespace = launch->user_namespace};
+    if (owner) {
+        root.owner_uid = (uint32_t)plan_number(owner->argument[0]);
+        root.owner_gid = (uint32_t)plan_number(owner->argument[1]);
+    }
+    // Joined first: what the set-up itself allocates (tmpfs pages) is already the task's own.
+    cgroups_join(launch->cgroups);
+    // After joining, or the namespace's root would be the supervisor's group.
+    if (plan_has_namespace(plan, "cgroup") && unshare(CLONE_NEWCGROUP) < 0) fail(errno, "namespace(cgroup)");
+    if (plan_has_namespace(plan, "mount")) mounts_make_private();
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operation[i];
+        if (op->kind >= OP_ROOT_TMPFS && op->kind <= OP_PIVOT) mounts_apply(&root, op);
+        else if (op->kind == OP_HOSTNAME && sethostname(op->argument[0], strlen(op->argument[0])) < 0) fail(errno, "hostname");
+        else if (op->kind == OP_LOOPBACK) bring_loopback_up();
+    }
+}
+
+// Gives up what init no longer needs: it takes the payload's own identity, so that it may signal it and nothing more.
+static void settle(const struct launch *launch) {
+    const struct plan *plan = launch->plan;
+    const struct operation *user = plan_find(plan, OP_USER);
+    if (launch->user_namespace >= 0) identity_enter_user_namespace(launch->user_namespace);
+    identity_drop_bounding_set();
+    if (user) identity_become(user);
+    identity_drop_capabilities();
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(errno, "init(no-new-privs)");
+    // Same ids as the payload: not dumpable, so that the payload can neither trace it nor read its memory.
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(errno, "init(dumpable)");
+    if (!plan_has_namespace(plan, "pid")) prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    // The task dies with its supervisor: nobody else would notice its end. After the change of ids, which clears it.
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail(errno, "init(parent death signal)");
+    struct pollfd lifeline = {.fd = launch->lifeline};
+    if (poll(&lifeline, 1, 0) != 0) _exit(126);  // it died before the line above
+}
+
+_Noreturn static void reap(pid_t payload, int status_pipe, const sigset_t *signals) {
+    for (;;) {
+        int signal = sigwaitinfo(signals, NULL);
+        if (signal > 0 && signal != SIGCHLD) kill(payload, signal);
+        int status;
+        pid_t pid;
+        while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+            if (pid != payload) continue;
+            // The end of the payload is the end of the task: leaving the pid namespace kills whatever is left in it.
+            _exit(write(status_pipe, &status, sizeof status) == (ssize_t)sizeof status ? 0 : 126);
+        }
+    }
+}
+
+_Noreturn void init_run(const struct launch *launch) {
+    sigset_t signals;
+    sigfillset(&signals);
+    sigprocmask(SIG_SETMASK, &signals, NULL);
+    if (setsid() < 0) fail(errno, "init(setsid)");
+    set_title();
+    build_jail(launch);
+    pid_t payload = fork();
+    if (payload < 0) fail(errno, "fork");
+    if (payload == 0) {
+        close(launch->status);
+        close(launch->lifeline);
+        payload_run(launch->plan, launch->user_namespace, launch->out, launch->err);
+    }
+    int status_pipe = launch->status;
+    settle(launch);
+    close(launch->out);
+    close(launch->err);
+    if (launch->user_namespace >= 0) close(launch->user_namespace);
+    for (int i = 0; i < launch->cgroups->count; i++) {
+        close(launch->cgroups->group[i].join);
+        close(launch->cgroups->group[i].directory);
+    }
+    plan_release((struct plan *)(uintptr_t)launch->plan);
+    close(failure_pipe);  // last: its end of file tells the supervisor that init stands
+    reap(payload, status_pipe, &signals);
+}

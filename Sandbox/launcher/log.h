@@ -1,0 +1,33 @@
+// The task's output as a CRI log: "2026-11-21T04:00:00.123456789Z stdout F line".
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+// A longer line is written in parts tagged P, the last one F (CRI's own bound).
+#define LOG_LINE_MAX 16384
+
+struct log_file {
+    char path[1024];
+    int fd;
+    uint64_t limit;    // bytes of one file; 0: no limit. At the limit the file becomes PATH.1, which is replaced.
+    uint64_t size;     // bytes in the present file
+    uint64_t total;    // bytes written in all
+    uint64_t dropped;  // bytes of output that could not be written (disk full)
+    int torn;          // the last write stopped inside a line
+};
+
+struct log_stream {
+    int fd;            // read end of a pipe, non-blocking; -1 after its end
+    const char *name;  // "stdout" or "stderr"
+    size_t filled;
+    char bytes[LOG_LINE_MAX];
+};
+
+// 0, or -1 with errno.
+int log_open(struct log_file *log, const char *path, uint64_t limit);
+
+// Reads once and writes the complete lines. Returns bytes read, 0 at the end of the stream, -1 when nothing is there.
+int log_pump(struct log_file *log, struct log_stream *stream);
+
+// Writes what is left of an unfinished line and closes the stream.
+void log_finish(struct log_file *log, struct log_stream *stream);

@@ -1,0 +1,16 @@
+// Building the task's root file system out of detached mounts.
+#pragma once
+#include "plan.h"
+
+// The root under construction. `user_namespace` is the descriptor for idmapped mounts, or -1.
+struct root {
+    int fd;
+    int user_namespace;
+    uint32_t owner_uid, owner_gid;
+};
+
+// Makes the mount namespace private to this task: nothing propagates in or out.
+void mounts_make_private(void);
+
+// Carries out one operation from OP_ROOT_TMPFS to OP_PIVOT; ends the process through fail() when it cannot.
+void mounts_apply(struct root *root, const struct operation *op);

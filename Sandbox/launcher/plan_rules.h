@@ -1,0 +1,9 @@
+// What each operation's arguments may be and in which order operations stand.
+#pragma once
+#include "plan.h"
+
+int rules_kind(const char *name, enum operation_kind *kind);
+// A reason why the operation is not well formed, or NULL.
+const char *rules_check_operation(const struct operation *op);
+// A reason why the plan as a whole is not consistent, or NULL; `line` says where.
+const char *rules_check_plan(const struct plan *plan, uint32_t *line);

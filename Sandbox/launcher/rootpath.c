@@ -1,0 +1,76 @@
+// openat2(RESOLVE_IN_ROOT) is the only way by which the launcher walks the task's file system.
+#define _GNU_SOURCE
+#include "rootpath.h"
+#include "failure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static int open_beneath(int root, const char *path, unsigned long long flags) {
+    struct open_how how = {.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+int rootpath_open(int root, const char *path) { return open_beneath(root, path, 0); }
+
+// A directory beneath the root, made component by component where missing.
+static int open_or_make_directory(int root, const char *path) {
+    int fd = open_beneath(root, path, O_DIRECTORY);
+    if (fd >= 0 || errno != ENOENT) return fd;
+    char prefix[PATH_MAX];
+    int parent = open_beneath(root, "/", O_DIRECTORY);
+    for (const char *at = path; parent >= 0 && *at;) {
+        const char *component = at + 1;
+        size_t length = strcspn(component, "/");
+        size_t upto = (size_t)(component - path) + length;
+        memcpy(prefix, path, upto);
+        prefix[upto] = 0;
+        if (length) {
+            char name[NAME_MAX + 1];
+            if (length > NAME_MAX) { errno = ENAMETOOLONG; close(parent); return -1; }
+            memcpy(name, component, length);
+            name[length] = 0;
+            if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST) { int e = errno; close(parent); errno = e; return -1; }
+            close(parent);
+            parent = open_beneath(root, prefix, O_DIRECTORY);
+        }
+        at = component + length;
+    }
+    return parent;
+}
+
+int rootpath_parent(int root, const char *path, const char **name) {
+    const char *slash = strrchr(path, '/');
+    char directory[PATH_MAX];
+    size_t length = (size_t)(slash - path);
+    memcpy(directory, path, length);
+    directory[length] = 0;
+    *name = slash + 1;
+    if (!**name) fail(EINVAL, "path(%s)", path);
+    int fd = open_or_make_directory(root, length ? directory : "/");
+    if (fd < 0) fail(errno, "path(parent of %s)", path);
+    return fd;
+}
+
+int rootpath_target(int root, const char *path, int directory) {
+    int fd;
+    if (directory) {
+        fd = open_or_make_directory(root, path);
+    } else {
+        const char *name;
+        int parent = rootpath_parent(root, path, &name);
+        int made = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        if (made < 0 && errno != EEXIST) fail(errno, "mountpoint(%s)", path);
+        if (made >= 0) close(made);
+        close(parent);
+        fd = open_beneath(root, path, 0);
+    }
+    if (fd < 0) fail(errno, "mountpoint(%s)", path);
+    return fd;
+}

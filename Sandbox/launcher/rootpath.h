@@ -1,0 +1,11 @@
+// Opening and making paths beneath a root that may hold hostile symbolic links.
+#pragma once
+
+// O_PATH descriptor of an existing path beneath the root, or -1 with errno.
+int rootpath_open(int root, const char *path);
+
+// O_PATH descriptor of the parent directory of `path`, made where missing; `name` is set to the last component.
+int rootpath_parent(int root, const char *path, const char **name);
+
+// O_PATH descriptor of the place to mount on: made as a directory or an empty file where missing.
+int rootpath_target(int root, const char *path, int directory);

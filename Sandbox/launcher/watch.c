@@ -1,0 +1,156 @@
+// The supervisor's loop. It sleeps in poll(2) unless the task writes, ends, or is to be stopped.
+#define _GNU_SOURCE
+#include "watch.h"
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// Output that is still in the pipes after the last process died; a descriptor passed to a stranger must not hold us.
+#define DRAIN_DEADLINE_MS 2000
+// Members that SIGKILL reached but that sit in an uninterruptible call.
+#define KILL_DEADLINE_MS 10000
+
+enum { STDOUT, STDERR, SIGNALS, STATUS, INIT, WATCHED };
+
+struct ending {
+    int have_status, status;  // of the payload
+    int64_t kill_at;          // monotonic ms; 0: not asked to stop
+};
+
+void watch_prepare(struct task *task) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGPIPE);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    sigdelset(&set, SIGPIPE);
+    task->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+static void signal_init(struct task *task, int signal) { syscall(SYS_pidfd_send_signal, task->init, signal, NULL, 0); }
+
+// The time to stop in: the control file's, else the plan's.
+static int64_t grace(const struct task *task) {
+    char text[32] = {0};
+    int fd = openat(task->directory, GRACE_FILE, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return task->grace_ms;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0 || text[0] < '0' || text[0] > '9') return task->grace_ms;
+    int64_t value = strtoll(text, NULL, 10);
+    return value > 86400000 ? 86400000 : value;
+}
+
+static void on_signals(struct task *task, struct ending *ending) {
+    struct signalfd_siginfo info;
+    while (read(task->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGHUP) continue;
+        int64_t kill_at = timestamp_monotonic_ms() + grace(task);
+        // A second request may shorten the time, never lengthen it.
+        if (!ending->kill_at || kill_at < ending->kill_at) ending->kill_at = kill_at;
+        if (!task->state.stop_requested) signal_init(task, SIGTERM);
+        task->state.stop_requested = 1;
+    }
+}
+
+static void pump(struct task *task, int n) {
+    struct log_stream *stream = &task->stream[n];
+    int bytes = log_pump(&task->log, stream);
+    if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR)) log_finish(&task->log, stream);
+}
+
+// Runs until init is gone.
+static void follow(struct task *task, struct ending *ending) {
+    for (;;) {
+        struct pollfd fds[WATCHED] = {
+            [STDOUT] = {task->stream[0].fd, POLLIN, 0}, [STDERR] = {task->stream[1].fd, POLLIN, 0},
+            [SIGNALS] = {task->signals, POLLIN, 0},     [STATUS] = {task->status, POLLIN, 0},
+            [INIT] = {task->init, POLLIN, 0}};
+        int timeout = -1;
+        if (ending->kill_at) {
+            int64_t left = ending->kill_at - timestamp_monotonic_ms();
+            if (left <= 0) { signal_init(task, SIGKILL); ending->kill_at = 0; }
+            else timeout = left > 3600000 ? 3600000 : (int)left;
+        }
+        if (poll(fds, WATCHED, timeout) < 0) continue;
+        if (fds[SIGNALS].revents) on_signals(task, ending);
+        if (fds[STDOUT].revents) pump(task, 0);
+        if (fds[STDERR].revents) pump(task, 1);
+        if (fds[STATUS].revents) {
+            if (read(task->status, &ending->status, sizeof ending->status) == (ssize_t)sizeof ending->status) ending->have_status = 1;
+            close(task->status);
+            task->status = -1;
+        }
+        if (fds[INIT].revents) return;
+    }
+}
+
+static void drain(struct task *task) {
+    int64_t deadline = timestamp_monotonic_ms() + DRAIN_DEADLINE_MS;
+    while (task->stream[0].fd >= 0 || task->stream[1].fd >= 0) {
+        int64_t left = deadline - timestamp_monotonic_ms();
+        struct pollfd fds[2] = {{task->stream[0].fd, POLLIN, 0}, {task->stream[1].fd, POLLIN, 0}};
+        if (left <= 0 || poll(fds, 2, (int)left) == 0) break;
+        for (int i = 0; i < 2; i++)
+            if (fds[i].revents) pump(task, i);
+    }
+    for (int i = 0; i < 2; i++)
+        if (task->stream[i].fd >= 0) log_finish(&task->log, &task->stream[i]);
+}
+
+// Without a pid namespace, or with one that is slow to die: nobody of the task's cgroups stays.
+static void sweep_cgroups(struct task *task) {
+    int64_t deadline = timestamp_monotonic_ms() + KILL_DEADLINE_MS;
+    while (cgroups_kill(&task->cgroups) > 0 && timestamp_monotonic_ms() < deadline) poll(NULL, 0, 5);
+}
+
+static void reap_init(struct task *task, struct ending *ending) {
+    siginfo_t info = {0};
+    struct rusage usage;
+    memset(&usage, 0, sizeof usage);
+    // Own status record: a payload that init reaped reported through the pipe; else init itself was ended.
+    while (syscall(SYS_waitid, P_PIDFD, task->init, &info, WEXITED, &usage) < 0 && errno == EINTR) {}
+    if (!ending->have_status && task->status >= 0)
+        ending->have_status = read(task->status, &ending->status, sizeof ending->status) == (ssize_t)sizeof ending->status;
+    if (!ending->have_status) ending->status = SIGKILL;  // as a wait status: killed by SIGKILL
+    struct cgroup_usage *u = &task->state.usage;
+    cgroups_read_usage(&task->cgroups, u);
+    // Without cgroups the kernel's sums over the reaped processes are the next best.
+    int64_t user = (int64_t)usage.ru_utime.tv_sec * 1000000000 + usage.ru_utime.tv_usec * 1000;
+    int64_t system = (int64_t)usage.ru_stime.tv_sec * 1000000000 + usage.ru_stime.tv_usec * 1000;
+    if (u->cpu_user_ns < 0) u->cpu_user_ns = user;
+    if (u->cpu_system_ns < 0) u->cpu_system_ns = system;
+    if (u->cpu_total_ns < 0) u->cpu_total_ns = user + system;
+    if (u->memory_peak_bytes < 0) u->memory_peak_bytes = (int64_t)usage.ru_maxrss * 1024;
+}
+
+void watch(struct task *task) {
+    struct ending ending = {0};
+    // Its own pipes and files stay; what the launch left on standard descriptors goes.
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (int fd = 0; fd < 3 && null >= 0; fd++) dup2(null, fd);
+    if (null > 2) close(null);
+    follow(task, &ending);
+    sweep_cgroups(task);
+    drain(task);
+    reap_init(task, &ending);
+    task->state.finished_at = timestamp_now();
+    task->state.phase = "exited";
+    if (WIFSIGNALED(ending.status)) task->state.signal = WTERMSIG(ending.status);
+    task->state.exit_code = task->state.signal ? 128 + task->state.signal : WEXITSTATUS(ending.status);
+    // The one line that must not be lost; a full disk may clear up again.
+    for (int attempt = 0; attempt < 60 && state_write(task->directory, &task->state, &task->cgroups, &task->log, 1) < 0; attempt++)
+        poll(NULL, 0, 1000);
+}
