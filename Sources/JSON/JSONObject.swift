@@ -1,0 +1,102 @@
+// The members of a JSON object in the order in which they were written.
+
+/// An ordered map from member name to value. Look-up is linear: objects in manifests have few members.
+/// Two objects are equal when they have the same members in any order (RFC 8259 gives order no meaning).
+public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral, Sequence {
+    public typealias Element = (key: String, value: JSONValue)
+
+    /// Above this many members, comparisons build a hash index rather than search linearly.
+    static let linearSearchLimit = 16
+
+    private var members: [Element]
+
+    public init() { members = [] }
+
+    /// A later pair replaces an earlier one of the same name.
+    public init(_ pairs: some Sequence<(String, JSONValue)>) {
+        self.init(merging: pairs.map { (key: $0.0, value: $0.1) })
+    }
+
+    public init(_ dictionary: [String: JSONValue]) {
+        members = dictionary.map { (key: $0.key, value: $0.value) }.sorted { $0.key < $1.key }
+    }
+
+    public init(dictionaryLiteral elements: (String, JSONValue)...) { self.init(elements) }
+
+    /// For callers that know the names to be distinct, as the tape does.
+    init(distinct members: [Element]) { self.members = members }
+
+    private init(merging pairs: [Element]) {
+        var position: [String: Int] = [:]
+        members = []
+        members.reserveCapacity(pairs.count)
+        for pair in pairs {
+            if let known = position[pair.key] {
+                members[known].value = pair.value
+            } else {
+                position[pair.key] = members.count
+                members.append(pair)
+            }
+        }
+    }
+
+    public var count: Int { members.count }
+    public var isEmpty: Bool { members.isEmpty }
+    public var keys: [String] { members.map(\.key) }
+    public var values: [JSONValue] { members.map(\.value) }
+
+    public func makeIterator() -> IndexingIterator<[Element]> { members.makeIterator() }
+
+    public func contains(key: String) -> Bool { index(of: key) != nil }
+
+    /// Setting keeps the place of an existing member and appends a new one; setting nil removes.
+    public subscript(key: String) -> JSONValue? {
+        get { index(of: key).map { members[$0].value } }
+        set {
+            guard let newValue else {
+                removeValue(forKey: key)
+                return
+            }
+            if let index = index(of: key) {
+                members[index].value = newValue
+            } else {
+                members.append((key, newValue))
+            }
+        }
+    }
+
+    @discardableResult
+    public mutating func removeValue(forKey key: String) -> JSONValue? {
+        guard let index = index(of: key) else { return nil }
+        return members.remove(at: index).value
+    }
+
+    private func index(of key: String) -> Int? { members.firstIndex { $0.key == key } }
+}
+
+extension JSONObject: Hashable {
+    public static func == (left: JSONObject, right: JSONObject) -> Bool {
+        guard left.count == right.count else { return false }
+        if left.count > linearSearchLimit {
+            let index = Dictionary(right.members.map { ($0.key, $0.value) }, uniquingKeysWith: { first, _ in first })
+            return left.members.allSatisfy { index[$0.key] == $0.value }
+        }
+        return left.members.allSatisfy { right[$0.key] == $0.value }
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        // Order must not matter, so the members' hashes are combined by a commutative operation.
+        var combined = 0
+        for member in members {
+            var one = Hasher()
+            one.combine(member.key)
+            one.combine(member.value)
+            combined ^= one.finalize()
+        }
+        hasher.combine(combined)
+    }
+}
+
+extension JSONObject: CustomStringConvertible {
+    public var description: String { JSONValue.object(self).serializedString() }
+}
