@@ -104,9 +104,5 @@ int state_write(int directory, const struct task_state *state, const struct cgro
     int good = write(fd, t.bytes, t.length) == (ssize_t)t.length && (!durable || fsync(fd) == 0);
     close(fd);
     if (!good || renameat(directory, "state.json.tmp", directory, "state.json") < 0) return -1;
-    if (durable) {
-        int self = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (self >= 0) { fsync(self); close(self); }
-    }
     return 0;
 }

@@ -19,6 +19,7 @@ struct task_state {
 uint64_t state_process_start(pid_t pid);
 void state_read_boot_id(char text[64]);
 
-// Replaces state.json in one step. `durable`: survives a power cut too (costs an fsync). 0 or -1.
+// Replaces state.json in one step. `durable`: the contents reach the disk before the name does (an fsync), so that
+// a power cut leaves the old record or the new one, never a torn one. 0 or -1.
 int state_write(int directory, const struct task_state *state, const struct cgroups *groups, const struct log_file *log,
                 int durable);

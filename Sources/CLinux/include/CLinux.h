@@ -1,4 +1,18 @@
-// Linux calls that Swift's Glibc module lacks: thin wrappers, no policy.
+// Linux calls that Swift's Glibc module lacks: thin wrappers, no policy. Each returns what the call returns, with errno set.
 #pragma once
 #include <sys/types.h>
+
 int clinux_pidfd_open(pid_t pid, unsigned flags);
+int clinux_pidfd_send_signal(int pidfd, int signal);
+
+/// Reaps the child behind a pidfd without waiting: 1 reaped (`status` is a wait status), 0 still running, -1 errno.
+int clinux_wait_pidfd(int pidfd, int *status);
+
+/// posix_spawn in a session of its own, all signals default and unblocked, descriptors above 2 closed.
+/// `out` and `err` become descriptors 1 and 2; -1 means /dev/null, as descriptor 0 always is. 0 or an errno value.
+int clinux_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], int out, int err);
+
+/// open(2) and flock(2) with plain arguments: both are variadic or shadowed by a struct in Swift.
+int clinux_open(const char *path, int flags, mode_t mode);
+int clinux_openat(int directory, const char *path, int flags, mode_t mode);
+int clinux_flock(int fd, int operation);
