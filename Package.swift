@@ -100,7 +100,11 @@ let package = Package(
         ]),
 
         // Executables
-        .executableTarget(name: "swiftlet-sandbox", path: "Sandbox/launcher", cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])]),
+        .executableTarget(
+            name: "swiftlet-sandbox", path: "Sandbox/launcher",
+            cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
+            // Plain C, linked static and without Swift's runtime: one such process lives as long as each task.
+            linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
         .executableTarget(
             name: "Swiftlet",
             dependencies: [

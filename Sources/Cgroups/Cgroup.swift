@@ -88,11 +88,14 @@ public struct Cgroup: Sendable, Hashable {
     public func set(_ limits: CgroupLimits) throws(CgroupError) {
         let version2 = host.layout == .version2
         if let bytes = limits.memoryBytes {
+            let swap = file(.memory, "memory.memsw.limit_in_bytes")
+            // v1 keeps memory <= memory+swap at all times: when the limit is raised, the sum has to go first.
+            if !version2, let swap { try? CgroupFile.write("\(bytes)", to: swap) }
             try write("\(bytes)", .memory, version2 ? "memory.max" : "memory.limit_in_bytes")
             if version2, let path = file(.memory, "memory.swap.max"), CgroupFile.exists(path) {
                 try CgroupFile.write("0", to: path)
-            } else if !version2, let path = file(.memory, "memory.memsw.limit_in_bytes"), CgroupFile.exists(path) {
-                try CgroupFile.write("\(bytes)", to: path)
+            } else if !version2, let swap, CgroupFile.exists(swap) {
+                try CgroupFile.write("\(bytes)", to: swap)
             }
         }
         if let millis = limits.cpuMillis {
