@@ -1,0 +1,64 @@
+// The host view: the read-only part of this machine that a task may see. A list with reasons; what is not here is absent.
+
+enum HostView {
+    private static let readOnlyTree: MountFlags = [.readOnly, .noSuid, .noDev]
+
+    /// Programs and libraries. Not id-mapped: the task has only what the host grants to "others", so a file that the
+    /// host keeps to its root stays unreadable for the task's root too.
+    private static let programs = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"]
+
+    /// Of /etc only what programs need to start and to check certificates: no accounts, keys or host configuration.
+    private static let configuration = [
+        "/etc/alternatives",  // Debian's links to the chosen interpreter or tool
+        "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",  // where the dynamic linker looks
+        "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates.conf", "/etc/pki/tls/certs",  // public certificates
+        "/etc/localtime", "/etc/timezone",
+        "/etc/protocols", "/etc/services", "/etc/gai.conf", "/etc/host.conf",  // getaddrinfo(3)
+        "/etc/mime.types", "/etc/magic",
+    ]
+
+    static func operations(additionalReadOnlyPaths: [String]) -> [LaunchOperation] {
+        let programs: [LaunchOperation] = programs.map {
+            .bind(source: $0, path: $0, flags: [readOnlyTree, .optional, .copyLink])
+        }
+        let configuration: [LaunchOperation] = configuration.map {
+            .bind(source: $0, path: $0, flags: [readOnlyTree, .noExec, .optional])
+        }
+        let additional: [LaunchOperation] = additionalReadOnlyPaths.map { .bind(source: $0, path: $0, flags: readOnlyTree) }
+        return programs + configuration + additional
+    }
+}
+
+enum DeviceFileSystem {
+    /// Nodes that every container runtime gives: no data of the machine flows through them. (runtime-spec, "Default Devices")
+    private static let nodes = ["null", "zero", "full", "random", "urandom", "tty"]
+
+    static func operations(sharedMemoryBytes: Int64, owner: UInt32) -> [LaunchOperation] {
+        nodes.map { .device($0) } + [
+            .symlink(target: "/proc/self/fd", path: "/dev/fd"),
+            .symlink(target: "/proc/self/fd/0", path: "/dev/stdin"),
+            .symlink(target: "/proc/self/fd/1", path: "/dev/stdout"),
+            .symlink(target: "/proc/self/fd/2", path: "/dev/stderr"),
+            // Bounded in inodes too: empty files cost kernel memory.
+            .tmpfs(
+                path: "/dev/shm",
+                options: TmpfsOptions(
+                    bytes: sharedMemoryBytes, inodes: max(1024, sharedMemoryBytes / 16_384), mode: 0o1777, uid: owner, gid: owner),
+                flags: [.noSuid, .noDev, .noExec]),
+        ]
+    }
+}
+
+enum ProcFileSystem {
+    /// Paths of the kernel that say more about the machine than a task should know, or that reach its hardware
+    /// (containerd's and runc's default masks).
+    private static let masked = [
+        "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
+        "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/proc/kmsg", "/proc/kallsyms", "/proc/config.gz",
+    ]
+    private static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+
+    static var operations: [LaunchOperation] {
+        [.proc(path: "/proc")] + masked.map { .mask($0) } + readOnly.map { .readOnly($0) }
+    }
+}
