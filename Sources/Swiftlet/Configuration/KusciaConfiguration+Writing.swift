@@ -1,0 +1,84 @@
+// The commented configuration that `swiftlet init` prints and `swiftlet up` writes for its processes.
+
+extension KusciaConfiguration {
+    var commentedYAML: String {
+        var text = """
+            # Configuration of a Swiftlet process. Keys have Kuscia's names and meaning; ours are under `swiftlet:`.
+
+            # master: schedules, holds the state. lite: runs one organisation's tasks.
+            mode: \(mode.rawValue)
+            # The organisation's id: 1 to 63 characters a-z, 0-9 and '-'.
+            domainID: \(domainID)
+            # DEBUG, INFO, WARN or ERROR
+            logLevel: \(logLevel.rawValue)
+            # TLS or MTLS. The API is always served over TLS, and a Lite always shows its certificate.
+            protocol: \(transport.rawValue)
+
+            """
+        switch mode {
+        case .master: text += masterYAML
+        case .lite, .autonomy: text += liteYAML
+        }
+        return text
+    }
+
+    private var masterYAML: String {
+        """
+
+        swiftlet:
+          # Where the store, the keys and the administrator's kubeconfig lie.
+          stateDirectory: \(quoted(extensions.stateDirectory ?? "/var/lib/swiftlet/master"))
+          listenAddress: \(quoted(extensions.listenAddress ?? "0.0.0.0"))
+          port: \(extensions.port ?? 6443)
+          # Names and addresses under which clients reach this master; its certificate is made for them.
+          certificateNames: [\(extensions.certificateNames.map(quoted).joined(separator: ", "))]
+
+        """
+    }
+
+    private var liteYAML: String {
+        """
+
+        # Used once, to get this node's certificate: `swiftlet token \(domainID)` on the master prints one.
+        \(line("liteDeployToken", liteDeployToken, placeholder: "TOKEN"))
+        masterEndpoint: \(quoted(masterEndpoint ?? "https://master.example:6443"))
+
+        # What runs the tasks: runp (processes in a sandbox of our own).
+        runtime: \(runtime.rawValue)
+        # What the node offers; measured when absent.
+        \(resources("capacity", capacity))
+        # What it keeps for itself.
+        \(resources("reservedResources", reserved))
+
+        swiftlet:
+          # Where logs, volumes and records of running tasks lie.
+          stateDirectory: \(quoted(extensions.stateDirectory ?? "/var/lib/swiftlet/\(domainID)"))
+          # The authority that signed the master's certificate (PEM).
+          \(line("masterCAFile", extensions.masterCAFile, placeholder: "ca.crt"))
+          \(line("nodeName", extensions.nodeName, placeholder: domainID))
+          # The address under which other nodes reach this node's tasks; found out when absent.
+          \(line("nodeAddress", extensions.nodeAddress, placeholder: "192.0.2.10"))
+          # Files that this organisation's tasks see, read-only.
+          \(line("dataDirectory", extensions.dataDirectory, placeholder: "/srv/data"))
+          # Below this cgroup the node makes its own.
+          \(line("cgroupParent", extensions.cgroupParent, placeholder: "swiftlet"))
+
+        """
+    }
+
+    private func line(_ key: String, _ value: String?, placeholder: String) -> String {
+        value.map { "\(key): \(quoted($0))" } ?? "# \(key): \(quoted(placeholder))"
+    }
+
+    private func resources(_ key: String, _ resources: Resources) -> String {
+        let pairs = [
+            ("cpu", resources.cpu), ("memory", resources.memory), ("pods", resources.pods),
+            ("ephemeralStorage", resources.ephemeralStorage),
+        ].compactMap { name, value in value.map { "\(name): \(quoted($0))" } }
+        return pairs.isEmpty ? "# \(key): {cpu: \"2\", memory: 4Gi}" : "\(key): {\(pairs.joined(separator: ", "))}"
+    }
+
+    private func quoted(_ text: String) -> String {
+        "\"" + text.map { $0 == "\"" || $0 == "\\" ? "\\\($0)" : String($0) }.joined() + "\""
+    }
+}

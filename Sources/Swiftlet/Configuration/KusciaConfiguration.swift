@@ -1,0 +1,155 @@
+// kuscia.yaml: what a master or Lite is told at its start. Kuscia's own keys keep their names and meaning; what Kuscia
+// does not know stands under `swiftlet:`.
+import FoundationEssentials
+import JSON
+
+struct KusciaConfiguration: Sendable, Hashable {
+    enum Mode: String, Sendable, CaseIterable { case master, lite, autonomy }
+    enum Runtime: String, Sendable, CaseIterable { case runp, runc, runk }
+    enum LogLevel: String, Sendable, CaseIterable { case debug = "DEBUG", info = "INFO", warn = "WARN", error = "ERROR" }
+    enum TransportProtocol: String, Sendable, CaseIterable { case notls = "NOTLS", tls = "TLS", mtls = "MTLS" }
+
+    /// Quantities in Kubernetes' notation ("4", "500m", "8Gi"); nil means measured.
+    struct Resources: Sendable, Hashable {
+        var cpu: String?
+        var memory: String?
+        var pods: String?
+        var ephemeralStorage: String?
+    }
+
+    /// Our own settings.
+    struct Extensions: Sendable, Hashable {
+        /// Where everything of this process lies; absolute or relative to the file's directory.
+        var stateDirectory: String?
+        /// The master's address to listen at, and the names and addresses that its certificate is for.
+        var listenAddress: String?
+        var port: Int?
+        var certificateNames: [String] = []
+        /// The authority that a Lite trusts for the master's certificate (PEM file).
+        var masterCAFile: String?
+        /// The node's name; the domain's id when absent.
+        var nodeName: String?
+        /// The address under which other nodes reach this node's tasks.
+        var nodeAddress: String?
+        /// Files of the domain, seen read-only by its tasks.
+        var dataDirectory: String?
+        /// Below this cgroup the node makes its own.
+        var cgroupParent: String?
+    }
+
+    var mode: Mode
+    var domainID: String
+    var logLevel: LogLevel = .info
+    var transport: TransportProtocol = .tls
+    var liteDeployToken: String?
+    var masterEndpoint: String?
+    var runtime: Runtime = .runp
+    var capacity = Resources()
+    var reserved = Resources()
+    var extensions = Extensions()
+}
+
+extension KusciaConfiguration {
+    /// Ids that Kuscia and Kubernetes keep for themselves.
+    static let reservedDomainIDs: Set = ["default", "kube-system", "kube-public", "kube-node-lease", "master", "cross-domain"]
+
+    /// Reads a file. Throws `CommandFailure` that lists every wrong field; unknown keys come back as warnings.
+    static func load(path: String) throws -> (configuration: KusciaConfiguration, warnings: [String]) {
+        let text: String
+        do {
+            text = try String(decoding: Data(contentsOf: URL(filePath: path)), as: UTF8.self)
+        } catch {
+            throw CommandFailure(
+                "cannot read \(path): \(error)", hint: "`swiftlet init --mode lite --domain ID > kuscia.yaml` writes one")
+        }
+        return try parse(text, source: path)
+    }
+
+    static func parse(_ text: String, source: String) throws -> (configuration: KusciaConfiguration, warnings: [String]) {
+        guard case .object(let object)? = try YAMLText.documents(text, source: source).first else {
+            throw CommandFailure("\(source): expected a mapping of settings", hint: "`swiftlet init` prints a commented one")
+        }
+        let reader = ConfigurationReader(object)
+        let configuration = read(reader)
+        reader.finish()
+        guard let configuration, reader.findings.problems.isEmpty else {
+            throw CommandFailure(
+                "\(source):\n  " + reader.findings.problems.map(\.description).joined(separator: "\n  "),
+                hint: "`swiftlet init` prints a commented configuration with every key")
+        }
+        return (configuration, reader.findings.unknownKeys.map { "\(source): unknown key \($0) is ignored" })
+    }
+
+    private static func read(_ reader: ConfigurationReader) -> KusciaConfiguration? {
+        let mode = reader.choice("mode", Mode.self)
+        if mode == nil, reader.findings.problems.isEmpty { reader.fail("mode", "missing; expected master or lite") }
+        let domain = reader.string("domainID")
+        if let domain { checkDomainID(domain, reader) } else { reader.fail("domainID", "missing") }
+        var configuration = KusciaConfiguration(mode: mode ?? .lite, domainID: domain ?? "")
+        configuration.logLevel = reader.choice("logLevel", LogLevel.self) ?? .info
+        configuration.transport = reader.choice("protocol", TransportProtocol.self) ?? .tls
+        configuration.liteDeployToken = reader.string("liteDeployToken")
+        configuration.masterEndpoint = reader.string("masterEndpoint")
+        configuration.runtime = reader.choice("runtime", Runtime.self) ?? .runp
+        configuration.capacity = resources(reader.mapping("capacity"))
+        configuration.reserved = resources(reader.mapping("reservedResources"))
+        configuration.extensions = extensions(reader.mapping("swiftlet"))
+        // Keys of Kuscia's that a file may hold; their rooms come with later issues.
+        reader.accept(
+            "domainKeyData", "metricUpdatePeriod", "logrotate", "debug", "debugPort", "image", "agent", "dataMesh", "runk",
+            "datastoreEndpoint", "clusterToken", "enableWorkloadApprove", "garbageCollection", "apiWhitelist", "kusciaAPI",
+            "kusciaAPISans", "confManager", "domainRoute")
+        configuration.check(reader)
+        return configuration
+    }
+
+    private static func resources(_ reader: ConfigurationReader) -> Resources {
+        let resources = Resources(
+            cpu: reader.string("cpu"), memory: reader.string("memory"), pods: reader.string("pods"),
+            ephemeralStorage: reader.string("ephemeralStorage") ?? reader.string("storage"))
+        reader.accept("storage", "bandwidth")
+        reader.finish()
+        return resources
+    }
+
+    private static func extensions(_ reader: ConfigurationReader) -> Extensions {
+        let extensions = Extensions(
+            stateDirectory: reader.string("stateDirectory"), listenAddress: reader.string("listenAddress"),
+            port: reader.int("port", in: 1...65535), certificateNames: reader.strings("certificateNames"),
+            masterCAFile: reader.string("masterCAFile"), nodeName: reader.string("nodeName"),
+            nodeAddress: reader.string("nodeAddress"), dataDirectory: reader.string("dataDirectory"),
+            cgroupParent: reader.string("cgroupParent"))
+        reader.finish()
+        return extensions
+    }
+
+    private func check(_ reader: ConfigurationReader) {
+        switch mode {
+        case .master: break
+        case .autonomy: reader.fail("mode", "autonomy is not supported: run a master and a lite side by side")
+        case .lite:
+            guard let masterEndpoint else {
+                reader.fail("masterEndpoint", "missing; expected https://HOST:PORT of the master")
+                return
+            }
+            if !masterEndpoint.hasPrefix("https://") {
+                reader.fail("masterEndpoint", "expected https://HOST:PORT, found \"\(masterEndpoint)\"")
+            }
+        }
+        if runtime != .runp { reader.fail("runtime", "\(runtime.rawValue) is not supported by this version; expected runp") }
+        if transport == .notls { reader.fail("protocol", "NOTLS is not supported: the API is always served over TLS") }
+    }
+
+    static func checkDomainID(_ id: String, _ reader: ConfigurationReader) {
+        if let reason = domainIDProblem(id) { reader.fail("domainID", reason) }
+    }
+
+    /// Why a text cannot be a domain's id (an RFC 1123 label that is not reserved); nil when it can.
+    static func domainIDProblem(_ id: String) -> String? {
+        let letters = Set("abcdefghijklmnopqrstuvwxyz0123456789-")
+        guard !id.isEmpty, id.count <= 63, id.allSatisfy(letters.contains), id.first != "-", id.last != "-" else {
+            return "\"\(id)\" must be 1 to 63 characters a-z, 0-9 or '-', and not begin or end with '-'"
+        }
+        return nil
+    }
+}
