@@ -1,7 +1,6 @@
 // Linux calls that Swift's Glibc module lacks: thin wrappers, no policy. Each returns what the call returns, with errno set.
 #pragma once
 #include <sys/types.h>
-#include "CLinuxSpawn.h"
 
 int clinux_pidfd_open(pid_t pid, unsigned flags);
 int clinux_pidfd_send_signal(int pidfd, int signal);
