@@ -1,0 +1,20 @@
+// Private host ids: 65536 per pod, from the part of the id space that systemd reserves for containers
+// (0x00080000-0x6FFFFFFF, systemd.io/UIDS-GIDS), upper half, so that nspawn's own picks stay clear.
+
+import SandboxPolicy
+
+enum IDRanges {
+    static let first: UInt32 = 0x4000_0000
+    static let slots: UInt32 = (0x6FFF_0000 - first) / SandboxSpec.idRangeCount
+
+    /// Steady for a pod (a hash of its UID), moved on while taken; nil when every range is.
+    static func pick(podUID: String, taken: Set<UInt32>) -> UInt32? {
+        guard taken.count < Int(slots) else { return nil }
+        // FNV-1a: several agents on one machine then seldom choose the same range without knowing of each other.
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in podUID.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        var slot = UInt32(hash % UInt64(slots))
+        while taken.contains(first + slot * SandboxSpec.idRangeCount) { slot = (slot + 1) % slots }
+        return first + slot * SandboxSpec.idRangeCount
+    }
+}

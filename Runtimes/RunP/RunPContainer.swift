@@ -1,0 +1,207 @@
+// One container: its phase, its start, its end. An actor, so that verbs and the kernel's news meet in one place.
+
+import Cgroups
+import Dispatch
+import Glibc
+import JSON
+import RuntimeInterface
+import SandboxPolicy
+
+///     created --start--> running --supervisor ends--> exited
+///        \--start failed------------------------------^
+actor RunPContainer {
+    /// What a stop may take beyond its grace before the whole cgroup is killed from here.
+    static let stopSlack = 10
+
+    let id: ContainerID
+    let config: ContainerConfig
+    let paths: ContainerPaths
+    let cgroup: Cgroup
+    private let changed: @Sendable (ContainerID) -> Void
+    private(set) var phase: ContainerPhase = .created
+    private var watch: PidfdWatch?
+    private var starting: Task<Void, any Error>?
+    private var waiters: [Int: CheckedContinuation<Bool, Never>] = [:]
+    private var nextWaiter = 0
+
+    init(
+        id: ContainerID, config: ContainerConfig, paths: ContainerPaths, cgroup: Cgroup,
+        changed: @escaping @Sendable (ContainerID) -> Void
+    ) {
+        self.id = id
+        self.config = config
+        self.paths = paths
+        self.cgroup = cgroup
+        self.changed = changed
+    }
+
+    var report: ContainerStatusReport {
+        ContainerStatusReport(id: id, phase: phase, image: config.image, logPath: config.logPath)
+    }
+
+    var isRunning: Bool {
+        if case .running = phase { return true }
+        return starting != nil
+    }
+
+    // MARK: Start
+
+    /// `prepare` makes everything that the launch needs (cgroup, directories, plan); it runs on a thread that may block.
+    func start(launcher: String, prepare: @escaping @Sendable () throws -> Void) async throws {
+        if let starting { return try await starting.value }
+        guard case .created = phase else { return }
+        let task = Task { try await launch(launcher: launcher, prepare: prepare) }
+        starting = task
+        defer { starting = nil }
+        try await task.value
+    }
+
+    private func launch(launcher: String, prepare: @escaping @Sendable () throws -> Void) async throws {
+        let paths = paths
+        // A former agent may have died between the launch and its answer: the record then says what became of it.
+        let started = try await Blocking.run {
+            if Launcher.isSupervised(paths.directory) || RecordFiles.exists(paths.state) { return true }
+            try prepare()
+            return false
+        }
+        let result = started ? 0 : try await Launcher.supervise(launcher: launcher, plan: paths.plan, directory: paths.directory)
+        guard result < 2 else {
+            throw RuntimeError.unavailable(stage: "launch(\(id))", reason: "the launcher could not write its record")
+        }
+        await takeRecord()
+    }
+
+    // MARK: Adoption and end
+
+    /// Reads the record and follows the supervisor, whoever started it.
+    func takeRecord() async {
+        let paths = paths
+        let found = try? await Blocking.run { Self.find(paths) }
+        switch found {
+        case .none, .notStarted: return
+        case .ended(let exit): phase = .exited(exit)
+        case .state(let state):
+            if let exit = state.ended(limits: config.limits) { end(exit) } else { await follow(state) }
+        }
+    }
+
+    private enum Found: Sendable {
+        case notStarted
+        case ended(ContainerExit)
+        case state(SupervisorState)
+    }
+
+    /// A supervisor that holds the lock but has not written yet does so within its own deadline of 30 s.
+    private static func find(_ paths: ContainerPaths) -> Found {
+        if let verdict = paths.readVerdict() { return .ended(verdict.exit) }
+        for _ in 0..<6_000 {
+            if let state = paths.readState() { return .state(state) }
+            guard Launcher.isSupervised(paths.directory) else { break }
+            usleep(5_000)
+        }
+        return paths.readState().map { .state($0) } ?? .notStarted
+    }
+
+    private func follow(_ state: SupervisorState) async {
+        guard state.bootId == ProcessIdentity.bootID() else {
+            phase = .unknown(reason: "the machine was restarted while it ran")
+            return
+        }
+        phase = .running(pid: state.pid, startedAt: state.startedAt)
+        guard let descriptor = ProcessIdentity.open(pid: state.supervisorPid, startTime: state.supervisorStartTime) else {
+            return await supervisorEnded()
+        }
+        watch = PidfdWatch(descriptor: descriptor) { [weak self] in
+            guard let self else { return }
+            Task { await self.supervisorEnded() }
+        }
+    }
+
+    private func supervisorEnded() async {
+        guard case .running(_, let startedAt) = phase else { return }
+        watch = nil
+        let (paths, cgroup, limits) = (paths, cgroup, config.limits)
+        let exit = try? await Blocking.run { () -> ContainerExit in
+            if let exit = paths.readState()?.ended(limits: limits) { return exit }
+            return try Self.settleLostSupervisor(paths: paths, cgroup: cgroup, startedAt: startedAt)
+        }
+        end(exit ?? Self.lost(cgroup: cgroup, startedAt: startedAt))
+    }
+
+    /// The supervisor was killed: its task died with it (parent-death signal). Whatever is left goes too, and since nobody
+    /// else will write how it ended, this does.
+    private static func settleLostSupervisor(paths: ContainerPaths, cgroup: Cgroup, startedAt: Int64) throws -> ContainerExit {
+        var rounds = 0
+        while cgroup.kill() > 0, rounds < 1_000 {
+            usleep(5_000)
+            rounds += 1
+        }
+        let exit = lost(cgroup: cgroup, startedAt: startedAt)
+        try RecordFiles.write(JSON.encode(Verdict(exit: exit)), to: paths.verdict)
+        return exit
+    }
+
+    private static func lost(cgroup: Cgroup, startedAt: Int64) -> ContainerExit {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        let usage = cgroup.usage()
+        return ContainerExit(
+            exitCode: 137, signal: Int(SIGKILL), oomKilled: usage.oomKills > 0, reason: "SupervisorLost",
+            message: "the task's supervisor was killed, and the task with it", startedAt: startedAt,
+            finishedAt: Int64(now.tv_sec) * 1_000_000_000 + Int64(now.tv_nsec),
+            usage: ContainerUsage(cpuNanoseconds: usage.cpuNanoseconds, peakMemoryBytes: usage.memoryPeakBytes))
+    }
+
+    private func end(_ exit: ContainerExit) {
+        phase = .exited(exit)
+        for waiter in waiters.values { waiter.resume(returning: true) }
+        waiters = [:]
+        changed(id)
+    }
+
+    // MARK: Stop
+
+    func stop(graceSeconds: Int) async throws {
+        if let starting { try? await starting.value }
+        guard case .running = phase else { return }
+        let (paths, milliseconds) = (paths, max(0, graceSeconds) * 1000)
+        try await Blocking.run { try RecordFiles.write(Array("\(milliseconds)\n".utf8), to: paths.grace) }
+        _ = watch?.signal(SIGTERM)
+        if await ended(within: .seconds(graceSeconds + Self.stopSlack)) { return }
+        // The supervisor does not do its duty (stopped, or stuck): end the task by its cgroup, then the supervisor.
+        let cgroup = cgroup
+        _ = try? await Blocking.run { cgroup.kill() }
+        _ = watch?.signal(SIGKILL)
+        guard await ended(within: .seconds(Self.stopSlack)) else {
+            throw RuntimeError.unavailable(stage: "stop(\(id))", reason: "it does not end after SIGKILL")
+        }
+    }
+
+    /// True as soon as it ended, false at the deadline.
+    private func ended(within deadline: DispatchTimeInterval) async -> Bool {
+        guard case .running = phase else { return true }
+        let number = nextWaiter
+        nextWaiter += 1
+        return await withCheckedContinuation { continuation in
+            waiters[number] = continuation
+            DispatchQueue.global().asyncAfter(deadline: .now() + deadline) {
+                Task { await self.giveUp(number) }
+            }
+        }
+    }
+
+    private func giveUp(_ number: Int) { waiters.removeValue(forKey: number)?.resume(returning: false) }
+
+    // MARK: Usage
+
+    func usage() async throws -> ContainerUsage {
+        if case .exited(let exit) = phase { return exit.usage }
+        let cgroup = cgroup
+        return try await Blocking.run {
+            let usage = cgroup.usage()
+            return ContainerUsage(
+                cpuNanoseconds: usage.cpuNanoseconds, peakMemoryBytes: usage.memoryPeakBytes,
+                currentMemoryBytes: usage.memoryBytes)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+// The whole story of a restart: what the records say, who still lives, what nobody knows any more.
+
+import Cgroups
+import JSON
+import RuntimeInterface
+
+extension RunPRuntime {
+    /// Reads every record, follows every supervisor that lives (pid, start time and boot id must agree, so that a reused
+    /// pid is never followed or signalled), settles those that died unseen, and removes cgroups without a record.
+    public func adopt() async throws -> [ContainerStatusReport] {
+        let paths = paths
+        let found = try await Blocking.run { Self.readRecords(paths) }
+        for (uid, record) in found.sandboxes {
+            state.withLock { if $0.sandboxes[uid] == nil { $0.sandboxes[uid] = record } }
+        }
+        var adopted: [RunPContainer] = []
+        for (id, config) in found.containers where container(id) == nil {
+            let made = makeContainer(id, config)
+            state.withLock { $0.containers[id] = made }
+            adopted.append(made)
+        }
+        await withTaskGroup(of: Void.self) { group in
+            for container in adopted { group.addTask { await container.takeRecord() } }
+        }
+        for path in found.broken { logger.error("record cannot be read", metadata: ["path": "\(path)"]) }
+        try await removeOrphanedCgroups()
+        return try await list()
+    }
+
+    private struct Records: Sendable {
+        var sandboxes: [String: SandboxRecord] = [:]
+        var containers: [ContainerID: ContainerConfig] = [:]
+        var broken: [String] = []
+    }
+
+    private static func readRecords(_ paths: RecordPaths) -> Records {
+        var records = Records()
+        for uid in RecordFiles.names(in: paths.pods) {
+            // A directory without its record: the agent died while it made it, or while it removed it.
+            guard let bytes = RecordFiles.read(paths.sandbox(uid)),
+                let sandbox = try? JSON.decode(SandboxRecord.self, from: bytes)
+            else {
+                records.broken.append(paths.sandbox(uid))
+                continue
+            }
+            records.sandboxes[uid] = sandbox
+            for name in RecordFiles.names(in: paths.pod(uid)) where name != "sandbox.json" && name != "sandbox.json.tmp" {
+                guard let underscore = name.lastIndex(of: "_"), let attempt = Int(name[name.index(after: underscore)...]) else {
+                    continue
+                }
+                let id = ContainerID(podUID: uid, name: String(name[..<underscore]), attempt: attempt)
+                guard let bytes = RecordFiles.read(paths.container(id).config),
+                    let config = try? JSON.decode(ContainerConfig.self, from: bytes)
+                else {
+                    records.broken.append(paths.container(id).config)
+                    continue
+                }
+                records.containers[id] = config
+            }
+        }
+        return records
+    }
+
+    private func removeOrphanedCgroups() async throws {
+        let (host, parent, logger) = (cgroups, configuration.cgroupParent, logger)
+        let known = state.withLock { Set($0.containers.keys.map(\.description)) }
+        try await Blocking.run {
+            for name in host.children(of: parent) where !known.contains(name) {
+                do { try host.group("\(parent)/\(name)").remove() } catch {
+                    logger.error("orphaned cgroup stays", metadata: ["name": "\(name)", "error": "\(error)"])
+                }
+            }
+        }
+    }
+}

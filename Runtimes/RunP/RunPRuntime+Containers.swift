@@ -1,0 +1,140 @@
+// create, start, stop, remove.
+
+import Cgroups
+import Glibc
+import JSON
+import RuntimeInterface
+import SandboxPolicy
+
+extension RunPRuntime {
+    public func createContainer(podUID: String, config: ContainerConfig) async throws -> ContainerID {
+        try RecordName.check("podUID", podUID)
+        try RecordName.check("name", config.name)
+        guard state.withLock({ $0.sandboxes[podUID] != nil }) else { throw RuntimeError.notFound("pod sandbox \(podUID)") }
+        let id = ContainerID(podUID: podUID, name: config.name, attempt: config.attempt)
+        if container(id) != nil { return id }
+        // Before anything is made: what cannot be run is refused here, with its field.
+        _ = try await images(config.image)
+        _ = try seccompProgram(config.seccompProfile)
+        let paths = paths.container(id)
+        try await Blocking.run {
+            try RecordFiles.makeDirectories(paths.directory)
+            try RecordFiles.write(JSON.encode(config), to: paths.config)
+        }
+        let made = makeContainer(id, config)
+        state.withLock { if $0.containers[id] == nil { $0.containers[id] = made } }
+        return id
+    }
+
+    public func startContainer(_ id: ContainerID) async throws {
+        guard let container = container(id), let sandbox = state.withLock({ $0.sandboxes[id.podUID] }) else {
+            throw RuntimeError.notFound("container \(id)")
+        }
+        guard case .created = await container.phase else { return }
+        let config = container.config
+        let input = ContainerSpecInput(
+            id: id, sandbox: sandbox, config: config, image: try await images(config.image), paths: container.paths,
+            cgroup: container.cgroup, seccomp: try seccompProgram(config.seccompProfile), node: configuration)
+        let (spec, needsWork) = try SandboxSpec.container(input)
+        let plan = try Self.plan(for: spec)
+        try await container.start(launcher: configuration.launcherPath) {
+            try Self.prepare(input, spec: spec, needsWork: needsWork, plan: plan)
+        }
+    }
+
+    private static func plan(for spec: SandboxSpec) throws(RuntimeError) -> LaunchPlan {
+        do { return try spec.plan() } catch { throw error.asRuntimeError }
+    }
+
+    public func stopContainer(_ id: ContainerID, graceSeconds: Int) async throws {
+        try await container(id)?.stop(graceSeconds: graceSeconds)
+    }
+
+    public func removeContainer(_ id: ContainerID) async throws {
+        guard let container = container(id) else { return }
+        try await container.stop(graceSeconds: 0)
+        let (cgroup, directory) = (container.cgroup, container.paths.directory)
+        try await Blocking.run {
+            // The record last: as long as it is there, a restart finds what is left to remove.
+            do throws(CgroupError) { try cgroup.remove() } catch { throw error.asRuntimeError }
+            try RecordFiles.removeTree(directory)
+        }
+        state.withLock { _ = $0.containers.removeValue(forKey: id) }
+    }
+
+    /// Everything on the machine that the launcher expects to be there. Repeatable.
+    private static func prepare(_ input: ContainerSpecInput, spec: SandboxSpec, needsWork: Bool, plan: LaunchPlan) throws {
+        let limits = SandboxSpec.limits(input)
+        do throws(CgroupError) {
+            try input.cgroup.create(
+                limits: CgroupLimits(memoryBytes: limits.memoryBytes, cpuMillis: limits.cpuMillis, pids: limits.pids))
+        } catch { throw error.asRuntimeError }
+        try RecordFiles.makeDirectories(input.paths.rootMountPoint)
+        if case .directory(let path) = spec.temporary { try makeScratch(path, mode: 0o1777, spec) }
+        if needsWork { try makeScratch(input.paths.work, mode: 0o755, spec) }
+        if case .directory = spec.root {
+            try RecordFiles.makeDirectories(input.paths.files, mode: 0o755)
+            for file in SandboxSpec.accountFiles(input, spec: spec) {
+                let path = "\(input.paths.files)/\(file.path.split(separator: "/").last ?? "")"
+                try RecordFiles.write(Array(file.contents.utf8), to: path)
+                chmod(path, mode_t(file.mode))
+            }
+        }
+        if let slash = spec.logPath.lastIndex(of: "/") {
+            try RecordFiles.makeDirectories(String(spec.logPath[..<slash]), mode: 0o755)
+        }
+        try RecordFiles.write(plan.encoded(), to: input.paths.plan)
+    }
+
+    /// On disk the owner is the id that the task has inside: the mount maps it to the pod's private range.
+    private static func makeScratch(_ path: String, mode: mode_t, _ spec: SandboxSpec) throws {
+        try RecordFiles.makeDirectories(path)
+        guard chown(path, spec.uid, spec.gid) == 0, chmod(path, mode) == 0 else { throw RecordFiles.failure("chown", path) }
+    }
+
+    /// nil: unconfined.
+    private func seccompProgram(_ name: String) throws -> [UInt8]? {
+        let profile: SeccompProfile
+        switch name {
+        case "RuntimeDefault", "": profile = try profileError { () throws(SandboxPolicyError) in try .runtimeDefault() }
+        case "Unconfined":
+            guard configuration.permitsUnconfined else {
+                throw RuntimeError.invalid(field: "seccompProfile", reason: "this node does not permit Unconfined")
+            }
+            return nil
+        default:
+            guard name.hasPrefix("Localhost/"), let directory = configuration.seccompProfiles else {
+                throw RuntimeError.invalid(
+                    field: "seccompProfile", reason: "found \(name), expected RuntimeDefault, Unconfined or Localhost/NAME")
+            }
+            let file = String(name.dropFirst("Localhost/".count))
+            try RecordName.check("seccompProfile", file)
+            guard let bytes = RecordFiles.read("\(directory)/\(file)") ?? RecordFiles.read("\(directory)/\(file).json") else {
+                throw RuntimeError.invalid(field: "seccompProfile", reason: "this node has no profile \(file)")
+            }
+            profile = try profileError { () throws(SandboxPolicyError) in try SeccompProfile(parsing: bytes) }
+        }
+        return try profileError { () throws(SandboxPolicyError) in try SeccompCompiler.program(for: profile) }
+    }
+
+    private func profileError<T>(_ body: () throws(SandboxPolicyError) -> T) throws(RuntimeError) -> T {
+        do { return try body() } catch { throw error.asRuntimeError }
+    }
+}
+
+extension SandboxPolicyError {
+    var asRuntimeError: RuntimeError {
+        switch self {
+        case .invalid(let field, let found, let expected): .invalid(field: field, reason: "found \(found), expected \(expected)")
+        case .profile(let reason): .invalid(field: "seccompProfile", reason: reason)
+        }
+    }
+}
+
+extension CgroupError {
+    var asRuntimeError: RuntimeError {
+        stage == "unenforceable"
+            ? .unenforceable("a limit: it has no \(path)")
+            : .unavailable(stage: "cgroup \(stage)(\(path))", reason: String(cString: strerror(self.errno)))
+    }
+}

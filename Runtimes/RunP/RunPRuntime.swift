@@ -1,0 +1,126 @@
+// RunP: containers as processes in our own sandbox. The verbs of ContainerRuntime over records on disk and one
+// supervisor process per task; this object may die and be made anew at any time.
+
+import Cgroups
+import JSON
+import Logging
+import RuntimeInterface
+import SandboxPolicy
+import Synchronization
+
+public final class RunPRuntime: ContainerRuntime {
+    public let name = "runp"
+    let configuration: RunPConfiguration
+    let images: RunPImageResolver
+    let logger: Logger
+    let cgroups: CgroupHost
+    let paths: RecordPaths
+    let state = Mutex(State())
+
+    struct State {
+        var sandboxes: [String: SandboxRecord] = [:]
+        var containers: [ContainerID: RunPContainer] = [:]
+        var handler: (@Sendable (ContainerEvent) -> Void)?
+    }
+
+    public init(
+        configuration: RunPConfiguration, logger: Logger = Logger(label: "runp"), images: @escaping RunPImageResolver
+    ) throws(RuntimeError) {
+        self.configuration = configuration
+        self.images = images
+        self.logger = logger
+        cgroups = CgroupHost(root: configuration.cgroupRoot)
+        paths = RecordPaths(root: configuration.stateDirectory)
+        guard RecordFiles.exists(configuration.launcherPath) else {
+            throw .invalid(field: "launcherPath", reason: "\(configuration.launcherPath) does not exist")
+        }
+        try RecordFiles.makeDirectories(paths.pods)
+    }
+
+    public func onEvent(_ handler: @escaping @Sendable (ContainerEvent) -> Void) async {
+        state.withLock { $0.handler = handler }
+    }
+
+    // MARK: Pod sandboxes
+
+    public func runPodSandbox(_ config: PodSandboxConfig) async throws {
+        try RecordName.check("podUID", config.podUID)
+        if state.withLock({ $0.sandboxes[config.podUID] != nil }) { return }
+        let userNamespaces = configuration.userNamespaces
+        // Reserved under the lock before it is written, so that two pods cannot pick the same range.
+        let record: SandboxRecord? = state.withLock { state in
+            var record = SandboxRecord(config: config)
+            if userNamespaces {
+                let taken = Set(state.sandboxes.values.compactMap(\.idRangeStart))
+                guard let start = IDRanges.pick(podUID: config.podUID, taken: taken) else { return nil }
+                record.idRangeStart = start
+            }
+            state.sandboxes[config.podUID] = record
+            return record
+        }
+        guard let record else { throw RuntimeError.unavailable(stage: "idRange", reason: "every range is taken") }
+        do {
+            let paths = paths
+            try await Blocking.run {
+                try RecordFiles.makeDirectories(paths.pod(config.podUID))
+                try RecordFiles.write(JSON.encode(record), to: paths.sandbox(config.podUID))
+            }
+        } catch {
+            state.withLock { _ = $0.sandboxes.removeValue(forKey: config.podUID) }
+            throw error
+        }
+    }
+
+    public func stopPodSandbox(podUID: String) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for container in containers(of: podUID) { group.addTask { try await container.stop(graceSeconds: 0) } }
+            try await group.waitForAll()
+        }
+    }
+
+    public func removePodSandbox(podUID: String) async throws {
+        try RecordName.check("podUID", podUID)
+        for container in containers(of: podUID) {
+            guard await !container.isRunning else {
+                throw RuntimeError.unavailable(stage: "removePodSandbox(\(podUID))", reason: "\(container.id) runs")
+            }
+            try await removeContainer(container.id)
+        }
+        let paths = paths
+        try await Blocking.run { try RecordFiles.removeTree(paths.pod(podUID)) }
+        state.withLock { _ = $0.sandboxes.removeValue(forKey: podUID) }
+    }
+
+    // MARK: Status
+
+    public func status(_ id: ContainerID) async throws -> ContainerStatusReport? { await container(id)?.report }
+
+    public func list() async throws -> [ContainerStatusReport] {
+        var reports: [ContainerStatusReport] = []
+        for container in state.withLock({ Array($0.containers.values) }) { reports.append(await container.report) }
+        return reports.sorted { $0.id.description < $1.id.description }
+    }
+
+    public func usage(_ id: ContainerID) async throws -> ContainerUsage {
+        guard let container = container(id) else { throw RuntimeError.notFound("container \(id)") }
+        return try await container.usage()
+    }
+
+    // MARK: Finding
+
+    func container(_ id: ContainerID) -> RunPContainer? { state.withLock { $0.containers[id] } }
+
+    func containers(of podUID: String) -> [RunPContainer] {
+        state.withLock { state in state.containers.filter { $0.key.podUID == podUID }.map(\.value) }
+    }
+
+    func makeContainer(_ id: ContainerID, _ config: ContainerConfig) -> RunPContainer {
+        RunPContainer(
+            id: id, config: config, paths: paths.container(id),
+            cgroup: cgroups.group("\(configuration.cgroupParent)/\(id)"),
+            changed: { [weak self] id in
+                guard let handler = self?.state.withLock({ $0.handler }) else { return }
+                handler(ContainerEvent(id: id))
+            })
+    }
+}

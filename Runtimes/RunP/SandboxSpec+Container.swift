@@ -1,0 +1,122 @@
+// From the agent's words (pod sandbox, container, image) to a sandbox spec: RunP's policy in one place.
+
+import Cgroups
+import RuntimeInterface
+import SandboxPolicy
+
+struct ContainerSpecInput: Sendable {
+    var id: ContainerID
+    var sandbox: SandboxRecord
+    var config: ContainerConfig
+    var image: RunPImage
+    var paths: ContainerPaths
+    var cgroup: Cgroup
+    var seccomp: [UInt8]?
+    var node: RunPConfiguration
+}
+
+extension SandboxSpec {
+    /// Directories of the host view in which nothing may be mounted for lack of a mount point, or that are the sandbox' own.
+    private static let occupied = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/proc", "/dev", "/sys", "/tmp"]
+
+    /// `needsWork` says that the working directory is to be a scratch directory of the container's own.
+    static func container(_ input: ContainerSpecInput) throws(RuntimeError) -> (spec: SandboxSpec, needsWork: Bool) {
+        let config = input.config
+        let arguments = Self.arguments(config, input.image)
+        guard !arguments.isEmpty else {
+            throw .invalid(field: "command", reason: "neither the container nor image \(config.image) names a command")
+        }
+        let limits = Self.limits(input)
+        var spec = SandboxSpec(
+            id: input.id.description, arguments: arguments,
+            environment: Self.environment(config, input.image, hostname: input.sandbox.config.hostname),
+            hostname: input.sandbox.config.hostname, rootMountPoint: input.paths.rootMountPoint,
+            temporary: limits.tmpBytes.map { .memory(bytes: $0) } ?? .directory(input.paths.temporary), logPath: config.logPath)
+        spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
+        spec.readOnlyRoot = config.readOnlyRootFilesystem
+        spec.mounts = config.mounts.map { Mount(source: $0.hostPath, path: $0.containerPath, readOnly: $0.readOnly) }
+        spec.sharedMemoryBytes = input.node.sharedMemoryBytes
+        spec.idRangeStart = input.sandbox.idRangeStart
+        spec.uid = try Self.id("runAsUser", config.runAsUser)
+        spec.gid = try Self.id("runAsGroup", config.runAsGroup ?? config.runAsUser)
+        spec.cgroups = input.cgroup.directories.map {
+            CgroupJoin(version: $0.version, controller: $0.controller, path: $0.path)
+        }
+        spec.seccomp = input.seccomp
+        spec.logBytes = limits.logBytes ?? input.node.defaultLogBytes
+        return (spec, Self.setRoot(&spec, input))
+    }
+
+    /// The container's own limits, else the pod's; a limit of processes always.
+    static func limits(_ input: ContainerSpecInput) -> RuntimeLimits {
+        let own = input.config.limits
+        let pod = input.sandbox.config.limits
+        return RuntimeLimits(
+            memoryBytes: own.memoryBytes ?? pod.memoryBytes, cpuMillis: own.cpuMillis ?? pod.cpuMillis,
+            pids: own.pids ?? pod.pids ?? input.node.defaultPids, logBytes: own.logBytes ?? pod.logBytes,
+            tmpBytes: own.tmpBytes ?? pod.tmpBytes)
+    }
+
+    /// The small files of /etc. On an image they are mounted from the container's directory, as an image is shared.
+    static func accountFiles(_ input: ContainerSpecInput, spec: SandboxSpec) -> [SandboxSpec.File] {
+        let pod = input.sandbox.config
+        let files = AccountFiles.files(
+            hostname: pod.hostname, uid: spec.uid, gid: spec.gid,
+            hosts: pod.hostAliases.map { AccountFiles.Host(address: $0.ip, names: $0.hostnames) },
+            nameservers: pod.nameservers, searches: pod.searches)
+        guard case .directory = input.image.root else { return files }
+        // An image knows its own accounts.
+        return files.filter { ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname"].contains($0.path) }
+    }
+
+    private static func setRoot(_ spec: inout SandboxSpec, _ input: ContainerSpecInput) -> Bool {
+        let files = accountFiles(input, spec: spec)
+        switch input.image.root {
+        case .hostView(let readOnlyPaths):
+            spec.root = .hostView(additionalReadOnlyPaths: readOnlyPaths)
+            // A pod's own /etc/hosts (a mounted file) takes the place of ours.
+            spec.files = files.filter { file in !spec.mounts.contains { $0.path == file.path } }
+            let directory = spec.workingDirectory
+            let covered = (occupied + readOnlyPaths + spec.mounts.map(\.path)).contains {
+                directory == $0 || directory.hasPrefix($0 + "/")
+            }
+            guard directory != "/", !covered else { return false }
+            spec.mounts.append(Mount(source: input.paths.work, path: directory, readOnly: false))
+            return true
+        case .directory(let path):
+            spec.root = .directory(path)
+            spec.mounts += files.map { file in
+                let name = file.path.split(separator: "/").last ?? ""
+                return Mount(source: "\(input.paths.files)/\(name)", path: file.path, readOnly: true)
+            }
+            return false
+        }
+    }
+
+    /// Kubernetes' rule: a command replaces the image's entrypoint *and* its arguments.
+    private static func arguments(_ config: ContainerConfig, _ image: RunPImage) -> [String] {
+        if !config.command.isEmpty { return config.command + config.args }
+        return image.command + (config.args.isEmpty ? image.args : config.args)
+    }
+
+    private static func environment(_ config: ContainerConfig, _ image: RunPImage, hostname: String) -> [String] {
+        let defaults = [
+            EnvironmentVariable(name: "PATH", value: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+            EnvironmentVariable(name: "HOME", value: "/tmp"), EnvironmentVariable(name: "HOSTNAME", value: hostname),
+        ]
+        var order: [String] = []
+        var values: [String: String] = [:]
+        for variable in defaults + image.environment + config.environment {
+            if values.updateValue(variable.value, forKey: variable.name) == nil { order.append(variable.name) }
+        }
+        return order.map { "\($0)=\(values[$0] ?? "")" }
+    }
+
+    private static func id(_ field: String, _ value: Int64?) throws(RuntimeError) -> UInt32 {
+        guard let value else { return 0 }
+        guard let id = UInt32(exactly: value), id < SandboxSpec.idRangeCount else {
+            throw .invalid(field: field, reason: "found \(value), expected 0 to \(SandboxSpec.idRangeCount - 1)")
+        }
+        return id
+    }
+}
