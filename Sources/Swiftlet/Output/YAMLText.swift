@@ -66,7 +66,7 @@ enum YAMLText {
 
     private static func scalar(_ scalar: Node.Scalar, source: String) throws -> JSONValue {
         let text = scalar.string
-        guard scalar.style == .plain || scalar.style == .any, scalar.tag.rawTag != Tag.Name.str.rawValue else {
+        guard scalar.style == .plain || scalar.style == .any, scalar.tag.description != Tag.Name.str.rawValue else {
             return .string(text)
         }
         switch text {

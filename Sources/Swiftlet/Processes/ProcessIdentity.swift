@@ -36,6 +36,20 @@ struct ProcessIdentity: Sendable, Hashable, Codable {
         return clinux_pidfd_send_signal(descriptor, number) == 0
     }
 
+    /// "PID:STARTTIME", for a command line.
+    var text: String { "\(pid):\(startTime)" }
+
+    init?(text: String) {
+        let parts = text.split(separator: ":")
+        guard parts.count == 2, let pid = Int32(parts[0]), let startTime = UInt64(parts[1]) else { return nil }
+        self.init(pid: pid, startTime: startTime)
+    }
+
+    init(pid: Int32, startTime: UInt64) {
+        self.pid = pid
+        self.startTime = startTime
+    }
+
     /// Suspends until the process ended, at most so long. Returns whether it ended.
     func waitForEnd(within timeout: Duration) async -> Bool {
         let descriptor = clinux_pidfd_open(pid, 0)
