@@ -1,0 +1,131 @@
+// Promises about reading container logs: CRI lines back into text, tail, since, timestamps, follow, rotation.
+import Glibc
+import Synchronization
+import Testing
+
+@testable import Agent
+
+@Suite("Container logs")
+struct ContainerLogReaderTests {
+    /// Collects what a reader writes.
+    final class Sink: Sendable {
+        private let bytes = Mutex<[UInt8]>([])
+        func write(_ more: [UInt8]) { bytes.withLock { $0 += more } }
+        var text: String { bytes.withLock { String(decoding: $0, as: UTF8.self) } }
+    }
+
+    static func temporaryLog(_ lines: [String]) throws -> String {
+        var template = Array("/tmp/swiftlet-log-XXXXXX".utf8CString)
+        let descriptor = mkstemp(&template)
+        let path = String(decoding: template.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        close(descriptor)
+        append(lines, to: path)
+        return path
+    }
+
+    static func append(_ lines: [String], to path: String) {
+        guard let file = fopen(path, "a") else { return }
+        fputs(lines.map { $0 + "\n" }.joined(), file)
+        fclose(file)
+    }
+
+    static let sample = [
+        "2026-11-21T04:00:01.000000000Z stdout F one",
+        "2026-11-21T04:00:02.000000000Z stderr F two",
+        "2026-11-21T04:00:03.000000000Z stdout P thr",
+        "2026-11-21T04:00:03.000000001Z stdout F ee",
+        "2026-11-21T04:00:04.000000000Z stdout F ",
+        "2026-11-21T04:00:05.000000000Z stdout F five",
+    ]
+
+    func read(_ lines: [String], _ change: (inout ContainerLogQuery) -> Void = { _ in }) async throws -> String {
+        let path = try Self.temporaryLog(lines)
+        defer { unlink(path) }
+        var query = ContainerLogQuery()
+        change(&query)
+        let sink = Sink()
+        try await ContainerLogReader(path: path, query: query).copy(ended: { true }) { sink.write($0) }
+        return sink.text
+    }
+
+    @Test("lines come back without their CRI prefix, parts of a long line joined")
+    func whole() async throws {
+        #expect(try await read(Self.sample) == "one\ntwo\nthree\n\nfive\n")
+    }
+
+    @Test("tail counts lines as the task wrote them", arguments: [(0, ""), (1, "five\n"), (3, "three\n\nfive\n"), (99, "one\ntwo\nthree\n\nfive\n")])
+    func tail(_ count: Int, _ expected: String) async throws {
+        #expect(try await read(Self.sample) { $0.tailLines = count } == expected)
+    }
+
+    @Test("since leaves out what is older")
+    func since() async throws {
+        #expect(try await read(Self.sample) { $0.since = "2026-11-21T04:00:04Z" } == "\nfive\n")
+    }
+
+    @Test("timestamps are put before whole lines only")
+    func timestamps() async throws {
+        let text = try await read(Array(Self.sample[2...3])) { $0.timestamps = true }
+        #expect(text == "2026-11-21T04:00:03.000000000Z three\n")
+    }
+
+    @Test("limitBytes cuts exactly")
+    func limit() async throws {
+        #expect(try await read(Self.sample) { $0.limitBytes = 6 } == "one\ntw")
+    }
+
+    @Test("a torn line of a full disk is left out, the rest is read")
+    func torn() async throws {
+        #expect(try await read(["2026-11-21T04:0", Self.sample[0]]) == "one\n")
+    }
+
+    @Test("tail reaches back over more than one chunk")
+    func longTail() async throws {
+        let lines = (0..<9000).map { "2026-11-21T04:00:01.000000000Z stdout F line \($0)" }
+        let text = try await read(lines) { $0.tailLines = 5000 }
+        #expect(text.hasPrefix("line 4000\n") && text.hasSuffix("line 8999\n"))
+    }
+
+    @Test("following sees what is written later and what a rotation began, and ends with the container")
+    func follow() async throws {
+        let path = try Self.temporaryLog([Self.sample[0]])
+        defer { unlink(path); unlink(path + ".1") }
+        var query = ContainerLogQuery()
+        query.follow = true
+        let sink = Sink()
+        let stage = Mutex(0)
+        try await ContainerLogReader(path: path, query: query).copy(ended: {
+            // Each look of the reader moves the world on by one step.
+            let step = stage.withLock { $0 += 1; return $0 }
+            switch step {
+            case 2: Self.append([Self.sample[1]], to: path)
+            case 3:
+                rename(path, path + ".1")
+                Self.append([Self.sample[5]], to: path)
+            default: break
+            }
+            return step >= 4
+        }) { sink.write($0) }
+        #expect(sink.text == "one\ntwo\nfive\n")
+    }
+
+    @Test("a log that is not there is an error that names it")
+    func missing() async throws {
+        await #expect { try await ContainerLogReader(path: "/nonexistent/0.log", query: .init()).copy(ended: { true }) { _ in } }
+            throws: { "\($0)".contains("/nonexistent/0.log") }
+    }
+
+    @Test("the kubelet's log path is understood", arguments: [
+        ("/containerLogs/alice/p/c?follow=true&tailLines=5&timestamps=true&sinceSeconds=60", true),
+        ("/containerLogs/alice/p", true), ("/exec/alice/p/c", false), ("/containerLogs/alice", false),
+    ])
+    func path(_ path: String, _ good: Bool) {
+        let request = ContainerLogRequest(path)
+        #expect((request != nil) == good)
+        if path.contains("tailLines") {
+            #expect(request?.query.tailLines == 5)
+            #expect(request?.query.follow == true)
+            #expect(request?.sinceSeconds == 60)
+        }
+    }
+}
