@@ -44,7 +44,8 @@ extension SandboxSpec {
         }
         spec.seccomp = input.seccomp
         spec.logBytes = limits.logBytes ?? input.node.defaultLogBytes
-        return (spec, Self.setRoot(&spec, input))
+        let needsWork = Self.setRoot(&spec, input)
+        return (spec, needsWork)
     }
 
     /// The container's own limits, else the pod's; a limit of processes always.

@@ -1,0 +1,156 @@
+// What a task can see and do: the barriers of Sandbox/README.md, looked at from inside.
+
+import Glibc
+import RuntimeInterface
+import Testing
+
+@Suite("RunP isolation", .enabled(if: Machine.canRun))
+struct IsolationTests {
+    @Test("the environment is what the pod says and nothing else, case kept")
+    func environment() async throws {
+        setenv("SWIFTLET_TEST_LEAK", "secret", 1)
+        try await withLab { lab in
+            let result = try await lab.run("env | sort") {
+                $0.environment = [
+                    EnvironmentVariable(name: "MixedCase", value: "a b\"%$'"), EnvironmentVariable(name: "HOME", value: "/nowhere"),
+                ]
+            }
+            #expect(
+                result.output == [
+                    "HOME=/nowhere", "HOSTNAME=alice-pod", "MixedCase=a b\"%$'",
+                    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "PWD=/",
+                ])
+        }
+    }
+
+    @Test("no capability, no way to gain one, a filter, new names")
+    func privileges() async throws {
+        try await withLab { lab in
+            let result = try await lab.run("grep -E '^(Cap|NoNew|Seccomp:)' /proc/self/status | tr -d '\\t'; hostname; id -u; cat /proc/self/uid_map | tr -s ' '")
+            #expect(
+                result.output.dropLast() == [
+                    "CapInh:0000000000000000", "CapPrm:0000000000000000", "CapEff:0000000000000000",
+                    "CapBnd:0000000000000000", "CapAmb:0000000000000000", "NoNewPrivs:1", "Seccomp:2", "alice-pod", "0",
+                ])
+            let map = try #require(result.output.last).split(separator: " ")
+            #expect(map.first == "0" && map.last == "65536")
+            #expect(try #require(map.dropFirst().first.flatMap { UInt32($0) }) >= 0x4000_0000)
+        }
+    }
+
+    @Test("only its own processes, its own init as pid 1, which shows nothing of the host")
+    func processes() async throws {
+        try await withLab { lab in
+            let result = try await lab.run("ls -d /proc/[0-9]* | wc -l; tr '\\0' ' ' < /proc/1/cmdline; echo; ls /proc/1/fd 2>&1; kill -9 1; echo $?")
+            #expect(Int(result.output[0]).map { $0 <= 5 } == true)
+            #expect(result.output[1].trimmingPrefix { $0 == " " }.hasPrefix("init"))
+            #expect(result.output[2].contains("Permission denied"))
+            #expect(result.exit.exitCode == 0)
+        }
+    }
+
+    @Test("the host's files are absent", arguments: [
+        "/root", "/home", "/var", "/etc/shadow", "/etc/ssh", "/sys", "/run", "/boot", "/opt", "/work", "/proc/1/root/etc",
+    ])
+    func hostFiles(path: String) async throws {
+        try await withLab { lab in
+            let result = try await lab.run("ls \(path) >/dev/null 2>&1 && echo visible || echo absent")
+            #expect(result.output == ["absent"])
+        }
+    }
+
+    @Test("what is read-only cannot be written, whatever root the task is", arguments: [
+        "/", "/usr", "/usr/bin", "/etc", "/dev", "/proc/sys/kernel", "/ro",
+    ])
+    func readOnly(path: String) async throws {
+        try await withLab { lab in
+            mkdir("\(lab.directory)/ro", 0o777)
+            let result = try await lab.run("touch \(path)/probe 2>/dev/null && echo written || echo refused") {
+                $0.mounts = [ContainerMount(hostPath: "\(lab.directory)/ro", containerPath: "/ro", readOnly: true)]
+            }
+            #expect(result.output == ["refused"])
+        }
+    }
+
+    @Test("writable mounts, /tmp and the working directory are writable; what the task's root writes is the host root's")
+    func writable() async throws {
+        try await withLab { lab in
+            mkdir("\(lab.directory)/rw", 0o700)
+            let result = try await lab.run("pwd; for d in /tmp /data . /dev/shm; do echo x > $d/f && stat -c %u $d/f; done") {
+                $0.mounts = [ContainerMount(hostPath: "\(lab.directory)/rw", containerPath: "/data", readOnly: false)]
+                $0.workingDirectory = "/home/task"
+            }
+            #expect(result.output == ["/home/task", "0", "0", "0", "0"])
+            var info = stat()
+            #expect(stat("\(lab.directory)/rw/f", &info) == 0)
+            #expect(info.st_uid == 0 && info.st_gid == 0)
+        }
+    }
+
+    @Test("a task that runs as another user owns its scratch and has its name")
+    func otherUser() async throws {
+        try await withLab { lab in
+            let result = try await lab.run("id -u; id -g; id -un; touch /tmp/a w && stat -c %u w") {
+                $0.runAsUser = 1000
+                $0.workingDirectory = "/w"
+            }
+            #expect(result.output == ["1000", "1000", "task", "1000"])
+        }
+    }
+
+    @Test("every mount refuses set-user-id programs")
+    func setuid() async throws {
+        try await withLab { lab in
+            let result = try await lab.run("grep -v nosuid /proc/self/mounts; cp /usr/bin/id /tmp/id; chmod 4755 /tmp/id; /tmp/id -u") {
+                $0.runAsUser = 1000
+            }
+            #expect(result.output == ["1000"])
+        }
+    }
+
+    @Test("names resolve as the pod says")
+    func names() async throws {
+        try await withLab { lab in
+            let result = try await lab.run("getent hosts bob.svc | tr -s ' '; cat /etc/resolv.conf")
+            #expect(result.output == ["10.1.2.3 bob.svc", "nameserver 10.0.0.10", "search svc.local"])
+        }
+    }
+
+    @Test("no descriptor of the agent reaches the task")
+    func descriptors() async throws {
+        let leak = open("/etc", O_RDONLY)  // not close-on-exec, as sockets of a network library are
+        defer { close(leak) }
+        try await withLab { lab in
+            let result = try await lab.run("ls /proc/$$/fd > /tmp/fds; tr '\\n' ' ' < /tmp/fds; readlink /proc/$$/fd/0; echo again > /dev/stderr")
+            #expect(result.output.first == "0 1 2 /dev/null")
+            #expect(result.output.last == "again")
+        }
+    }
+
+    @Test("system calls that are no task's business are refused", arguments: [
+        ("unshare -U true", 1), ("unshare -m true", 1), ("mount -t tmpfs x /tmp", 32), ("chroot /tmp true", 125),
+    ])
+    func systemCalls(command: String, code: Int) async throws {
+        try await withLab { lab in
+            let result = try await lab.run("PATH=$PATH:/usr/sbin; \(command) 2>/dev/null")
+            #expect(result.exit.exitCode == code)
+        }
+    }
+
+    @Test("the log is in CRI format, with long lines in parts")
+    func logFormat() async throws {
+        try await withLab { lab in
+            let config = lab.config("echo one; echo two >&2; head -c 20000 /dev/zero | tr '\\0' a; echo; printf last")
+            _ = try await lab.exit(try await lab.start(config))
+            let lines = lab.rawLines(config.logPath).map { $0.split(separator: " ", omittingEmptySubsequences: false) }
+            for line in lines {
+                #expect(line.count == 4)
+                #expect(line[0].wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z/) != nil)
+            }
+            let out = lines.filter { $0[1] == "stdout" }
+            #expect(out.map { $0[2] } == ["F", "P", "F", "F"])
+            #expect(out.map { $0[3].count } == [3, 16_384, 3_616, 4])
+            #expect(lines.filter { $0[1] == "stderr" }.map { $0[3] } == ["two"])
+        }
+    }
+}
