@@ -13,13 +13,13 @@ struct SwiftletCommand: AsyncParsableCommand {
         version: SwiftletVersion.text,
         groupedSubcommands: [
             CommandGroup(
-                name: "Jobs and objects",
+                name: "Object",
                 subcommands: [
                     SubmitCommand.self, GetCommand.self, DescribeCommand.self, LogsCommand.self, DeleteCommand.self,
                 ]),
-            CommandGroup(name: "A cluster on this machine", subcommands: [UpCommand.self, DownCommand.self]),
+            CommandGroup(name: "Local cluster", subcommands: [UpCommand.self, DownCommand.self]),
             CommandGroup(
-                name: "Parts of a cluster",
+                name: "Setup",
                 subcommands: [MasterCommand.self, LiteCommand.self, InitCommand.self, TokenCommand.self, VersionCommand.self]),
         ])
 }
