@@ -1,0 +1,203 @@
+// A container's environment: env, envFrom, references into the pod, ConfigMaps and Secrets, and $(VAR) expansion.
+import KubernetesModel
+
+/// A variable that cannot be made.
+public struct EnvironmentError: Error, Sendable, Hashable, CustomStringConvertible {
+    /// e.g. "env[2] TOKEN".
+    public var variable: String
+    public var reason: String
+    public var description: String { "\(variable): \(reason)" }
+}
+
+public struct EnvironmentBuilder: Sendable {
+    public var pod: Pod
+    public var podIP: String
+    public var hostIP: String
+    /// What an unlimited container may use: resourceFieldRef's answer when there is no limit.
+    public var allocatable: PodResources
+    /// By name; texts.
+    public var configMaps: [String: [String: String]]
+    /// By name; already decoded from base64.
+    public var secrets: [String: [String: String]]
+
+    public init(
+        pod: Pod, podIP: String, hostIP: String, allocatable: PodResources = .init(),
+        configMaps: [String: [String: String]] = [:], secrets: [String: [String: String]] = [:]
+    ) {
+        self.pod = pod
+        self.podIP = podIP
+        self.hostIP = hostIP
+        self.allocatable = allocatable
+        self.configMaps = configMaps
+        self.secrets = secrets
+    }
+
+    /// Names of ConfigMaps and Secrets that the pod's environments refer to, with whether each may be missing.
+    public static func references(of pod: Pod) -> (configMaps: [String: Bool], secrets: [String: Bool]) {
+        var configMaps: [String: Bool] = [:]
+        var secrets: [String: Bool] = [:]
+        func note(_ name: String?, _ optional: Bool?, in names: inout [String: Bool]) {
+            guard let name else { return }
+            names[name] = (names[name] ?? true) && optional == true
+        }
+        for container in pod.spec.initContainers + pod.spec.containers {
+            for source in container.envFrom {
+                note(source.configMapRef?.name, source.configMapRef?.optional, in: &configMaps)
+                note(source.secretRef?.name, source.secretRef?.optional, in: &secrets)
+            }
+            for source in container.env.compactMap(\.valueFrom) {
+                note(source.configMapKeyRef?.name, source.configMapKeyRef?.optional, in: &configMaps)
+                note(source.secretKeyRef?.name, source.secretKeyRef?.optional, in: &secrets)
+            }
+        }
+        return (configMaps, secrets)
+    }
+
+    /// In the order of definition; a later definition of a name replaces the earlier.
+    public func build(for container: Container) throws(EnvironmentError) -> [(name: String, value: String)] {
+        var variables = OrderedVariables()
+        for (index, source) in container.envFrom.enumerated() {
+            for (name, value) in try imported(source, "envFrom[\(index)]") { variables[name] = value }
+        }
+        for (index, entry) in container.env.enumerated() {
+            let label = "env[\(index)] \(entry.name)"
+            if let source = entry.valueFrom {
+                if let value = try resolve(source, container, label) { variables[entry.name] = value }
+            } else {
+                variables[entry.name] = VariableExpansion.expand(entry.value ?? "") { variables[$0] }
+            }
+        }
+        return variables.list
+    }
+
+    private func imported(_ source: EnvFromSource, _ label: String) throws(EnvironmentError) -> [(String, String)] {
+        let prefix = source.prefix ?? ""
+        let found: [String: String]
+        if let reference = source.configMapRef {
+            found = try object(reference.name, reference.optional, configMaps, "ConfigMap", label)
+        } else if let reference = source.secretRef {
+            found = try object(reference.name, reference.optional, secrets, "Secret", label)
+        } else {
+            return []
+        }
+        return found.sorted { $0.key < $1.key }.map { (prefix + $0.key, $0.value) }
+    }
+
+    private func object(
+        _ name: String, _ optional: Bool?, _ all: [String: [String: String]], _ kind: String, _ label: String
+    ) throws(EnvironmentError) -> [String: String] {
+        if let found = all[name] { return found }
+        if optional == true { return [:] }
+        throw EnvironmentError(variable: label, reason: "\(kind) \(name) not found")
+    }
+
+    private func resolve(
+        _ source: EnvVarSource, _ container: Container, _ label: String
+    ) throws(EnvironmentError) -> String? {
+        if let field = source.fieldRef { return try self.field(field.fieldPath, label) }
+        if let resource = source.resourceFieldRef { return try self.resource(resource, container, label) }
+        if let key = source.configMapKeyRef { return try self.key(key, configMaps, "ConfigMap", label) }
+        if let key = source.secretKeyRef { return try self.key(key, secrets, "Secret", label) }
+        throw EnvironmentError(variable: label, reason: "valueFrom names no source")
+    }
+
+    private func key(
+        _ selector: KeySelector, _ all: [String: [String: String]], _ kind: String, _ label: String
+    ) throws(EnvironmentError) -> String? {
+        let found = try object(selector.name, selector.optional, all, kind, label)
+        if let value = found[selector.key] { return value }
+        if selector.optional == true { return nil }
+        throw EnvironmentError(variable: label, reason: "\(kind) \(selector.name) has no key \(selector.key)")
+    }
+
+    private func field(_ path: String, _ label: String) throws(EnvironmentError) -> String {
+        switch path {
+        case "metadata.name": return pod.metadata.name
+        case "metadata.namespace": return pod.metadata.namespace ?? ""
+        case "metadata.uid": return pod.metadata.uid ?? ""
+        case "spec.nodeName": return pod.spec.nodeName ?? ""
+        case "spec.serviceAccountName": return pod.spec.serviceAccountName ?? "default"
+        case "status.podIP", "status.podIPs": return podIP
+        case "status.hostIP", "status.hostIPs": return hostIP
+        default:
+            if let key = Self.subscriptKey(path, of: "metadata.labels") { return pod.metadata.labels[key] ?? "" }
+            if let key = Self.subscriptKey(path, of: "metadata.annotations") { return pod.metadata.annotations[key] ?? "" }
+            throw EnvironmentError(variable: label, reason: "fieldPath \(path) is not supported")
+        }
+    }
+
+    /// `metadata.labels['key']`
+    private static func subscriptKey(_ path: String, of prefix: String) -> String? {
+        guard path.hasPrefix(prefix + "['"), path.hasSuffix("']") else { return nil }
+        return String(path.dropFirst(prefix.count + 2).dropLast(2))
+    }
+
+    private func resource(
+        _ selector: ResourceFieldSelector, _ own: Container, _ label: String
+    ) throws(EnvironmentError) -> String {
+        let name = selector.containerName ?? own.name
+        guard let container = (pod.spec.initContainers + pod.spec.containers).first(where: { $0.name == name }) else {
+            throw EnvironmentError(variable: label, reason: "the pod has no container \(name)")
+        }
+        let parts = selector.resource.split(separator: ".", maxSplits: 1).map(String.init)
+        guard parts.count == 2, parts[0] == "limits" || parts[0] == "requests" else {
+            throw EnvironmentError(variable: label, reason: "resource \(selector.resource) is neither limits.* nor requests.*")
+        }
+        let amounts = parts[0] == "limits" ? container.resources.limits : container.resources.requests
+        let fallback = parts[1] == "cpu" ? Quantity(millis: allocatable.cpuMillis) : Quantity(bytes: allocatable.memoryBytes)
+        let amount = amounts[parts[1]] ?? (parts[0] == "limits" ? fallback : .zero)
+        // Counted in milli-units and rounded up, as Kubernetes does; the divisor is 1 when absent or 0.
+        let divisor = selector.divisor.map { $0.isZero ? Quantity(1) : $0 } ?? Quantity(1)
+        let (top, bottom) = parts[1] == "cpu" ? (amount.milliValue, divisor.milliValue) : (amount.value, max(1, divisor.value))
+        return String((top + bottom - 1) / max(1, bottom))
+    }
+}
+
+/// `$(NAME)` in values, commands and arguments.
+public enum VariableExpansion {
+    /// An unknown name stays as written; `$$` is a single `$`, so `$$(NAME)` is never expanded.
+    public static func expand(_ text: String, _ value: (String) -> String?) -> String {
+        guard text.contains("$") else { return text }
+        var output = ""
+        var rest = Substring(text)
+        while let dollar = rest.firstIndex(of: "$") {
+            output += rest[..<dollar]
+            rest = rest[rest.index(after: dollar)...]
+            switch rest.first {
+            case "$":
+                output += "$"
+                rest = rest.dropFirst()
+            case "(":
+                guard let close = rest.firstIndex(of: ")") else {
+                    output += "$"
+                    continue
+                }
+                let name = String(rest[rest.index(after: rest.startIndex)..<close])
+                output += value(name) ?? "$(\(name))"
+                rest = rest[rest.index(after: close)...]
+            default:
+                output += "$"
+            }
+        }
+        return output + rest
+    }
+}
+
+/// Keeps the order in which names first came.
+private struct OrderedVariables {
+    private(set) var list: [(name: String, value: String)] = []
+    private var positions: [String: Int] = [:]
+
+    subscript(name: String) -> String? {
+        get { positions[name].map { list[$0].value } }
+        set {
+            guard let newValue else { return }
+            if let position = positions[name] {
+                list[position].value = newValue
+            } else {
+                positions[name] = list.count
+                list.append((name, newValue))
+            }
+        }
+    }
+}

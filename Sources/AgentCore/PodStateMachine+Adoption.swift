@@ -1,0 +1,97 @@
+// What the machine makes of the facts after the agent was restarted: its record says what was meant, the runtime what is.
+import KubernetesModel
+
+extension PodStateMachine {
+    /// A step that was under way in the agent's former life is ordered again (all are idempotent). Each container:
+    ///
+    ///     record      runtime says   then
+    ///     starting    nothing        it never ran: start it
+    ///     starting    created        same run, start it
+    ///     any alive   running        go on
+    ///     any alive   exited         its true end
+    ///     running     nothing        ContainerStatusUnknown
+    ///     any alive   unknown        ContainerStatusUnknown (e.g. rebooted)
+    mutating func adopt(_ found: [ContainerRun: AdoptedPhase], _ now: UnixNanoseconds) {
+        operation = nil
+        timer = nil
+        retryAt = 0
+        if startTime == nil { startTime = now }
+        if !finalStatusDelivered {
+            // The patch may have been lost with the old process; the same status again does no harm.
+            lastStatus = nil
+            finalStatusSent = false
+        }
+        var ignored: [PodEffect] = []
+        for index in containers.indices where containers[index].mayRun || found[containers[index].run] != nil {
+            adoptContainer(index, found[containers[index].run], now, &ignored)
+        }
+        if case .sync(.running) = state { sandboxReady = true }
+    }
+
+    private mutating func adoptContainer(
+        _ index: Int, _ phase: AdoptedPhase?, _ now: UnixNanoseconds, _ effects: inout [PodEffect]
+    ) {
+        let run = containers[index].run
+        switch (containers[index].phase, phase) {
+        case (.exited, _), (.backingOff, _):
+            return
+        case (_, .running(let startedAt)):
+            containers[index].phase = .running(startedAt: startedAt)
+            passSetup()
+        case (_, .exited(let termination)):
+            passSetup()
+            forceAlive(index, since: termination.startedAt ?? now)
+            apply(.containerExited(run, termination), now, &effects)
+        case (_, .unknown(let message)):
+            passSetup()
+            loseContainer(index, message, now, &effects)
+        case (.starting, .created), (.starting, nil), (.waiting, .created), (.waiting, nil):
+            containers[index].phase = .waiting
+        case (.running, .created), (.running, nil), (.stopping, .created), (.stopping, nil):
+            let message = "The agent was restarted and the runtime has no record of the container"
+            loseContainer(index, message, now, &effects)
+        }
+    }
+
+    private mutating func loseContainer(_ index: Int, _ message: String, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
+        let run = containers[index].run
+        var startedAt: UnixNanoseconds?
+        switch containers[index].phase {
+        case .running(let time), .stopping(let time, _): startedAt = time
+        case .waiting, .starting, .exited, .backingOff: break
+        }
+        forceAlive(index, since: startedAt ?? now)
+        apply(.containerExited(run, .unknown(startedAt: startedAt, now: now, message)), now, &effects)
+    }
+
+    private mutating func forceAlive(_ index: Int, since startedAt: UnixNanoseconds) {
+        if !containers[index].mayRun { containers[index].phase = .running(startedAt: startedAt) }
+    }
+
+    /// A container that ran proves that volumes and sandbox were made.
+    private mutating func passSetup() {
+        if case .sync = state { state = .sync(.running) }
+        sandboxReady = true
+    }
+
+    /// A pod whose record was lost: it takes the restart counts from its last status, so that a running attempt is found.
+    public mutating func recover(from found: [ContainerRun]) {
+        for index in containers.indices {
+            let attempts = found.filter { $0.name == containers[index].name }.map(\.attempt)
+            if let newest = attempts.max() { containers[index].attempt = newest }
+        }
+    }
+
+    /// The API server says that the pod ran, but this node knows nothing of it: it must not run twice (I-POD-2).
+    public mutating func declareLost(now: UnixNanoseconds) -> [PodEffect] {
+        let message = "The node lost its record of the pod; whether its containers ended is not known"
+        for index in containers.indices {
+            let known = pod.status.containerStatuses.first { $0.name == containers[index].name }
+            containers[index].attempt = known?.restartCount ?? 0
+            containers[index].phase = .exited(.unknown(startedAt: nil, now: now, message))
+        }
+        if startTime == nil { startTime = now }
+        state = .terminating(.removingSandbox, .failed(reason: "ContainerStatusUnknown", message: message))
+        return handle(.tick, now: now)
+    }
+}

@@ -1,0 +1,189 @@
+// First half of the machine: what each input changes in the facts. What follows from the facts is in +Advance.
+import KubernetesModel
+
+extension PodStateMachine {
+    mutating func apply(_ input: PodInput, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
+        switch input {
+        case .added:
+            if startTime == nil { startTime = now }
+        case .updated(let newer):
+            take(newer)
+        case .deletionRequested(let grace):
+            deletionGrace = min(deletionGrace ?? .max, max(0, grace))
+        case .objectGone:
+            objectGone = true
+            if operation == .deleteObject { operation = nil }
+        case .rejected(let reason, let message):
+            reject(reason, message, &effects)
+        case .volumesReady, .volumesFailed, .sandboxReady, .sandboxFailed:
+            applySetup(input, now, &effects)
+        case .containerStarted, .containerStartFailed, .containerExited, .stopFailed:
+            applyContainer(input, now, &effects)
+        case .sandboxRemoved, .sandboxRemovalFailed, .volumesCleaned, .volumesCleanFailed:
+            applyCleanup(input, now, &effects)
+        case .finalStatusDelivered:
+            finalStatusDelivered = finalStatusDelivered || finalStatusSent
+        case .objectDeletionFailed:
+            guard operation == .deleteObject else { return }
+            operation = nil
+            delayStep(now)
+        case .tick:
+            return
+        case .adopted(let found):
+            adopt(found, now)
+        }
+    }
+
+    /// Only what may change in a running pod's object is taken; the containers are those that were admitted.
+    private mutating func take(_ newer: Pod) {
+        pod.metadata = newer.metadata
+        pod.spec.activeDeadlineSeconds = newer.spec.activeDeadlineSeconds
+        pod.status = newer.status
+    }
+
+    private mutating func reject(_ reason: String, _ message: String, _ effects: inout [PodEffect]) {
+        guard case .sync(.preparingVolumes) = state, operation == nil else { return }
+        effects.append(.event(.warning, reason: reason, message: message))
+        state = .terminated(.reporting, .rejected(reason: reason, message: message))
+    }
+
+    mutating func delayStep(_ now: UnixNanoseconds) {
+        stepFailures += 1
+        retryAt = now + StepBackOff.delay(failures: stepFailures)
+    }
+
+    private mutating func stepSucceeded() {
+        operation = nil
+        stepFailures = 0
+        retryAt = 0
+        waitingMessage = nil
+    }
+
+    // MARK: Setup
+
+    private mutating func applySetup(_ input: PodInput, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
+        switch (input, operation) {
+        case (.volumesReady, .prepareVolumes):
+            stepSucceeded()
+            if case .sync(.preparingVolumes) = state { state = .sync(.startingSandbox) }
+        case (.sandboxReady, .runSandbox):
+            stepSucceeded()
+            sandboxReady = true
+            if case .sync(.startingSandbox) = state { state = .sync(.running) }
+        case (.volumesFailed(let failure), .prepareVolumes):
+            let waited = now - (startTime ?? now)
+            let patient = waited < StepBackOff.longestVolumeWaitSeconds * .nanosecondsPerSecond
+            setupFailed(failure, again: failure.retriable && patient, now, &effects)
+        case (.sandboxFailed(let failure), .runSandbox):
+            let again = failure.retriable && stepFailures + 1 < StepBackOff.maximumStartFailures
+            setupFailed(failure, again: again, now, &effects)
+        default:
+            return  // The answer to a step that nobody waits for any more.
+        }
+    }
+
+    private mutating func setupFailed(_ failure: StepFailure, again: Bool, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
+        operation = nil
+        // The same sentence once is enough for people; the retries go on silently.
+        if waitingMessage != failure.message || !again {
+            effects.append(.event(.warning, reason: failure.reason, message: failure.message))
+        }
+        waitingMessage = failure.message
+        delayStep(now)
+        guard !again, case .sync = state else { return }
+        state = .terminating(.stopping, .failed(reason: failure.reason, message: failure.message))
+    }
+
+    // MARK: Containers
+
+    private mutating func applyContainer(_ input: PodInput, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
+        switch input {
+        case .containerStarted(let run, let startedAt):
+            if operation == .start(run) { operation = nil }
+            guard let index = index(of: run), case .starting = containers[index].phase else { return }
+            containers[index].phase = .running(startedAt: startedAt)
+            containers[index].startFailures = 0
+            effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)"))
+        case .containerStartFailed(let run, let failure):
+            if operation == .start(run) { operation = nil }
+            guard let index = index(of: run), case .starting = containers[index].phase else { return }
+            effects.append(.event(.warning, reason: failure.reason, message: failure.message))
+            startFailed(index, failure, now)
+        case .containerExited(let run, let termination):
+            if operation == .start(run) { operation = nil }
+            guard let index = index(of: run), containers[index].mayRun else { return }
+            ended(index, termination, now, &effects)
+        case .stopFailed(let run, let message):
+            guard let index = index(of: run), case .stopping(let startedAt, _) = containers[index].phase else { return }
+            effects.append(.event(.warning, reason: "FailedKillPod", message: message))
+            containers[index].phase = .running(startedAt: startedAt)
+            containers[index].retryAt = now + StepBackOff.longestNanoseconds
+        default:
+            return
+        }
+    }
+
+    private mutating func startFailed(_ index: Int, _ failure: StepFailure, _ now: UnixNanoseconds) {
+        containers[index].startFailures += 1
+        let failures = containers[index].startFailures
+        if failure.retriable, failures < StepBackOff.maximumStartFailures, case .sync = state {
+            containers[index].phase = .waiting
+            containers[index].waitingReason = failure.reason
+            containers[index].waitingMessage = failure.message
+            containers[index].retryAt = now + StepBackOff.delay(failures: failures)
+            return
+        }
+        // StartError and 128 are what a kubelet reports when the container could not be started.
+        let termination = ContainerTermination(exitCode: 128, reason: "StartError", message: failure.message, finishedAt: now)
+        settle(index, termination, now)
+    }
+
+    private mutating func ended(
+        _ index: Int, _ termination: ContainerTermination, _ now: UnixNanoseconds, _ effects: inout [PodEffect]
+    ) {
+        containers[index].cpuNanoseconds += termination.cpuNanoseconds
+        containers[index].peakMemoryBytes = max(containers[index].peakMemoryBytes, termination.peakMemoryBytes)
+        if termination.reason == "OOMKilled" {
+            let message = "Container \(containers[index].name) exceeded its memory limit"
+            effects.append(.event(.warning, reason: "OOMKilling", message: message))
+        }
+        settle(index, termination, now)
+        guard case .backingOff(_, let until) = containers[index].phase, until > now else { return }
+        let message = "Back-off restarting failed container \(containers[index].name)"
+        effects.append(.event(.warning, reason: "BackOff", message: message))
+    }
+
+    private mutating func settle(_ index: Int, _ termination: ContainerTermination, _ now: UnixNanoseconds) {
+        var slot = containers[index]
+        slot.waitingReason = nil
+        slot.waitingMessage = nil
+        slot.startFailures = 0
+        slot.phase = .exited(termination)
+        defer { containers[index] = slot }
+        guard case .sync = state else { return }
+        if RestartDecision.forgives(termination) { slot.backOffCount = 0 }
+        let decision = RestartDecision.decide(
+            policy: restartPolicy, isInit: slot.isInit, termination: termination, crashesBefore: slot.backOffCount, now: now)
+        if case .at(let time) = decision { slot.phase = .backingOff(termination, until: time) }
+    }
+
+    // MARK: Clean-up
+
+    private mutating func applyCleanup(_ input: PodInput, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
+        switch (input, operation, state) {
+        case (.sandboxRemoved, .removeSandbox, .terminating(.removingSandbox, let cause)):
+            stepSucceeded()
+            sandboxReady = false
+            state = .terminating(.cleaningVolumes, cause)
+        case (.volumesCleaned, .cleanVolumes, .terminating(.cleaningVolumes, let cause)):
+            stepSucceeded()
+            state = .terminated(.reporting, cause)
+        case (.sandboxRemovalFailed(let message), .removeSandbox, _), (.volumesCleanFailed(let message), .cleanVolumes, _):
+            operation = nil
+            if stepFailures == 0 { effects.append(.event(.warning, reason: "FailedKillPod", message: message)) }
+            delayStep(now)
+        default:
+            return
+        }
+    }
+}

@@ -1,0 +1,152 @@
+// What goes into a pod's state machine and what comes out of it.
+import KubernetesModel
+
+/// Nanoseconds since 1970-01-01T00:00:00Z. Cores get the time as an argument.
+public typealias UnixNanoseconds = Int64
+
+extension UnixNanoseconds {
+    public static let nanosecondsPerSecond: Int64 = 1_000_000_000
+
+    func adding(seconds: Int64) -> UnixNanoseconds {
+        let (span, tooLong) = seconds.multipliedReportingOverflow(by: Self.nanosecondsPerSecond)
+        return tooLong ? .max : addingReportingOverflow(span).overflow ? .max : self + span
+    }
+}
+
+/// How a container's run ended.
+public struct ContainerTermination: Sendable, Hashable, Codable {
+    public var exitCode: Int
+    public var signal: Int?
+    /// Completed, Error, OOMKilled, StartError, ContainerStatusUnknown, ...
+    public var reason: String
+    public var message: String?
+    /// nil when the container never ran.
+    public var startedAt: UnixNanoseconds?
+    public var finishedAt: UnixNanoseconds
+    public var cpuNanoseconds: Int64
+    public var peakMemoryBytes: Int64
+
+    public init(
+        exitCode: Int, signal: Int? = nil, reason: String, message: String? = nil, startedAt: UnixNanoseconds? = nil,
+        finishedAt: UnixNanoseconds, cpuNanoseconds: Int64 = 0, peakMemoryBytes: Int64 = 0
+    ) {
+        self.exitCode = exitCode
+        self.signal = signal
+        self.reason = reason
+        self.message = message
+        self.startedAt = startedAt
+        self.finishedAt = finishedAt
+        self.cpuNanoseconds = cpuNanoseconds
+        self.peakMemoryBytes = peakMemoryBytes
+    }
+
+    /// Nobody can say how it ended: Kubernetes' words and exit code for it.
+    static func unknown(startedAt: UnixNanoseconds?, now: UnixNanoseconds, _ message: String) -> ContainerTermination {
+        ContainerTermination(
+            exitCode: 137, reason: "ContainerStatusUnknown", message: message, startedAt: startedAt, finishedAt: now)
+    }
+}
+
+/// One run of one container of the pod.
+public struct ContainerRun: Sendable, Hashable, Codable {
+    public var name: String
+    /// Counts the restarts, from 0.
+    public var attempt: Int
+
+    public init(name: String, attempt: Int) {
+        self.name = name
+        self.attempt = attempt
+    }
+}
+
+/// Why a step did not work, and whether the same step may work later.
+public struct StepFailure: Error, Sendable, Hashable, Codable, CustomStringConvertible {
+    /// Kubernetes' event reason: FailedMount, FailedCreatePodSandBox, Failed, ...
+    public var reason: String
+    public var message: String
+    public var retriable: Bool
+
+    public init(reason: String, message: String, retriable: Bool) {
+        self.reason = reason
+        self.message = message
+        self.retriable = retriable
+    }
+
+    public var description: String { "\(reason): \(message)" }
+}
+
+/// What the runtime says of a container after the agent was restarted.
+public enum AdoptedPhase: Sendable, Hashable {
+    case created
+    case running(startedAt: UnixNanoseconds)
+    case exited(ContainerTermination)
+    /// It ran, but nobody knows how it ended (the machine was rebooted).
+    case unknown(String)
+}
+
+public enum PodInput: Sendable, Hashable {
+    /// The pod is this node's: begin.
+    case added
+    /// The object changed.
+    case updated(Pod)
+    /// Deletion was asked for; may come again with a shorter grace.
+    case deletionRequested(graceSeconds: Int)
+    /// The API server no longer has the object: nobody waits for a status.
+    case objectGone
+    /// The node cannot take the pod.
+    case rejected(reason: String, message: String)
+    case volumesReady
+    case volumesFailed(StepFailure)
+    case sandboxReady
+    case sandboxFailed(StepFailure)
+    case containerStarted(ContainerRun, at: UnixNanoseconds)
+    case containerStartFailed(ContainerRun, StepFailure)
+    case containerExited(ContainerRun, ContainerTermination)
+    case stopFailed(ContainerRun, message: String)
+    case sandboxRemoved
+    case sandboxRemovalFailed(message: String)
+    case volumesCleaned
+    case volumesCleanFailed(message: String)
+    /// The API server has the status that `final` said was the last.
+    case finalStatusDelivered
+    case objectDeletionFailed(message: String)
+    /// A timer of `setTimer` is over, or something that a retry waits for may have changed.
+    case tick
+    /// The agent came back; what the runtime knows of the pod's containers (by run), after `added` of a former life.
+    case adopted([ContainerRun: AdoptedPhase])
+}
+
+public enum PodEventType: String, Sendable, Hashable {
+    case normal = "Normal"
+    case warning = "Warning"
+}
+
+public enum PodEffect: Sendable, Hashable {
+    case prepareVolumes
+    case runSandbox
+    case createAndStart(ContainerRun)
+    case stop(ContainerRun, graceSeconds: Int)
+    case removeSandbox
+    case cleanVolumes
+    /// `final`: the last one of this pod; its delivery is answered by `finalStatusDelivered`.
+    case patchStatus(PodStatus, annotations: [String: String], final: Bool)
+    case deletePodObject
+    /// Send `tick` at that time. Replaces the timer set before.
+    case setTimer(UnixNanoseconds)
+    case event(PodEventType, reason: String, message: String)
+    /// Nothing is left to do: drop record, logs and machine.
+    case forget
+}
+
+/// What a pod's machine must know of its node.
+public struct PodContext: Sendable, Hashable, Codable {
+    /// The pod shares the node's network: its address is the node's.
+    public var nodeIP: String
+    /// "runp": the scheme of container ids.
+    public var runtimeName: String
+
+    public init(nodeIP: String, runtimeName: String) {
+        self.nodeIP = nodeIP
+        self.runtimeName = runtimeName
+    }
+}
