@@ -206,7 +206,8 @@ struct LogLinePrinter {
 
     private mutating func append(_ raw: ArraySlice<UInt8>, to output: inout [UInt8]) {
         guard let line = CRILogLine(raw) else { return }
-        if let since = query.since, line.time.lexicographicallyPrecedes(since.utf8) { return }
+        // Without the Z, "04:00:04" comes before "04:00:04.000000000".
+        if let since = query.since, line.time.lexicographicallyPrecedes(since.utf8.prefix { $0 != UInt8(ascii: "Z") }) { return }
         if query.timestamps && !insideLongLine {
             output.append(contentsOf: line.time)
             output.append(0x20)

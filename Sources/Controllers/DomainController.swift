@@ -1,0 +1,90 @@
+// Gives each domain what it needs to take part: a namespace of its name, a deploy token that its next Lite can register
+// with, and a report of its nodes.
+import JSON
+import KubernetesClient
+import KubernetesModel
+import KusciaModel
+import Logging
+
+public struct DomainController: Sendable {
+    /// Kuscia's length of a deploy token.
+    public static let tokenLength = 32
+
+    private let api: any KubernetesAPI
+    private let informers: SharedInformers
+    private let now: @Sendable () -> Timestamp
+    private let makeToken: @Sendable () -> String
+    private let logger: Logger
+    private let queue = WorkQueue<String>()
+
+    /// `makeToken` returns a fresh unguessable text of `tokenLength` letters and digits.
+    public init(
+        api: any KubernetesAPI, informers: SharedInformers, now: @escaping @Sendable () -> Timestamp,
+        makeToken: @escaping @Sendable () -> String = DomainController.randomToken, logger: Logger
+    ) {
+        self.api = api
+        self.informers = informers
+        self.now = now
+        self.makeToken = makeToken
+        self.logger = logger
+    }
+
+    /// 190 bits from the system's generator.
+    public static func randomToken() -> String {
+        let letters = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789")
+        var generator = SystemRandomNumberGenerator()
+        return String((0..<tokenLength).map { _ in letters[Int.random(in: 0..<letters.count, using: &generator)] })
+    }
+
+    public func run() async throws {
+        informers.domains.onEvent { queue.add($0.object.metadata.name) }
+        informers.nodes.onEvent { event in
+            if let domain = event.object.metadata.labels[KusciaLabel.nodeNamespace] { queue.add(domain) }
+        }
+        await informers.waitUntilSynced()
+        await queue.run(workers: 1) { name, error in
+            logger.warning("domain not brought up to date; trying again", metadata: ["domain": "\(name)", "error": "\(error)"])
+        } work: { name in
+            try await bringUpToDate(name)
+        }
+    }
+
+    private func bringUpToDate(_ name: String) async throws {
+        guard let domain = informers.domains.get(name: name) else { return }
+        try await ensureNamespace(name)
+        var status = domain.status
+        if !status.deployTokenStatuses.contains(where: { $0.state == "unused" }) {
+            status.deployTokenStatuses = status.deployTokenStatuses.suffix(1)
+            status.deployTokenStatuses.append(DeployTokenStatus(token: makeToken(), state: "unused", lastTransitionTime: now()))
+        }
+        status.nodeStatuses = nodeStatuses(of: name)
+        guard status != domain.status else { return }
+        var merge: JSONValue = ["status": try JSON.encodeToValue(status)]
+        // An empty array is left out of an encoded view, and a merge patch would then keep the old one.
+        if status.nodeStatuses.isEmpty { merge["status"]?["nodeStatuses"] = [] }
+        // A stale copy must not bring a used token back.
+        merge["metadata"] = ["resourceVersion": .string(domain.metadata.resourceVersion ?? "")]
+        try await api.patchStatus(Domain.self, name: name, merge: merge)
+    }
+
+    private func ensureNamespace(_ name: String) async throws {
+        let namespace = Namespace(metadata: ObjectMeta(name: name, labels: [KusciaLabel.domain: name]))
+        do {
+            try await api.create(namespace)
+        } catch let error as KubernetesAPIError where error.isAlreadyExists {
+            return
+        }
+    }
+
+    private func nodeStatuses(of domain: String) -> [DomainNodeStatus] {
+        informers.nodes.objects
+            .filter { $0.metadata.labels[KusciaLabel.nodeNamespace] == domain }
+            .sorted { $0.metadata.name < $1.metadata.name }
+            .map { node in
+                let ready = node.status.conditions.first { $0.type == "Ready" }
+                return DomainNodeStatus(
+                    name: node.metadata.name, version: node.status.nodeInfo?.kubeletVersion,
+                    status: node.status.isReady ? "Ready" : "NotReady", lastTransitionTime: ready?.lastTransitionTime)
+            }
+    }
+}
