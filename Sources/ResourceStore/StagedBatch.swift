@@ -1,0 +1,100 @@
+// Commits on their way to the disk: each is checked against the state as the commits before it in the batch will leave it.
+import JSON
+
+/// A validated object whose resourceVersion can be set by copying.
+struct SpliceableObject: Sendable {
+    private let tape: JSONTape
+
+    init(_ bytes: [UInt8], of key: ResourceKey) throws(StoreError) {
+        do throws(JSONError) {
+            tape = try JSONTape(parsing: bytes)
+            // Refuses a body that is no object, here rather than on the writer.
+            _ = try tape.settingResourceVersion(0)
+        } catch {
+            throw .internal("\(key): \(error)")
+        }
+    }
+
+    func stamped(_ revision: UInt64) -> [UInt8] { (try? tape.settingResourceVersion(revision)) ?? tape.bytes }
+}
+
+extension PreparedOperation {
+    init(_ operation: StoreOperation) throws(StoreError) {
+        key = operation.key
+        switch operation {
+        case .create(_, let bytes, let index):
+            body = .create(try SpliceableObject(bytes, of: key), index)
+        case .update(_, let bytes, let index, let expected):
+            body = .update(try SpliceableObject(bytes, of: key), index, expectedRevision: expected)
+        case .delete(_, let expected, let finalBytes):
+            var final: SpliceableObject?
+            if let finalBytes { final = try SpliceableObject(finalBytes, of: key) }
+            body = .delete(expectedRevision: expected, final: final)
+        case .check(_, let expected):
+            body = .check(expectedRevision: expected)
+        }
+    }
+}
+
+struct StagedBatch {
+    /// How objects will be; nil: deleted.
+    private var overlay: [ResourceKey: StoredObject?] = [:]
+    private(set) var events: [StoreEvent] = []
+    private(set) var revision: UInt64
+    private let current: (ResourceKey) -> StoredObject?
+
+    init(revision: UInt64, current: @escaping (ResourceKey) -> StoredObject?) {
+        self.revision = revision
+        self.current = current
+    }
+
+    /// Adds a commit, or leaves the batch as it was.
+    mutating func stage(_ operations: [PreparedOperation]) throws(StoreError) -> CommitResult {
+        var attempt = self
+        var objects: [StoredObject?] = []
+        for operation in operations { objects.append(try attempt.stage(operation)) }
+        self = attempt
+        return CommitResult(objects: objects, revision: revision)
+    }
+
+    private mutating func stage(_ operation: PreparedOperation) throws(StoreError) -> StoredObject? {
+        let key = operation.key
+        let found = overlay[key] ?? current(key)
+        switch operation.body {
+        case .create(let object, let index):
+            guard found == nil else { throw .alreadyExists(key) }
+            return record(.added, key, object, index, previous: nil)
+        case .update(let object, let index, let expected):
+            let found = try Self.present(found, key, expected)
+            return record(.modified, key, object, index, previous: found)
+        case .delete(let expected, let final):
+            let found = try Self.present(found, key, expected)
+            if let final { return record(.deleted, key, final, found.index, previous: found) }
+            let last = try SpliceableObject(found.bytes, of: key)
+            return record(.deleted, key, last, found.index, previous: found)
+        case .check(let expected):
+            let revision = found?.revision ?? 0
+            if found == nil, expected != 0 { throw .notFound(key) }
+            guard revision == expected else { throw .conflict(key, expected: expected, found: revision) }
+            return nil
+        }
+    }
+
+    private static func present(
+        _ found: StoredObject?, _ key: ResourceKey, _ expected: UInt64?
+    ) throws(StoreError) -> StoredObject {
+        guard let found else { throw .notFound(key) }
+        if let expected, expected != found.revision { throw .conflict(key, expected: expected, found: found.revision) }
+        return found
+    }
+
+    private mutating func record(
+        _ kind: StoreEvent.Kind, _ key: ResourceKey, _ object: SpliceableObject, _ index: ObjectIndex, previous: StoredObject?
+    ) -> StoredObject {
+        revision += 1
+        let stored = StoredObject(key: key, revision: revision, bytes: object.stamped(revision), index: index)
+        overlay[key] = .some(kind == .deleted ? nil : stored)
+        events.append(StoreEvent(kind: kind, object: stored, previous: previous))
+        return stored
+    }
+}
