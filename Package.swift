@@ -135,6 +135,7 @@ let package = Package(
         tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesModel", "RuntimeInterface"]),
         tests("RuntimeContractTests", ["RunP", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),
         tests("EndToEndTests", ["JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "CLinux", "Swiftlet", "swiftlet-sandbox"]),
+        tests("SwiftletTests", ["JSON", "Swiftlet"]),
         tests("TidyTests", []),
     ]
 )

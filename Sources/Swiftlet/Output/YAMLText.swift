@@ -9,9 +9,11 @@ enum YAMLText {
 
     /// All documents of a text, empty ones left out. Throws `CommandFailure` that names `source` and the line.
     static func documents(_ text: String, source: String) throws -> [JSONValue] {
-        let nodes: [Node]
+        var nodes: [Node] = []
         do {
-            nodes = try Array(Yams.compose_all(yaml: text))
+            // Not compose_all: its sequence ends quietly at an error.
+            let parser = try Parser(yaml: text)
+            while let node = try parser.nextRoot() { nodes.append(node) }
         } catch {
             throw CommandFailure("\(source): \(error)", hint: "check indentation and quotes near that line")
         }

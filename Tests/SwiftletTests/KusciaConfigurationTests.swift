@@ -1,0 +1,62 @@
+// kuscia.yaml: read with every mistake named, and what `init` prints is a valid one.
+import Testing
+
+@testable import Swiftlet
+
+@Suite struct KusciaConfigurationTests {
+    @Test("what init prints for a Lite is read back as the same configuration")
+    func roundTripLite() throws {
+        var written = KusciaConfiguration(mode: .lite, domainID: "alice")
+        written.liteDeployToken = "t\"o\\k"
+        written.masterEndpoint = "https://master.example:6443"
+        written.capacity = .init(cpu: "4", memory: "8Gi")
+        written.extensions.stateDirectory = "/var/lib/swiftlet/alice"
+        written.extensions.nodeName = "alice-1"
+        let (read, warnings) = try KusciaConfiguration.parse(written.commentedYAML, source: "f")
+        #expect(read == written)
+        #expect(warnings.isEmpty)
+    }
+
+    @Test("what init prints for a master is read back as the same configuration")
+    func roundTripMaster() throws {
+        var written = KusciaConfiguration(mode: .master, domainID: "center")
+        written.extensions.stateDirectory = "/srv/master"
+        written.extensions.listenAddress = "127.0.0.1"
+        written.extensions.port = 7443
+        written.extensions.certificateNames = ["a.example", "192.0.2.1"]
+        #expect(try KusciaConfiguration.parse(written.commentedYAML, source: "f").configuration == written)
+    }
+
+    @Test("a key that nobody knows is a warning with its path; a key of Kuscia's that we do not use is none")
+    func unknownKeys() throws {
+        let text = """
+            mode: lite
+            domainID: alice
+            domainKeyData: abc
+            logrotate: {maxFiles: 3}
+            masterEndpoint: https://m:1
+            logLvel: DEBUG
+            capacity: {cpu: 4, memroy: 8Gi}
+            """
+        let (configuration, warnings) = try KusciaConfiguration.parse(text, source: "f")
+        #expect(configuration.capacity.cpu == "4")
+        #expect(warnings == ["f: unknown key capacity.memroy is ignored", "f: unknown key logLvel is ignored"])
+    }
+
+    @Test(
+        "a wrong field is named",
+        arguments: [
+            ("domainID: a", "mode"), ("mode: lord\ndomainID: a", "mode"), ("mode: master", "domainID"),
+            ("mode: master\ndomainID: Big_Name", "domainID"), ("mode: lite\ndomainID: a", "masterEndpoint"),
+            ("mode: lite\ndomainID: a\nmasterEndpoint: http://m", "masterEndpoint"),
+            ("mode: lite\ndomainID: a\nmasterEndpoint: https://m\nruntime: runx", "runtime"),
+            ("mode: lite\ndomainID: a\nmasterEndpoint: https://m\nruntime: runk", "runtime"),
+            ("mode: master\ndomainID: a\nswiftlet: {port: 99999}", "swiftlet.port"),
+            ("mode: master\ndomainID: a\nswiftlet: {certificateNames: [1]}", "swiftlet.certificateNames[0]"),
+            ("mode: master\ndomainID: a\ncapacity: 7", "capacity"), ("mode: master\ndomainID: a\nprotocol: NOTLS", "protocol"),
+        ])
+    func wrongField(text: String, field: String) {
+        let error = #expect(throws: CommandFailure.self) { try KusciaConfiguration.parse(text, source: "kuscia.yaml") }
+        #expect(error?.message.contains("\n  \(field): ") == true, "\(error?.message ?? "")")
+    }
+}

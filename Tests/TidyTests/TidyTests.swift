@@ -1,0 +1,152 @@
+// The code checks itself: the arrows between the rooms, and what a room must not do.
+import FoundationEssentials
+import Testing
+
+@Suite struct TidyTests {
+    private static let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+
+    struct Source: Sendable, CustomTestStringConvertible {
+        /// Relative to the repository.
+        var path: String
+        var lines: [String]
+        var testDescription: String { path }
+
+        /// Lines without what stands behind `//`.
+        var code: [String] { lines.map { line in line.range(of: "//").map { String(line[..<$0.lowerBound]) } ?? line } }
+    }
+
+    static func sources(_ roots: [String], suffixes: [String] = [".swift"]) -> [Source] {
+        roots.flatMap { root -> [Source] in
+            let names = (try? FileManager.default.subpathsOfDirectory(atPath: "\(repository)/\(root)")) ?? []
+            return names.filter { name in suffixes.contains { name.hasSuffix($0) } }.sorted().compactMap { name in
+                guard let data = FileManager.default.contents(atPath: "\(repository)/\(root)/\(name)") else { return nil }
+                let text = String(decoding: data, as: UTF8.self)
+                return Source(
+                    path: "\(root)/\(name)", lines: text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
+            }
+        }
+    }
+
+    private static let swiftRoots = ["Sources", "Runtimes", "Sandbox/SandboxPolicy"]
+
+    /// "Sources/Agent/X.swift" -> "Agent"; a Swift room is the folder below its root.
+    private static func room(_ path: String) -> String {
+        let parts = path.split(separator: "/").map(String.init)
+        return path.hasPrefix("Sandbox/") ? "SandboxPolicy" : parts[1]
+    }
+
+    /// What each room may import of ours: arrows point down only (docs/ARCHITECTURE.md).
+    private static let arrows: [String: Set<String>] = {
+        let models: Set = ["JSON", "KubernetesModel", "KusciaModel"]
+        return [
+            "JSON": [], "CLinux": [], "CSQLite": [], "PKI": [],
+            "KubernetesModel": ["JSON"], "KusciaModel": ["JSON", "KubernetesModel"],
+            "Scheduling": ["KubernetesModel"], "Orchestration": models, "AgentCore": models,
+            "KubernetesClient": models, "KubernetesClientHTTP": models.union(["KubernetesClient"]),
+            "ResourceStore": ["JSON", "KubernetesModel", "CSQLite"],
+            "APIServer": models.union(["KubernetesClient", "ResourceStore"]),
+            "APIServerHTTP": models.union(["KubernetesClient", "APIServer", "PKI"]),
+            "Controllers": models.union(["KubernetesClient", "Orchestration", "Scheduling"]),
+            "RuntimeInterface": ["KubernetesModel"], "Cgroups": ["KubernetesModel", "CLinux"],
+            "ImageStore": ["JSON", "KubernetesModel"], "SandboxPolicy": ["JSON", "KubernetesModel", "CSeccomp"],
+            "RunP": ["JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux"],
+            "Agent": models.union(["KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux"]),
+        ]
+    }()
+
+    private static func imports(_ source: Source) -> [String] {
+        source.code.compactMap { line in
+            var words = line.split(separator: " ").map(String.init)
+            while let first = words.first, first.hasPrefix("@") || ["public", "internal", "package", "private"].contains(first) {
+                words.removeFirst()
+            }
+            guard words.first == "import", words.count > 1 else { return nil }
+            let name = ["struct", "class", "enum", "func", "protocol"].contains(words[1]) && words.count > 2 ? words[2] : words[1]
+            return name.split(separator: ".").first.map(String.init)
+        }
+    }
+
+    @Test("a room imports only rooms below it")
+    func arrowsPointDown() {
+        let rooms = Set(Self.arrows.keys).union(["Swiftlet", "CSeccomp"])
+        for source in Self.sources(Self.swiftRoots) where Self.room(source.path) != "Swiftlet" {
+            guard let allowed = Self.arrows[Self.room(source.path)] else {
+                Issue.record("\(source.path): its room is not in TidyTests' list of arrows")
+                continue
+            }
+            for name in Self.imports(source) where rooms.contains(name) {
+                #expect(allowed.contains(name), "\(source.path) imports \(name), which is not below it")
+            }
+        }
+    }
+
+    @Test("the pure rooms know no clock, no randomness, no input or output")
+    func pureRooms() {
+        let pure = ["Sources/Scheduling", "Sources/Orchestration", "Sources/AgentCore", "Sources/KubernetesModel", "Sources/KusciaModel"]
+        let forbiddenImports: Set = ["Glibc", "Foundation", "Dispatch", "NIOCore", "Logging", "CLinux"]
+        let forbidden = ["Date()", "Date.now", ".random(", "UUID()", "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", "Task {", "Task.sleep"]
+        for source in Self.sources(pure) {
+            for name in Self.imports(source) {
+                #expect(!forbiddenImports.contains(name), "\(source.path) imports \(name)")
+            }
+            for (number, line) in source.code.enumerated() {
+                for word in forbidden where line.contains(word) {
+                    Issue.record("\(source.path):\(number + 1): \(word) in a pure room: time and ids come in as arguments")
+                }
+            }
+        }
+    }
+
+    @Test("nothing of ours stops the process for a state that can be reached")
+    func noTraps() {
+        for source in Self.sources(Self.swiftRoots) {
+            for (number, line) in source.code.enumerated() {
+                for word in ["try!", "fatalError(", "preconditionFailure(", " as! "] where line.contains(word) {
+                    Issue.record("\(source.path):\(number + 1): \(word)")
+                }
+            }
+        }
+    }
+
+    @Test("only the sandbox's C code forks")
+    func noForkOutsideSandbox() {
+        let callsFork = /\b(fork|vfork|clone3?|Process)\(\)/
+        for source in Self.sources(["Sources", "Runtimes"], suffixes: [".swift", ".c", ".h"]) {
+            for (number, line) in source.code.enumerated() where line.contains(callsFork) {
+                Issue.record("\(source.path):\(number + 1): starts a process by itself; use CLinux's spawn")
+            }
+        }
+    }
+
+    @Test("every file says in its first lines what it is for")
+    func headerComments() {
+        for source in Self.sources(Self.swiftRoots + ["Tests", "Sandbox/launcher"], suffixes: [".swift", ".c", ".h"]) {
+            let first = source.lines.first ?? ""
+            #expect(first.hasPrefix("//") || first.hasPrefix("/*"), "\(source.path) begins without a header comment")
+        }
+    }
+
+    @Test("what is left to do has an issue's number")
+    func numberedTodos() {
+        let unnumbered = /\b(TODO|FIXME|XXX)\b(?!\(#\d+\))/
+        for source in Self.sources(Self.swiftRoots + ["Sandbox/launcher"], suffixes: [".swift", ".c", ".h"]) {
+            for (number, line) in source.lines.enumerated() where line.contains(unnumbered) {
+                Issue.record("\(source.path):\(number + 1): write TODO(#NUMBER)")
+            }
+        }
+    }
+
+    @Test("a wait without a reason beside it does not make a test pass")
+    func noSleepInTests() {
+        let word = "Task." + "sleep"
+        for source in Self.sources(["Tests"]) {
+            for (number, line) in source.lines.enumerated() where line.contains(word) {
+                let before = number > 0 ? source.lines[number - 1] : ""
+                #expect(
+                    line.contains("//") || before.contains("//"),
+                    "\(source.path):\(number + 1): wait for a condition with a deadline, or say why here")
+            }
+        }
+    }
+}
