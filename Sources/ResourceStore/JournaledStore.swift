@@ -83,6 +83,7 @@ final class PublishedRevision: Sendable {
 // MARK: - Writing
 
 extension JournaledStore {
+    @discardableResult
     public func commit(_ operations: [StoreOperation]) async throws(StoreError) -> CommitResult {
         var prepared: [PreparedOperation] = []
         prepared.reserveCapacity(operations.count)

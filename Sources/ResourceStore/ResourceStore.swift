@@ -10,6 +10,7 @@ public protocol ResourceStore: Sendable {
 
     /// One transaction, all or nothing, acknowledged only when it is durable and visible to `get`, `list` and `watch`.
     /// Each create, update and delete gets a revision of its own, strictly increasing over the store's whole life.
+    @discardableResult
     func commit(_ operations: [StoreOperation]) async throws(StoreError) -> CommitResult
 
     /// Every change after `revision`, in order; from nil, first every present object as `added`.

@@ -16,12 +16,14 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
     private let path: String
     private var open: Open?
 
-    public init(path: String) throws(StoreError) {
+    /// `maximumPages` (of 4 KiB) bounds the file; a commit beyond it fails as on a full disk.
+    public init(path: String, maximumPages: Int? = nil) throws(StoreError) {
         self.path = path
         do throws(SQLiteError) {
             let connection = try SQLiteConnection(path: path)
             try Self.configure(connection)
             try Self.migrate(connection)
+            if let maximumPages { _ = try connection.value("PRAGMA max_page_count=\(maximumPages)") }
             open = Open(
                 connection: connection,
                 put: try connection.prepare(
