@@ -60,6 +60,8 @@ let package = Package(
 
         // Client and store
         room("KubernetesClient", ["JSON", "KubernetesModel", logging, .product(name: "Yams", package: "Yams")]),
+        // A server in memory for the tests of whatever talks to one; no product links it.
+        room("KubernetesClientTesting", ["JSON", "KubernetesModel", "KubernetesClient"]),
         room("KubernetesClientHTTP", [
             "JSON", "KubernetesModel", "KubernetesClient", logging, nioCore,
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -124,15 +126,15 @@ let package = Package(
         tests("SchedulingTests", ["Scheduling", "KubernetesModel"]),
         tests("OrchestrationTests", ["JSON", "Orchestration", "KusciaModel", "KubernetesModel"]),
         tests("AgentCoreTests", ["JSON", "AgentCore", "KubernetesModel", "KusciaModel"]),
-        tests("KubernetesClientTests", ["JSON", "KubernetesClient", "KubernetesModel"]),
+        tests("KubernetesClientTests", ["JSON", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel"]),
         tests("APIServerTests", ["JSON", "APIServer", "ResourceStore", "KubernetesClient", "KubernetesModel", "KusciaModel"]),
         tests("APIServerHTTPTests", [
             "JSON", "APIServer", "APIServerHTTP", "ResourceStore", "PKI", "KubernetesClient", "KubernetesClientHTTP", "KubernetesModel", "KusciaModel",
         ]),
-        tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesModel", "KusciaModel"]),
+        tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "KusciaModel"]),
         tests("CgroupsTests", ["Cgroups"]),
         tests("SandboxPolicyTests", ["SandboxPolicy", "JSON"]),
-        tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesModel", "RuntimeInterface"]),
+        tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "RuntimeInterface"]),
         tests("RuntimeContractTests", ["RunP", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),
         tests("EndToEndTests", ["JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "CLinux", "Swiftlet", "swiftlet-sandbox"]),
         tests("SwiftletTests", ["JSON", "Swiftlet"]),

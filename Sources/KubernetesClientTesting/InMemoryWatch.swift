@@ -1,0 +1,119 @@
+// A watch on the fake server, and the filter by namespace and selectors that it shares with lists.
+import JSON
+import KubernetesClient
+import KubernetesModel
+import Synchronization
+
+struct InMemoryFilter: Sendable {
+    let resource: GroupVersionResource
+    private let namespace: String?
+    private let labels: LabelSelectorExpression
+    private let fields: FieldSelector
+
+    /// Malformed selectors were refused before; here they match everything.
+    init(resource: GroupVersionResource, namespace: String?, options: ListOptions) {
+        self.resource = resource
+        self.namespace = namespace
+        labels = options.labelSelector.flatMap { try? LabelSelectorExpression($0) } ?? .init()
+        fields = options.fieldSelector.flatMap { try? FieldSelector($0) } ?? .init()
+    }
+
+    func matches(_ object: JSONValue) -> Bool {
+        if let namespace, object.namespace != namespace { return false }
+        return labels.matches(object.labels) && fields.matches(object.field)
+    }
+}
+
+final class InMemoryWatch: WatchStream {
+    private struct Content {
+        var events: [RawWatchEvent] = []
+        var waiter: CheckedContinuation<[RawWatchEvent]?, any Error>?
+        var end: Result<Void, KubernetesAPIError>?
+    }
+
+    /// A reader this far behind is cut off with 410, as by a real server.
+    static let maximumPending = 100_000
+
+    let id: Int
+    private let filter: InMemoryFilter
+    private weak let owner: InMemoryKubernetesAPI?
+    private let content = Mutex(Content())
+
+    init(id: Int, filter: InMemoryFilter, owner: InMemoryKubernetesAPI) {
+        self.id = id
+        self.filter = filter
+        self.owner = owner
+    }
+
+    /// An object that stops matching the selector is deleted for this watch, one that starts is added.
+    func offer(_ change: InMemoryStore.Change) {
+        guard change.resource == filter.resource else { return }
+        let old = change.old.flatMap { filter.matches($0) ? $0 : nil }
+        let new = change.new.flatMap { filter.matches($0) ? $0 : nil }
+        let kind: RawWatchEvent.Kind
+        var object: JSONValue
+        switch (old, new) {
+        case (nil, nil): return
+        case (nil, let new?): (kind, object) = (.added, new)
+        case (_?, let new?): (kind, object) = (.modified, new)
+        case (let old?, nil): (kind, object) = (.deleted, change.new ?? old)
+        }
+        object.set(["metadata", "resourceVersion"], to: .string(String(change.revision)))
+        push(RawWatchEvent(kind: kind, object: object.serialized()))
+    }
+
+    private func push(_ event: RawWatchEvent) {
+        let waiter = content.withLock { content -> CheckedContinuation<[RawWatchEvent]?, any Error>? in
+            guard content.end == nil else { return nil }
+            if let waiter = content.waiter {
+                content.waiter = nil
+                return waiter
+            }
+            if content.events.count >= Self.maximumPending {
+                content.end = .failure(.failure(410, "Expired", "the watch's reader is too slow"))
+            } else {
+                content.events.append(event)
+            }
+            return nil
+        }
+        waiter?.resume(returning: [event])
+    }
+
+    func finish(_ error: KubernetesAPIError?) {
+        let waiter = content.withLock { content -> CheckedContinuation<[RawWatchEvent]?, any Error>? in
+            if content.end == nil { content.end = error.map { .failure($0) } ?? .success(()) }
+            defer { content.waiter = nil }
+            return content.waiter
+        }
+        if let error { waiter?.resume(throwing: error) } else { waiter?.resume(returning: nil) }
+    }
+
+    func next() async throws -> [RawWatchEvent]? {
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
+                let ready = content.withLock { content -> Result<[RawWatchEvent]?, any Error>? in
+                    if !content.events.isEmpty {
+                        defer { content.events = [] }
+                        return .success(content.events)
+                    }
+                    if Task.isCancelled { return .success(nil) }
+                    switch content.end {
+                    case .success: return .success(nil)
+                    case .failure(let error): return .failure(error)
+                    case nil:
+                        content.waiter = continuation
+                        return nil
+                    }
+                }
+                if let ready { continuation.resume(with: ready) }
+            }
+        } onCancel: {
+            cancel()
+        }
+    }
+
+    func cancel() {
+        owner?.store.withLock { _ = $0.watches.removeValue(forKey: id) }
+        finish(nil)
+    }
+}
