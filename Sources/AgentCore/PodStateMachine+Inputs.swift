@@ -14,7 +14,7 @@ extension PodStateMachine {
             objectGone = true
             if operation == .deleteObject { operation = nil }
         case .rejected(let reason, let message):
-            reject(reason, message, &effects)
+            reject(reason, message, now, &effects)
         case .volumesReady, .volumesFailed, .sandboxReady, .sandboxFailed:
             applySetup(input, now, &effects)
         case .containerStarted, .containerStartFailed, .containerExited, .stopFailed:
@@ -41,8 +41,9 @@ extension PodStateMachine {
         pod.status = newer.status
     }
 
-    private mutating func reject(_ reason: String, _ message: String, _ effects: inout [PodEffect]) {
+    private mutating func reject(_ reason: String, _ message: String, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
         guard case .sync(.preparingVolumes) = state, operation == nil else { return }
+        startTime = startTime ?? now
         effects.append(.event(.warning, reason: reason, message: message))
         state = .terminated(.reporting, .rejected(reason: reason, message: message))
     }
