@@ -33,8 +33,16 @@ enum DeviceFileSystem {
     /// Nodes that every container runtime gives: no data of the machine flows through them. (runtime-spec, "Default Devices")
     private static let nodes = ["null", "zero", "full", "random", "urandom", "tty"]
 
-    static func operations(sharedMemoryBytes: Int64, owner: UInt32) -> [LaunchOperation] {
-        nodes.map { .device($0) } + [
+    /// `own`: a file system of its own, so that nothing is written into an image. The host view's root is one already.
+    static func operations(own: Bool, sharedMemoryBytes: Int64, owner: UInt32) -> [LaunchOperation] {
+        let place: [LaunchOperation] =
+            own
+            ? [
+                .tmpfs(
+                    path: "/dev", options: TmpfsOptions(bytes: 65_536, inodes: 64, mode: 0o755, uid: owner, gid: owner),
+                    flags: [.noSuid, .noExec])
+            ] : []
+        return place + nodes.map { .device($0) } + [
             .symlink(target: "/proc/self/fd", path: "/dev/fd"),
             .symlink(target: "/proc/self/fd/0", path: "/dev/stdin"),
             .symlink(target: "/proc/self/fd/1", path: "/dev/stdout"),

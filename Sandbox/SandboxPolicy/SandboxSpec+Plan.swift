@@ -17,7 +17,10 @@ extension SandboxSpec {
 
     /// Host ids of the task's root: the owner of what the launcher makes for it.
     private var hostRoot: UInt32 { idRangeStart ?? 0 }
-    private func hostID(_ id: UInt32) -> UInt32 { hostRoot + id }
+    private var isImage: Bool {
+        if case .directory = root { return true }
+        return false
+    }
 
     private var supervision: [LaunchOperation] {
         [.id(id), .log(path: logPath, maximumBytes: logBytes), .grace(milliseconds: graceMilliseconds)]
@@ -49,7 +52,8 @@ extension SandboxSpec {
             if idRangeStart != nil { flags.insert(.idMapped) }
             operations.append(.bind(source: mount.source, path: mount.path, flags: flags))
         }
-        operations += DeviceFileSystem.operations(sharedMemoryBytes: sharedMemoryBytes, owner: hostRoot)
+        operations += DeviceFileSystem.operations(
+            own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: hostRoot)
         operations += ProcFileSystem.operations
         if readOnlyRoot { operations.append(.rootReadOnly) }
         operations += [.pivot, .hostname(hostname)]

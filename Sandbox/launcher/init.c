@@ -6,6 +6,7 @@
 #include "identity.h"
 #include "mounts.h"
 #include "payload.h"
+#include "rootpath.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -50,6 +51,7 @@ static void build_jail(const struct launch *launch) {
     if (owner) {
         root.owner_uid = (uint32_t)plan_number(owner->argument[0]);
         root.owner_gid = (uint32_t)plan_number(owner->argument[1]);
+        rootpath_set_owner(root.owner_uid, root.owner_gid);
     }
     // Joined first: what the set-up itself allocates (tmpfs pages) is already the task's own.
     cgroups_join(launch->cgroups);

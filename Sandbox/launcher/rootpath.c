@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <string.h>
+#include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +16,31 @@
 static int open_beneath(int root, const char *path, unsigned long long flags) {
     struct open_how how = {.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+static uint32_t owner_uid, owner_gid;
+
+void rootpath_set_owner(uint32_t uid, uint32_t gid) {
+    owner_uid = uid;
+    owner_gid = gid;
+}
+
+// mkdirat or an empty file. Beneath an id-mapped mount our own id has no name (EOVERFLOW): the task's root has.
+static int make(int parent, const char *name, int directory) {
+    for (int attempt = 0;; attempt++) {
+        int result = directory ? mkdirat(parent, name, 0755)
+                               : openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+        int saved = errno;
+        if (attempt) { setfsuid(0); setfsgid(0); }
+        if (result >= 0) {
+            if (!directory) close(result);
+            return 0;
+        }
+        errno = saved;
+        if (attempt || errno != EOVERFLOW || !owner_uid) return errno == EEXIST ? 0 : -1;
+        setfsgid(owner_gid);
+        setfsuid(owner_uid);
+    }
 }
 
 int rootpath_open(int root, const char *path) { return open_beneath(root, path, 0); }
@@ -36,7 +62,7 @@ static int open_or_make_directory(int root, const char *path) {
             if (length > NAME_MAX) { errno = ENAMETOOLONG; close(parent); return -1; }
             memcpy(name, component, length);
             name[length] = 0;
-            if (mkdirat(parent, name, 0755) < 0 && errno != EEXIST) { int e = errno; close(parent); errno = e; return -1; }
+            if (make(parent, name, 1) < 0) { int e = errno; close(parent); errno = e; return -1; }
             close(parent);
             parent = open_beneath(root, prefix, O_DIRECTORY);
         }
@@ -65,9 +91,7 @@ int rootpath_target(int root, const char *path, int directory) {
     } else {
         const char *name;
         int parent = rootpath_parent(root, path, &name);
-        int made = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (made < 0 && errno != EEXIST) fail(errno, "mountpoint(%s)", path);
-        if (made >= 0) close(made);
+        if (make(parent, name, 0) < 0) fail(errno, "mountpoint(%s)", path);
         close(parent);
         fd = open_beneath(root, path, 0);
     }

@@ -1,5 +1,9 @@
 // Opening and making paths beneath a root that may hold hostile symbolic links.
 #pragma once
+#include <stdint.h>
+
+// Host ids of the task's root, as whom mount points are made on id-mapped file systems.
+void rootpath_set_owner(uint32_t uid, uint32_t gid);
 
 // O_PATH descriptor of an existing path beneath the root, or -1 with errno.
 int rootpath_open(int root, const char *path);

@@ -7,7 +7,10 @@ import Testing
 @testable import SandboxPolicy
 
 enum Golden {
-    static var directory: String { String(#filePath.prefix(upTo: #filePath.lastIndex(of: "/") ?? #filePath.startIndex)) + "/Golden" }
+    /// Tests/Golden/SandboxPolicy: beside the targets, as a package manager wants every file inside a target declared.
+    static var directory: String {
+        "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/") + "/Golden/SandboxPolicy"
+    }
 
     static func read(_ path: String) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
