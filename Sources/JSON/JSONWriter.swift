@@ -57,6 +57,16 @@ struct JSONWriter {
         bytes.append(UInt8(ascii: "\""))
     }
 
+    mutating func strings(_ values: [String]) {
+        raw(UInt8(ascii: "["))
+        var first = true
+        for value in values {
+            separate(&first)
+            string(value)
+        }
+        raw(UInt8(ascii: "]"))
+    }
+
     private mutating func escape(_ byte: UInt8) {
         switch byte {
         case UInt8(ascii: "\""): raw("\\\"")

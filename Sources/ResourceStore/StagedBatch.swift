@@ -39,6 +39,8 @@ extension PreparedOperation {
 struct StagedBatch {
     /// How objects will be; nil: deleted.
     private var overlay: [ResourceKey: StoredObject?] = [:]
+    /// What the commit being staged has overlaid, in order. (Copying the overlay for each commit would be quadratic.)
+    private var undo: [(ResourceKey, StoredObject??)] = []
     private(set) var events: [StoreEvent] = []
     private(set) var revision: UInt64
     private let current: (ResourceKey) -> StoredObject?
@@ -50,10 +52,17 @@ struct StagedBatch {
 
     /// Adds a commit, or leaves the batch as it was.
     mutating func stage(_ operations: [PreparedOperation]) throws(StoreError) -> CommitResult {
-        var attempt = self
+        let (eventsBefore, revisionBefore) = (events.count, revision)
+        undo.removeAll(keepingCapacity: true)
         var objects: [StoredObject?] = []
-        for operation in operations { objects.append(try attempt.stage(operation)) }
-        self = attempt
+        do throws(StoreError) {
+            for operation in operations { objects.append(try stage(operation)) }
+        } catch {
+            for (key, object) in undo.reversed() { overlay[key] = object }
+            events.removeSubrange(eventsBefore...)
+            revision = revisionBefore
+            throw error
+        }
         return CommitResult(objects: objects, revision: revision)
     }
 
@@ -93,7 +102,7 @@ struct StagedBatch {
     ) -> StoredObject {
         revision += 1
         let stored = StoredObject(key: key, revision: revision, bytes: object.stamped(revision), index: index)
-        overlay[key] = .some(kind == .deleted ? nil : stored)
+        undo.append((key, overlay.updateValue(kind == .deleted ? nil : stored, forKey: key)))
         events.append(StoreEvent(kind: kind, object: stored, previous: previous))
         return stored
     }
