@@ -1,1 +1,2 @@
+// SQLite as a Swift module.
 #include <sqlite3.h>

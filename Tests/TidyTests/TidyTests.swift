@@ -13,7 +13,7 @@ import Testing
         var testDescription: String { path }
 
         /// Lines without what stands behind `//`.
-        var code: [String] { lines.map { line in line.range(of: "//").map { String(line[..<$0.lowerBound]) } ?? line } }
+        var code: [String] { lines.map { line in line.firstRange(of: "//").map { String(line[..<$0.lowerBound]) } ?? line } }
     }
 
     static func sources(_ roots: [String], suffixes: [String] = [".swift"]) -> [Source] {
@@ -43,7 +43,7 @@ import Testing
             "JSON": [], "CLinux": [], "CSQLite": [], "PKI": [],
             "KubernetesModel": ["JSON"], "KusciaModel": ["JSON", "KubernetesModel"],
             "Scheduling": ["KubernetesModel"], "Orchestration": models, "AgentCore": models,
-            "KubernetesClient": models, "KubernetesClientHTTP": models.union(["KubernetesClient"]),
+            "KubernetesClient": models, "KubernetesClientTesting": models.union(["KubernetesClient"]), "KubernetesClientHTTP": models.union(["KubernetesClient"]),
             "ResourceStore": ["JSON", "KubernetesModel", "CSQLite"],
             "APIServer": models.union(["KubernetesClient", "ResourceStore"]),
             "APIServerHTTP": models.union(["KubernetesClient", "APIServer", "PKI"]),
@@ -85,7 +85,7 @@ import Testing
     func pureRooms() {
         let pure = ["Sources/Scheduling", "Sources/Orchestration", "Sources/AgentCore", "Sources/KubernetesModel", "Sources/KusciaModel"]
         let forbiddenImports: Set = ["Glibc", "Foundation", "Dispatch", "NIOCore", "Logging", "CLinux"]
-        let forbidden = ["Date()", "Date.now", ".random(", "UUID()", "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", "Task {", "Task.sleep"]
+        let forbidden = ["Date()", "Date.now", ".random(", "UUID()", "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", "Task {"]
         for source in Self.sources(pure) {
             for name in Self.imports(source) {
                 #expect(!forbiddenImports.contains(name), "\(source.path) imports \(name)")

@@ -58,6 +58,8 @@ enum FileText {
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    static func remove(_ path: String) { unlink(path) }
+
     static func isDirectory(_ path: String) -> Bool {
         var information = stat()
         return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR

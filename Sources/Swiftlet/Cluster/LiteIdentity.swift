@@ -1,0 +1,99 @@
+// A Lite's client certificate: asked for once with the deploy token, kept on disk, renewed with itself.
+import JSON
+import KubernetesClient
+import KubernetesModel
+import PKI
+
+struct LiteIdentity: Sendable {
+    let pair: CertificateAndKey
+
+    private static let name = "node"
+    static let signerName = "kubernetes.io/kube-apiserver-client-kubelet"
+    /// The master signs at once; so long for one that is busy.
+    static let signingLimit = Duration.seconds(30)
+
+    private static func files(_ stateDirectory: String) -> CertificateFiles {
+        CertificateFiles(directory: "\(stateDirectory)/pki")
+    }
+
+    static func certificatePath(stateDirectory: String) -> String { files(stateDirectory).certificatePath(name) }
+
+    /// What is on disk, unless it is over. nil: ask for one with the token.
+    static func load(stateDirectory: String) throws -> LiteIdentity? {
+        guard let pair = try files(stateDirectory).load(name) else { return nil }
+        return try CertificateInfo(pem: pair.certificatePEM).isExpired() ? nil : LiteIdentity(pair: pair)
+    }
+
+    var isRenewalDue: Bool { get throws { try CertificateInfo(pem: pair.certificatePEM).isRenewalDue() } }
+
+    /// Asks the master for a certificate (TLS bootstrap, as a kubelet does) and stores it. `api` authenticates with the
+    /// deploy token, or for a renewal with the old certificate.
+    static func request(stateDirectory: String, node: String, domain: String, api: any KubernetesAPI) async throws -> LiteIdentity {
+        try FileText.makeDirectory(files(stateDirectory).directory, mode: 0o700)
+        let request = try pendingRequest(stateDirectory, node: node, domain: domain)
+        let certificate = try await sign(request, node: node, api: api)
+        let pair = CertificateAndKey(certificatePEM: certificate, privateKeyPEM: request.privateKeyPEM)
+        try files(stateDirectory).store(pair, name: name)
+        removePendingRequest(stateDirectory)
+        return LiteIdentity(pair: pair)
+    }
+
+    // MARK: The request, on disk before it is sent: a crash in between asks again for the same key.
+
+    private struct Pending: Codable {
+        var objectName: String
+        var requestPEM: String
+        var privateKeyPEM: String
+    }
+
+    private static func pendingPath(_ stateDirectory: String) -> String { "\(files(stateDirectory).directory)/request.json" }
+
+    private static func pendingRequest(_ stateDirectory: String, node: String, domain: String) throws -> Pending {
+        let path = pendingPath(stateDirectory)
+        if let bytes = FileText.bytes(path), let pending = try? JSON.decode(Pending.self, from: bytes) { return pending }
+        let (request, key) = try CertificateRequest.make(
+            commonName: "system:node:\(node)", organizations: ["system:nodes", "kuscia:domain:\(domain)"])
+        let suffix = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        let pending = Pending(objectName: "node-csr-\(node)-\(suffix)", requestPEM: request, privateKeyPEM: key)
+        try FileText.write(bytes: JSON.encode(pending), to: path, mode: 0o600)
+        return pending
+    }
+
+    private static func removePendingRequest(_ stateDirectory: String) { FileText.remove(pendingPath(stateDirectory)) }
+
+    // MARK: Signing
+
+    private static func sign(_ pending: Pending, node: String, api: any KubernetesAPI) async throws -> String {
+        let body = CertificateSigningRequest(
+            metadata: ObjectMeta(name: pending.objectName),
+            spec: CertificateSigningRequestSpec(
+                request: Base64.encode(Array(pending.requestPEM.utf8)), signerName: signerName,
+                usages: ["digital signature", "client auth"]))
+        let resource = CertificateSigningRequest.resource
+        do {
+            let answer = try await api.create(resource, namespace: nil, name: nil, subresource: nil, body: JSON.encode(body))
+            if let certificate = try certificate(in: answer) { return certificate }
+        } catch let error as KubernetesAPIError where error.isAlreadyExists {
+            // Sent before a crash; the answer is still there.
+        }
+        let deadline = ContinuousClock.now + signingLimit
+        while ContinuousClock.now < deadline {
+            let answer = try await api.get(resource, namespace: nil, name: pending.objectName, subresource: nil)
+            if let certificate = try certificate(in: answer) { return certificate }
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        throw CommandFailure(
+            "the master has not signed the certificate request \(pending.objectName) within \(signingLimit.components.seconds) s",
+            hint: "`swiftlet get csr` on the master's side shows it")
+    }
+
+    private static func certificate(in answer: [UInt8]) throws -> String? {
+        let request = try JSON.decode(CertificateSigningRequest.self, from: answer)
+        if let refusal = request.status.conditions.first(where: { $0.type == "Denied" || $0.type == "Failed" }) {
+            throw CommandFailure(
+                "the master refused this node's certificate: \(refusal.message ?? refusal.reason ?? refusal.type)",
+                hint: "does the deploy token belong to this domain?")
+        }
+        return request.status.certificate.flatMap(Base64.decode).map { String(decoding: $0, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,65 @@
+// Where a master keeps what must outlive it.
+import PKI
+
+struct MasterState: Sendable {
+    let path: String
+
+    init(_ path: String) { self.path = path }
+
+    var pki: String { "\(path)/pki" }
+    var store: String { "\(path)/store.sqlite" }
+    /// The administrator's, with a client certificate of group system:masters.
+    var kubeconfig: String { "\(path)/admin.kubeconfig" }
+    var authority: String { "\(pki)/ca.crt" }
+
+    func make() throws {
+        try FileText.makeDirectory(path, mode: 0o700)
+        try FileText.makeDirectory(pki, mode: 0o700)
+    }
+}
+
+/// What a master shows and hands out, made at the first start and renewed when due.
+struct MasterIdentity: Sendable {
+    let authority: CertificateAuthority
+    let server: CertificateAndKey
+
+    /// `names` are the addresses and host names under which clients reach the master.
+    init(_ state: MasterState, names: [String]) throws {
+        let files = CertificateFiles(directory: state.pki)
+        authority = try files.loadOrCreateAuthority()
+        var all = ServerNames(dnsNames: ["localhost", "kubernetes"], ipAddresses: ["127.0.0.1"])
+        for name in names where !all.dnsNames.contains(name) && !all.ipAddresses.contains(name) {
+            if IPAddressText.isAddress(name) { all.ipAddresses.append(name) } else { all.dnsNames.append(name) }
+        }
+        server = try files.loadOrIssueServer("server", authority: authority, commonName: "swiftlet-master", names: all)
+        admin = try files.loadOrIssueClient(
+            "admin", authority: authority, commonName: "kubernetes-admin", organizations: ["system:masters"])
+    }
+
+    private let admin: CertificateAndKey
+
+    func writeKubeconfig(_ state: MasterState, server url: String) throws {
+        let text = """
+            apiVersion: v1
+            kind: Config
+            current-context: swiftlet
+            clusters:
+            - name: swiftlet
+              cluster:
+                server: \(url)
+                certificate-authority-data: \(base64(authority.certificatePEM))
+            users:
+            - name: kubernetes-admin
+              user:
+                client-certificate-data: \(base64(admin.certificatePEM))
+                client-key-data: \(base64(admin.privateKeyPEM))
+            contexts:
+            - name: swiftlet
+              context: {cluster: swiftlet, user: kubernetes-admin}
+
+            """
+        try FileText.write(text, to: state.kubeconfig, mode: 0o600)
+    }
+
+    private func base64(_ text: String) -> String { Base64.encode(Array(text.utf8)) }
+}
