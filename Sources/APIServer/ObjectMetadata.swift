@@ -1,0 +1,103 @@
+// The server's part of an object's metadata: what it sets, what it keeps from the stored object, what names must be.
+import JSON
+import KubernetesModel
+
+enum ObjectMetadata {
+    /// As in Kubernetes: no vowels and no look-alikes.
+    private static let suffixAlphabet = Array("bcdfghjklmnpqrstvwxz2456789")
+    static let suffixLength = 5
+    /// Members that clients send back but that mean nothing here.
+    private static let dropped = ["managedFields", "selfLink"]
+
+    static func suffix() -> String {
+        String((0..<suffixLength).map { _ in suffixAlphabet[Int.random(in: 0..<suffixAlphabet.count)] })
+    }
+
+    /// A random (version 4) UUID in lower case.
+    static func uid() -> String {
+        let bytes = (0..<16).map { index -> UInt8 in
+            let byte = UInt8.random(in: 0...255)
+            return index == 6 ? byte & 0x0F | 0x40 : index == 8 ? byte & 0x3F | 0x80 : byte
+        }
+        let digits = Array("0123456789abcdef")
+        var text = ""
+        for (index, byte) in bytes.enumerated() {
+            if [4, 6, 8, 10].contains(index) { text.append("-") }
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return text
+    }
+
+    static func prepareForCreate(_ object: inout JSONValue, kind: ServedKind, namespace: String?, now: Int64) {
+        var metadata = object["metadata"] ?? [:]
+        for member in dropped + ["deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "generation"] {
+            metadata[member] = nil
+        }
+        if kind.declaration.namespaced {
+            metadata["namespace"] = .string(namespace ?? "")
+        } else {
+            metadata["namespace"] = nil
+        }
+        metadata["uid"] = .string(uid())
+        metadata["creationTimestamp"] = .string(RFC3339.text(seconds: now))
+        if kind.declaration.countsGeneration { metadata["generation"] = 1 }
+        object["metadata"] = metadata
+    }
+
+    /// System members come from the stored object, whatever the client sent.
+    static func keepSystemMembers(of old: JSONValue, in object: inout JSONValue) {
+        let before = old["metadata"] ?? [:]
+        var metadata = object["metadata"] ?? [:]
+        for member in dropped { metadata[member] = nil }
+        for member in [
+            "name", "namespace", "generateName", "uid", "creationTimestamp", "deletionTimestamp",
+            "deletionGracePeriodSeconds", "generation", "resourceVersion",
+        ] {
+            metadata[member] = before[member]
+        }
+        object["metadata"] = metadata
+    }
+
+    static func validate(_ object: JSONValue, kind: ServedKind) -> [FieldError] {
+        let metadata = object["metadata"] ?? [:]
+        var errors: [FieldError] = []
+        let name = metadata["name"]?.stringValue ?? ""
+        if name.isEmpty {
+            errors.append(.required("metadata.name", "name or generateName is required"))
+        } else {
+            let problem = kind.declaration.nameRule == .label
+                ? NameFormat.labelProblem(name) : NameFormat.subdomainProblem(name)
+            if let problem { errors.append(.invalid("metadata.name", .string(name), problem)) }
+        }
+        for (key, value) in metadata["labels"]?.objectValue ?? [:] {
+            if let problem = NameFormat.qualifiedNameProblem(key) {
+                errors.append(.invalid("metadata.labels", .string(key), problem))
+            }
+            if let text = value.stringValue, let problem = NameFormat.labelValueProblem(text) {
+                errors.append(.invalid("metadata.labels", value, problem))
+            }
+        }
+        var size = 0
+        for (key, value) in metadata["annotations"]?.objectValue ?? [:] {
+            size += key.utf8.count + (value.stringValue?.utf8.count ?? 0)
+            if let problem = NameFormat.qualifiedNameProblem(key.lowercased()) {
+                errors.append(.invalid("metadata.annotations", .string(key), problem))
+            }
+        }
+        if size > maximumAnnotationBytes {
+            errors.append(
+                FieldError(
+                    field: "metadata.annotations", reason: .tooLong,
+                    message: "Too long: may not be more than \(maximumAnnotationBytes) bytes"))
+        }
+        for (index, finalizer) in (metadata["finalizers"]?.arrayValue ?? []).enumerated() {
+            if let problem = NameFormat.qualifiedNameProblem(finalizer.stringValue ?? "") {
+                errors.append(.invalid("metadata.finalizers[\(index)]", finalizer, problem))
+            }
+        }
+        return errors
+    }
+
+    static let maximumAnnotationBytes = 256 << 10
+}
