@@ -29,7 +29,10 @@ final class CommitQueue: Sendable {
 
     func submit(_ operations: [PreparedOperation]) async -> Result<CommitResult, StoreError> {
         await withCheckedContinuation { answer in
-            enum Next { case drain, wait, refuse(String) }
+            enum Next {
+                case drain, wait
+                case refuse(String)
+            }
             let next: Next = state.withLock { state in
                 if let reason = state.closedReason { return .refuse(reason) }
                 if state.pending.count >= Self.maximumPending { return .refuse("\(Self.maximumPending) commits are waiting") }

@@ -49,7 +49,8 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
         let synchronous = try connection.value("PRAGMA synchronous")
         guard mode == "wal", synchronous == "2" else {
             throw SQLiteError(
-                code: SQLITE_ERROR, message: "expected journal_mode wal and synchronous 2, found \(mode ?? "none"), \(synchronous ?? "none")")
+                code: SQLITE_ERROR,
+                message: "expected journal_mode wal and synchronous 2, found \(mode ?? "none"), \(synchronous ?? "none")")
         }
         // After a burst the WAL shrinks to this again.
         try connection.execute("PRAGMA journal_size_limit=67108864")

@@ -59,7 +59,9 @@ struct StoreState: Sendable {
         self.revision = revision
         log = EventLog(capacity: logCapacity, floor: revision)
         // In order of keys each insertion is an append.
-        for object in objects.sorted(by: { $0.key < $1.key }) { tables[object.key.collection, default: ObjectTable()].put(object) }
+        for object in objects.sorted(by: { $0.key < $1.key }) {
+            tables[object.key.collection, default: ObjectTable()].put(object)
+        }
     }
 
     func object(_ key: ResourceKey) -> StoredObject? { tables[key.collection]?[key] }

@@ -125,8 +125,7 @@ public final class StoreWatch: Sendable {
         let next: Next = state.withLock { state in
             if state.end != nil { return .nothing }
             if let waiting = Self.takeWaiting(&state) { return .resume(waiting) }
-            let backlog = state.pending.filter { $0.revision > startRevision }.count
-            if state.pending.count + seen.count > bound, backlog + seen.count > bound { return .tooSlow }
+            if exceedsBound(state.pending, adding: seen.count) { return .tooSlow }
             state.pending.append(contentsOf: seen)
             guard case .callback(let deliver, delivering: false) = state.consumer else { return .nothing }
             state.consumer = .callback(deliver, delivering: true)
@@ -140,26 +139,34 @@ public final class StoreWatch: Sendable {
         }
     }
 
+    /// What was preloaded does not count.
+    private func exceedsBound(_ pending: [StoreEvent], adding count: Int) -> Bool {
+        guard pending.count + count > bound else { return false }
+        return pending.count { $0.revision > startRevision } + count > bound
+    }
+
     func finish(_ end: End) {
-        let (onEnd, waiting, callback) = state.withLock { state in
-            guard state.end == nil else {
-                return (nil, nil, nil) as (
-                    (@Sendable () -> Void)?, CheckedContinuation<[StoreEvent]?, Never>?, (@Sendable ([StoreEvent]?) -> Void)?
-                )
-            }
+        struct Farewell {
+            var onEnd: (@Sendable () -> Void)?
+            var waiting: CheckedContinuation<[StoreEvent]?, Never>?
+            var callback: (@Sendable ([StoreEvent]?) -> Void)?
+        }
+        let farewell: Farewell? = state.withLock { state in
+            guard state.end == nil else { return nil }
             state.end = end
             state.pending = []
-            defer { state.onEnd = nil }
-            let waiting = Self.takeWaiting(&state)
+            var farewell = Farewell(onEnd: state.onEnd, waiting: Self.takeWaiting(&state))
+            state.onEnd = nil
+            // A delivery under way will meet the end by itself, after its batch.
             if case .callback(let deliver, delivering: false) = state.consumer {
                 state.consumer = .none
-                return (state.onEnd, waiting, deliver)
+                farewell.callback = deliver
             }
-            return (state.onEnd, waiting, nil)
+            return farewell
         }
-        onEnd?()
-        waiting?.resume(returning: nil)
-        callback?(nil)
+        farewell?.onEnd?()
+        farewell?.waiting?.resume(returning: nil)
+        farewell?.callback?(nil)
     }
 
     private static func takeWaiting(_ state: inout State) -> CheckedContinuation<[StoreEvent]?, Never>? {

@@ -3,7 +3,10 @@ import JSON
 import Testing
 
 private struct PartyTask: Codable, Equatable {
-    enum Phase: String, Codable { case pending = "Pending", running = "Running" }
+    enum Phase: String, Codable {
+        case pending = "Pending"
+        case running = "Running"
+    }
     var name: String
     var parties: [String]
     var retries: Int32?
@@ -26,7 +29,8 @@ struct CodableTests {
         let job = Job(
             spec: Spec(tasks: [
                 PartyTask(
-                    name: "a", parties: ["alice", "bob"], retries: -3, weight: 0.5, phase: .running, labels: ["b": "2", "a": "1"],
+                    name: "a", parties: ["alice", "bob"], retries: -3, weight: 0.5, phase: .running,
+                    labels: ["b": "2", "a": "1"],
                     extra: ["x": [1, nil]]),
                 PartyTask(name: "b", parties: []),
             ]))
@@ -52,10 +56,18 @@ struct CodableTests {
             (#"{"spec":{"tasks":[{"name":"a","parties":["x",1]}]}}"#, "spec.tasks[0].parties[1]: expected string, found number"),
             (#"{"spec":{"tasks":[{"name":"a","parties":[]},{"parties":[]}]}}"#, "spec.tasks[1].name: required member is missing"),
             (#"{"spec":{"tasks":[{"name":null,"parties":[]}]}}"#, "spec.tasks[0].name: expected string, found null"),
-            (#"{"spec":{"tasks":[{"name":"a","parties":[],"retries":2147483648}]}}"#,
-                "spec.tasks[0].retries: expected an integer from -2147483648 to 2147483647, found 2147483648"),
-            (#"{"spec":{"tasks":[{"name":"a","parties":[],"retries":"3"}]}}"#, "spec.tasks[0].retries: expected integer, found string"),
-            (#"{"spec":{"tasks":[{"name":"a","parties":[],"labels":{"k":1}}]}}"#, "spec.tasks[0].labels.k: expected string, found number"),
+            (
+                #"{"spec":{"tasks":[{"name":"a","parties":[],"retries":2147483648}]}}"#,
+                "spec.tasks[0].retries: expected an integer from -2147483648 to 2147483647, found 2147483648"
+            ),
+            (
+                #"{"spec":{"tasks":[{"name":"a","parties":[],"retries":"3"}]}}"#,
+                "spec.tasks[0].retries: expected integer, found string"
+            ),
+            (
+                #"{"spec":{"tasks":[{"name":"a","parties":[],"labels":{"k":1}}]}}"#,
+                "spec.tasks[0].labels.k: expected string, found number"
+            ),
             (#"{"spec":{"tasks":{}}}"#, "spec.tasks: expected array, found object"),
             (#"{"spec":[]}"#, "spec: expected object, found array"),
             (#"[]"#, "expected object, found array"),

@@ -65,7 +65,8 @@ struct JSONValueTests {
     @Test(
         "numbers keep their value",
         arguments: [
-            ("0", JSONValue.int(0)), ("-7", .int(-7)), ("9223372036854775808", .double(9_223_372_036_854_775_808)), ("1.5", .double(1.5)),
+            ("0", JSONValue.int(0)), ("-7", .int(-7)), ("9223372036854775808", .double(9_223_372_036_854_775_808)),
+            ("1.5", .double(1.5)),
             ("1e3", .double(1000)), ("1e-300", .double(1e-300)), ("-0.0", .double(-0.0)),
         ])
     func numbers(text: String, value: JSONValue) throws {

@@ -65,15 +65,20 @@ struct TapeAccessTests {
     @Test(
         "the spliced resourceVersion replaces, or adds, exactly that member",
         arguments: [
-            (#"{"metadata":{"name":"a","resourceVersion":"7"},"x":1}"#, #"{"metadata":{"name":"a","resourceVersion":"42"},"x":1}"#),
+            (
+                #"{"metadata":{"name":"a","resourceVersion":"7"},"x":1}"#,
+                #"{"metadata":{"name":"a","resourceVersion":"42"},"x":1}"#
+            ),
             (#"{"metadata":{"resourceVersion":7 }}"#, #"{"metadata":{"resourceVersion":"42" }}"#),
             (#"{"metadata":{"name":"a"}}"#, #"{"metadata":{"resourceVersion":"42","name":"a"}}"#),
             (#"{"metadata":{ }}"#, #"{"metadata":{"resourceVersion":"42" }}"#),
             (#"{"metadata":null,"x":1}"#, #"{"metadata":{"resourceVersion":"42"},"x":1}"#),
             (#"{ "x":1}"#, #"{"metadata":{"resourceVersion":"42"}, "x":1}"#),
             (#"{}"#, #"{"metadata":{"resourceVersion":"42"}}"#),
-            (#"{"spec":{"metadata":{"resourceVersion":"1"}}}"#,
-                #"{"metadata":{"resourceVersion":"42"},"spec":{"metadata":{"resourceVersion":"1"}}}"#),
+            (
+                #"{"spec":{"metadata":{"resourceVersion":"1"}}}"#,
+                #"{"metadata":{"resourceVersion":"42"},"spec":{"metadata":{"resourceVersion":"1"}}}"#
+            ),
         ])
     func splice(before: String, after: String) throws {
         let spliced = try JSONTape(parsing: Array(before.utf8)).settingResourceVersion(42)
@@ -81,7 +86,9 @@ struct TapeAccessTests {
         #expect(try JSONValue(parsing: spliced)[path: "metadata", "resourceVersion"] == "42")
     }
 
-    @Test("splicing into something that is no object is an error", arguments: ["[]", "1", #"{"metadata":[]}"#, #"{"metadata":"x"}"#])
+    @Test(
+        "splicing into something that is no object is an error",
+        arguments: ["[]", "1", #"{"metadata":[]}"#, #"{"metadata":"x"}"#])
     func spliceRefused(text: String) throws {
         let tape = try JSONTape(parsing: Array(text.utf8))
         #expect(throws: JSONError.self) { try tape.settingResourceVersion(1) }

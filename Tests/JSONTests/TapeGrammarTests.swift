@@ -23,7 +23,8 @@ struct TapeGrammarTests {
     @Test(
         "a bad text is refused",
         arguments: [
-            "", " ", "nul", "nulll", "tru", "True", "01", "-", "-01", "+1", ".5", "1.", "1.e1", "1e", "1e+", "0x1", "NaN", "Infinity",
+            "", " ", "nul", "nulll", "tru", "True", "01", "-", "-01", "+1", ".5", "1.", "1.e1", "1e", "1e+", "0x1", "NaN",
+            "Infinity",
             "1e999", "-1e999", "[", "]", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{", "}", #"{"a""#, #"{"a":"#, #"{"a":1"#,
             #"{"a":1,"#, #"{"a":1,}"#, #"{a:1}"#, #"{"a" 1}"#, #"{1:2}"#, "'a'", "\"", "\"abc", "\"\\", #""\x""#, #""\u12""#,
             #""\u12G4""#, #""\ud800""#, #""\ud800\u0041""#, #""\udc00""#, "\"\u{01}\"", "\"a\nb\"", "1 2", "{} x", "//c\n1",
@@ -78,7 +79,8 @@ struct TapeGrammarTests {
 
     @Test("no cut and no changed byte of a document makes the parser trap")
     func mutations() throws {
-        let text = Array(#"{"a":[1,-2.5e3,true,null,"x\u00e9\n\ud83d\ude00 long plain text"],"b":{"é":"ü","c":{}},"d":[[],{}]}"#.utf8)
+        let text = Array(
+            #"{"a":[1,-2.5e3,true,null,"x\u00e9\n\ud83d\ude00 long plain text"],"b":{"é":"ü","c":{}},"d":[[],{}]}"#.utf8)
         for length in 0..<text.count { #expect(throws: JSONError.self) { try JSONTape(parsing: Array(text[..<length])) } }
         var parsed = 0
         for position in text.indices {

@@ -1,6 +1,7 @@
+import Testing
+
 // Commits that share a batch: each is judged by what those before it will leave, and a refused one leaves no trace.
 @testable import ResourceStore
-import Testing
 
 @Suite("Staged batch")
 struct StagedBatchTests {

@@ -88,7 +88,8 @@ struct StoreContractTests {
             #expect(try await store.get(pod("old"))?.json["note"] == "")
 
             let result = try await store.commit([
-                create(pod("new"), "1"), update(pod("new"), "2", expected: before + 1), .delete(pod("old"), expectedRevision: before),
+                create(pod("new"), "1"), update(pod("new"), "2", expected: before + 1),
+                .delete(pod("old"), expectedRevision: before),
             ])
             #expect(result.objects.map { $0?.revision } == [before + 1, before + 2, before + 3])
             #expect(try await store.pods().objects.map { $0.json["note"] } == ["2"])
@@ -170,7 +171,8 @@ struct StoreListTests {
             let node = ResourceKey(group: "", resource: "nodes", namespace: "", name: "n")
             try await store.commit([
                 create(pod("b", in: "bob")), create(pod("z"), labels: ["app": "x"]), create(pod("a")), create(node),
-                create(pod("c", in: "alice-2")), create(ResourceKey(group: "other", resource: "pods", namespace: "alice", name: "o")),
+                create(pod("c", in: "alice-2")),
+                create(ResourceKey(group: "other", resource: "pods", namespace: "alice", name: "o")),
             ])
             let all = try await store.pods()
             #expect(all.objects.map { "\($0.key.namespace)/\($0.key.name)" } == ["alice/a", "alice/z", "alice-2/c", "bob/b"])
