@@ -168,7 +168,10 @@ static int run(struct task *task, const char *plan_path) {
 }
 
 int supervise(const char *plan_path, const char *state_directory, int foreground) {
-    static struct task task = {.ready = -1, .lock = -1, .stream = {{.fd = -1, .name = "stdout"}, {.fd = -1, .name = "stderr"}}};
+    static struct task task;  // all zero: its pages exist once they are used
+    task.ready = task.lock = task.stream[0].fd = task.stream[1].fd = -1;
+    task.stream[0].name = "stdout";
+    task.stream[1].name = "stderr";
     task.directory = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (task.directory < 0) { fprintf(stderr, "%s: %s\n", state_directory, strerror(errno)); return 2; }
     if (take_lock(&task) < 0) {

@@ -11,10 +11,10 @@ struct task {
     int status;    // the payload's wait status comes here
     int lifeline;  // init dies when this closes
     int64_t grace_ms;
-    struct cgroups cgroups;
     struct log_file log;
-    struct log_stream stream[2];
     struct task_state state;
+    struct cgroups cgroups;       // large and mostly unused, so they stand last
+    struct log_stream stream[2];
 };
 
 // Blocks the signals that watch() reads.
