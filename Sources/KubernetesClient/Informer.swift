@@ -48,6 +48,8 @@ public final class Informer<T: KubernetesObject>: Sendable {
         var objects: [String: T] = [:]
         var handlers: [Handler] = []
         var synced = false
+        /// `run` has returned: nobody will sync any more.
+        var ended = false
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -57,13 +59,18 @@ public final class Informer<T: KubernetesObject>: Sendable {
     private let api: any KubernetesAPI
     private let namespace: String?
     private let options: ListOptions
+    private let backoff: Backoff
     private let logger: Logger
     private let copy = Mutex(Copy())
 
-    public init(api: any KubernetesAPI, namespace: String? = nil, options: ListOptions = .init(), logger: Logger) {
+    public init(
+        api: any KubernetesAPI, namespace: String? = nil, options: ListOptions = .init(), backoff: Backoff = .init(),
+        logger: Logger
+    ) {
         self.api = api
         self.namespace = namespace
         self.options = options
+        self.backoff = backoff
         self.logger = logger
     }
 
@@ -88,8 +95,8 @@ public final class Informer<T: KubernetesObject>: Sendable {
     public func waitUntilSynced() async {
         await withCheckedContinuation { continuation in
             let ready = copy.withLock { copy in
-                if !copy.synced { copy.waiters.append(continuation) }
-                return copy.synced
+                if !copy.synced && !copy.ended { copy.waiters.append(continuation) }
+                return copy.synced || copy.ended
             }
             if ready { continuation.resume() }
         }
@@ -97,7 +104,7 @@ public final class Informer<T: KubernetesObject>: Sendable {
 
     /// Keeps the copy current until the task is cancelled.
     public func run() async {
-        var backoff = Backoff()
+        var backoff = backoff
         while !Task.isCancelled {
             do {
                 var revision = try await relist()
@@ -125,9 +132,11 @@ public final class Informer<T: KubernetesObject>: Sendable {
         asked.resourceVersion = nil
         let list = try await api.listAll(T.self, namespace: namespace, options: asked)
         for defect in list.undecodable { logger.warning("object ignored: it does not fit", metadata: ["error": "\(defect)"]) }
-        let fresh = Dictionary(list.items.map { (Self.key($0), $0) }, uniquingKeysWith: { $1 })
+        var fresh = Dictionary(list.items.map { (Self.key($0), $0) }, uniquingKeysWith: { $1 })
         let (events, handlers) = copy.withLock { copy in
             var events: [InformerEvent<T>] = []
+            // An object that no longer fits the view is not deleted: what was last known of it stays.
+            for key in list.undecodableKeys where fresh[key] == nil { fresh[key] = copy.objects[key] }
             for (key, old) in copy.objects where fresh[key] == nil || fresh[key]?.metadata.uid != old.metadata.uid {
                 events.append(.deleted(old))
             }
@@ -204,6 +213,7 @@ public final class Informer<T: KubernetesObject>: Sendable {
     private func releaseWaiters(synced: Bool) {
         let waiters = copy.withLock { copy in
             copy.synced = copy.synced || synced
+            copy.ended = copy.ended || !synced
             defer { copy.waiters = [] }
             return copy.waiters
         }

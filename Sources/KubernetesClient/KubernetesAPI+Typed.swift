@@ -9,6 +9,8 @@ public struct ObjectList<T: KubernetesObject>: Sendable {
     public var resourceVersion: String
     public var continueToken: String?
     public var undecodable: [String]
+    /// "namespace/name", or "name", of each of them.
+    public var undecodableKeys: Set<String>
 }
 
 extension KubernetesAPI {
@@ -44,6 +46,7 @@ extension KubernetesAPI {
             page = try await list(type, namespace: namespace, options: options)
             all.items += page.items
             all.undecodable += page.undecodable
+            all.undecodableKeys.formUnion(page.undecodableKeys)
         }
         all.continueToken = nil
         return all
@@ -120,6 +123,7 @@ extension ObjectList {
         }
         items = []
         undecodable = []
+        undecodableKeys = []
         resourceVersion = tape.node(at: "metadata", "resourceVersion").flatMap { tape.string($0) } ?? ""
         continueToken = tape.node(at: "metadata", "continue").flatMap { tape.string($0) }
         guard let list = tape.node(at: "items"), tape.kind(list) == .array else { return }
@@ -127,8 +131,11 @@ extension ObjectList {
             do {
                 items.append(try JSON.decode(T.self, from: item, of: tape))
             } catch {
-                let name = tape.member(of: item, "metadata").flatMap { tape.member(of: $0, "name") }.flatMap { tape.string($0) }
-                undecodable.append("\(T.kind) \(name ?? "?"): \(JSON.describe(error))")
+                let metadata = tape.member(of: item, "metadata")
+                let name = metadata.flatMap { tape.member(of: $0, "name") }.flatMap { tape.string($0) } ?? "?"
+                let namespace = metadata.flatMap { tape.member(of: $0, "namespace") }.flatMap { tape.string($0) }
+                undecodable.append("\(T.kind) \(name): \(JSON.describe(error))")
+                undecodableKeys.insert(namespace.map { "\($0)/\(name)" } ?? name)
             }
         }
     }

@@ -10,7 +10,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         var dirty: Set<Key> = []
         var working: Set<Key> = []
         var failures: [Key: Int] = [:]
-        var timers: [Key: Task<Void, Never>] = [:]
+        var timers: [Key: (due: Duration, task: Task<Void, Never>)] = [:]
         var waiters: [(id: Int, continuation: CheckedContinuation<Key?, Never>)] = []
         var nextWaiter = 0
         var closed = false
@@ -32,6 +32,8 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     private let firstRetry: Duration
     private let longestRetry: Duration
     private let clock: any Clock<Duration>
+    /// Since the queue was made.
+    private let elapsed: @Sendable () -> Duration
     private let content = Mutex(Content())
 
     public init(
@@ -40,6 +42,12 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         self.firstRetry = firstRetry
         self.longestRetry = longestRetry
         self.clock = clock
+        elapsed = Self.stopwatch(clock)
+    }
+
+    private static func stopwatch<C: Clock<Duration>>(_ clock: C) -> @Sendable () -> Duration {
+        let start = clock.now
+        return { start.duration(to: clock.now) }
     }
 
     public func add(_ key: Key) {
@@ -57,23 +65,30 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         waiter?.resume(returning: key)
     }
 
-    /// Adds after `delay`; a later call for the same key replaces the earlier timer.
+    /// Adds after `delay`. Of several delays for one key the earliest counts, so that a lazy look-again cannot put off a
+    /// prompt retry.
     public func add(_ key: Key, after delay: Duration) {
         guard delay > .zero else { return add(key) }
-        let timer = Task { [clock, weak self] in
-            guard (try? await clock.sleep(for: delay)) != nil else { return }
-            self?.fire(key)
-        }
-        let replaced = content.withLock { content in
-            if content.closed { return timer as Task<Void, Never>? }
-            return content.timers.updateValue(timer, forKey: key)
+        let due = elapsed() + delay
+        let replaced = content.withLock { content -> Task<Void, Never>? in
+            if content.closed { return nil }
+            if let timer = content.timers[key], timer.due <= due { return nil }
+            let task = Task { [clock, weak self] in
+                guard (try? await clock.sleep(for: delay)) != nil else { return }
+                self?.fire(key, due: due)
+            }
+            return content.timers.updateValue((due, task), forKey: key)?.task
         }
         replaced?.cancel()
     }
 
-    private func fire(_ key: Key) {
-        content.withLock { _ = $0.timers.removeValue(forKey: key) }
-        add(key)
+    private func fire(_ key: Key, due: Duration) {
+        let isCurrent = content.withLock { content in
+            guard content.timers[key]?.due == due else { return false }
+            content.timers[key] = nil
+            return true
+        }
+        if isCurrent { add(key) }
     }
 
     /// Adds after a pause that doubles with each failure of this key.
@@ -134,7 +149,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
             }
             return (content.waiters, content.timers)
         }
-        for timer in timers.values { timer.cancel() }
+        for timer in timers.values { timer.task.cancel() }
         for waiter in waiters { waiter.continuation.resume(returning: nil) }
     }
 
