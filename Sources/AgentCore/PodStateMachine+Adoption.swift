@@ -83,15 +83,14 @@ extension PodStateMachine {
     }
 
     /// The API server says that the pod ran, but this node knows nothing of it: it must not run twice (I-POD-2).
-    public mutating func declareLost(now: UnixNanoseconds) -> [PodEffect] {
+    mutating func declareLost(_ now: UnixNanoseconds) {
         let message = "The node lost its record of the pod; whether its containers ended is not known"
         for index in containers.indices {
-            let known = pod.status.containerStatuses.first { $0.name == containers[index].name }
+            let known = (pod.status.initContainerStatuses + pod.status.containerStatuses).first { $0.name == containers[index].name }
             containers[index].attempt = known?.restartCount ?? 0
             containers[index].phase = .exited(.unknown(startedAt: nil, now: now, message))
         }
         if startTime == nil { startTime = now }
         state = .terminating(.removingSandbox, .failed(reason: "ContainerStatusUnknown", message: message))
-        return handle(.tick, now: now)
     }
 }

@@ -15,6 +15,11 @@ extension PodStateMachine {
             if operation == .deleteObject { operation = nil }
         case .rejected(let reason, let message):
             reject(reason, message, now, &effects)
+        case .evicted(let reason, let message):
+            guard case .sync = state else { return }
+            startTime = startTime ?? now
+            effects.append(.event(.warning, reason: reason, message: message))
+            state = .terminating(.stopping, .failed(reason: reason, message: message))
         case .volumesReady, .volumesFailed, .sandboxReady, .sandboxFailed:
             applySetup(input, now, &effects)
         case .containerStarted, .containerStartFailed, .containerExited, .stopFailed:
@@ -31,14 +36,18 @@ extension PodStateMachine {
             return
         case .adopted(let found):
             adopt(found, now)
+        case .lost:
+            guard case .sync(.preparingVolumes) = state, operation == nil else { return }
+            declareLost(now)
         }
     }
 
     /// Only what may change in a running pod's object is taken; the containers are those that were admitted.
     private mutating func take(_ newer: Pod) {
         pod.metadata = newer.metadata
+        // Changes with every status report; keeping it would write the record again for nothing.
+        pod.metadata.resourceVersion = nil
         pod.spec.activeDeadlineSeconds = newer.spec.activeDeadlineSeconds
-        pod.status = newer.status
     }
 
     private mutating func reject(_ reason: String, _ message: String, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {

@@ -72,6 +72,11 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
     /// No process of the pod can exist.
     public var isAtRest: Bool { !containers.contains { $0.mayRun } }
 
+    /// The pod ended; only its object (and logs) may be left.
+    public var isOver: Bool {
+        if case .terminated = state { true } else { false }
+    }
+
     /// True until the pod's resources on the node are given back.
     public var holdsResources: Bool {
         switch state {

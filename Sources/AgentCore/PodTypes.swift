@@ -95,6 +95,8 @@ public enum PodInput: Sendable, Hashable {
     case objectGone
     /// The node cannot take the pod.
     case rejected(reason: String, message: String)
+    /// The node ends a pod that nobody asked to delete: it shuts down, or is out of something.
+    case evicted(reason: String, message: String)
     case volumesReady
     case volumesFailed(StepFailure)
     case sandboxReady
@@ -114,6 +116,8 @@ public enum PodInput: Sendable, Hashable {
     case tick
     /// The agent came back; what the runtime knows of the pod's containers (by run), after `added` of a former life.
     case adopted([ContainerRun: AdoptedPhase])
+    /// The agent came back without any record of a pod whose status says that it had been started.
+    case lost
 }
 
 public enum PodEventType: String, Sendable, Hashable {

@@ -1,0 +1,88 @@
+// What an agent is told about its node. Values only; where they come from (kuscia.yaml, flags) is the executable's affair.
+import AgentCore
+
+public struct AgentConfig: Sendable, Hashable {
+    /// What happens to running tasks when the agent is asked to end.
+    public enum StopPolicy: String, Sendable, Hashable, CaseIterable {
+        /// They run on; the next agent adopts them.
+        case leave
+        /// They are stopped with their grace and reported before the agent ends.
+        case drain
+    }
+
+    public var nodeName: String
+    /// The organisation; its pods live in the namespace of this name.
+    public var domain: String
+    /// Everything that the agent keeps. Absolute path.
+    public var stateDirectory: String
+    /// The domain's input data: the claim `domain-data`. Absolute path.
+    public var dataDirectory: String
+    /// The node's address: InternalIP and pod IP.
+    public var nodeIP: String
+    /// Replace what is measured; nil is "as measured".
+    public var capacityCPUMillis: Int64?
+    public var capacityMemoryBytes: Int64?
+    public var reservedCPUMillis: Int64
+    public var reservedMemoryBytes: Int64
+    public var maxPods: Int64
+    public var stopPolicy: StopPolicy
+    public var heartbeat: Heartbeat.Intervals
+    /// hostPath volumes must lie at or below one of these absolute paths.
+    public var hostPathAllowList: [String]
+    /// Limits of every container beside its own.
+    public var pidsLimit: Int64
+    public var logLimitBytes: Int64
+    public var tmpLimitBytes: Int64
+    public var agentVersion: String
+
+    public init(
+        nodeName: String, domain: String, stateDirectory: String, dataDirectory: String, nodeIP: String,
+        capacityCPUMillis: Int64? = nil, capacityMemoryBytes: Int64? = nil, reservedCPUMillis: Int64 = 0,
+        reservedMemoryBytes: Int64 = 0, maxPods: Int64 = 500, stopPolicy: StopPolicy = .leave,
+        heartbeat: Heartbeat.Intervals = .init(), hostPathAllowList: [String] = [], pidsLimit: Int64 = 4096,
+        logLimitBytes: Int64 = 512 << 20, tmpLimitBytes: Int64 = 256 << 20, agentVersion: String = "v0.1.0"
+    ) {
+        self.nodeName = nodeName
+        self.domain = domain
+        self.stateDirectory = stateDirectory
+        self.dataDirectory = dataDirectory
+        self.nodeIP = nodeIP
+        self.capacityCPUMillis = capacityCPUMillis
+        self.capacityMemoryBytes = capacityMemoryBytes
+        self.reservedCPUMillis = reservedCPUMillis
+        self.reservedMemoryBytes = reservedMemoryBytes
+        self.maxPods = maxPods
+        self.stopPolicy = stopPolicy
+        self.heartbeat = heartbeat
+        self.hostPathAllowList = hostPathAllowList
+        self.pidsLimit = pidsLimit
+        self.logLimitBytes = logLimitBytes
+        self.tmpLimitBytes = tmpLimitBytes
+        self.agentVersion = agentVersion
+    }
+}
+
+/// Where things lie below the state directory.
+public struct AgentPaths: Sendable, Hashable {
+    public var state: String
+
+    public init(state: String) { self.state = state }
+
+    public var pods: String { state + "/pods" }
+    /// Record, volumes, hosts and the runtime's own files of one pod.
+    public func pod(_ uid: String) -> String { "\(pods)/\(uid)" }
+    public func record(_ uid: String) -> String { pod(uid) + "/record.json" }
+    public func hosts(_ uid: String) -> String { pod(uid) + "/hosts" }
+    /// Texts of the ConfigMaps and Secrets that the pod's environments use.
+    public func environment(_ uid: String) -> String { pod(uid) + "/environment.json" }
+    public func volumes(_ uid: String) -> String { pod(uid) + "/volumes" }
+    public func runtime(_ uid: String) -> String { pod(uid) + "/runtime" }
+    /// `<state>/volumes/<namespace>/<claimName>`
+    public func claim(_ namespace: String, _ name: String) -> String { "\(state)/volumes/\(namespace)/\(name)" }
+    public func logs(namespace: String, name: String, uid: String) -> String {
+        "\(state)/logs/pods/\(namespace)_\(name)_\(uid)"
+    }
+    public func log(namespace: String, name: String, uid: String, container: String, attempt: Int) -> String {
+        "\(logs(namespace: namespace, name: name, uid: uid))/\(container)/\(attempt).log"
+    }
+}

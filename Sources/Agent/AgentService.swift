@@ -1,0 +1,191 @@
+// The agent: joins its parts, starts them in the right order, and ends them as the stop policy says.
+import AgentCore
+import KubernetesClient
+import KubernetesModel
+import Logging
+import RuntimeInterface
+import Synchronization
+
+/// What the agent gets from the executable.
+public struct AgentDependencies: Sendable {
+    public var api: any KubernetesAPI
+    public var runtime: any ContainerRuntime
+    /// nil: logs are not served to the master.
+    public var tunnel: (any NodeTunnelDialing)?
+    /// Names of the images that the node has.
+    public var images: @Sendable () -> [String]
+    public var isImagePresent: @Sendable (String) -> Bool
+    public var clock: any AgentClock
+    public var facts: MachineFacts
+    public var measure: @Sendable () -> MachineLoad
+    public var takenPorts: @Sendable ([UInt16]) -> [UInt16]
+
+    public init(
+        api: any KubernetesAPI, runtime: any ContainerRuntime, tunnel: (any NodeTunnelDialing)? = nil,
+        images: @escaping @Sendable () -> [String], isImagePresent: @escaping @Sendable (String) -> Bool,
+        clock: any AgentClock = SystemClock(), facts: MachineFacts, measure: @escaping @Sendable () -> MachineLoad,
+        takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) }
+    ) {
+        self.api = api
+        self.runtime = runtime
+        self.tunnel = tunnel
+        self.images = images
+        self.isImagePresent = isImagePresent
+        self.clock = clock
+        self.facts = facts
+        self.measure = measure
+        self.takenPorts = takenPorts
+    }
+}
+
+public final class AgentService: Sendable {
+    private struct Progress {
+        var registered = false
+        var stopping = false
+        var registrationWaiters: [CheckedContinuation<Void, Never>] = []
+        var stopWaiter: CheckedContinuation<Void, Never>?
+    }
+
+    public let config: AgentConfig
+    public let pods: LocalPods
+    private let status: StatusManager
+    private let events: EventRecorder
+    private let node: NodeController
+    private let source: PodSource
+    private let tunnel: NodeTunnelServer?
+    private let progress = Mutex(Progress())
+    private let logger: Logger
+
+    public init(config: AgentConfig, dependencies: AgentDependencies, logger: Logger) {
+        self.config = config
+        self.logger = logger
+        let (api, clock) = (dependencies.api, dependencies.clock)
+        let builder = Self.nodeStatusBuilder(config, dependencies)
+        events = EventRecorder(api: api, node: config.nodeName, clock: clock, logger: logger)
+        status = StatusManager(api: api, events: events, logger: logger)
+        let pods = LocalPods(
+            config: config,
+            dependencies: LocalPodsDependencies(
+                api: api, runtime: dependencies.runtime, reporter: status, clock: clock,
+                isImagePresent: dependencies.isImagePresent, takenPorts: dependencies.takenPorts),
+            allocatable: builder.allocatable, logger: logger)
+        self.pods = pods
+        node = NodeController(
+            api: api, builder: builder, intervals: config.heartbeat, clock: clock, logger: logger,
+            measure: { [measure = dependencies.measure] in NodeMeasurement(measure()) }, images: dependencies.images)
+        source = PodSource(api: api, namespace: config.domain, node: config.nodeName, logger: logger)
+        tunnel = dependencies.tunnel.map { dialer in
+            NodeTunnelServer(
+                node: config.nodeName, dialer: dialer, logger: logger,
+                secondsAgo: { seconds in
+                    MicroTimestamp(unixMicroseconds: clock.now() / 1000 - Int64(seconds) * 1_000_000).description
+                },
+                locateLog: { namespace, pod, container, previous in
+                    await pods.logFile(namespace: namespace, pod: pod, container: container, previous: previous)
+                        .map { ContainerLogSource(path: $0.path, ended: $0.ended) }
+                })
+        }
+    }
+
+    private static func nodeStatusBuilder(_ config: AgentConfig, _ dependencies: AgentDependencies) -> NodeStatusBuilder {
+        let facts = dependencies.facts
+        return NodeStatusBuilder(
+            identity: NodeIdentity(
+                name: config.nodeName, domain: config.domain, hostname: facts.hostname, internalIP: config.nodeIP,
+                runtime: dependencies.runtime.name, architecture: facts.architecture, machineID: facts.machineID,
+                bootID: facts.bootID, kernelVersion: facts.kernelVersion, osImage: facts.osImage, agentVersion: config.agentVersion),
+            capacity: PodResources(
+                cpuMillis: config.capacityCPUMillis ?? facts.cpuMillis, memoryBytes: config.capacityMemoryBytes ?? facts.memoryBytes,
+                pods: config.maxPods),
+            reserved: PodResources(cpuMillis: config.reservedCPUMillis, memoryBytes: config.reservedMemoryBytes))
+    }
+
+    /// Runs until `shutDown` or until its task is cancelled; then ends as the stop policy says. Throws when the runtime
+    /// cannot even be asked what it has: without that, tasks could be run twice.
+    ///
+    /// Order: first what runs already (needs no master), then the node, then the API's pods.
+    public func run() async throws {
+        try await pods.adopt()
+        let work = Task {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await self.status.run() }
+                group.addTask { await self.events.run() }
+                group.addTask { await self.node.run { self.markRegistered() } }
+                group.addTask { await self.source.run(self.pods) }
+                if let tunnel = self.tunnel { group.addTask { await tunnel.run() } }
+            }
+        }
+        await waitForStop()
+        // In a task of its own: this one may be cancelled, and a cancelled task cannot say good-bye.
+        await Task { await self.end() }.value
+        work.cancel()
+        await work.value
+    }
+
+    /// Asks `run` to end in order. Idempotent.
+    public func shutDown() {
+        let waiter = progress.withLock { progress in
+            progress.stopping = true
+            defer { progress.stopWaiter = nil }
+            return progress.stopWaiter
+        }
+        waiter?.resume()
+    }
+
+    /// Suspends until the node is registered (or the agent ends).
+    public func waitUntilRegistered() async {
+        await withCheckedContinuation { continuation in
+            let ready = progress.withLock { progress in
+                if progress.registered || progress.stopping { return true }
+                progress.registrationWaiters.append(continuation)
+                return false
+            }
+            if ready { continuation.resume() }
+        }
+    }
+
+    private func markRegistered() {
+        logger.notice("node registered", metadata: ["node": "\(config.nodeName)", "domain": "\(config.domain)"])
+        releaseRegistrationWaiters { $0.registered = true }
+    }
+
+    private func releaseRegistrationWaiters(_ change: (inout sending Progress) -> Void) {
+        let waiters = progress.withLock { progress in
+            change(&progress)
+            defer { progress.registrationWaiters = [] }
+            return progress.registrationWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    private func waitForStop() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let stopped = progress.withLock { progress in
+                    if progress.stopping { return true }
+                    progress.stopWaiter = continuation
+                    return false
+                }
+                if stopped { continuation.resume() }
+            }
+        } onCancel: {
+            shutDown()
+        }
+    }
+
+    private func end() async {
+        releaseRegistrationWaiters { $0.stopping = true }
+        if config.stopPolicy == .drain { await pods.drain() }
+        await node.sayGoodbye()
+        await pods.close()
+        logger.notice("agent ends", metadata: ["policy": "\(config.stopPolicy.rawValue)", "undelivered": "\(status.undelivered)"])
+    }
+}
+
+extension NodeMeasurement {
+    init(_ load: MachineLoad) {
+        self.init(
+            memoryAvailableBytes: load.memoryAvailableBytes, diskFreeBytes: load.diskFreeBytes, diskTotalBytes: load.diskTotalBytes,
+            inodesFree: load.inodesFree, inodesTotal: load.inodesTotal, processes: load.processes, processLimit: load.processLimit)
+    }
+}

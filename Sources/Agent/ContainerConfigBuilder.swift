@@ -1,0 +1,88 @@
+// A pod's spec in the runtime's words.
+import AgentCore
+import KubernetesModel
+import RuntimeInterface
+
+struct ContainerConfigBuilder: Sendable {
+    let config: AgentConfig
+    let paths: AgentPaths
+    let allocatable: PodResources
+
+    func sandbox(_ pod: Pod, _ hostAliases: [HostAlias]) -> PodSandboxConfig {
+        let (uid, namespace, name) = (pod.metadata.uid ?? "", pod.metadata.namespace ?? "", pod.metadata.name)
+        return PodSandboxConfig(
+            podUID: uid, namespace: namespace, name: name, hostname: pod.spec.hostname ?? name,
+            stateDirectory: paths.runtime(uid), logDirectory: paths.logs(namespace: namespace, name: name, uid: uid),
+            hostAliases: hostAliases, nameservers: pod.spec.dnsConfig?.nameservers ?? [],
+            searches: pod.spec.dnsConfig?.searches ?? [], limits: podLimits(pod), annotations: pod.metadata.annotations)
+    }
+
+    func container(
+        _ container: Container, attempt: Int, of pod: Pod, mounts: [ContainerMount],
+        environment: [(name: String, value: String)]
+    ) -> ContainerConfig {
+        let lookUp = { (name: String) in environment.first { $0.name == name }?.value }
+        let security = container.securityContext
+        return ContainerConfig(
+            name: container.name, attempt: attempt, image: container.image ?? "",
+            command: container.command.map { VariableExpansion.expand($0, lookUp) },
+            args: container.args.map { VariableExpansion.expand($0, lookUp) },
+            environment: environment.map { EnvironmentVariable(name: $0.name, value: $0.value) },
+            workingDirectory: container.workingDir.flatMap { $0.isEmpty ? nil : $0 }, mounts: mounts,
+            limits: limits(container), readOnlyRootFilesystem: security?.readOnlyRootFilesystem ?? true,
+            runAsUser: security?.runAsUser ?? pod.spec.securityContext?.runAsUser,
+            runAsGroup: security?.runAsGroup ?? pod.spec.securityContext?.runAsGroup,
+            seccompProfile: seccomp(security?.seccompProfile ?? pod.spec.securityContext?.seccompProfile),
+            logPath: paths.log(
+                namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: pod.metadata.uid ?? "",
+                container: container.name, attempt: attempt))
+    }
+
+    /// What this node does not grant; the first reason, or nil.
+    static func refusal(_ pod: Pod) -> String? {
+        if pod.spec.hostPID == true { return "hostPID is not permitted on this node" }
+        if pod.spec.hostIPC == true { return "hostIPC is not permitted on this node" }
+        for container in pod.spec.initContainers + pod.spec.containers {
+            if container.securityContext?.privileged == true {
+                return "container \(container.name): privileged is not permitted on this node"
+            }
+            if let added = container.securityContext?.capabilities?.add, !added.isEmpty {
+                return "container \(container.name): adding capabilities (\(added.joined(separator: ", "))) is not permitted on this node"
+            }
+        }
+        return nil
+    }
+
+    private func limits(_ container: Container) -> RuntimeLimits {
+        RuntimeLimits(
+            memoryBytes: container.resources.limits["memory"]?.value, cpuMillis: container.resources.limits["cpu"]?.milliValue,
+            pids: config.pidsLimit, logBytes: config.logLimitBytes, tmpBytes: config.tmpLimitBytes)
+    }
+
+    /// The sum over the main containers (or a larger init container's); no limit as soon as one has none.
+    private func podLimits(_ pod: Pod) -> RuntimeLimits {
+        func total(_ amount: (Container) -> Int64?) -> Int64? {
+            var sum: Int64 = 0
+            for container in pod.spec.containers {
+                guard let one = amount(container) else { return nil }
+                sum += one
+            }
+            for container in pod.spec.initContainers {
+                guard let one = amount(container) else { return nil }
+                sum = max(sum, one)
+            }
+            return sum
+        }
+        return RuntimeLimits(
+            memoryBytes: total { $0.resources.limits["memory"]?.value }, cpuMillis: total { $0.resources.limits["cpu"]?.milliValue },
+            pids: config.pidsLimit * Int64(max(1, pod.spec.containers.count)))
+    }
+
+    private func seccomp(_ profile: SeccompProfile?) -> String {
+        switch profile?.type {
+        case "Unconfined": "Unconfined"
+        case "Localhost": "Localhost/" + (profile?.localhostProfile ?? "")
+        default: "RuntimeDefault"
+        }
+    }
+}

@@ -1,0 +1,228 @@
+// The PodProvider of this machine: joins each pod's state machine with the ContainerRuntime.
+import AgentCore
+import KubernetesClient
+import KubernetesModel
+import Logging
+import RuntimeInterface
+
+public actor LocalPods: PodProvider {
+    /// Longest time that `drain` waits beyond the largest grace: for clean-up and for the master to take the reports.
+    static let drainExtraSeconds: Int64 = 15
+
+    private let config: AgentConfig
+    private let executor: PodExecutor
+    private let isImagePresent: @Sendable (String) -> Bool
+    private let takenPorts: @Sendable ([UInt16]) -> [UInt16]
+    private let allocatable: PodResources
+    private let logger: Logger
+    private var workers: [String: PodWorker] = [:]
+    private var adoption = Adoption()
+    private var reconciled = false
+
+    /// `takenPorts` answers which of some ports are bound on the node by anybody.
+    public init(
+        config: AgentConfig, dependencies: LocalPodsDependencies, allocatable: PodResources, logger: Logger
+    ) {
+        let paths = AgentPaths(state: config.stateDirectory)
+        self.config = config
+        self.allocatable = allocatable
+        self.logger = logger
+        isImagePresent = dependencies.isImagePresent
+        takenPorts = dependencies.takenPorts
+        executor = PodExecutor(
+            config: config, paths: paths, runtime: dependencies.runtime,
+            volumes: VolumeManager(api: dependencies.api, config: config, paths: paths),
+            builder: ContainerConfigBuilder(config: config, paths: paths, allocatable: allocatable),
+            reporter: dependencies.reporter, records: PodRecordStore(paths: paths), clock: dependencies.clock, logger: logger)
+    }
+
+    // MARK: Restart
+
+    public func adopt() async throws {
+        await executor.runtime.onEvent { [weak self] event in
+            Task { await self?.containerChanged(event.id) }
+        }
+        adoption = Adoption(try await executor.runtime.adopt())
+        for (uid, machine) in await executor.records.load(logger) {
+            let worker = makeWorker(machine, onRecord: true)
+            worker.send(.adopted(adoption.claim(uid)))
+        }
+    }
+
+    public func reconcile(_ pods: [Pod]) async {
+        let known = Set(pods.compactMap(\.metadata.uid))
+        for (uid, worker) in workers where !known.contains(uid) { worker.send(.objectGone) }
+        reconciled = true
+        for pod in pods { await sync(pod) }
+        for uid in adoption.orphans() { await removeOrphan(uid) }
+        for uid in await executor.records.directories() where workers[uid] == nil { await removeOrphan(uid) }
+    }
+
+    private func removeOrphan(_ uid: String) async {
+        logger.notice("removing what is left of a pod that nobody knows", metadata: ["uid": "\(uid)"])
+        do {
+            try await executor.runtime.stopPodSandbox(podUID: uid)
+            try await executor.runtime.removePodSandbox(podUID: uid)
+        } catch RuntimeError.notFound {
+            // Only its directory was left.
+        } catch {
+            return logger.error("orphan not removed", metadata: ["uid": "\(uid)", "error": "\(error)"])
+        }
+        guard workers[uid] == nil else { return }
+        try? await executor.records.remove(uid: uid)
+    }
+
+    // MARK: The API's wishes
+
+    public func sync(_ pod: Pod) async {
+        guard let uid = pod.metadata.uid, !uid.isEmpty else { return }
+        for worker in named(pod.metadata.namespace ?? "", pod.metadata.name) where worker.uid != uid { worker.send(.objectGone) }
+        let worker = workers[uid] ?? take(pod)
+        worker.send(.updated(pod))
+        if pod.metadata.deletionTimestamp != nil {
+            let grace = pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
+            worker.send(.deletionRequested(graceSeconds: Int(clamping: grace)))
+        }
+    }
+
+    public func remove(namespace: String, name: String) async {
+        for worker in named(namespace, name) { worker.send(.objectGone) }
+    }
+
+    private func named(_ namespace: String, _ name: String) -> [PodWorker] {
+        workers.values.filter { worker in
+            let metadata = worker.machine.pod.metadata
+            return metadata.name == name && metadata.namespace == namespace
+        }
+    }
+
+    /// Begins with a pod that has no worker yet.
+    private func take(_ pod: Pod) -> PodWorker {
+        var pod = pod
+        pod.metadata.resourceVersion = nil
+        let context = PodContext(nodeIP: config.nodeIP, runtimeName: executor.runtime.name)
+        var machine = PodStateMachine(pod: pod, context: context)
+        switch adoption.classify(pod) {
+        case .alreadyFinished:
+            return makeWorker(machine, onRecord: false)
+        case .rebuild(let runs):
+            machine.recover(from: Array(runs.keys))
+            let worker = makeWorker(machine, onRecord: false)
+            worker.send(.adopted(runs))
+            return worker
+        case .lost:
+            let worker = makeWorker(machine, onRecord: false)
+            worker.send(.lost)
+            return worker
+        case .admit:
+            let verdict = admit(pod)
+            let worker = makeWorker(machine, onRecord: false)
+            switch verdict {
+            case .accept: worker.send(.added)
+            case .reject(let reason, let message): worker.send(.rejected(reason: reason, message: message))
+            }
+            return worker
+        }
+    }
+
+    private func makeWorker(_ machine: PodStateMachine, onRecord: Bool) -> PodWorker {
+        let worker = PodWorker(machine: machine, onRecord: onRecord, executor: executor) { [weak self] worker in
+            await self?.drop(worker)
+        }
+        workers[worker.uid] = worker
+        return worker
+    }
+
+    private func drop(_ worker: PodWorker) {
+        worker.close()
+        if workers[worker.uid] === worker { workers[worker.uid] = nil }
+    }
+
+    private func admit(_ pod: Pod) -> NodeAdmission.Verdict {
+        if let refusal = ContainerConfigBuilder.refusal(pod) { return .reject(reason: "Forbidden", message: refusal) }
+        let others = workers.values.map(\.machine).filter(\.holdsResources)
+        let used = others.reduce(PodResources()) { $0 + PodResources(requestedBy: $1.pod) }
+        let promised = Set(others.flatMap { NodeAdmission.ports(of: $0.pod).map(\.port) })
+        let wanted = NodeAdmission.ports(of: pod).map(\.port)
+        let bound = takenPorts(wanted.compactMap { UInt16(exactly: $0) }).map(Int.init)
+        let images = (pod.spec.initContainers + pod.spec.containers).compactMap(\.image).filter(isImagePresent)
+        return NodeAdmission(
+            allocatable: allocatable, used: used, takenPorts: promised.intersection(wanted).union(bound),
+            runtimeClasses: [executor.runtime.name], presentImages: Set(images)
+        ).admit(pod)
+    }
+
+    // MARK: The runtime's news
+
+    private func containerChanged(_ id: ContainerID) async {
+        guard let worker = workers[id.podUID] else { return }
+        let run = ContainerRun(name: id.name, attempt: id.attempt)
+        guard let outcome = try? await executor.outcome(of: id, run) else { return }
+        // Starts are answered by the start itself; an event tells of ends.
+        if case .containerExited = outcome { worker.send(outcome) }
+    }
+
+    // MARK: The end of the agent
+
+    public func drain() async {
+        let ending = workers.values.filter { !$0.machine.isOver }
+        let message = "Pod was terminated because its node shuts down"
+        for worker in ending { worker.send(.evicted(reason: "Terminated", message: message)) }
+        let grace = ending.map { $0.machine.pod.spec.terminationGracePeriodSeconds ?? 30 }.max() ?? 0
+        let limit = (grace + Self.drainExtraSeconds) * .nanosecondsPerSecond
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { for worker in ending { await worker.waitUntilSettled() } }
+            group.addTask { [clock = executor.clock] in
+                // Too late: closing lets the waits above return.
+                if (try? await clock.sleep(nanoseconds: limit)) != nil { for worker in ending { worker.close() } }
+            }
+            await group.next()
+            group.cancelAll()
+        }
+    }
+
+    public func close() async {
+        for worker in workers.values { worker.close() }
+    }
+
+    // MARK: Views
+
+    /// Every pod that the node knows, as its machine sees it.
+    public func machines() -> [PodStateMachine] { workers.values.map(\.machine) }
+
+    public func logFile(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLogFile? {
+        guard let worker = named(namespace, pod).first else { return nil }
+        let machine = worker.machine
+        let candidates = machine.containers.filter { container.isEmpty ? !$0.isInit : $0.name == container }
+        guard candidates.count == 1 || container.isEmpty, let slot = candidates.first else { return nil }
+        let attempt = slot.attempt - (previous ? 1 : 0)
+        guard attempt >= 0 else { return nil }
+        let path = executor.paths.log(
+            namespace: namespace, name: pod, uid: worker.uid, container: slot.name, attempt: attempt)
+        let run = ContainerRun(name: slot.name, attempt: attempt)
+        return ContainerLogFile(path: path) { !worker.machine.containers.contains { $0.run == run && $0.mayRun } }
+    }
+}
+
+/// What LocalPods needs from outside.
+public struct LocalPodsDependencies: Sendable {
+    public var api: any KubernetesAPI
+    public var runtime: any ContainerRuntime
+    public var reporter: any PodReporter
+    public var clock: any AgentClock
+    public var isImagePresent: @Sendable (String) -> Bool
+    public var takenPorts: @Sendable ([UInt16]) -> [UInt16]
+
+    public init(
+        api: any KubernetesAPI, runtime: any ContainerRuntime, reporter: any PodReporter, clock: any AgentClock = SystemClock(),
+        isImagePresent: @escaping @Sendable (String) -> Bool,
+        takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) }
+    ) {
+        self.api = api
+        self.runtime = runtime
+        self.reporter = reporter
+        self.clock = clock
+        self.isImagePresent = isImagePresent
+        self.takenPorts = takenPorts
+    }
+}

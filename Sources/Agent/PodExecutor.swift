@@ -1,0 +1,175 @@
+// Carries out the steps that a pod's machine orders, and says how they went in the machine's words.
+import AgentCore
+import KubernetesModel
+import Logging
+import RuntimeInterface
+
+struct PodExecutor: Sendable {
+    let config: AgentConfig
+    let paths: AgentPaths
+    let runtime: any ContainerRuntime
+    let volumes: VolumeManager
+    let builder: ContainerConfigBuilder
+    let reporter: any PodReporter
+    let records: PodRecordStore
+    let clock: any AgentClock
+    let logger: Logger
+
+    /// nil for effects that have no answer.
+    func perform(_ effect: PodEffect, _ pod: Pod) async -> PodInput? {
+        switch effect {
+        case .prepareVolumes: await prepareVolumes(pod)
+        case .runSandbox: await runSandbox(pod)
+        case .createAndStart(let run): await start(run, pod)
+        case .stop(let run, let graceSeconds): await stop(run, graceSeconds, pod)
+        case .removeSandbox: await removeSandbox(pod)
+        case .cleanVolumes: await cleanVolumes(pod)
+        case .patchStatus, .deletePodObject, .setTimer, .event, .forget: nil
+        }
+    }
+
+    private func prepareVolumes(_ pod: Pod) async -> PodInput {
+        do throws(StepFailure) {
+            try await volumes.prepare(pod)
+            return .volumesReady
+        } catch {
+            return .volumesFailed(error)
+        }
+    }
+
+    private func runSandbox(_ pod: Pod) async -> PodInput {
+        do {
+            try await runtime.runPodSandbox(builder.sandbox(pod, try await volumes.hostAliases(of: pod)))
+            return .sandboxReady
+        } catch {
+            return .sandboxFailed(Self.failure("FailedCreatePodSandBox", error))
+        }
+    }
+
+    private func start(_ run: ContainerRun, _ pod: Pod) async -> PodInput {
+        guard let container = (pod.spec.initContainers + pod.spec.containers).first(where: { $0.name == run.name }) else {
+            return .containerStartFailed(run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))
+        }
+        do {
+            let id = try await create(container, run, pod)
+            try await runtime.startContainer(id)
+            return try await outcome(of: id, run) ?? .containerStarted(run, at: clock.now())
+        } catch {
+            return .containerStartFailed(run, Self.failure("Failed", error))
+        }
+    }
+
+    private func create(_ container: Container, _ run: ContainerRun, _ pod: Pod) async throws -> ContainerID {
+        let mounts = try await volumes.mounts(container, of: pod)
+        let sources = try await volumes.environmentSources(of: pod)
+        let environment = EnvironmentBuilder(
+            pod: pod, podIP: config.nodeIP, hostIP: config.nodeIP, allocatable: builder.allocatable,
+            configMaps: sources.configMaps, secrets: sources.secrets)
+        let variables = try environment.build(for: container)
+        let wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables)
+        let directory = String(wanted.logPath[..<(wanted.logPath.lastIndex(of: "/") ?? wanted.logPath.endIndex)])
+        try await DiskFiles.perform { try DiskFiles.makeDirectory(directory) }
+        let id = try await runtime.createContainer(podUID: pod.metadata.uid ?? "", config: wanted)
+        reporter.event(pod: pod, warning: false, reason: "Created", message: "Created container \(run.name)")
+        return id
+    }
+
+    private func stop(_ run: ContainerRun, _ graceSeconds: Int, _ pod: Pod) async -> PodInput {
+        let id = ContainerID(podUID: pod.metadata.uid ?? "", name: run.name, attempt: run.attempt)
+        do {
+            try await runtime.stopContainer(id, graceSeconds: graceSeconds)
+            if let outcome = try await outcome(of: id, run), case .containerExited = outcome { return outcome }
+            return .stopFailed(run, message: "container \(id) still runs after it was stopped")
+        } catch RuntimeError.notFound(let what) {
+            return .containerExited(run, Self.lost(what, clock.now()))
+        } catch {
+            return .stopFailed(run, message: "\(error)")
+        }
+    }
+
+    /// How the container stands now; nil when the runtime knows nothing of note.
+    func outcome(of id: ContainerID, _ run: ContainerRun) async throws -> PodInput? {
+        guard let report = try await runtime.status(id) else {
+            return .containerExited(run, Self.lost("no record of container \(id)", clock.now()))
+        }
+        switch report.phase {
+        case .created: return nil
+        case .running(_, let startedAt): return .containerStarted(run, at: startedAt)
+        case .exited(let exit): return .containerExited(run, ContainerTermination(exit))
+        case .unknown(let reason): return .containerExited(run, Self.lost(reason, clock.now()))
+        }
+    }
+
+    private func removeSandbox(_ pod: Pod) async -> PodInput {
+        let uid = pod.metadata.uid ?? ""
+        do {
+            try await runtime.stopPodSandbox(podUID: uid)
+            try await runtime.removePodSandbox(podUID: uid)
+            return .sandboxRemoved
+        } catch RuntimeError.notFound {
+            return .sandboxRemoved
+        } catch {
+            return .sandboxRemovalFailed(message: "\(error)")
+        }
+    }
+
+    private func cleanVolumes(_ pod: Pod) async -> PodInput {
+        do throws(StepFailure) {
+            try await volumes.clean(pod)
+            return .volumesCleaned
+        } catch {
+            return .volumesCleanFailed(message: error.message)
+        }
+    }
+
+    /// Logs and record go with the API object. What cannot be removed now is found by the next adoption.
+    func forget(_ pod: Pod) async {
+        do {
+            try await records.removeLogs(of: pod)
+            try await records.remove(uid: pod.metadata.uid ?? "")
+        } catch {
+            logger.warning("left behind", metadata: ["pod": "\(pod.namespacedName)", "error": "\(error)"])
+        }
+    }
+
+    // MARK: Translation
+
+    private static func lost(_ why: String, _ now: UnixNanoseconds) -> ContainerTermination {
+        ContainerTermination(exitCode: 137, reason: "ContainerStatusUnknown", message: why, finishedAt: now)
+    }
+
+    private static func failure(_ reason: String, _ error: any Error) -> StepFailure {
+        switch error {
+        case let failure as StepFailure:
+            return failure
+        case let error as EnvironmentError:
+            return StepFailure(reason: "CreateContainerConfigError", message: "\(error)", retriable: false)
+        case RuntimeError.imageNotPresent:
+            return StepFailure(reason: "ErrImageNeverPull", message: "\(error)", retriable: false)
+        case RuntimeError.invalid, RuntimeError.unenforceable, RuntimeError.notFound:
+            return StepFailure(reason: reason, message: "\(error)", retriable: false)
+        default:
+            return StepFailure(reason: reason, message: "\(error)", retriable: true)
+        }
+    }
+}
+
+extension ContainerTermination {
+    init(_ exit: ContainerExit) {
+        self.init(
+            exitCode: exit.exitCode, signal: exit.signal, reason: exit.oomKilled ? "OOMKilled" : exit.reason, message: exit.message,
+            startedAt: exit.startedAt, finishedAt: exit.finishedAt, cpuNanoseconds: exit.usage.cpuNanoseconds,
+            peakMemoryBytes: exit.usage.peakMemoryBytes)
+    }
+}
+
+extension AdoptedPhase {
+    init(_ phase: ContainerPhase) {
+        switch phase {
+        case .created: self = .created
+        case .running(_, let startedAt): self = .running(startedAt: startedAt)
+        case .exited(let exit): self = .exited(ContainerTermination(exit))
+        case .unknown(let reason): self = .unknown(reason)
+        }
+    }
+}

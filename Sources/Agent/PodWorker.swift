@@ -1,0 +1,196 @@
+// One serial worker per pod: takes inputs one after the other, makes their consequences durable, then has them carried out.
+import AgentCore
+import KubernetesModel
+import Logging
+import RuntimeInterface
+import Synchronization
+
+/// The mailbox is bounded by what can be in flight for one pod: answers to its few steps, exits of its containers, and
+/// object changes, of which only the newest is kept.
+final class PodWorker: Sendable {
+    private struct State {
+        var mailbox: [PodInput] = []
+        var draining = false
+        var closed = false
+        var machine: PodStateMachine
+        var saved: PodStateMachine?
+        var timer: Task<Void, Never>?
+        var settledWaiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    /// How long to wait before a record that could not be written is tried again. The pod stands still meanwhile: nothing
+    /// is done that is not on record.
+    static let recordRetryNanoseconds: Int64 = 1_000_000_000
+
+    let uid: String
+    private let state: Mutex<State>
+    private let executor: PodExecutor
+    private let forgotten: @Sendable (PodWorker) async -> Void
+
+    /// `onRecord`: the machine was just read from its record. `forgotten`: the pod is gone, record and logs are removed.
+    init(
+        machine: PodStateMachine, onRecord: Bool, executor: PodExecutor, forgotten: @escaping @Sendable (PodWorker) async -> Void
+    ) {
+        uid = machine.pod.metadata.uid ?? ""
+        state = Mutex(State(machine: machine, saved: onRecord ? machine : nil))
+        self.executor = executor
+        self.forgotten = forgotten
+    }
+
+    /// The pod as of the last input that was dealt with.
+    var machine: PodStateMachine { state.withLock(\.machine) }
+
+    func send(_ inputs: PodInput...) {
+        let start = state.withLock { state in
+            guard !state.closed else { return false }
+            for input in inputs {
+                if case .updated = input { state.mailbox.removeAll { if case .updated = $0 { true } else { false } } }
+                state.mailbox.append(input)
+            }
+            defer { state.draining = true }
+            return !state.draining
+        }
+        if start { Task { await drain() } }
+    }
+
+    /// Stops working without touching the pod. Steps under way finish unheard.
+    func close() {
+        let (timer, waiters) = state.withLock { state in
+            state.closed = true
+            state.mailbox = []
+            defer { (state.timer, state.settledWaiters) = (nil, []) }
+            return (state.timer, state.settledWaiters)
+        }
+        timer?.cancel()
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Suspends until the pod has ended and its end is reported, or the worker was closed.
+    func waitUntilSettled() async {
+        await withCheckedContinuation { continuation in
+            let settled = state.withLock { state in
+                if state.closed || Self.isSettled(state.machine) { return true }
+                state.settledWaiters.append(continuation)
+                return false
+            }
+            if settled { continuation.resume() }
+        }
+    }
+
+    private static func isSettled(_ machine: PodStateMachine) -> Bool {
+        switch machine.state {
+        case .sync, .terminating, .terminated(.reporting, _): false
+        case .terminated(.settled, _), .terminated(.deletingObject, _), .terminated(.gone, _): true
+        }
+    }
+
+    private func drain() async {
+        while let (machine, effects, isNew) = takeBatch() {
+            if isNew, !(await save(machine)) { return }
+            publish(machine)
+            for effect in effects { carryOut(effect, machine) }
+        }
+    }
+
+    /// Applies what lies in the mailbox. nil when there is nothing, and the next `send` starts a new drain.
+    private func takeBatch() -> (PodStateMachine, [PodEffect], Bool)? {
+        state.withLock { state in
+            guard !state.mailbox.isEmpty, !state.closed else {
+                state.draining = false
+                return nil
+            }
+            let inputs = state.mailbox
+            state.mailbox = []
+            var effects: [PodEffect] = []
+            var machine = state.machine
+            let now = executor.clock.now()
+            for input in inputs { effects += machine.handle(input, now: now) }
+            state.machine = machine
+            return (machine, effects, machine != state.saved)
+        }
+    }
+
+    /// False when the worker was closed before the record could be written.
+    private func save(_ machine: PodStateMachine) async -> Bool {
+        if case .terminated(.gone, _) = machine.state { return true }
+        while true {
+            do {
+                try await executor.records.save(machine, uid: uid)
+                state.withLock { $0.saved = machine }
+                return true
+            } catch {
+                executor.logger.error("pod record not written", metadata: ["uid": "\(uid)", "error": "\(error)"])
+                try? await executor.clock.sleep(nanoseconds: Self.recordRetryNanoseconds)
+                if state.withLock(\.closed) { return false }
+            }
+        }
+    }
+
+    private func publish(_ machine: PodStateMachine) {
+        guard Self.isSettled(machine) else { return }
+        let waiters = state.withLock { state in
+            defer { state.settledWaiters = [] }
+            return state.settledWaiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    // MARK: Effects
+
+    /// Each step runs in a task of its own, so that a deletion can shorten a stop that is under way; the machine sees to it
+    /// that there are at most a few (I-POD-7).
+    private func carryOut(_ effect: PodEffect, _ machine: PodStateMachine) {
+        switch effect {
+        case .setTimer(let time):
+            setTimer(time)
+        case .patchStatus(let status, let annotations, let final):
+            report(status, annotations, final, machine.pod)
+        case .deletePodObject:
+            deleteObject(machine.pod)
+        case .event(let type, let reason, let message):
+            executor.reporter.event(pod: machine.pod, warning: type == .warning, reason: reason, message: message)
+        case .forget:
+            Task {
+                await executor.forget(machine.pod)
+                await forgotten(self)
+            }
+        case .prepareVolumes, .runSandbox, .createAndStart, .stop, .removeSandbox, .cleanVolumes:
+            Task { if let answer = await executor.perform(effect, machine.pod) { send(answer) } }
+        }
+    }
+
+    private func setTimer(_ time: UnixNanoseconds) {
+        let timer = Task { [weak self, clock = executor.clock] in
+            guard (try? await clock.sleep(until: time)) != nil else { return }
+            self?.send(.tick)
+        }
+        let replaced = state.withLock { state in
+            if state.closed { return timer as Task<Void, Never>? }
+            defer { state.timer = timer }
+            return state.timer
+        }
+        replaced?.cancel()
+    }
+
+    private func report(_ status: PodStatus, _ annotations: [String: String], _ final: Bool, _ pod: Pod) {
+        let report = PodReport(
+            namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: uid, status: status,
+            annotations: annotations, final: final)
+        executor.reporter.report(report) { [weak self] outcome in
+            switch outcome {
+            case .delivered: if final { self?.send(.finalStatusDelivered) }
+            case .gone: self?.send(.objectGone)
+            case .failed: break
+            }
+        }
+    }
+
+    private func deleteObject(_ pod: Pod) {
+        executor.reporter.deleteObject(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: uid) { [weak self] outcome in
+            switch outcome {
+            case .delivered, .gone: self?.send(.objectGone)
+            case .failed(let message): self?.send(.objectDeletionFailed(message: message))
+            }
+        }
+    }
+}

@@ -1,0 +1,141 @@
+// Brings pods' statuses to the API server: the newest of each pod, retried while the server is away, never the same twice.
+import JSON
+import KubernetesClient
+import KubernetesModel
+import Logging
+import RuntimeInterface
+import Synchronization
+
+/// Bounded by the number of pods: a newer report of a pod replaces the one that waits.
+public final class StatusManager: PodReporter {
+    static let workers = 4
+    static let firstRetry = Duration.milliseconds(200)
+    static let longestRetry = Duration.seconds(15)
+
+    private struct Waiting {
+        var report: PodReport
+        var done: @Sendable (PodReportOutcome) -> Void
+        var version: Int
+    }
+
+    private struct Deletion {
+        var namespace: String
+        var name: String
+        var uid: String
+        var done: @Sendable (PodReportOutcome) -> Void
+    }
+
+    private enum Job: Hashable, Sendable {
+        case status(uid: String)
+        case deletion(uid: String)
+    }
+
+    private struct State {
+        var statuses: [String: Waiting] = [:]
+        var deletions: [String: Deletion] = [:]
+        var version = 0
+        var idleWaiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let api: any KubernetesAPI
+    private let events: EventRecorder
+    private let logger: Logger
+    private let queue = WorkQueue<Job>(firstRetry: firstRetry, longestRetry: longestRetry)
+    private let state = Mutex(State())
+
+    public init(api: any KubernetesAPI, events: EventRecorder, logger: Logger) {
+        self.api = api
+        self.events = events
+        self.logger = logger
+    }
+
+    /// Delivers until cancelled.
+    public func run() async {
+        await queue.run(workers: Self.workers) { [logger] job, error in
+            logger.debug("pod report not delivered", metadata: ["job": "\(job)", "error": "\(error)"])
+        } work: { job in
+            switch job {
+            case .status(let uid): try await self.deliver(uid)
+            case .deletion(let uid): try await self.delete(uid)
+            }
+        }
+    }
+
+    public func report(_ report: PodReport, done: @escaping @Sendable (PodReportOutcome) -> Void) {
+        state.withLock { state in
+            // A final report is the last word; what was waiting is contained in it.
+            guard state.statuses[report.uid]?.report.final != true || report.final else { return }
+            state.version += 1
+            state.statuses[report.uid] = Waiting(report: report, done: done, version: state.version)
+        }
+        queue.add(.status(uid: report.uid))
+    }
+
+    public func deleteObject(namespace: String, name: String, uid: String, done: @escaping @Sendable (PodReportOutcome) -> Void) {
+        state.withLock { $0.deletions[uid] = Deletion(namespace: namespace, name: name, uid: uid, done: done) }
+        queue.add(.deletion(uid: uid))
+    }
+
+    public func event(pod: Pod, warning: Bool, reason: String, message: String) {
+        events.record(EventRecorder.Subject(pod), warning: warning, reason: reason, message: message)
+    }
+
+    /// Reports that the API server does not have yet.
+    public var undelivered: Int { state.withLock { $0.statuses.count + $0.deletions.count } }
+
+    // MARK: Delivery
+
+    private func deliver(_ uid: String) async throws {
+        guard let waiting = state.withLock({ $0.statuses[uid] }) else { return }
+        let report = waiting.report
+        do {
+            try await api.patchStatus(Pod.self, namespace: report.namespace, name: report.name, merge: try Self.document(report))
+        } catch let error as KubernetesAPIError where error.isNotFound {
+            return finish(waiting, .gone)
+        } catch let error as KubernetesAPIError where error.code == 409 || error.code == 422 {
+            guard try await isGone(report.namespace, report.name, uid) else { throw error }
+            return finish(waiting, .gone)
+        }
+        finish(waiting, .delivered)
+    }
+
+    private func finish(_ waiting: Waiting, _ outcome: PodReportOutcome) {
+        let newer = state.withLock { state in
+            let newer = state.statuses[waiting.report.uid]?.version != waiting.version
+            if !newer || outcome == .gone { state.statuses[waiting.report.uid] = nil }
+            return newer
+        }
+        waiting.done(outcome)
+        if newer && outcome != .gone { queue.add(.status(uid: waiting.report.uid)) }
+    }
+
+    private func delete(_ uid: String) async throws {
+        guard let deletion = state.withLock({ $0.deletions[uid] }) else { return }
+        do {
+            try await api.deleteIfPresent(
+                Pod.self, namespace: deletion.namespace, name: deletion.name,
+                options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
+        } catch let error as KubernetesAPIError where error.code == 409 {
+            guard try await isGone(deletion.namespace, deletion.name, uid) else { throw error }
+        }
+        state.withLock { _ = $0.deletions.removeValue(forKey: uid) }
+        deletion.done(.delivered)
+    }
+
+    /// The name may belong to another pod by now.
+    private func isGone(_ namespace: String, _ name: String, _ uid: String) async throws -> Bool {
+        try await api.find(Pod.self, namespace: namespace, name: name)?.metadata.uid != uid
+    }
+
+    /// A JSON merge patch (RFC 7386): arrays are replaced whole, null removes what an earlier report had set. The uid makes
+    /// the server refuse it when the name belongs to another pod by now.
+    static func document(_ report: PodReport) throws -> JSONValue {
+        var status = try JSON.encodeToValue(report.status)
+        for field in ["reason", "message"] where status[field] == nil { status[field] = .null }
+        var metadata: JSONValue = ["uid": .string(report.uid)]
+        if !report.annotations.isEmpty {
+            metadata["annotations"] = .object(JSONObject(report.annotations.mapValues { .string($0) }))
+        }
+        return ["metadata": metadata, "status": status]
+    }
+}
