@@ -1,0 +1,120 @@
+// Who is calling: a verified client certificate, else a bearer token, else nobody in particular.
+import APIServer
+import Crypto
+import PKI
+
+/// Turns a bearer token into a user. nil: unknown here. Throws only when the question could not be answered.
+public protocol TokenAuthenticator: Sendable {
+    func authenticate(bearerToken: String) async throws -> UserInfo?
+}
+
+/// A fixed list of tokens (the administrator's token file). Compared in constant time.
+public struct StaticTokenAuthenticator: TokenAuthenticator {
+    private let entries: [(digest: SHA256.Digest, user: UserInfo)]
+
+    public init(_ tokens: [(token: String, user: UserInfo)]) {
+        entries = tokens.filter { !$0.token.isEmpty }.map { (SHA256.hash(data: Array($0.token.utf8)), $0.user) }
+    }
+
+    public func authenticate(bearerToken: String) async throws -> UserInfo? {
+        // Digests have one length and compare in constant time; every entry is looked at, so that neither the place nor
+        // the length of a match shows in the time taken.
+        let digest = SHA256.hash(data: Array(bearerToken.utf8))
+        var found: UserInfo?
+        for entry in entries where entry.digest == digest { found = entry.user }
+        return found
+    }
+}
+
+/// Tokens that something else looks up: the master's one-time deploy tokens.
+public struct LookupTokenAuthenticator: TokenAuthenticator {
+    private let lookup: @Sendable (_ tokenSHA256: [UInt8]) async throws -> UserInfo?
+
+    /// `lookup` is given the token's SHA-256, so that the store needs to hold no token, and its comparison leaks nothing.
+    public init(lookup: @escaping @Sendable (_ tokenSHA256: [UInt8]) async throws -> UserInfo?) {
+        self.lookup = lookup
+    }
+
+    public func authenticate(bearerToken: String) async throws -> UserInfo? {
+        try await lookup(Array(SHA256.hash(data: Array(bearerToken.utf8))))
+    }
+}
+
+/// Asks one after the other; the first that knows the token answers.
+public struct TokenAuthenticatorChain: TokenAuthenticator {
+    private let members: [any TokenAuthenticator]
+
+    public init(_ members: [any TokenAuthenticator]) { self.members = members }
+
+    public func authenticate(bearerToken: String) async throws -> UserInfo? {
+        for member in members {
+            if let user = try await member.authenticate(bearerToken: bearerToken) { return user }
+        }
+        return nil
+    }
+}
+
+/// The outcome for one request.
+enum Identity: Sendable {
+    case user(UserInfo)
+    case anonymous
+    /// A token was given, and nobody knows it.
+    case refused
+}
+
+struct RequestAuthenticator: Sendable {
+    /// What anybody may ask: whether the server lives, and which version it is.
+    static let openPaths: Set<String> = ["/healthz", "/livez", "/readyz", "/version"]
+    static let anonymousUser = UserInfo(name: "system:anonymous", groups: ["system:unauthenticated"])
+    private static let authenticated = "system:authenticated"
+
+    let tokens: any TokenAuthenticator
+
+    /// The certificate wins over a token, as in Kubernetes' chain of authenticators.
+    func identify(certificateUser: UserInfo?, authorization: String?) async throws -> Identity {
+        if let certificateUser { return .user(certificateUser) }
+        guard let authorization else { return .anonymous }
+        guard let token = Self.bearerToken(authorization), let user = try await tokens.authenticate(bearerToken: token) else {
+            return .refused
+        }
+        return .user(Self.withAuthenticatedGroup(user))
+    }
+
+    /// CN and O of a certificate that TLS has verified against our authority. nil for one that is not a client's: the
+    /// master's own server certificate identifies nobody.
+    static func user(ofCertificateDER der: [UInt8]) -> UserInfo? {
+        guard let info = try? CertificateInfo(der: der), info.isForClients else { return nil }
+        return withAuthenticatedGroup(UserInfo(name: info.commonName, groups: info.organizations))
+    }
+
+    private static func withAuthenticatedGroup(_ user: UserInfo) -> UserInfo {
+        guard !user.groups.contains(authenticated) else { return user }
+        var user = user
+        user.groups.append(authenticated)
+        return user
+    }
+
+    private static func bearerToken(_ header: String) -> String? {
+        let parts = header.split(separator: " ", maxSplits: 1)
+        guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
+        return String(parts[1])
+    }
+}
+
+/// The cluster's authority as the core's signer of certificate requests.
+public struct AuthorityCertificateSigner: CertificateSigning {
+    private let authority: CertificateAuthority
+
+    public init(_ authority: CertificateAuthority) { self.authority = authority }
+
+    public func subject(ofCSR csrPEM: [UInt8]) throws -> CertificateSubject {
+        let request = try CertificateRequest(pem: String(decoding: csrPEM, as: UTF8.self))
+        return CertificateSubject(commonName: request.commonName, organizations: request.organizations)
+    }
+
+    public func sign(csrPEM: [UInt8], expirationSeconds seconds: Int?) throws -> [UInt8] {
+        let request = try CertificateRequest(pem: String(decoding: csrPEM, as: UTF8.self))
+        let validity = seconds.map(Int64.init) ?? CertificateAuthority.leafValiditySeconds
+        return Array(try authority.signClient(request, validitySeconds: validity).utf8)
+    }
+}
