@@ -41,6 +41,17 @@ public final class RunPRuntime: ContainerRuntime {
         state.withLock { $0.handler = handler }
     }
 
+    /// At an orderly end: removes the cgroup above all tasks when none is left below it. Running tasks keep it.
+    public func close() async throws {
+        guard state.withLock({ $0.containers.isEmpty }) else { return }
+        let parent = cgroups.group(configuration.cgroupParent)
+        let hasChildren = !cgroups.children(of: configuration.cgroupParent).isEmpty
+        if hasChildren { return }
+        try await Blocking.run {
+            do throws(CgroupError) { try parent.remove() } catch { throw error.asRuntimeError }
+        }
+    }
+
     // MARK: Pod sandboxes
 
     public func runPodSandbox(_ config: PodSandboxConfig) async throws {

@@ -25,14 +25,37 @@ public enum SeccompCompiler {
         try check(seccomp_attr_set(context, SCMP_FLTATR_CTL_NNP, 0), "no_new_privs")
         try check(seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SeccompProfile.Action.killProcess.code), "architecture")
         try check(seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2), "optimize")
+        var newest: Int32 = 0
         for rule in profile.rules {
             for name in rule.names {
                 let number = seccomp_syscall_resolve_name(name)
                 if number < 0 { continue }
+                newest = max(newest, number)
                 for conditions in rule.alternatives { try add(rule.action, name, number, conditions, to: context) }
             }
         }
-        return try export(context)
+        let program = try export(context)
+        guard case .errno = profile.defaultAction else { return program }
+        return Self.unknownCallsAreAbsent(newerThan: UInt32(newest)) + program
+    }
+
+    /// Calls newer than any that the profile names answer ENOSYS: a libc that tries them first then falls back, where
+    /// EPERM would be taken for an answer (the same stub as runc's). Everything else goes on to the profile's program.
+    private static func unknownCallsAreAbsent(newerThan newest: UInt32) -> [UInt8] {
+        let native = seccomp_arch_native()
+        let instructions: [(code: UInt16, yes: UInt8, no: UInt8, operand: UInt32)] = [
+            (0x20, 0, 0, 4),  // load the architecture
+            (0x15, 0, 4, native),  // another one: to the program, which ends the process
+            (0x20, 0, 0, 0),  // load the number
+            (0x35, 2, 0, 0x4000_0000),  // an x32 entry: likewise
+            (0x25, 0, 1, newest),
+            (0x06, 0, 0, SeccompProfile.Action.errno(38).code),
+        ]
+        return instructions.flatMap { instruction -> [UInt8] in
+            let (code, operand) = (instruction.code, instruction.operand)
+            return [UInt8(code & 0xff), UInt8(code >> 8), instruction.yes, instruction.no]
+                + (0..<4).map { UInt8(truncatingIfNeeded: operand >> (8 * $0)) }
+        }
     }
 
     private static func add(

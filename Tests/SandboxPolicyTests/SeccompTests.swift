@@ -86,7 +86,7 @@ struct SeccompTests {
                     == Self.errno(1), "\(name)")
         }
 
-        @Test("clone3 and io_uring are absent rather than forbidden", arguments: [435, 425] as [UInt32])
+        @Test("clone3, io_uring and calls newer than the profile are absent rather than forbidden", arguments: [435, 425, 470, 100_000] as [UInt32])
         func absent(number: UInt32) throws {
             #expect(try Self.machine().answer(number: number, architecture: Self.architecture) == Self.errno(38))
         }
