@@ -1,4 +1,5 @@
 // Where a master keeps what must outlive it.
+import KubernetesClient
 import PKI
 
 struct MasterState: Sendable {
@@ -39,26 +40,11 @@ struct MasterIdentity: Sendable {
     private let admin: CertificateAndKey
 
     func writeKubeconfig(_ state: MasterState, server url: String) throws {
-        let text = """
-            apiVersion: v1
-            kind: Config
-            current-context: swiftlet
-            clusters:
-            - name: swiftlet
-              cluster:
-                server: \(url)
-                certificate-authority-data: \(base64(authority.certificatePEM))
-            users:
-            - name: kubernetes-admin
-              user:
-                client-certificate-data: \(base64(admin.certificatePEM))
-                client-key-data: \(base64(admin.privateKeyPEM))
-            contexts:
-            - name: swiftlet
-              context: {cluster: swiftlet, user: kubernetes-admin}
-
-            """
-        try FileText.write(text, to: state.kubeconfig, mode: 0o600)
+        let kubeconfig = Kubeconfig(
+            name: "swiftlet", cluster: .init(server: url, certificateAuthorityData: base64(authority.certificatePEM)),
+            user: .init(
+                clientCertificateData: base64(admin.certificatePEM), clientKeyData: base64(admin.privateKeyPEM)))
+        try FileText.write(kubeconfig.yaml(), to: state.kubeconfig, mode: 0o600)
     }
 
     private func base64(_ text: String) -> String { Base64.encode(Array(text.utf8)) }

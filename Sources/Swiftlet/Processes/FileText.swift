@@ -65,6 +65,12 @@ enum FileText {
         return stat(path, &information) == 0 && information.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// "/a/b" -> "/a".
+    static func directory(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/"), slash != path.startIndex else { return "/" }
+        return String(path[..<slash])
+    }
+
     static func absolute(_ path: String, relativeTo directory: String? = nil) -> String {
         if path.hasPrefix("/") { return path }
         let base = directory ?? workingDirectory

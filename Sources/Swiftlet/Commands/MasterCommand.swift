@@ -1,0 +1,86 @@
+// `swiftlet master`: the store, the API server and the controllers in one process.
+import APIServer
+import APIServerHTTP
+import ArgumentParser
+import Controllers
+import Glibc
+import Logging
+import ResourceStore
+import ServiceLifecycle
+
+struct MasterCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "master", abstract: "Run a master: it stores, schedules, and serves the API.",
+        discussion: "SIGTERM stops it in order; it may be killed at any moment. Tasks do not notice.")
+
+    @Option(name: [.short, .long], help: "Its configuration (`swiftlet init --mode master`).") var config = "kuscia.yaml"
+    @Option(help: .hidden) var stopWithParent: String?
+
+    /// Open requests and watches end within a second and a half; the rest is for a slow disk.
+    static let shutdownLimit = Duration.seconds(10)
+
+    func run() async throws {
+        let (configuration, warnings) = try KusciaConfiguration.load(path: config)
+        guard configuration.mode == .master else {
+            throw CommandFailure("\(config): mode: expected master, found \(configuration.mode.rawValue)", hint: "`swiftlet lite` runs a Lite")
+        }
+        ProcessLog.bootstrap(configuration.logLevel)
+        let logger = Logger(label: "master")
+        for warning in warnings { logger.warning("\(warning)") }
+        let master = try MasterProcess(configuration, configurationPath: config, logger: logger)
+        try await master.run(parent: stopWithParent.flatMap(ProcessIdentity.init(text:)))
+    }
+}
+
+/// The master's parts, joined.
+struct MasterProcess {
+    private let store: JournaledStore
+    private let front: APIServerService
+    private let api: LocalKubernetesAPI
+    private let tokens: DeployTokens
+    private let logger: Logger
+
+    init(_ configuration: KusciaConfiguration, configurationPath: String, logger: Logger) throws {
+        let settings = configuration.extensions
+        let base = FileText.directory(of: FileText.absolute(configurationPath))
+        let state = MasterState(FileText.absolute(settings.stateDirectory ?? "master", relativeTo: base))
+        let port = settings.port ?? 6443
+        let host = settings.listenAddress ?? "0.0.0.0"
+        try state.make()
+        let identity = try MasterIdentity(state, names: settings.certificateNames)
+        store = try JournaledStore.sqlite(path: state.store)
+        let handler = APIHandler(
+            store: store, now: { Int64(time(nil)) }, certificateSigner: AuthorityCertificateSigner(identity.authority),
+            log: Logger(label: "apiserver"))
+        api = LocalKubernetesAPI(handler: handler)
+        tokens = DeployTokens(api: api, logger: Logger(label: "deploytokens"))
+        front = try APIServerService(
+            configuration: APIServerConfiguration(
+                host: host, port: port, serverCertificate: identity.server, clientAuthorityPEM: identity.authority.certificatePEM),
+            handler: handler, tokens: LookupTokenAuthenticator { [tokens] in try await tokens.user(ofTokenSHA256: $0) },
+            log: Logger(label: "apiserver.http"))
+        // The administrator sits on this machine, or changes the address in a copy.
+        let name = host == "0.0.0.0" || host == "::" ? settings.certificateNames.first ?? "127.0.0.1" : host
+        try identity.writeKubeconfig(state, server: "https://\(name):\(port)")
+        self.logger = logger
+        logger.notice("master starts", metadata: ["listen": "\(host):\(port)", "state": "\(state.path)", "version": "\(SwiftletVersion.text)"])
+    }
+
+    func run(parent: ProcessIdentity?) async throws {
+        try await BootstrapNamespaces.create(api)
+        let manager = ControllerManager(api: api, logger: Logger(label: "controllers"))
+        // Stopped in the opposite order: who writes first, the front last.
+        let services: [any Service] = [
+            front, BackgroundService("deploy tokens") { await tokens.run() },
+            BackgroundService("controllers") { try await manager.run() },
+        ]
+        do {
+            try await ServiceRun.run(services, parent: parent, limit: MasterCommand.shutdownLimit, logger: logger)
+        } catch {
+            await store.close()
+            throw error
+        }
+        await store.close()
+        logger.notice("master ends")
+    }
+}

@@ -1,0 +1,19 @@
+// How a master and a Lite run: their services as one group that stops in order on SIGTERM and SIGINT, within a bound.
+import Logging
+import ServiceLifecycle
+
+enum ServiceRun {
+    /// `services` start in this order and stop in the opposite one. `limit` bounds the orderly stop; then they are cancelled.
+    static func run(_ services: [any Service], parent: ProcessIdentity?, limit: Duration, logger: Logger) async throws {
+        var entries = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
+        if let parent {
+            entries.append(
+                .init(service: ParentWatch(parent: parent, logger: logger), successTerminationBehavior: .gracefullyShutdownGroup))
+        }
+        var configuration = ServiceGroupConfiguration(
+            services: entries, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = limit
+        configuration.maximumCancellationDuration = .seconds(5)
+        try await ServiceGroup(configuration: configuration).run()
+    }
+}
