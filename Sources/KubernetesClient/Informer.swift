@@ -142,7 +142,9 @@ public final class Informer<T: KubernetesObject>: Sendable {
             }
             for object in list.items {
                 if let old = copy.objects[Self.key(object)], old.metadata.uid == object.metadata.uid {
-                    if old.metadata.resourceVersion != object.metadata.resourceVersion { events.append(.updated(old: old, new: object)) }
+                    if old.metadata.resourceVersion != object.metadata.resourceVersion {
+                        events.append(.updated(old: old, new: object))
+                    }
                 } else {
                     events.append(.added(object))
                 }
@@ -193,7 +195,8 @@ public final class Informer<T: KubernetesObject>: Sendable {
         do {
             object = try JSON.decode(T.self, from: event.object)
         } catch {
-            logger.warning("object ignored: it does not fit", metadata: ["kind": "\(T.kind)", "error": "\(JSON.describe(error))"])
+            logger.warning(
+                "object ignored: it does not fit", metadata: ["kind": "\(T.kind)", "error": "\(JSON.describe(error))"])
             return nil
         }
         let key = Self.key(object)

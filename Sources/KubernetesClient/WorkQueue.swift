@@ -37,7 +37,8 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     private let content = Mutex(Content())
 
     public init(
-        firstRetry: Duration = .milliseconds(5), longestRetry: Duration = .seconds(30), clock: any Clock<Duration> = ContinuousClock()
+        firstRetry: Duration = .milliseconds(5), longestRetry: Duration = .seconds(30),
+        clock: any Clock<Duration> = ContinuousClock()
     ) {
         self.firstRetry = firstRetry
         self.longestRetry = longestRetry

@@ -116,8 +116,12 @@ extension JSONValue {
         var rest = token[...]
         while let character = rest.popFirst() {
             switch (character, rest.first) {
-            case ("~", "1"?): result.append("/"); rest.removeFirst()
-            case ("~", "0"?): result.append("~"); rest.removeFirst()
+            case ("~", "1"?):
+                result.append("/")
+                rest.removeFirst()
+            case ("~", "0"?):
+                result.append("~")
+                rest.removeFirst()
             default: result.append(character)
             }
         }

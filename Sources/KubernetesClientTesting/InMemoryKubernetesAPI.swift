@@ -49,7 +49,8 @@ public final class InMemoryKubernetesAPI: KubernetesAPI, GangBinding {
     /// The next `count` calls (of that verb and resource, when given) throw `error`.
     public func failNext(
         _ count: Int = 1, verb: RecordedCall.Verb? = nil, resource: GroupVersionResource? = nil,
-        with error: KubernetesAPIError = .status(APIStatus(status: "Failure", message: "injected", reason: "InternalError", code: 500))
+        with error: KubernetesAPIError = .status(
+            APIStatus(status: "Failure", message: "injected", reason: "InternalError", code: 500))
     ) {
         knobs.withLock {
             $0.failures.append(Failure(remaining: count, verb: verb, resource: resource, error: error))

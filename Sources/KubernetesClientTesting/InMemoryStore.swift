@@ -109,7 +109,9 @@ struct InMemoryStore {
         if subresource == "status" {
             new = plain
             new["status"] = edited["status"]
-            if let annotations = edited[path: "metadata", "annotations"] { new.set(["metadata", "annotations"], to: annotations) }
+            if let annotations = edited[path: "metadata", "annotations"] {
+                new.set(["metadata", "annotations"], to: annotations)
+            }
         } else {
             if Self.hasStatus.contains(resource) { new["status"] = old["status"] }
             for field in ["uid", "creationTimestamp", "deletionTimestamp", "generation", "name", "namespace"] {
@@ -171,7 +173,8 @@ struct InMemoryStore {
             let pod = try required(Pod.resource, binding.namespace, binding.name)
             let uid = pod[path: "metadata", "uid"]?.stringValue
             guard binding.uid.isEmpty || binding.uid == uid else {
-                throw KubernetesAPIError.failure(409, "Conflict", "pods \"\(binding.name)\": uid is \(uid ?? ""), not \(binding.uid)")
+                throw KubernetesAPIError.failure(
+                    409, "Conflict", "pods \"\(binding.name)\": uid is \(uid ?? ""), not \(binding.uid)")
             }
             if let node = pod[path: "spec", "nodeName"]?.stringValue {
                 throw KubernetesAPIError.failure(409, "Conflict", "pod \(binding.name) is already assigned to node \"\(node)\"")

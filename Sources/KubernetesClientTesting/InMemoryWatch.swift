@@ -24,6 +24,13 @@ struct InMemoryFilter: Sendable {
     }
 }
 
+extension InMemoryFilter {
+    func visible(_ object: JSONValue?) -> JSONValue? {
+        guard let object, matches(object) else { return nil }
+        return object
+    }
+}
+
 final class InMemoryWatch: WatchStream {
     private struct Content {
         var events: [RawWatchEvent] = []
@@ -48,8 +55,8 @@ final class InMemoryWatch: WatchStream {
     /// An object that stops matching the selector is deleted for this watch, one that starts is added.
     func offer(_ change: InMemoryStore.Change) {
         guard change.resource == filter.resource else { return }
-        let old = change.old.flatMap { filter.matches($0) ? $0 : nil }
-        let new = change.new.flatMap { filter.matches($0) ? $0 : nil }
+        let old = filter.visible(change.old)
+        let new = filter.visible(change.new)
         let kind: RawWatchEvent.Kind
         var object: JSONValue
         switch (old, new) {

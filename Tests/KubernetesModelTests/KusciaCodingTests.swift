@@ -5,7 +5,9 @@ import Testing
 
 @Suite("Kuscia's kinds")
 struct KusciaCodingTests {
-    private func decode<T: Decodable>(_ type: T.Type, _ text: String) throws -> T { try JSON.decode(type, from: Array(text.utf8)) }
+    private func decode<T: Decodable>(_ type: T.Type, _ text: String) throws -> T {
+        try JSON.decode(type, from: Array(text.utf8))
+    }
 
     @Test("a job as Kuscia's users write it")
     func job() throws {
@@ -30,7 +32,9 @@ struct KusciaCodingTests {
         let status = KusciaTaskStatus(
             phase: .running, progress: 0.5,
             partyTaskStatus: [.init(domainID: "alice", role: "host", phase: .running)],
-            podStatuses: ["alice/t-0": .init(podPhase: .running, nodeName: "n", usage: .init(containers: ["c": .init(cpuSeconds: 1.5)]))],
+            podStatuses: [
+                "alice/t-0": .init(podPhase: .running, nodeName: "n", usage: .init(containers: ["c": .init(cpuSeconds: 1.5)]))
+            ],
             allocatedPorts: [.init(domainID: "alice", role: "host", namedPort: ["t-0/spu": 20000])])
         let value = try JSON.encodeToValue(status)
         #expect(value[path: "podStatuses", "alice/t-0", "podPhase"] == "Running")
@@ -63,7 +67,9 @@ struct KusciaCodingTests {
             selfPartyIdx: 0, selfEndpointIdx: 0)
         #expect(
             try JSON.encodeToValue(cluster) == [
-                "parties": [["name": "alice", "role": "", "services": [["portName": "spu", "endpoints": ["t-0-spu.alice.svc:20000"]]]]],
+                "parties": [
+                    ["name": "alice", "role": "", "services": [["portName": "spu", "endpoints": ["t-0-spu.alice.svc:20000"]]]]
+                ],
                 "selfPartyIdx": 0, "selfEndpointIdx": 0,
             ])
         let ports = AllocatedPorts(ports: [.init(name: "spu", port: 20000, scope: .cluster, protocol: "GRPC")])

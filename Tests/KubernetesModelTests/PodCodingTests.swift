@@ -4,7 +4,9 @@ import Testing
 
 @Suite("Typed views")
 struct PodCodingTests {
-    private func decode<T: Decodable>(_ type: T.Type, _ text: String) throws -> T { try JSON.decode(type, from: Array(text.utf8)) }
+    private func decode<T: Decodable>(_ type: T.Type, _ text: String) throws -> T {
+        try JSON.decode(type, from: Array(text.utf8))
+    }
 
     @Test("a pod as a server sends it is read; unknown fields are ignored, null and absent are empty")
     func readPod() throws {
@@ -73,7 +75,8 @@ struct PodCodingTests {
     func list() throws {
         let list = try decode(
             KubernetesList<Node>.self,
-            #"{"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"7","continue":"t"},"items":[{"metadata":{"name":"n"}}]}"#)
+            #"{"kind":"NodeList","apiVersion":"v1","metadata":{"resourceVersion":"7","continue":"t"},"items":[{"metadata":{"name":"n"}}]}"#
+        )
         #expect(list.items.map(\.metadata.name) == ["n"])
         #expect(list.metadata.resourceVersion == "7" && list.metadata.continue == "t")
     }

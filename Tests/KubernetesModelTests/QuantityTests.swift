@@ -89,7 +89,9 @@ struct QuantityTests {
     func roundTrip() throws {
         var generator = SplitMix(state: 42)
         for _ in 0..<20_000 {
-            let digits = Int64.random(in: -1_000_000_000_000...1_000_000_000_000, using: &generator) >> Int64.random(in: 0...30, using: &generator)
+            let digits =
+                Int64.random(in: -1_000_000_000_000...1_000_000_000_000, using: &generator)
+                >> Int64.random(in: 0...30, using: &generator)
             let suffix = ["", "m", "u", "n", "k", "M", "Ki", "Mi", "e3", "e-3"].randomElement(using: &generator) ?? ""
             let quantity = try Quantity("\(digits)\(suffix)")
             let again = try Quantity(quantity.canonical)
