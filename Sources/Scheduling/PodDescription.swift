@@ -1,0 +1,86 @@
+// The scheduler's view of a pod and of a node: the few facts that decide where a pod goes.
+import KubernetesModel
+
+public struct PodKey: Sendable, Hashable, Comparable, CustomStringConvertible {
+    public var namespace: String
+    public var name: String
+
+    public init(namespace: String, name: String) {
+        self.namespace = namespace
+        self.name = name
+    }
+
+    public var description: String { "\(namespace)/\(name)" }
+
+    public static func < (left: PodKey, right: PodKey) -> Bool { (left.namespace, left.name) < (right.namespace, right.name) }
+}
+
+/// Pods that are placed together or not at all. The name is the key, across namespaces: the parties of a task.
+public struct PodGroup: Sendable, Hashable {
+    public var name: String
+    /// Pods of the whole group. Nothing is placed before so many (or `minMembers`, if fewer) exist.
+    public var size: Int
+    /// So many are enough for the group to start; normally all.
+    public var minMembers: Int
+
+    public init(name: String, size: Int, minMembers: Int? = nil) {
+        self.name = name
+        self.size = max(size, 1)
+        self.minMembers = min(max(minMembers ?? self.size, 1), self.size)
+    }
+}
+
+public struct PodDescription: Sendable, Hashable {
+    public var key: PodKey
+    public var uid: String
+    public var priority: Int
+    /// When the pod was created, milliseconds since 1970: first come, first served.
+    public var arrival: Int64
+    /// `pods` is counted as one whatever it says.
+    public var request: ResourceAmounts
+    public var nodeSelector: [String: String]
+    public var tolerations: [Toleration]
+    public var group: PodGroup?
+    /// The node it is bound to; nil while it is pending.
+    public var nodeName: String?
+
+    public init(
+        key: PodKey, uid: String = "", priority: Int = 0, arrival: Int64 = 0, request: ResourceAmounts = ResourceAmounts(),
+        nodeSelector: [String: String] = [:], tolerations: [Toleration] = [], group: PodGroup? = nil, nodeName: String? = nil
+    ) {
+        self.key = key
+        self.uid = uid
+        self.priority = priority
+        self.arrival = arrival
+        self.request = request
+        self.nodeSelector = nodeSelector
+        self.tolerations = tolerations
+        self.group = group
+        self.nodeName = nodeName
+    }
+}
+
+public struct NodeDescription: Sendable, Hashable {
+    public var name: String
+    public var allocatable: ResourceAmounts
+    public var labels: [String: String]
+    public var taints: [Taint]
+    public var ready: Bool
+    /// Cordoned (`spec.unschedulable`).
+    public var unschedulable: Bool
+
+    public init(
+        name: String, allocatable: ResourceAmounts, labels: [String: String] = [:], taints: [Taint] = [], ready: Bool = true,
+        unschedulable: Bool = false
+    ) {
+        self.name = name
+        self.allocatable = allocatable
+        self.labels = labels
+        self.taints = taints
+        self.ready = ready
+        self.unschedulable = unschedulable
+    }
+
+    /// The organisation to which the node belongs, by its label.
+    public var domain: String? { labels["kuscia.secretflow/namespace"] }
+}

@@ -1,0 +1,74 @@
+// Why a pod has no place, in kube-scheduler's words and with the numbers that help: "0/2 nodes are available:
+// 1 Insufficient memory (requested 8Gi, largest free 2Gi on alice-1), 1 node(s) had untolerated taint {k: v}."
+
+extension SchedulerState {
+    /// The reason for a pod that waits; nil when it does not wait or was not tried yet.
+    public func explain(_ key: PodKey) -> String? { pending[key]?.message }
+
+    func explain(_ pod: PodDescription, candidates: [Int32], avoiding avoided: Set<Int32>?) -> String {
+        let total = nodes.knownCount
+        guard total > 0 else { return "no nodes available to schedule pods" }
+        var counts = obstacles(of: pod)
+        counts.merge(shortages(of: pod, on: candidates, avoiding: avoided)) { $0 + $1 }
+        let reasons = counts.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }
+            .map { "\($0.value) \($0.key)" }
+        return "0/\(total) nodes are available: " + reasons.joined(separator: ", ") + "."
+    }
+
+    private func obstacles(of pod: PodDescription) -> [String: Int] {
+        guard let entry = pending[pod.key] else { return [:] }
+        let constraints = classes[entry.constraintClass].constraints
+        var counts: [String: Int] = [:]
+        for node in nodes.descriptions {
+            guard let node, let obstacle = constraints.obstacle(on: node) else { continue }
+            counts[Self.text(obstacle, namespace: pod.key.namespace), default: 0] += 1
+        }
+        return counts
+    }
+
+    private static func text(_ obstacle: Obstacle, namespace: String) -> String {
+        switch obstacle {
+        case .otherDomain: "node(s) didn't belong to domain \(namespace)"
+        case .selector: "node(s) didn't match Pod's node affinity/selector"
+        case .notReady: "node(s) were not ready"
+        case .unschedulable: "node(s) were unschedulable"
+        case .taint(let taint): "node(s) had untolerated taint {\(taint.key): \(taint.value ?? "")}"
+        }
+    }
+
+    private func shortages(of pod: PodDescription, on candidates: [Int32], avoiding avoided: Set<Int32>?) -> [String: Int] {
+        let slots = candidates.map(Int.init)
+        let request = pod.request
+        var counts: [String: Int] = [:]
+        func count(_ short: [Int], _ reason: @autoclosure () -> String) {
+            if !short.isEmpty { counts[reason()] = short.count }
+        }
+        func largest(_ free: (Int) -> Int64, _ text: (Int64) -> String, requested: Int64) -> String {
+            guard let best = slots.max(by: { free($0) < free($1) }) else { return "(requested \(text(requested)))" }
+            return "(requested \(text(requested)), largest free \(text(max(free(best), 0))) on \(nodes.names[best]))"
+        }
+        count(
+            slots.filter { nodes.freeCPU[$0] < request.milliCPU },
+            "Insufficient cpu \(largest({ nodes.freeCPU[$0] }, AmountText.cpu, requested: request.milliCPU))")
+        count(
+            slots.filter { nodes.freeMemory[$0] < request.memory },
+            "Insufficient memory \(largest({ nodes.freeMemory[$0] }, AmountText.memory, requested: request.memory))")
+        count(slots.filter { nodes.freePods[$0] < 1 }, "Too many pods")
+        for (name, amount) in request.extended {
+            count(
+                slots.filter { nodes.freeExtended(name, at: $0) < amount },
+                "Insufficient \(name) \(largest({ nodes.freeExtended(name, at: $0) }, { "\($0)" }, requested: amount))")
+        }
+        if let avoided {
+            count(
+                slots.filter { slot in avoided.contains(Int32(slot)) && fits(request, slot) },
+                "node(s) were kept for pods that have waited longer")
+        }
+        return counts
+    }
+
+    private func fits(_ request: ResourceAmounts, _ slot: Int) -> Bool {
+        nodes.freeCPU[slot] >= request.milliCPU && nodes.freeMemory[slot] >= request.memory && nodes.freePods[slot] >= 1
+            && request.extended.allSatisfy { $0.value <= nodes.freeExtended($0.key, at: slot) }
+    }
+}
