@@ -1,0 +1,88 @@
+// Lays out a task: which pods each party gets, with which names and ports. Everything about a task's objects follows from
+// its spec, its AppImages and its port numbers, so that doing it twice gives the same names.
+import KubernetesModel
+import KusciaModel
+
+/// A replica of a party.
+public struct TaskPod: Sendable, Hashable {
+    public var domain: String
+    public var role: String
+    public var partyIndex: Int
+    public var replica: Int
+    public var name: String
+    public var ports: [AppImagePort]
+}
+
+public struct TaskLayout: Sendable {
+    /// Why a task cannot be laid out.
+    public struct Defect: Error, Sendable, Hashable, CustomStringConvertible {
+        public var field: String
+        public var message: String
+        public var description: String { "\(field): \(message)" }
+    }
+
+    public struct Party: Sendable {
+        public var spec: KusciaTaskParty
+        public var image: AppImage
+        public var template: DeployTemplate
+        public var pods: [TaskPod]
+
+        /// Pods that must succeed.
+        public var minReservedPods: Int { spec.minReservedPods ?? pods.count }
+    }
+
+    public let task: KusciaTask
+    public let parties: [Party]
+
+    public init(_ task: KusciaTask, appImage: (String) -> AppImage?) throws(Defect) {
+        self.task = task
+        var laid: [Party] = []
+        for (index, spec) in task.spec.parties.enumerated() {
+            let field = "spec.parties[\(index)]"
+            guard let image = appImage(spec.appImageRef) else {
+                throw Defect(field: "\(field).appImageRef", message: "AppImage \"\(spec.appImageRef)\" not found")
+            }
+            guard let template = Self.template(of: image, role: spec.role ?? "") else {
+                let known = image.spec.deployTemplates.map { "\"\($0.role ?? "")\"" }.joined(separator: ", ")
+                throw Defect(
+                    field: "\(field).role",
+                    message: "AppImage \"\(spec.appImageRef)\" has no deploy template for role \"\(spec.role ?? "")\"; it has \(known)")
+            }
+            laid.append(Party(spec: spec, image: image, template: template, pods: Self.pods(task, index, spec, template)))
+        }
+        parties = laid
+    }
+
+    public var pods: [TaskPod] { parties.flatMap(\.pods) }
+
+    /// "pod/port" of every port to allocate, in a fixed order.
+    public var portKeys: [(pod: TaskPod, port: AppImagePort)] { pods.flatMap { pod in pod.ports.map { (pod, $0) } } }
+
+    /// The port numbers as the status keeps them, one entry a party.
+    public func allocatedPorts(_ numbers: [Int]) -> [PartyAllocatedPorts] {
+        var next = numbers.makeIterator()
+        return parties.map { party in
+            var named: [String: Int] = [:]
+            for pod in party.pods { for port in pod.ports { named["\(pod.name)/\(port.name)"] = next.next() } }
+            return PartyAllocatedPorts(domainID: party.spec.domainID, role: party.spec.role, namedPort: named)
+        }
+    }
+
+    /// A template for the role itself (a template may name several, separated by commas), else one without a role.
+    static func template(of image: AppImage, role: String) -> DeployTemplate? {
+        let templates = image.spec.deployTemplates
+        return templates.first { ($0.role ?? "").split(separator: ",").contains { $0 == role } }
+            ?? templates.first { ($0.role ?? "").isEmpty }
+    }
+
+    private static func pods(_ task: KusciaTask, _ index: Int, _ spec: KusciaTaskParty, _ template: DeployTemplate) -> [TaskPod] {
+        let replicas = spec.template?.replicas ?? template.replicas ?? 1
+        let ports = template.spec.containers.flatMap(\.ports)
+        let role = spec.role ?? ""
+        return (0..<max(0, replicas)).map { replica in
+            TaskPod(
+                domain: spec.domainID, role: role, partyIndex: index, replica: replica,
+                name: "\(task.metadata.name)-\(role.isEmpty ? "" : "\(role)-")\(replica)", ports: ports)
+        }
+    }
+}
