@@ -27,10 +27,11 @@ extension SandboxSpec {
             throw .invalid(field: "command", reason: "neither the container nor image \(config.image) names a command")
         }
         let limits = Self.limits(input)
+        let hostname = Self.hostname(input.sandbox.config.hostname)
         var spec = SandboxSpec(
             id: input.id.description, arguments: arguments,
-            environment: Self.environment(config, input.image, hostname: input.sandbox.config.hostname),
-            hostname: input.sandbox.config.hostname, rootMountPoint: input.paths.rootMountPoint,
+            environment: Self.environment(config, input.image, hostname: hostname),
+            hostname: hostname, rootMountPoint: input.paths.rootMountPoint,
             temporary: limits.tmpBytes.map { .memory(bytes: $0) } ?? .directory(input.paths.temporary), logPath: config.logPath)
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
         spec.readOnlyRoot = config.readOnlyRootFilesystem
@@ -62,7 +63,7 @@ extension SandboxSpec {
     static func accountFiles(_ input: ContainerSpecInput, spec: SandboxSpec) -> [SandboxSpec.File] {
         let pod = input.sandbox.config
         let files = AccountFiles.files(
-            hostname: pod.hostname, uid: spec.uid, gid: spec.gid,
+            hostname: spec.hostname, uid: spec.uid, gid: spec.gid,
             hosts: pod.hostAliases.map { AccountFiles.Host(address: $0.ip, names: $0.hostnames) },
             nameservers: pod.nameservers, searches: pod.searches)
         guard case .directory = input.image.root else { return files }
@@ -111,6 +112,13 @@ extension SandboxSpec {
             if values.updateValue(variable.value, forKey: variable.name) == nil { order.append(variable.name) }
         }
         return order.map { "\($0)=\(values[$0] ?? "")" }
+    }
+
+    /// A pod's name may be longer than the kernel's 64 bytes; cut as the kubelet cuts it.
+    private static func hostname(_ name: String) -> String {
+        var cut = name.prefix(63)
+        while let last = cut.last, last == "-" || last == "." { cut.removeLast() }
+        return String(cut)
     }
 
     private static func id(_ field: String, _ value: Int64?) throws(RuntimeError) -> UInt32 {

@@ -7,6 +7,7 @@
 #include "mounts.h"
 #include "payload.h"
 #include "rootpath.h"
+#include "stack.h"
 
 #include <errno.h>
 #include <net/if.h>
@@ -122,6 +123,7 @@ _Noreturn void init_run(const struct launch *launch) {
         close(launch->cgroups->group[i].directory);
     }
     plan_release((struct plan *)(uintptr_t)launch->plan);
+    stack_release();
     close(failure_pipe);  // last: its end of file tells the supervisor that init stands
     reap(payload, status_pipe, &signals);
 }

@@ -1,16 +1,15 @@
 // The supervisor's loop. It sleeps in poll(2) unless the task writes, ends, or is to be stopped.
 #define _GNU_SOURCE
 #include "watch.h"
+#include "stack.h"
 #include "supervise.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
@@ -21,9 +20,6 @@
 #define DRAIN_DEADLINE_MS 2000
 // Members that SIGKILL reached but that sit in an uninterruptible call.
 #define KILL_DEADLINE_MS 10000
-
-// More than the launch ever used; pages that were never touched are passed over.
-#define STACK_RELEASED (96 * 1024)
 
 enum { STDOUT, STDERR, SIGNALS, STATUS, INIT, WATCHED };
 
@@ -141,16 +137,9 @@ static void reap_init(struct task *task, struct ending *ending) {
     if (u->memory_peak_bytes < 0) u->memory_peak_bytes = (int64_t)usage.ru_maxrss * 1024;
 }
 
-// The launch used far more stack than waiting does; what lies below this frame goes back to the kernel. One such
-// process lives as long as each task, so pages count.
-static void release_stack(void) {
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)4095;
-    madvise((void *)(here - STACK_RELEASED), STACK_RELEASED - 4096, MADV_DONTNEED);  // leaves this page and the next
-}
-
 void watch(struct task *task) {
     struct ending ending = {0};
-    release_stack();
+    stack_release();
     // Its own pipes and files stay; what the launch left on standard descriptors goes.
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3 && null >= 0; fd++) dup2(null, fd);

@@ -116,6 +116,22 @@ struct IsolationTests {
         }
     }
 
+    @Test("a pod's name that is longer than a host name is cut as the kubelet cuts it")
+    func longName() async throws {
+        try await withLab { lab in
+            var sandbox = lab.sandboxConfig()
+            sandbox.podUID = "long"
+            sandbox.hostname = String(repeating: "a", count: 62) + "-tail"
+            try await lab.runtime.runPodSandbox(sandbox)
+            let config = lab.config("hostname", name: "long")
+            let id = try await lab.runtime.createContainer(podUID: "long", config: config)
+            try await lab.runtime.startContainer(id)
+            _ = try await lab.exit(id)
+            #expect(lab.lines(config.logPath) == [String(repeating: "a", count: 62)])
+            try await lab.runtime.removePodSandbox(podUID: "long")
+        }
+    }
+
     @Test("no descriptor of the agent reaches the task")
     func descriptors() async throws {
         let leak = open("/etc", O_RDONLY)  // not close-on-exec, as sockets of a network library are
