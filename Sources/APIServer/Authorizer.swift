@@ -103,11 +103,6 @@ public struct SwiftletAuthorizer: Authorizer {
             || request.user.groups.contains("system:authenticated")
         let isReading = request.verb == "get" || request.verb == "head"
         if isKnown, isReading, ["", "api", "apis", "openapi"].contains(first) { return .allow }
-        if let node = NodeIdentity(request.user)?.node, request.path.split(separator: "/").dropFirst().contains(Substring(node)),
-            first == "tunnel"
-        {
-            return .allow
-        }
         return .deny("")
     }
 
@@ -143,6 +138,8 @@ public struct SwiftletAuthorizer: Authorizer {
         case ("coordination.k8s.io", "leases", "") where request.namespace == "kube-node-lease":
             if request.verb == "create", request.name == nil { return .allow }
             allowed = isOwnName ? ["get", "create", "update", "patch", "watch"] : []
+        case ("swiftlet.io", "nodes", let tunnel) where isOwnName && tunnel.split(separator: "/").first == "tunnel":
+            allowed = ["get", "create"]
         case ("certificates.k8s.io", "certificatesigningrequests", ""):
             allowed = request.name == nil ? ["create"] : ["get"]
         default: return .deny("a node may only reach what belongs to itself and its domain")

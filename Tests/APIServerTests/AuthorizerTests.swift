@@ -1,1 +1,119 @@
 import Testing
+
+@testable import APIServer
+
+struct AuthorizerTests {
+    struct Row: Sendable, CustomTestStringConvertible {
+        var user: UserInfo
+        var verb: String
+        var group = ""
+        var resource = ""
+        var subresource = ""
+        var namespace: String?
+        var name: String?
+        var path = ""
+        var allowed: Bool
+
+        var testDescription: String {
+            "\(user.name) \(verb) \(resource)/\(subresource) \(namespace ?? "-") \(name ?? "-") \(path): \(allowed)"
+        }
+    }
+
+    private static let admin = UserInfo(name: "kubernetes-admin", groups: ["system:masters"])
+    private static let lite = UserInfo.lite("alice-1", domain: "alice")
+    private static let token = UserInfo.deployToken("alice")
+    private static let nobody = UserInfo(name: "nobody", groups: ["system:authenticated"])
+    private static let anonymous = UserInfo(name: "system:anonymous", groups: ["system:unauthenticated"])
+    private static let csr = "certificates.k8s.io"
+
+    static let rows: [Row] = [
+        Row(user: admin, verb: "deletecollection", resource: "secrets", namespace: "bob", allowed: true),
+        Row(user: admin, verb: "get", path: "/anything", allowed: true),
+        // A Lite: its domain's namespace.
+        Row(user: lite, verb: "list", resource: "pods", namespace: "alice", allowed: true),
+        Row(user: lite, verb: "watch", resource: "configmaps", namespace: "alice", allowed: true),
+        Row(user: lite, verb: "get", resource: "secrets", namespace: "alice", name: "s", allowed: true),
+        Row(user: lite, verb: "delete", resource: "pods", namespace: "alice", name: "p", allowed: true),
+        Row(user: lite, verb: "patch", resource: "pods", subresource: "status", namespace: "alice", name: "p", allowed: true),
+        Row(user: lite, verb: "list", resource: "pods", namespace: "bob", allowed: false),
+        Row(user: lite, verb: "list", resource: "pods", allowed: false),
+        Row(user: lite, verb: "get", resource: "secrets", namespace: "bob", name: "s", allowed: false),
+        Row(user: lite, verb: "create", resource: "pods", namespace: "alice", allowed: false),
+        Row(user: lite, verb: "patch", resource: "pods", namespace: "alice", name: "p", allowed: false),
+        Row(user: lite, verb: "create", resource: "pods", subresource: "binding", namespace: "alice", name: "p", allowed: false),
+        Row(user: lite, verb: "deletecollection", resource: "pods", namespace: "alice", allowed: false),
+        Row(user: lite, verb: "update", resource: "configmaps", namespace: "alice", name: "c", allowed: false),
+        Row(user: lite, verb: "get", resource: "pods", subresource: "log", namespace: "alice", name: "p", allowed: false),
+        // Events.
+        Row(user: lite, verb: "create", resource: "events", namespace: "alice", allowed: true),
+        Row(user: lite, verb: "patch", resource: "events", namespace: "default", name: "e", allowed: true),
+        Row(user: lite, verb: "create", resource: "events", namespace: "bob", allowed: false),
+        // Its node, lease, certificate, tunnel.
+        Row(user: lite, verb: "create", resource: "nodes", allowed: true),
+        Row(user: lite, verb: "patch", resource: "nodes", name: "alice-1", allowed: true),
+        Row(user: lite, verb: "patch", resource: "nodes", subresource: "status", name: "alice-1", allowed: true),
+        Row(user: lite, verb: "patch", resource: "nodes", subresource: "status", name: "bob-1", allowed: false),
+        Row(user: lite, verb: "list", resource: "nodes", allowed: false),
+        Row(user: lite, verb: "delete", resource: "nodes", name: "alice-1", allowed: false),
+        Row(user: lite, verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: "kube-node-lease", name: "alice-1", allowed: true),
+        Row(user: lite, verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: "kube-node-lease", name: "bob-1", allowed: false),
+        Row(user: lite, verb: "create", group: csr, resource: "certificatesigningrequests", allowed: true),
+        Row(user: lite, verb: "list", group: csr, resource: "certificatesigningrequests", allowed: false),
+        Row(user: lite, verb: "get", group: "swiftlet.io", resource: "nodes", subresource: "tunnel", name: "alice-1", allowed: true),
+        Row(user: lite, verb: "create", group: "swiftlet.io", resource: "nodes", subresource: "tunnel/7", name: "alice-1", allowed: true),
+        Row(user: lite, verb: "get", group: "swiftlet.io", resource: "nodes", subresource: "tunnel", name: "bob-1", allowed: false),
+        Row(user: lite, verb: "list", group: "kuscia.secretflow", resource: "kusciajobs", namespace: "cross-domain", allowed: false),
+        Row(user: lite, verb: "get", path: "/apis", allowed: true),
+        Row(user: lite, verb: "get", path: "/metrics", allowed: false),
+        // A deploy token.
+        Row(user: token, verb: "create", group: csr, resource: "certificatesigningrequests", allowed: true),
+        Row(user: token, verb: "get", group: csr, resource: "certificatesigningrequests", name: "n", allowed: true),
+        Row(user: token, verb: "watch", group: csr, resource: "certificatesigningrequests", allowed: false),
+        Row(user: token, verb: "update", group: csr, resource: "certificatesigningrequests", subresource: "status", name: "n", allowed: false),
+        Row(user: token, verb: "list", resource: "pods", namespace: "alice", allowed: false),
+        Row(user: token, verb: "create", resource: "nodes", allowed: false),
+        // Others.
+        Row(user: nobody, verb: "list", resource: "pods", namespace: "alice", allowed: false),
+        Row(user: nobody, verb: "get", path: "/api/v1", allowed: true),
+        Row(user: anonymous, verb: "get", path: "/healthz", allowed: true),
+        Row(user: anonymous, verb: "get", path: "/api", allowed: false),
+        // Two domains are none.
+        Row(
+            user: UserInfo(name: "system:node:x", groups: ["system:nodes", "kuscia:domain:alice", "kuscia:domain:bob"]),
+            verb: "list", resource: "pods", namespace: "alice", allowed: false),
+    ]
+
+    @Test("each caller reaches what is its own and nothing else", arguments: rows)
+    func decision(_ row: Row) {
+        let decision = SwiftletAuthorizer().authorize(
+            AuthorizationAttributes(
+                user: row.user, verb: row.verb, path: row.path, group: row.group, resource: row.resource,
+                subresource: row.subresource, namespace: row.namespace, name: row.name))
+        #expect((decision == .allow) == row.allowed)
+    }
+
+    @Test("a refusal is worded as Kubernetes words it")
+    func wording() async throws {
+        let lab = try await Laboratory()
+        let answer = try await lab.send(.get, "/api/v1/namespaces/bob/pods", as: Self.lite)
+        #expect(answer.status == 403)
+        #expect(answer.reason == "Forbidden")
+        #expect(
+            answer.message.hasPrefix(
+                "pods is forbidden: User \"system:node:alice-1\" cannot list resource \"pods\" in API group \"\" in the namespace \"bob\""))
+    }
+
+    @Test("a Lite cannot register another domain's node, nor move its own")
+    func nodeLabels() async throws {
+        let lab = try await Laboratory()
+        let foreign = try await lab.send(.post, "/api/v1/nodes", Laboratory.node("alice-1", domain: "bob"), as: Self.lite)
+        #expect(foreign.status == 403)
+        let other = try await lab.send(.post, "/api/v1/nodes", Laboratory.node("other", domain: "alice"), as: Self.lite)
+        #expect(other.status == 403)
+        try await lab.must(.post, "/api/v1/nodes", Laboratory.node("alice-1", domain: "alice"), as: Self.lite)
+        let moved = try await lab.send(
+            .patch, "/api/v1/nodes/alice-1", ["metadata": ["labels": ["kuscia.secretflow/namespace": "bob"]]],
+            type: "application/merge-patch+json", as: Self.lite)
+        #expect(moved.status == 403)
+    }
+}
