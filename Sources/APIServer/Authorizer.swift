@@ -99,7 +99,8 @@ public struct SwiftletAuthorizer: Authorizer {
     private func documents(_ request: AuthorizationAttributes) -> AuthorizationDecision {
         let first = request.path.split(separator: "/").first.map(String.init) ?? ""
         if ["healthz", "livez", "readyz", "version"].contains(first) { return .allow }
-        let isKnown = NodeIdentity(request.user) != nil || request.user.groups.contains(NodeIdentity.deployTokensGroup)
+        let isKnown =
+            NodeIdentity(request.user) != nil || request.user.groups.contains(NodeIdentity.deployTokensGroup)
             || request.user.groups.contains("system:authenticated")
         let isReading = request.verb == "get" || request.verb == "head"
         if isKnown, isReading, ["", "api", "apis", "openapi"].contains(first) { return .allow }
@@ -131,7 +132,8 @@ public struct SwiftletAuthorizer: Authorizer {
             ("", "services", "") where isOwnDomain:
             allowed = ["get", "list", "watch"]
         case ("", "events", "") where isOwnDomain || request.namespace == "default": allowed = ["create", "update", "patch"]
-        case ("", "nodes", ""): allowed = isOwnName ? ["get", "watch", "list", "update", "patch"] : []
+        case ("", "nodes", ""):
+            allowed = isOwnName ? ["get", "watch", "list", "update", "patch"] : []
             // A create has its name in the body, which the node admission checks.
             if request.verb == "create" { return .allow }
         case ("", "nodes", "status") where isOwnName: allowed = ["get", "update", "patch"]

@@ -22,9 +22,12 @@ extension APIHandler {
         let pem = draft.object["spec"]?["request"]?.stringValue.flatMap(Base64.decode) ?? []
         let subject: CertificateSubject
         do { subject = try certificateSigner.subject(ofCSR: pem) } catch {
-            throw call.invalid(draft.object, [
-                FieldError(field: "spec.request", reason: .invalid, message: "Invalid value: not a certificate request: \(error)")
-            ])
+            throw call.invalid(
+                draft.object,
+                [
+                    FieldError(
+                        field: "spec.request", reason: .invalid, message: "Invalid value: not a certificate request: \(error)")
+                ])
         }
         try await check(subject, call, draft.object)
         let certificate: [UInt8]
@@ -36,10 +39,12 @@ extension APIHandler {
         }
         let time = JSONValue.string(RFC3339.text(seconds: now()))
         draft.object["status"] = [
-            "conditions": [[
-                "type": "Approved", "status": "True", "reason": "AutoApproved",
-                "message": "the subject fits the requester's domain", "lastUpdateTime": time, "lastTransitionTime": time,
-            ]],
+            "conditions": [
+                [
+                    "type": "Approved", "status": "True", "reason": "AutoApproved",
+                    "message": "the subject fits the requester's domain", "lastUpdateTime": time, "lastTransitionTime": time,
+                ]
+            ],
             "certificate": .string(Base64.encode(certificate)),
         ]
     }
@@ -47,7 +52,9 @@ extension APIHandler {
     /// CN and O must be those of a node of the asker's domain, and the node's name must not be another domain's.
     private func check(_ subject: CertificateSubject, _ call: APICall, _ object: JSONValue) async throws(StatusError) {
         func refuse(_ why: String) -> StatusError {
-            .forbidden("certificatesigningrequests", group: "certificates.k8s.io", name: object["metadata"]?["name"]?.stringValue ?? "", why)
+            .forbidden(
+                "certificatesigningrequests", group: "certificates.k8s.io", name: object["metadata"]?["name"]?.stringValue ?? "",
+                why)
         }
         guard
             let identity = NodeIdentity(UserInfo(name: subject.commonName, groups: subject.organizations)),

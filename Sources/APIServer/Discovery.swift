@@ -19,12 +19,13 @@ struct Discovery: Sendable {
     var groupList: JSONValue {
         [
             "kind": "APIGroupList", "apiVersion": "v1",
-            "groups": .array(groups.map { name in
-                var group = self.group(name)
-                group["kind"] = nil
-                group["apiVersion"] = nil
-                return group
-            }),
+            "groups": .array(
+                groups.map { name in
+                    var group = self.group(name)
+                    group["kind"] = nil
+                    group["apiVersion"] = nil
+                    return group
+                }),
         ]
     }
 
@@ -106,12 +107,13 @@ struct Discovery: Sendable {
         if !kind.categories.isEmpty { entry["categories"] = .array(kind.categories.map { .string($0) }) }
         let subresources = Self.subresources(kind)
         if !subresources.isEmpty {
-            entry["subresources"] = .array(subresources.map { subresource in
-                [
-                    "subresource": .string(subresource.name), "responseKind": responseKind(subresource.kind),
-                    "verbs": .array(subresource.verbs.map { .string($0) }),
-                ]
-            })
+            entry["subresources"] = .array(
+                subresources.map { subresource in
+                    [
+                        "subresource": .string(subresource.name), "responseKind": responseKind(subresource.kind),
+                        "verbs": .array(subresource.verbs.map { .string($0) }),
+                    ]
+                })
         }
         return entry
     }

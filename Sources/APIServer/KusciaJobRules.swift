@@ -18,19 +18,21 @@ enum KusciaJobRules {
                     message: "Too many: \(tasks.count): must have at most \(maximumTasks) items"))
             return errors
         }
-        for (index, task) in tasks.enumerated() { errors += validate(task: task, at: "spec.tasks[\(index)]") }
+        let name = job["metadata"]?["name"]?.stringValue ?? ""
+        for (index, task) in tasks.enumerated() { errors += validate(task: task, of: name, at: "spec.tasks[\(index)]") }
         errors += PodRules.duplicates(tasks, member: "taskID", at: "spec.tasks")
         errors += PodRules.duplicates(tasks, member: "alias", at: "spec.tasks")
         return errors + validateGraph(tasks)
     }
 
-    private static func validate(task: JSONValue, at path: String) -> [FieldError] {
+    private static func validate(task: JSONValue, of job: String, at path: String) -> [FieldError] {
         var errors: [FieldError] = []
-        let id = task["taskID"]?.stringValue ?? ""
-        if id.isEmpty {
-            errors.append(.required("\(path).taskID"))
-        } else if let problem = NameFormat.labelProblem(id) {
-            errors.append(.invalid("\(path).taskID", .string(id), problem))
+        let alias = task["alias"]?.stringValue ?? ""
+        if alias.isEmpty { errors.append(.required("\(path).alias")) }
+        // The name of the KusciaTask; the job controller makes it when it is not given.
+        let id = task["taskID"]?.stringValue ?? "\(job)-\(alias)"
+        if let problem = NameFormat.labelProblem(id) {
+            errors.append(.invalid(task["taskID"] == nil ? "\(path).alias" : "\(path).taskID", .string(id), problem))
         }
         if (task["appImage"]?.stringValue ?? "").isEmpty { errors.append(.required("\(path).appImage")) }
         let parties = task["parties"]?.arrayValue ?? []

@@ -1,24 +1,34 @@
 // Schemas that Kuscia's kinds share; field names as in its CustomResourceDefinitions (pkg/crd/apis/kuscia/v1alpha1).
 
 enum KusciaSchemas {
-    static let bandwidthLimits = Schema.array(.object(nil, "", [
-        Field("destinationID", .string, required: true),
-        Field("limitKBps", .integer(minimum: 1, maximum: nil), required: true),
-    ]))
+    static let bandwidthLimits = Schema.array(
+        .object(
+            nil, "",
+            [
+                Field("destinationID", .string, required: true),
+                Field("limitKBps", .integer(minimum: 1, maximum: nil), required: true),
+            ]))
 
-    static let scheduleConfig = Schema.object(nil, "", [
-        Field("minReservedMembers", .count), Field("resourceReservedSeconds", .count), Field("lifecycleSeconds", .count),
-        Field("retryIntervalSeconds", .count),
-    ])
+    static let scheduleConfig = Schema.object(
+        nil, "",
+        [
+            Field("minReservedMembers", .count), Field("resourceReservedSeconds", .count), Field("lifecycleSeconds", .count),
+            Field("retryIntervalSeconds", .count),
+        ])
 
-    static let port = Schema.object(nil, "", [
-        Field("name", .string, required: true), Field("protocol", .enumeration(["HTTP", "GRPC"])), Field("port", .count),
-        Field("scope", .enumeration(["Cluster", "Domain", "Local"])),
-    ])
+    static let port = Schema.object(
+        nil, "",
+        [
+            Field("name", .string, required: true), Field("protocol", .enumeration(["HTTP", "GRPC"])), Field("port", .count),
+            Field("scope", .enumeration(["Cluster", "Domain", "Local"])),
+        ])
 
-    private static let configVolumeMounts = Schema.array(.object(nil, "", [
-        Field("mountPath", .string, required: true), Field("subPath", .string, required: true),
-    ]))
+    private static let configVolumeMounts = Schema.array(
+        .object(
+            nil, "",
+            [
+                Field("mountPath", .string, required: true), Field("subPath", .string, required: true),
+            ]))
 
     static let containerFields: [Field] = [
         Field("name", .string), Field("image", .string), Field("command", .array(.string)), Field("args", .array(.string)),
@@ -32,10 +42,12 @@ enum KusciaSchemas {
     ]
 
     /// The pod-like part of deploy and party templates.
-    static let templateSpec = Schema.object(nil, "", [
-        Field("restartPolicy", .enumeration(["Always", "OnFailure", "Never"])),
-        Field("containers", .array(.object(nil, "", containerFields))),
-    ])
+    static let templateSpec = Schema.object(
+        nil, "",
+        [
+            Field("restartPolicy", .enumeration(["Always", "OnFailure", "Never"])),
+            Field("containers", .array(.object(nil, "", containerFields))),
+        ])
 
     static let partyTemplate = Schema.object(nil, "", [Field("replicas", .count), Field("spec", templateSpec)])
 

@@ -57,7 +57,8 @@ extension APIHandler {
 
     private func store(created object: JSONValue, _ call: APICall) async throws(StatusError) -> StoredObject {
         var object = object
-        let generates = !(object["metadata"]?["generateName"]?.stringValue ?? "").isEmpty
+        let generates =
+            !(object["metadata"]?["generateName"]?.stringValue ?? "").isEmpty
             && object["metadata"]?["name"]?.stringValue?.hasPrefix(object["metadata"]?["generateName"]?.stringValue ?? "") == true
         for attempt in 1... {
             let key = call.kind.key(namespace: call.route.namespace, name: object["metadata"]?["name"]?.stringValue ?? "")

@@ -113,7 +113,8 @@ extension APIHandler {
         if let revision = parameters.resourceVersion, revision != String(current.revision) {
             throw .conflict(
                 kind.resource, current.key.name,
-                "Precondition failed: ResourceVersion in precondition: \(revision), ResourceVersion in object meta: \(current.revision)")
+                "Precondition failed: ResourceVersion in precondition: \(revision), ResourceVersion in object meta: \(current.revision)"
+            )
         }
     }
 
@@ -156,9 +157,11 @@ enum DeletionStep: Sendable {
         let metadata = object["metadata"] ?? [:]
         let name = metadata["name"]?.stringValue ?? ""
         if let graceSeconds, graceSeconds < 0 {
-            throw .invalid(kind.declaration.gvk, name, [
-                .invalid("gracePeriodSeconds", .int(graceSeconds), "must be greater than or equal to 0")
-            ])
+            throw .invalid(
+                kind.declaration.gvk, name,
+                [
+                    .invalid("gracePeriodSeconds", .int(graceSeconds), "must be greater than or equal to 0")
+                ])
         }
         let isNamespace = kind.resource == GroupVersionResource(resource: "namespaces")
         if isNamespace, Self.protectedNamespaces.contains(name) {

@@ -66,7 +66,8 @@ enum ObjectMetadata {
         if name.isEmpty {
             errors.append(.required("metadata.name", "name or generateName is required"))
         } else {
-            let problem = kind.declaration.nameRule == .label
+            let problem =
+                kind.declaration.nameRule == .label
                 ? NameFormat.labelProblem(name) : NameFormat.subdomainProblem(name)
             if let problem { errors.append(.invalid("metadata.name", .string(name), problem)) }
         }

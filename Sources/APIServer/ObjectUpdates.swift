@@ -88,7 +88,8 @@ extension APIHandler {
         let index = call.kind.index(object)
         if call.isDryRun { return StoredObject(key: current.key, revision: current.revision, bytes: bytes, index: index) }
         // The last finalizer of a deleted object takes the object with it.
-        let isFinished = object["metadata"]?["deletionTimestamp"] != nil
+        let isFinished =
+            object["metadata"]?["deletionTimestamp"] != nil
             && (object["metadata"]?["finalizers"]?.arrayValue ?? []).isEmpty
             && !(old["metadata"]?["finalizers"]?.arrayValue ?? []).isEmpty
             && (object["metadata"]?["deletionGracePeriodSeconds"]?.intValue ?? 0) == 0
@@ -128,9 +129,11 @@ struct ObjectTransition {
             let had = old["metadata"]?["finalizers"]?.arrayValue ?? []
             let added = (object["metadata"]?["finalizers"]?.arrayValue ?? []).filter { !had.contains($0) }
             if !added.isEmpty {
-                throw call.invalid(object, [
-                    .forbidden("metadata.finalizers", "no new finalizers can be added if the object is being deleted")
-                ])
+                throw call.invalid(
+                    object,
+                    [
+                        .forbidden("metadata.finalizers", "no new finalizers can be added if the object is being deleted")
+                    ])
             }
         }
         if declaration.countsGeneration, withDefaults(object)["spec"] != old["spec"] {
@@ -177,7 +180,8 @@ struct PatchBody: Sendable {
         } catch {
             if error.isInvalid { throw .badRequest(error.message) }
             throw StatusError(
-                code: 422, reason: "Invalid", message: "the server rejected our request due to an error in our request: \(error.message)")
+                code: 422, reason: "Invalid",
+                message: "the server rejected our request due to an error in our request: \(error.message)")
         }
     }
 }

@@ -24,10 +24,12 @@ struct OpenAPIDocument {
     private func add(_ kind: ResourceKind, _ schema: Schema, to components: inout JSONObject) {
         _ = reference(schema, "", &components)
         components[kind.openAPIName]?["x-kubernetes-group-version-kind"] = [gvk(kind.gvk)]
-        let list = Schema.object("\(kind.openAPIName)List", "A list of \(kind.kind).", [
-            Field("apiVersion", .string), Field("kind", .string), Field("metadata", CommonSchemas.listMeta),
-            Field("items", .array(schema), required: true),
-        ])
+        let list = Schema.object(
+            "\(kind.openAPIName)List", "A list of \(kind.kind).",
+            [
+                Field("apiVersion", .string), Field("kind", .string), Field("metadata", CommonSchemas.listMeta),
+                Field("items", .array(schema), required: true),
+            ])
         _ = reference(list, "", &components)
         var listKind = kind.gvk
         listKind.kind = kind.listKind
@@ -49,7 +51,9 @@ struct OpenAPIDocument {
         case .number: result = ["type": "number"]
         case .boolean: result = ["type": "boolean"]
         case .quantity, .intOrString:
-            result = ["oneOf": [["type": "string"], ["type": "integer"], ["type": "number"]], "x-kubernetes-int-or-string": true]
+            result = [
+                "oneOf": [["type": "string"], ["type": "integer"], ["type": "number"]], "x-kubernetes-int-or-string": true,
+            ]
         case .any: result = ["type": "object", "x-kubernetes-preserve-unknown-fields": true]
         case .array(let element, let mergeKey):
             result = ["type": "array", "items": reference(element, "", &components)]
@@ -124,7 +128,9 @@ struct OpenAPIDocument {
     private func parameter(
         _ name: String, in place: String = "query", required: Bool = false, type: String = "string"
     ) -> JSONValue {
-        var result: JSONValue = ["name": .string(name), "in": .string(place), "schema": ["type": .string(type), "uniqueItems": true]]
+        var result: JSONValue = [
+            "name": .string(name), "in": .string(place), "schema": ["type": .string(type), "uniqueItems": true],
+        ]
         if required { result["required"] = true }
         return result
     }

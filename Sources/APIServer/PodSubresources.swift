@@ -18,9 +18,11 @@ extension APIHandler {
             throw .invalid(GroupVersionKind(kind: "Binding"), call.name, [.required("target.name")])
         }
         if let kind = body["target"]?["kind"]?.stringValue, !kind.isEmpty, kind != "Node" {
-            throw .invalid(GroupVersionKind(kind: "Binding"), call.name, [
-                .notSupported("target.kind", .string(kind), supported: ["Node"])
-            ])
+            throw .invalid(
+                GroupVersionKind(kind: "Binding"), call.name,
+                [
+                    .notSupported("target.kind", .string(kind), supported: ["Node"])
+                ])
         }
         let uid = body["metadata"]?["uid"]?.stringValue ?? ""
         let binding = BindingIntent(
@@ -81,8 +83,7 @@ extension APIHandler {
         for (key, value) in binding.annotations { pod.set(["metadata", "annotations", key], to: value) }
         var conditions = (pod["status"]?["conditions"]?.arrayValue ?? []).filter { $0["type"] != "PodScheduled" }
         conditions.append([
-            "type": "PodScheduled", "status": "True", "lastProbeTime": nil,
-            "lastTransitionTime": .string(RFC3339.text(seconds: now())),
+            "type": "PodScheduled", "status": "True", "lastTransitionTime": .string(RFC3339.text(seconds: now())),
         ])
         pod.set(["status", "conditions"], to: .array(conditions))
         return pod
@@ -108,15 +109,19 @@ extension APIHandler {
             switch name {
             case "tailLines", "sinceSeconds", "limitBytes":
                 guard let number = Int(value), number >= 0 else {
-                    throw .invalid(GroupVersionKind(kind: "PodLogOptions"), call.name, [
-                        .invalid(name, .string(value), "must be a number not below 0")
-                    ])
+                    throw .invalid(
+                        GroupVersionKind(kind: "PodLogOptions"), call.name,
+                        [
+                            .invalid(name, .string(value), "must be a number not below 0")
+                        ])
                 }
             case "sinceTime":
                 guard RFC3339.seconds(value) != nil else {
-                    throw .invalid(GroupVersionKind(kind: "PodLogOptions"), call.name, [
-                        .invalid(name, .string(value), "must be an RFC 3339 time")
-                    ])
+                    throw .invalid(
+                        GroupVersionKind(kind: "PodLogOptions"), call.name,
+                        [
+                            .invalid(name, .string(value), "must be an RFC 3339 time")
+                        ])
                 }
             default:
                 guard ["true", "false", "1", "0"].contains(value) else {

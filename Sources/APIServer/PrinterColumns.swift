@@ -65,8 +65,10 @@ extension PrinterColumn {
     static func count(_ name: String, _ path: [String]) -> PrinterColumn {
         PrinterColumn(name: name, type: "integer") { tape, _ in
             guard let node = tape.node(path) else { return 0 }
-            return .int(Int64(tape.members(of: node).reduce(0) { sum, _ in sum + 1 }
-                    + tape.elements(of: node).reduce(0) { sum, _ in sum + 1 }))
+            return .int(
+                Int64(
+                    tape.members(of: node).reduce(0) { sum, _ in sum + 1 }
+                        + tape.elements(of: node).reduce(0) { sum, _ in sum + 1 }))
         }
     }
 
@@ -99,9 +101,10 @@ enum PodColumns {
     }
 
     private static func restarts(_ tape: JSONTape) -> String {
-        String(statuses(tape).reduce(0) { sum, status in
-            sum + (tape.member(of: status, "restartCount").flatMap { tape.integer($0, as: Int64.self) } ?? 0)
-        })
+        String(
+            statuses(tape).reduce(0) { sum, status in
+                sum + (tape.member(of: status, "restartCount").flatMap { tape.integer($0, as: Int64.self) } ?? 0)
+            })
     }
 
     @Sendable private static func status(_ tape: JSONTape) -> String {

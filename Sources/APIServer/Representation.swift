@@ -8,7 +8,11 @@ enum Representation: Sendable, Hashable {
     case table(IncludeObject)
     case partialMetadata
 
-    enum IncludeObject: String, Sendable { case none = "None", metadata = "Metadata", object = "Object" }
+    enum IncludeObject: String, Sendable {
+        case none = "None"
+        case metadata = "Metadata"
+        case object = "Object"
+    }
 
     static let accepted = ["application/json", "application/json;as=Table;v=v1;g=meta.k8s.io"]
     static let maximumAcceptBytes = 4096
@@ -56,8 +60,9 @@ struct ObjectWriter: Sendable {
         switch representation {
         case .json: object.bytes
         case .partialMetadata: partial(object)
-        case .table: table(
-            metadata: ["resourceVersion": .string(String(object.revision))], [object], withColumns: true)
+        case .table:
+            table(
+                metadata: ["resourceVersion": .string(String(object.revision))], [object], withColumns: true)
         }
     }
 
@@ -126,12 +131,13 @@ struct ObjectWriter: Sendable {
     private var columns: [PrinterColumn] { kind.declaration.columns.isEmpty ? [.name, .age] : kind.declaration.columns }
 
     private var columnDefinitions: JSONValue {
-        .array(columns.map { column in
-            [
-                "name": .string(column.name), "type": .string(column.type), "format": .string(column.format),
-                "description": .string(column.description), "priority": .int(Int64(column.priority)),
-            ]
-        })
+        .array(
+            columns.map { column in
+                [
+                    "name": .string(column.name), "type": .string(column.type), "format": .string(column.format),
+                    "description": .string(column.description), "priority": .int(Int64(column.priority)),
+                ]
+            })
     }
 
     private func row(_ object: StoredObject) -> [UInt8]? {

@@ -41,7 +41,8 @@ enum RequestRoute: Sendable, Hashable {
         var rest = rest
         var namespace: String?
         // `namespaces/N` and `namespaces/N/status` are the Namespace itself; more is something inside it.
-        if rest.first == "namespaces", rest.count >= 3, !(rest.count == 3 && Self.namespaceSubresources.contains(rest.last ?? "")) {
+        if rest.first == "namespaces", rest.count >= 3, !(rest.count == 3 && Self.namespaceSubresources.contains(rest.last ?? ""))
+        {
             namespace = rest[rest.startIndex + 1]
             rest = rest.dropFirst(2)
         }

@@ -80,11 +80,13 @@ struct ResourceKind: Sendable {
 
     /// The whole object's schema.
     var schema: Schema {
-        .object(openAPIName, description, [
-            Field("apiVersion", .string, "APIVersion defines the versioned schema of this representation of an object."),
-            Field("kind", .string, "Kind is a string value representing the REST resource this object represents."),
-            Field("metadata", CommonSchemas.objectMeta, "Standard object's metadata."),
-        ] + fields)
+        .object(
+            openAPIName, description,
+            [
+                Field("apiVersion", .string, "APIVersion defines the versioned schema of this representation of an object."),
+                Field("kind", .string, "Kind is a string value representing the REST resource this object represents."),
+                Field("metadata", CommonSchemas.objectMeta, "Standard object's metadata."),
+            ] + fields)
     }
 
     /// "io.k8s.api.core.v1.Pod".

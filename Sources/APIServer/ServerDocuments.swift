@@ -103,7 +103,10 @@ extension APIHandler {
     }
 
     private func answer(_ document: ServerDocuments.Document, _ request: APIRequest) -> APIDocument {
-        let headers = [(name: "ETag", value: "\"\(document.etag)\""), (name: "Vary", value: "Accept"), (name: "Cache-Control", value: "public")]
+        let headers = [
+            (name: "ETag", value: "\"\(document.etag)\""), (name: "Vary", value: "Accept"),
+            (name: "Cache-Control", value: "public"),
+        ]
         if let known = request.ifNoneMatch, known.contains(document.etag) {
             return APIDocument(status: 304, contentType: document.contentType, headers: headers, body: [])
         }

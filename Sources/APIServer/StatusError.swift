@@ -100,9 +100,10 @@ struct StatusError: Error, Sendable {
         if !kind.isEmpty { details["kind"] = .string(kind) }
         if !uid.isEmpty { details["uid"] = .string(uid) }
         if !causes.isEmpty {
-            details["causes"] = .array(causes.prefix(Self.maximumCauses).map { cause in
-                ["reason": .string(cause.reason.rawValue), "message": .string(cause.message), "field": .string(cause.field)]
-            })
+            details["causes"] = .array(
+                causes.prefix(Self.maximumCauses).map { cause in
+                    ["reason": .string(cause.reason.rawValue), "message": .string(cause.message), "field": .string(cause.field)]
+                })
         }
         if let retryAfterSeconds { details["retryAfterSeconds"] = .int(Int64(retryAfterSeconds)) }
         var status: JSONValue = [

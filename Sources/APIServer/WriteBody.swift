@@ -3,7 +3,11 @@ import JSON
 import KubernetesModel
 
 /// What happens to fields that the schema does not know.
-enum FieldValidation: String, Sendable { case ignore = "Ignore", warn = "Warn", strict = "Strict" }
+enum FieldValidation: String, Sendable {
+    case ignore = "Ignore"
+    case warn = "Warn"
+    case strict = "Strict"
+}
 
 /// A write under way: the object and what the client shall be warned of.
 struct WriteDraft: Sendable {

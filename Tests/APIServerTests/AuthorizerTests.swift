@@ -55,21 +55,35 @@ struct AuthorizerTests {
         Row(user: lite, verb: "patch", resource: "nodes", subresource: "status", name: "bob-1", allowed: false),
         Row(user: lite, verb: "list", resource: "nodes", allowed: false),
         Row(user: lite, verb: "delete", resource: "nodes", name: "alice-1", allowed: false),
-        Row(user: lite, verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: "kube-node-lease", name: "alice-1", allowed: true),
-        Row(user: lite, verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: "kube-node-lease", name: "bob-1", allowed: false),
+        Row(
+            user: lite, verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: "kube-node-lease",
+            name: "alice-1", allowed: true),
+        Row(
+            user: lite, verb: "update", group: "coordination.k8s.io", resource: "leases", namespace: "kube-node-lease",
+            name: "bob-1", allowed: false),
         Row(user: lite, verb: "create", group: csr, resource: "certificatesigningrequests", allowed: true),
         Row(user: lite, verb: "list", group: csr, resource: "certificatesigningrequests", allowed: false),
-        Row(user: lite, verb: "get", group: "swiftlet.io", resource: "nodes", subresource: "tunnel", name: "alice-1", allowed: true),
-        Row(user: lite, verb: "create", group: "swiftlet.io", resource: "nodes", subresource: "tunnel/7", name: "alice-1", allowed: true),
-        Row(user: lite, verb: "get", group: "swiftlet.io", resource: "nodes", subresource: "tunnel", name: "bob-1", allowed: false),
-        Row(user: lite, verb: "list", group: "kuscia.secretflow", resource: "kusciajobs", namespace: "cross-domain", allowed: false),
+        Row(
+            user: lite, verb: "get", group: "swiftlet.io", resource: "nodes", subresource: "tunnel", name: "alice-1",
+            allowed: true),
+        Row(
+            user: lite, verb: "create", group: "swiftlet.io", resource: "nodes", subresource: "tunnel/7", name: "alice-1",
+            allowed: true),
+        Row(
+            user: lite, verb: "get", group: "swiftlet.io", resource: "nodes", subresource: "tunnel", name: "bob-1", allowed: false
+        ),
+        Row(
+            user: lite, verb: "list", group: "kuscia.secretflow", resource: "kusciajobs", namespace: "cross-domain",
+            allowed: false),
         Row(user: lite, verb: "get", path: "/apis", allowed: true),
         Row(user: lite, verb: "get", path: "/metrics", allowed: false),
         // A deploy token.
         Row(user: token, verb: "create", group: csr, resource: "certificatesigningrequests", allowed: true),
         Row(user: token, verb: "get", group: csr, resource: "certificatesigningrequests", name: "n", allowed: true),
         Row(user: token, verb: "watch", group: csr, resource: "certificatesigningrequests", allowed: false),
-        Row(user: token, verb: "update", group: csr, resource: "certificatesigningrequests", subresource: "status", name: "n", allowed: false),
+        Row(
+            user: token, verb: "update", group: csr, resource: "certificatesigningrequests", subresource: "status", name: "n",
+            allowed: false),
         Row(user: token, verb: "list", resource: "pods", namespace: "alice", allowed: false),
         Row(user: token, verb: "create", resource: "nodes", allowed: false),
         // Others.
@@ -100,7 +114,8 @@ struct AuthorizerTests {
         #expect(answer.reason == "Forbidden")
         #expect(
             answer.message.hasPrefix(
-                "pods is forbidden: User \"system:node:alice-1\" cannot list resource \"pods\" in API group \"\" in the namespace \"bob\""))
+                "pods is forbidden: User \"system:node:alice-1\" cannot list resource \"pods\" in API group \"\" in the namespace \"bob\""
+            ))
     }
 
     @Test("a Lite cannot register another domain's node, nor move its own")

@@ -40,11 +40,13 @@ struct CertificateTests {
         #expect(try await lab.send(.get, "\(path)/r", as: .deployToken("bob")).status == 403)
     }
 
-    @Test("a request beyond the asker's domain is refused and not stored", arguments: [
-        "system:node:bob-1|system:nodes,kuscia:domain:bob", "system:node:taken|system:nodes,kuscia:domain:alice",
-        "kubernetes-admin|system:masters", "system:node:a|system:nodes,kuscia:domain:alice,system:masters",
-        "system:node:a|system:nodes,kuscia:domain:alice,kuscia:domain:bob", "alice-1|system:nodes,kuscia:domain:alice",
-    ])
+    @Test(
+        "a request beyond the asker's domain is refused and not stored",
+        arguments: [
+            "system:node:bob-1|system:nodes,kuscia:domain:bob", "system:node:taken|system:nodes,kuscia:domain:alice",
+            "kubernetes-admin|system:masters", "system:node:a|system:nodes,kuscia:domain:alice,system:masters",
+            "system:node:a|system:nodes,kuscia:domain:alice,kuscia:domain:bob", "alice-1|system:nodes,kuscia:domain:alice",
+        ])
     func refused(_ subject: String) async throws {
         let lab = try await Laboratory(signer: FakeSigner())
         try await lab.must(.post, "/api/v1/nodes", Laboratory.node("taken", domain: "bob"))
@@ -66,7 +68,8 @@ struct CertificateTests {
         let lab = try await Laboratory(signer: FakeSigner())
         let lite = UserInfo.lite("alice-1", domain: "alice")
         try await lab.must(.post, path, request("r", "system:node:alice-1|system:nodes,kuscia:domain:alice"), as: lite)
-        let other = try await lab.send(.post, path, request("q", "system:node:alice-2|system:nodes,kuscia:domain:alice"), as: lite)
+        let other = try await lab.send(
+            .post, path, request("q", "system:node:alice-2|system:nodes,kuscia:domain:alice"), as: lite)
         #expect(other.status == 403)
     }
 }

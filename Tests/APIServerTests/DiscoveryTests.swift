@@ -113,7 +113,8 @@ struct DiscoveryTests {
 
     // MARK: Tables
 
-    private let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"
+    private let table =
+        "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json"
 
     private func cells(_ lab: Laboratory, _ path: String) async throws -> [JSONValue] {
         let answer = try await lab.send(.get, path, accept: table)
@@ -131,10 +132,17 @@ struct DiscoveryTests {
         #expect(try await cells(lab, pods).prefix(5) == ["p", "0/1", "Pending", "0", "0s"])
         try await lab.must(
             .patch, "\(pods)/p/status",
-            ["status": ["phase": "Failed", "podIP": "10.0.0.1", "containerStatuses": [[
-                "name": "c", "restartCount": 2,
-                "state": ["terminated": ["exitCode": 137, "reason": "OOMKilled"]],
-            ]]]],
+            [
+                "status": [
+                    "phase": "Failed", "podIP": "10.0.0.1",
+                    "containerStatuses": [
+                        [
+                            "name": "c", "restartCount": 2,
+                            "state": ["terminated": ["exitCode": 137, "reason": "OOMKilled"]],
+                        ]
+                    ],
+                ]
+            ],
             type: "application/merge-patch+json")
         #expect(try await cells(lab, pods).prefix(7) == ["p", "0/1", "OOMKilled", "2", "0s", "10.0.0.1", "n"])
         try await lab.must(

@@ -31,9 +31,10 @@ struct Laboratory: Sendable {
             store = try JournaledStore.sqlite(path: directory.path + "/store.db")
         }
         handler = APIHandler(store: store, now: { Self.now }, certificateSigner: signer)
-        try await handler.createInitialNamespaces()
+        for name in ["default", "kube-system", "kube-node-lease", "cross-domain", "alice", "bob"] {
+            try await must(.post, "/api/v1/namespaces", ["metadata": ["name": .string(name)]])
+        }
         for domain in ["alice", "bob"] {
-            try await must(.post, "/api/v1/namespaces", ["metadata": ["name": .string(domain)]])
             try await must(.post, "/apis/kuscia.secretflow/v1alpha1/domains", ["metadata": ["name": .string(domain)]])
         }
         try await must(.post, "/apis/kuscia.secretflow/v1alpha1/appimages", Self.appImage)
@@ -124,12 +125,19 @@ struct Laboratory: Sendable {
         "kind": "AppImage", "apiVersion": "kuscia.secretflow/v1alpha1", "metadata": ["name": "psi"],
         "spec": [
             "image": ["name": "psi", "tag": "0.9.5"], "configTemplates": ["task.conf": "{{.TASK_ID}}"],
-            "deployTemplates": [[
-                "name": "psi", "spec": ["containers": [[
-                    "name": "psi", "ports": [["name": "psi", "protocol": "HTTP", "scope": "Cluster"]],
-                    "configVolumeMounts": [["mountPath": "/etc/task.conf", "subPath": "task.conf"]],
-                ]]],
-            ]],
+            "deployTemplates": [
+                [
+                    "name": "psi",
+                    "spec": [
+                        "containers": [
+                            [
+                                "name": "psi", "ports": [["name": "psi", "protocol": "HTTP", "scope": "Cluster"]],
+                                "configVolumeMounts": [["mountPath": "/etc/task.conf", "subPath": "task.conf"]],
+                            ]
+                        ]
+                    ],
+                ]
+            ],
         ],
     ]
 

@@ -39,22 +39,37 @@ struct PatchTests {
 
     /// RFC 6902, appendix A, and its errors.
     static let operationCases: [Case] = [
-        Case(document: #"{"foo":"bar"}"#, patch: #"[{"op":"add","path":"/baz","value":"qux"}]"#, result: #"{"baz":"qux","foo":"bar"}"#),
-        Case(document: #"{"foo":["bar","baz"]}"#, patch: #"[{"op":"add","path":"/foo/1","value":"qux"}]"#, result: #"{"foo":["bar","qux","baz"]}"#),
+        Case(
+            document: #"{"foo":"bar"}"#, patch: #"[{"op":"add","path":"/baz","value":"qux"}]"#,
+            result: #"{"baz":"qux","foo":"bar"}"#),
+        Case(
+            document: #"{"foo":["bar","baz"]}"#, patch: #"[{"op":"add","path":"/foo/1","value":"qux"}]"#,
+            result: #"{"foo":["bar","qux","baz"]}"#),
         Case(document: #"{"baz":"qux","foo":"bar"}"#, patch: #"[{"op":"remove","path":"/baz"}]"#, result: #"{"foo":"bar"}"#),
-        Case(document: #"{"foo":["bar","qux","baz"]}"#, patch: #"[{"op":"remove","path":"/foo/1"}]"#, result: #"{"foo":["bar","baz"]}"#),
+        Case(
+            document: #"{"foo":["bar","qux","baz"]}"#, patch: #"[{"op":"remove","path":"/foo/1"}]"#,
+            result: #"{"foo":["bar","baz"]}"#),
         Case(document: #"{"baz":"qux"}"#, patch: #"[{"op":"replace","path":"/baz","value":"boo"}]"#, result: #"{"baz":"boo"}"#),
         Case(
             document: #"{"foo":{"bar":"baz","waldo":"fred"},"qux":{"corge":"grault"}}"#,
             patch: #"[{"op":"move","from":"/foo/waldo","path":"/qux/thud"}]"#,
             result: #"{"foo":{"bar":"baz"},"qux":{"corge":"grault","thud":"fred"}}"#),
-        Case(document: #"{"foo":["all","grass","cows","eat"]}"#, patch: #"[{"op":"move","from":"/foo/1","path":"/foo/3"}]"#, result: #"{"foo":["all","cows","eat","grass"]}"#),
-        Case(document: #"{"baz":"qux","foo":["a",2,"c"]}"#, patch: #"[{"op":"test","path":"/baz","value":"qux"},{"op":"test","path":"/foo/1","value":2}]"#, result: #"{"baz":"qux","foo":["a",2,"c"]}"#),
+        Case(
+            document: #"{"foo":["all","grass","cows","eat"]}"#, patch: #"[{"op":"move","from":"/foo/1","path":"/foo/3"}]"#,
+            result: #"{"foo":["all","cows","eat","grass"]}"#),
+        Case(
+            document: #"{"baz":"qux","foo":["a",2,"c"]}"#,
+            patch: #"[{"op":"test","path":"/baz","value":"qux"},{"op":"test","path":"/foo/1","value":2}]"#,
+            result: #"{"baz":"qux","foo":["a",2,"c"]}"#),
         Case(document: #"{"baz":"qux"}"#, patch: #"[{"op":"test","path":"/baz","value":"bar"}]"#, result: nil),
-        Case(document: #"{"foo":"bar"}"#, patch: #"[{"op":"add","path":"/child","value":{"grandchild":{}}}]"#, result: #"{"foo":"bar","child":{"grandchild":{}}}"#),
+        Case(
+            document: #"{"foo":"bar"}"#, patch: #"[{"op":"add","path":"/child","value":{"grandchild":{}}}]"#,
+            result: #"{"foo":"bar","child":{"grandchild":{}}}"#),
         Case(document: #"{"foo":"bar"}"#, patch: #"[{"op":"add","path":"/baz/bat","value":"qux"}]"#, result: nil),
         Case(document: #"{"/":9,"~1":10}"#, patch: #"[{"op":"test","path":"/~01","value":10}]"#, result: #"{"/":9,"~1":10}"#),
-        Case(document: #"{"foo":["bar"]}"#, patch: #"[{"op":"add","path":"/foo/-","value":["abc","def"]}]"#, result: #"{"foo":["bar",["abc","def"]]}"#),
+        Case(
+            document: #"{"foo":["bar"]}"#, patch: #"[{"op":"add","path":"/foo/-","value":["abc","def"]}]"#,
+            result: #"{"foo":["bar",["abc","def"]]}"#),
         Case(document: #"{"foo":1}"#, patch: #"[{"op":"copy","from":"/foo","path":"/bar"}]"#, result: #"{"foo":1,"bar":1}"#),
         Case(document: #"{"foo":[1]}"#, patch: #"[{"op":"add","path":"/foo/2","value":1}]"#, result: nil),
         Case(document: #"{"foo":[1]}"#, patch: #"[{"op":"remove","path":"/foo/01"}]"#, result: nil),
@@ -118,7 +133,8 @@ struct PatchTests {
             patch: #"{"spec":{"volumes":[{"name":"v","$retainKeys":["name","hostPath"],"hostPath":{"path":"/x"}}]}}"#,
             result: #"{"spec":{"volumes":[{"name":"v","hostPath":{"path":"/x"}}]}}"#),
         Case(
-            document: #"{"metadata":{"labels":{"a":"1","b":"2"}}}"#, patch: #"{"metadata":{"labels":{"$patch":"replace","c":"3"}}}"#,
+            document: #"{"metadata":{"labels":{"a":"1","b":"2"}}}"#,
+            patch: #"{"metadata":{"labels":{"$patch":"replace","c":"3"}}}"#,
             result: #"{"metadata":{"labels":{"c":"3"}}}"#),
         Case(
             document: #"{"metadata":{"labels":{"a":"1"}}}"#, patch: #"{"metadata":{"labels":{"a":null}}}"#,

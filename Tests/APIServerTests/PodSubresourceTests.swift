@@ -31,7 +31,8 @@ struct PodSubresourceTests {
         let lab = try await Laboratory(store)
         var bindings: [PodBinding] = []
         for (name, namespace) in [("a", "alice"), ("b", "bob")] {
-            let pod = try await lab.must(.post, "/api/v1/namespaces/\(namespace)/pods", Laboratory.pod(name, namespace: namespace))
+            let pod = try await lab.must(
+                .post, "/api/v1/namespaces/\(namespace)/pods", Laboratory.pod(name, namespace: namespace))
             let uid = pod["metadata"]?["uid"]?.stringValue ?? ""
             bindings.append(PodBinding(namespace: namespace, name: name, uid: uid, node: "n-\(namespace)"))
         }

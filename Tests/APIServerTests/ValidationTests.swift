@@ -21,21 +21,26 @@ struct ValidationTests {
     private static let container = ["spec", "deployTemplates", "0", "spec", "containers", "0"]
 
     private static func job(_ name: String, _ path: [String], _ value: JSONValue?, _ field: String, _ contains: String) -> Case {
-        Case(name: name, path: Laboratory.jobs, body: Laboratory.job.with(["spec"] + path, value), field: field, contains: contains)
+        Case(
+            name: name, path: Laboratory.jobs, body: Laboratory.job.with(["spec"] + path, value), field: field, contains: contains
+        )
     }
 
     private static func pod(_ name: String, _ path: [String], _ value: JSONValue?, _ field: String, _ contains: String) -> Case {
         Case(name: name, path: pods, body: Laboratory.pod("p").with(path, value), field: field, contains: contains)
     }
 
-    private static func image(_ name: String, _ path: [String], _ value: JSONValue?, _ field: String, _ contains: String) -> Case {
+    private static func image(_ name: String, _ path: [String], _ value: JSONValue?, _ field: String, _ contains: String) -> Case
+    {
         Case(name: name, path: images, body: image.with(path, value), field: field, contains: contains)
     }
 
     static let cases: [Case] = [
         job("missing spec of a job", [], nil, "spec", "Required"),
         job("no tasks", ["tasks"], [], "spec.tasks", "at least 1"),
-        job("too many tasks", ["tasks"], .array((0..<129).map { Laboratory.task("t\($0)", dependencies: []) }), "spec.tasks", "at most 128"),
+        job(
+            "too many tasks", ["tasks"], .array((0..<129).map { Laboratory.task("t\($0)", dependencies: []) }), "spec.tasks",
+            "at most 128"),
         job("tasks is no list", ["tasks"], "x", "spec.tasks", "must be of type array, found string"),
         job("parallelism is no number", ["maxParallelism"], "2", "spec.maxParallelism", "must be of type integer"),
         job("parallelism too low", ["maxParallelism"], 0, "spec.maxParallelism", "greater than or equal to 1"),
@@ -46,12 +51,23 @@ struct ValidationTests {
         job("duplicate alias", ["tasks", "1"], Laboratory.task("first", dependencies: []), "spec.tasks[1].alias", "Duplicate"),
         job("duplicate task id", ["tasks", "1", "taskID"], "job-first", "spec.tasks[1].taskID", "Duplicate"),
         job("bad task id", ["tasks", "0", "taskID"], "Job_1", "spec.tasks[0].taskID", "RFC 1123"),
-        job("unknown dependency", ["tasks", "1", "dependencies"], ["third"], "spec.tasks[1].dependencies[0]", "Not found: \"third\""),
+        job(
+            "task without a name", ["tasks", "0"],
+            Laboratory.task("first", dependencies: []).with(["alias"], nil).with(["taskID"], nil), "spec.tasks[0].alias",
+            "Required"),
+        job(
+            "alias that makes no task name", ["tasks", "0"], Laboratory.task("A b", dependencies: []).with(["taskID"], nil),
+            "spec.tasks[0].alias", "RFC 1123"),
+        job(
+            "unknown dependency", ["tasks", "1", "dependencies"], ["third"], "spec.tasks[1].dependencies[0]",
+            "Not found: \"third\""),
         job("cycle", ["tasks", "0", "dependencies"], ["second"], "spec.tasks[0].dependencies", "first -> second -> first"),
         job("dependency on itself", ["tasks", "0", "dependencies"], ["first"], "spec.tasks[0].dependencies", "first -> first"),
         job("unknown app image", ["tasks", "0", "appImage"], "nope", "spec.tasks[0].appImage", "no such AppImage"),
         job("missing app image", ["tasks", "0", "appImage"], nil, "spec.tasks[0].appImage", "Required"),
-        job("unknown domain", ["tasks", "1", "parties", "1", "domainID"], "carol", "spec.tasks[1].parties[1].domainID", "no such Domain"),
+        job(
+            "unknown domain", ["tasks", "1", "parties", "1", "domainID"], "carol", "spec.tasks[1].parties[1].domainID",
+            "no such Domain"),
         job("no parties", ["tasks", "0", "parties"], [], "spec.tasks[0].parties", "at least 1"),
         job(
             "malformed quantity", ["tasks", "0", "parties", "0", "resources", "limits", "memory"], "1GB",
@@ -68,20 +84,33 @@ struct ValidationTests {
         image("no templates", ["spec", "deployTemplates"], [], "spec.deployTemplates", "at least 1"),
         image("missing image", ["spec", "image"], nil, "spec.image", "Required"),
         image("bad container name", container + ["name"], "A", "spec.deployTemplates[0].spec.containers[0].name", "RFC 1123"),
-        image("bad port scope", container + ["ports", "0", "scope"], "World", "spec.deployTemplates[0].spec.containers[0].ports[0].scope", "Unsupported"),
-        image("port out of range", container + ["ports", "0", "port"], 70000, "spec.deployTemplates[0].spec.containers[0].ports[0].port", "65535"),
-        image("unknown template file", container + ["configVolumeMounts", "0", "subPath"], "x", "spec.deployTemplates[0].spec.containers[0].configVolumeMounts[0].subPath", "Not found"),
+        image(
+            "bad port scope", container + ["ports", "0", "scope"], "World",
+            "spec.deployTemplates[0].spec.containers[0].ports[0].scope", "Unsupported"),
+        image(
+            "port out of range", container + ["ports", "0", "port"], 70000,
+            "spec.deployTemplates[0].spec.containers[0].ports[0].port", "65535"),
+        image(
+            "unknown template file", container + ["configVolumeMounts", "0", "subPath"], "x",
+            "spec.deployTemplates[0].spec.containers[0].configVolumeMounts[0].subPath", "Not found"),
         pod("no containers", ["spec", "containers"], [], "spec.containers", "Required"),
         pod("container without a name", ["spec", "containers", "0", "name"], nil, "spec.containers[0].name", "Required"),
         pod("container without an image", ["spec", "containers", "0", "image"], nil, "spec.containers[0].image", "Required"),
         pod("bad name", ["metadata", "name"], "Bad_Name", "metadata.name", "RFC 1123"),
         pod("no name", ["metadata", "name"], nil, "metadata.name", "generateName is required"),
         pod("bad label", ["metadata", "labels"], ["a": "b c"], "metadata.labels", "valid label"),
-        pod("label is a number", ["metadata", "labels"], ["a": 1], "metadata.labels[a]", "must be of type string, found integer"),
+        pod(
+            "label is a number", ["metadata", "labels"], ["a": 1], "metadata.labels[a]", "must be of type string, found integer"),
         pod("unknown policy", ["spec", "restartPolicy"], "Maybe", "spec.restartPolicy", "Unsupported"),
-        pod("unknown volume", ["spec", "containers", "0", "volumeMounts"], [["name": "v", "mountPath": "/v"]], "spec.containers[0].volumeMounts[0].name", "Not found"),
-        pod("negative grace", ["spec", "terminationGracePeriodSeconds"], -1, "spec.terminationGracePeriodSeconds", "greater than or equal to 0"),
-        pod("negative limit", ["spec", "containers", "0", "resources"], ["limits": ["cpu": "-1"]], "spec.containers[0].resources.limits[cpu]", "greater than or equal to 0"),
+        pod(
+            "unknown volume", ["spec", "containers", "0", "volumeMounts"], [["name": "v", "mountPath": "/v"]],
+            "spec.containers[0].volumeMounts[0].name", "Not found"),
+        pod(
+            "negative grace", ["spec", "terminationGracePeriodSeconds"], -1, "spec.terminationGracePeriodSeconds",
+            "greater than or equal to 0"),
+        pod(
+            "negative limit", ["spec", "containers", "0", "resources"], ["limits": ["cpu": "-1"]],
+            "spec.containers[0].resources.limits[cpu]", "greater than or equal to 0"),
         Case(
             name: "secret that is no base64", path: "/api/v1/namespaces/alice/secrets",
             body: ["metadata": ["name": "s"], "data": ["k": "%"]], field: "data[k]", contains: "base64"),
@@ -168,7 +197,8 @@ struct ValidationTests {
         #expect(policy.status == 422)
         #expect(policy.fields == ["spec"])
         try await lab.must(.patch, "\(Self.pods)/p", ["spec": ["containers": [["name": "c", "image": "new"]]]], type: strategic)
-        try await lab.must(.patch, "\(Self.pods)/p", ["spec": ["tolerations": [["key": "a"]], "activeDeadlineSeconds": 5]], type: strategic)
+        try await lab.must(
+            .patch, "\(Self.pods)/p", ["spec": ["tolerations": [["key": "a"]], "activeDeadlineSeconds": 5]], type: strategic)
         let removed = try await lab.send(.patch, "\(Self.pods)/p", ["spec": ["tolerations": []]], type: strategic)
         #expect(removed.status == 422)
         let node = try await lab.send(.patch, "\(Self.pods)/p", ["spec": ["nodeName": "n"]], type: strategic)
@@ -180,15 +210,19 @@ struct ValidationTests {
         let lab = try await Laboratory()
         try await lab.must(.post, Laboratory.jobs, Laboratory.job)
         let merge = "application/merge-patch+json"
-        let tasks = try await lab.send(.patch, "\(Laboratory.jobs)/job", ["spec": ["tasks": [Laboratory.task("x", dependencies: [])]]], type: merge)
+        let tasks = try await lab.send(
+            .patch, "\(Laboratory.jobs)/job", ["spec": ["tasks": [Laboratory.task("x", dependencies: [])]]], type: merge)
         #expect(tasks.status == 422)
         #expect(tasks.fields == ["spec.tasks"])
         try await lab.must(.patch, "\(Laboratory.jobs)/job", ["spec": ["maxParallelism": 3]], type: merge)
     }
 
-    @Test("a graph's cycle is found wherever it is", arguments: [
-        ([[1], [2], []], nil), ([[1], [2], [0]], 3), ([[], [2], [1]], 2), ([[0]], 1), ([[1, 2], [3], [3], []], nil), ([], nil),
-    ] as [([[Int]], Int?)])
+    @Test(
+        "a graph's cycle is found wherever it is",
+        arguments: [
+            ([[1], [2], []], nil), ([[1], [2], [0]], 3), ([[], [2], [1]], 2), ([[0]], 1), ([[1, 2], [3], [3], []], nil),
+            ([], nil),
+        ] as [([[Int]], Int?)])
     func cycles(_ edges: [[Int]], _ length: Int?) {
         #expect(KusciaJobRules.firstCycle(edges)?.count == length)
     }

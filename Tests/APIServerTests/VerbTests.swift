@@ -195,7 +195,8 @@ struct VerbTests {
         #expect(lab.store.revision == before)
         try await lab.must(.post, pods, Laboratory.pod("p"))
         let revision = lab.store.revision
-        #expect(try await lab.send(.patch, "\(pods)/p?dryRun=All", ["metadata": ["labels": ["a": "b"]]], type: merge).status == 200)
+        #expect(
+            try await lab.send(.patch, "\(pods)/p?dryRun=All", ["metadata": ["labels": ["a": "b"]]], type: merge).status == 200)
         #expect(try await lab.send(.delete, "\(pods)/p?dryRun=All").status == 200)
         #expect(lab.store.revision == revision)
         #expect(try await lab.send(.post, "\(pods)?dryRun=Some", Laboratory.pod("q")).status == 400)

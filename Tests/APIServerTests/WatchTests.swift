@@ -119,7 +119,8 @@ struct WatchTests {
         let resource = GroupVersionResource(resource: "pods")
         let options = ListOptions(resourceVersion: String(lab.store.revision))
         let watch = try await lab.api.watch(resource, namespace: "alice", options: options)
-        _ = try await lab.api.create(resource, namespace: "alice", name: nil, subresource: nil, body: Laboratory.pod("p").serialized())
+        _ = try await lab.api.create(
+            resource, namespace: "alice", name: nil, subresource: nil, body: Laboratory.pod("p").serialized())
         let events = try await watch.next()
         #expect(events?.map(\.kind) == [.added])
         watch.cancel()

@@ -7,14 +7,24 @@ extension ResourceKind {
         resource: .kuscia("appimages"), kind: "AppImage", singular: "appimage", shortNames: ["aimg"], namespaced: false,
         isCustom: true, countsGeneration: true,
         fields: [
-            Field("spec", .object(nil, "", [
-                Field("image", .object(nil, "", [
-                    Field("name", .string, required: true), Field("tag", .string, required: true), Field("id", .string),
-                    Field("sign", .string),
-                ]), required: true),
-                Field("configTemplates", .stringMap, "Files by name; {{.TASK_ID}} and the like are filled in on the node."),
-                Field("deployTemplates", .array(deployTemplate), required: true),
-            ]), required: true)
+            Field(
+                "spec",
+                .object(
+                    nil, "",
+                    [
+                        Field(
+                            "image",
+                            .object(
+                                nil, "",
+                                [
+                                    Field("name", .string, required: true), Field("tag", .string, required: true),
+                                    Field("id", .string),
+                                    Field("sign", .string),
+                                ]), required: true),
+                        Field(
+                            "configTemplates", .stringMap, "Files by name; {{.TASK_ID}} and the like are filled in on the node."),
+                        Field("deployTemplates", .array(deployTemplate), required: true),
+                    ]), required: true)
         ],
         description: "AppImage says how an engine's image is run.",
         columns: [
@@ -23,10 +33,12 @@ extension ResourceKind {
         ],
         validate: validateAppImage)
 
-    private static let deployTemplate = Schema.object(nil, "", [
-        Field("name", .string, required: true), Field("role", .string), Field("replicas", .count),
-        Field("networkPolicy", .any), Field("spec", KusciaSchemas.templateSpec, required: true),
-    ])
+    private static let deployTemplate = Schema.object(
+        nil, "",
+        [
+            Field("name", .string, required: true), Field("role", .string), Field("replicas", .count),
+            Field("networkPolicy", .any), Field("spec", KusciaSchemas.templateSpec, required: true),
+        ])
 
     @Sendable private static func validateAppImage(_ image: JSONValue) -> [FieldError] {
         let templates = image["spec"]?["deployTemplates"]?.arrayValue ?? []
@@ -63,7 +75,8 @@ extension ResourceKind {
                     errors.append(.duplicate("\(place).ports[\(number)].name", .string(name)))
                 }
                 if let value = port["port"]?.intValue, value > 65535 {
-                    errors.append(.invalid("\(place).ports[\(number)].port", .int(value), "must be between 0 and 65535, inclusive"))
+                    errors.append(
+                        .invalid("\(place).ports[\(number)].port", .int(value), "must be between 0 and 65535, inclusive"))
                 }
             }
             for (number, mount) in (container["configVolumeMounts"]?.arrayValue ?? []).enumerated() {
@@ -81,23 +94,46 @@ extension ResourceKind {
         resource: .kuscia("domains"), kind: "Domain", singular: "domain", namespaced: false, isCustom: true, hasStatus: true,
         countsGeneration: true, nameRule: .label,
         fields: [
-            Field("spec", .object(nil, "", [
-                Field("role", .enumeration(["", "partner"])), Field("master", .string), Field("masterDomain", .string),
-                Field("interConnProtocols", .array(.enumeration(["kuscia", "bfia"]))), Field("cert", .string),
-                Field("authCenter", .object(nil, "", [
-                    Field("authenticationType", .enumeration(["Token", "MTLS", "None"])), Field("tokenGenMethod", .string),
-                ])),
-                Field("resourceQuota", .object(nil, "", [Field("podMaxCount", .count)])),
-            ])),
-            Field("status", .object(nil, "", [
-                Field("nodeStatuses", .array(.object(nil, "", [
-                    Field("name", .string), Field("version", .string), Field("status", .string),
-                    Field("lastHeartbeatTime", .dateTime), Field("lastTransitionTime", .dateTime),
-                ]))),
-                Field("deployTokenStatuses", .array(.object(nil, "", [
-                    Field("token", .string), Field("state", .string), Field("lastTransitionTime", .dateTime),
-                ]))),
-            ])),
+            Field(
+                "spec",
+                .object(
+                    nil, "",
+                    [
+                        Field("role", .enumeration(["", "partner"])), Field("master", .string), Field("masterDomain", .string),
+                        Field("interConnProtocols", .array(.enumeration(["kuscia", "bfia"]))), Field("cert", .string),
+                        Field(
+                            "authCenter",
+                            .object(
+                                nil, "",
+                                [
+                                    Field("authenticationType", .enumeration(["Token", "MTLS", "None"])),
+                                    Field("tokenGenMethod", .string),
+                                ])),
+                        Field("resourceQuota", .object(nil, "", [Field("podMaxCount", .count)])),
+                    ])),
+            Field(
+                "status",
+                .object(
+                    nil, "",
+                    [
+                        Field(
+                            "nodeStatuses",
+                            .array(
+                                .object(
+                                    nil, "",
+                                    [
+                                        Field("name", .string), Field("version", .string), Field("status", .string),
+                                        Field("lastHeartbeatTime", .dateTime), Field("lastTransitionTime", .dateTime),
+                                    ]))),
+                        Field(
+                            "deployTokenStatuses",
+                            .array(
+                                .object(
+                                    nil, "",
+                                    [
+                                        Field("token", .string), Field("state", .string), Field("lastTransitionTime", .dateTime),
+                                    ]))),
+                    ])),
         ],
         description: "Domain is an organisation that takes part.",
         columns: [

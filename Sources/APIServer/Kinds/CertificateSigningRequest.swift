@@ -8,15 +8,24 @@ extension ResourceKind {
         kind: "CertificateSigningRequest", singular: "certificatesigningrequest", shortNames: ["csr"], namespaced: false,
         hasStatus: true, selectableFields: ["spec.signerName"],
         fields: [
-            Field("spec", .object("io.k8s.api.certificates.v1.CertificateSigningRequestSpec", "", [
-                Field("request", .bytes, required: true, "A PEM certificate request, in base64."),
-                Field("signerName", .string, required: true), Field("expirationSeconds", .integer(minimum: 600, maximum: nil)),
-                Field("usages", .array(.string)), Field("username", .string), Field("uid", .string),
-                Field("groups", .array(.string)), Field("extra", .any),
-            ]), required: true),
-            Field("status", .object("io.k8s.api.certificates.v1.CertificateSigningRequestStatus", "", [
-                Field("conditions", CommonSchemas.conditions), Field("certificate", .bytes),
-            ])),
+            Field(
+                "spec",
+                .object(
+                    "io.k8s.api.certificates.v1.CertificateSigningRequestSpec", "",
+                    [
+                        Field("request", .bytes, required: true, "A PEM certificate request, in base64."),
+                        Field("signerName", .string, required: true),
+                        Field("expirationSeconds", .integer(minimum: 600, maximum: nil)),
+                        Field("usages", .array(.string)), Field("username", .string), Field("uid", .string),
+                        Field("groups", .array(.string)), Field("extra", .any),
+                    ]), required: true),
+            Field(
+                "status",
+                .object(
+                    "io.k8s.api.certificates.v1.CertificateSigningRequestStatus", "",
+                    [
+                        Field("conditions", CommonSchemas.conditions), Field("certificate", .bytes),
+                    ])),
         ],
         description: "CertificateSigningRequest asks for a client certificate.",
         columns: [

@@ -54,19 +54,24 @@ extension ResourceKind {
         for member in members {
             for (key, value) in object[member]?.objectValue ?? [:] {
                 size += key.utf8.count + (value.stringValue?.utf8.count ?? 0)
-                let isFit = key.utf8.count <= 253 && !key.isEmpty && key != "." && key != ".."
+                let isFit =
+                    key.utf8.count <= 253 && !key.isEmpty && key != "." && key != ".."
                     && key.utf8.allSatisfy { byte in
                         (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
                             || byte == 0x2D || byte == 0x2E || byte == 0x5F
                     }
                 if !isFit {
                     errors.append(
-                        .invalid("\(member)[\(key)]", .string(key), "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"))
+                        .invalid(
+                            "\(member)[\(key)]", .string(key),
+                            "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"))
                 }
             }
         }
         if size > maximumDataBytes {
-            errors.append(FieldError(field: members[0], reason: .tooLong, message: "Too long: may not be more than \(maximumDataBytes) bytes"))
+            errors.append(
+                FieldError(
+                    field: members[0], reason: .tooLong, message: "Too long: may not be more than \(maximumDataBytes) bytes"))
         }
         return errors
     }

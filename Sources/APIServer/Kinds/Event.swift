@@ -12,9 +12,14 @@ extension ResourceKind {
         ],
         fields: [
             Field("involvedObject", CommonSchemas.objectReference, required: true), Field("reason", .string),
-            Field("message", .string), Field("source", .object("io.k8s.api.core.v1.EventSource", "", [
-                Field("component", .string), Field("host", .string),
-            ])),
+            Field("message", .string),
+            Field(
+                "source",
+                .object(
+                    "io.k8s.api.core.v1.EventSource", "",
+                    [
+                        Field("component", .string), Field("host", .string),
+                    ])),
             Field("firstTimestamp", .dateTime), Field("lastTimestamp", .dateTime), Field("count", .integer),
             Field("type", .string), Field("eventTime", .dateTime), Field("series", .any), Field("action", .string),
             Field("related", CommonSchemas.objectReference), Field("reportingComponent", .string),
@@ -22,7 +27,8 @@ extension ResourceKind {
         ],
         description: "Event is a report of something that happened.",
         columns: [
-            lastSeen, .text("Type", ["type"]), .text("Reason", ["reason"]), .computed("Object") { tape in
+            lastSeen, .text("Type", ["type"]), .text("Reason", ["reason"]),
+            .computed("Object") { tape in
                 let kind = tape.text(at: ["involvedObject", "kind"]) ?? ""
                 return "\(kind.lowercased())/\(tape.text(at: ["involvedObject", "name"]) ?? "")"
             },
@@ -50,12 +56,16 @@ extension ResourceKind {
     static let lease = ResourceKind(
         resource: GroupVersionResource(group: "coordination.k8s.io", resource: "leases"), kind: "Lease", singular: "lease",
         fields: [
-            Field("spec", .object("io.k8s.api.coordination.v1.LeaseSpec", "", [
-                Field("holderIdentity", .string),
-                Field("leaseDurationSeconds", .integer(minimum: 1, maximum: Int64(Int32.max))),
-                Field("acquireTime", .dateTime), Field("renewTime", .dateTime), Field("leaseTransitions", .count),
-                Field("strategy", .string), Field("preferredHolder", .string),
-            ]))
+            Field(
+                "spec",
+                .object(
+                    "io.k8s.api.coordination.v1.LeaseSpec", "",
+                    [
+                        Field("holderIdentity", .string),
+                        Field("leaseDurationSeconds", .integer(minimum: 1, maximum: Int64(Int32.max))),
+                        Field("acquireTime", .dateTime), Field("renewTime", .dateTime), Field("leaseTransitions", .count),
+                        Field("strategy", .string), Field("preferredHolder", .string),
+                    ]))
         ],
         description: "Lease defines a lease concept.",
         columns: [.name, .text("Holder", ["spec", "holderIdentity"]), .age])

@@ -22,28 +22,40 @@ extension ResourceKind {
             return errors
         })
 
-    private static let nodeSpec = Schema.object("io.k8s.api.core.v1.NodeSpec", "", [
-        Field("podCIDR", .string), Field("podCIDRs", .array(.string, mergeKey: "")), Field("providerID", .string),
-        Field("unschedulable", .boolean), Field("externalID", .string), Field("configSource", .any),
-        Field("taints", .array(
-            .object("io.k8s.api.core.v1.Taint", "", [
-                Field("key", .string, required: true), Field("value", .string),
-                Field("effect", .enumeration(["NoSchedule", "PreferNoSchedule", "NoExecute"]), required: true),
-                Field("timeAdded", .dateTime),
-            ]), mergeKey: "key")),
-    ])
+    private static let nodeSpec = Schema.object(
+        "io.k8s.api.core.v1.NodeSpec", "",
+        [
+            Field("podCIDR", .string), Field("podCIDRs", .array(.string, mergeKey: "")), Field("providerID", .string),
+            Field("unschedulable", .boolean), Field("externalID", .string), Field("configSource", .any),
+            Field(
+                "taints",
+                .array(
+                    .object(
+                        "io.k8s.api.core.v1.Taint", "",
+                        [
+                            Field("key", .string, required: true), Field("value", .string),
+                            Field("effect", .enumeration(["NoSchedule", "PreferNoSchedule", "NoExecute"]), required: true),
+                            Field("timeAdded", .dateTime),
+                        ]), mergeKey: "key")),
+        ])
 
-    private static let nodeStatus = Schema.object("io.k8s.api.core.v1.NodeStatus", "", [
-        Field("capacity", .quantityMap), Field("allocatable", .quantityMap), Field("phase", .string),
-        Field("conditions", CommonSchemas.conditions),
-        Field("addresses", .array(
-            .object("io.k8s.api.core.v1.NodeAddress", "", [
-                Field("type", .string, required: true), Field("address", .string, required: true),
-            ]), mergeKey: "type")),
-        Field("daemonEndpoints", .any), Field("nodeInfo", .any), Field("images", .array(.any)),
-        Field("volumesInUse", .array(.string)), Field("volumesAttached", .array(.any)), Field("config", .any),
-        Field("runtimeHandlers", .array(.any)), Field("features", .any),
-    ])
+    private static let nodeStatus = Schema.object(
+        "io.k8s.api.core.v1.NodeStatus", "",
+        [
+            Field("capacity", .quantityMap), Field("allocatable", .quantityMap), Field("phase", .string),
+            Field("conditions", CommonSchemas.conditions),
+            Field(
+                "addresses",
+                .array(
+                    .object(
+                        "io.k8s.api.core.v1.NodeAddress", "",
+                        [
+                            Field("type", .string, required: true), Field("address", .string, required: true),
+                        ]), mergeKey: "type")),
+            Field("daemonEndpoints", .any), Field("nodeInfo", .any), Field("images", .array(.any)),
+            Field("volumesInUse", .array(.string)), Field("volumesAttached", .array(.any)), Field("config", .any),
+            Field("runtimeHandlers", .array(.any)), Field("features", .any),
+        ])
 
     static let namespace = ResourceKind(
         resource: GroupVersionResource(resource: "namespaces"), kind: "Namespace", singular: "namespace", shortNames: ["ns"],
@@ -51,9 +63,13 @@ extension ResourceKind {
         selectableFields: ["status.phase"],
         fields: [
             Field("spec", .object("io.k8s.api.core.v1.NamespaceSpec", "", [Field("finalizers", .array(.string))])),
-            Field("status", .object("io.k8s.api.core.v1.NamespaceStatus", "", [
-                Field("phase", .string), Field("conditions", CommonSchemas.conditions),
-            ])),
+            Field(
+                "status",
+                .object(
+                    "io.k8s.api.core.v1.NamespaceStatus", "",
+                    [
+                        Field("phase", .string), Field("conditions", CommonSchemas.conditions),
+                    ])),
         ],
         description: "Namespace is a scope for names.",
         columns: [.name, .text("Status", ["status", "phase"], missing: "Active"), .age],

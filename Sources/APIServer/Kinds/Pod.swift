@@ -52,11 +52,12 @@ enum PodRules {
             }
         }
         if let ports = container["ports"]?.arrayValue {
-            container["ports"] = .array(ports.map { port in
-                var port = port
-                port.setDefault("protocol", "TCP")
-                return port
-            })
+            container["ports"] = .array(
+                ports.map { port in
+                    var port = port
+                    port.setDefault("protocol", "TCP")
+                    return port
+                })
         }
         return container
     }
@@ -138,11 +139,12 @@ enum PodRules {
         }
         for list in ["containers", "initContainers"] {
             guard let old = before[list]?.arrayValue, let new = after[list]?.arrayValue, old.count == new.count else { continue }
-            after[list] = .array(zip(old, new).map { old, new in
-                var same = new
-                same["image"] = old["image"]
-                return same
-            })
+            after[list] = .array(
+                zip(old, new).map { old, new in
+                    var same = new
+                    same["image"] = old["image"]
+                    return same
+                })
         }
         if after != before {
             let changed = Set((before.objectValue?.keys ?? []) + (after.objectValue?.keys ?? []))

@@ -16,7 +16,8 @@ enum JSONPatch {
             throw PatchError(message: "a JSON patch must be an array of operations", isInvalid: true)
         }
         if operations.count > maximumOperations {
-            throw PatchError(message: "the patch has \(operations.count) operations; at most \(maximumOperations)", isInvalid: true)
+            throw PatchError(
+                message: "the patch has \(operations.count) operations; at most \(maximumOperations)", isInvalid: true)
         }
         var result = document
         for (index, operation) in operations.enumerated() {
