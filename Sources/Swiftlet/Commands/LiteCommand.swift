@@ -1,0 +1,113 @@
+// `swiftlet lite`: one organisation's node. Gets its certificate, then runs the agent over the sandbox runtime.
+import Agent
+import ArgumentParser
+import Glibc
+import KubernetesClient
+import KubernetesClientHTTP
+import Logging
+import ServiceLifecycle
+
+struct LiteCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lite", abstract: "Run a Lite: it registers this machine as a node and runs its domain's tasks.",
+        discussion: """
+            SIGTERM stops it in order; its tasks go on and are found again at the next start. It may be killed at any moment. \
+            Needs root: tasks get cgroups, namespaces and mounts of their own.
+            """)
+
+    @Option(name: [.short, .long], help: "Its configuration (`swiftlet init --mode lite`).") var config = "kuscia.yaml"
+    @Flag(help: "End the tasks too when stopping.") var stopTasksOnExit = false
+    @Option(help: .hidden) var stopWithParent: String?
+
+    /// Tasks have 30 s to end by themselves (their grace period), then are killed.
+    static let shutdownLimit = Duration.seconds(55)
+
+    func run() async throws {
+        let (configuration, warnings) = try KusciaConfiguration.load(path: config)
+        guard configuration.mode == .lite else {
+            throw CommandFailure("\(config): mode: expected lite, found \(configuration.mode.rawValue)", hint: "`swiftlet master` runs a master")
+        }
+        guard geteuid() == 0 else { throw CommandFailure("a Lite needs root", hint: "run it with sudo, or as a system service") }
+        ProcessLog.bootstrap(configuration.logLevel)
+        let logger = Logger(label: "lite")
+        for warning in warnings { logger.warning("\(warning)") }
+        let settings = try LiteSettings(configuration, configurationPath: config)
+        try settings.makeDirectories()
+        let lite = LiteProcess(settings: settings, stopTasks: stopTasksOnExit, logger: logger)
+        try await lite.run(parent: stopWithParent.flatMap(ProcessIdentity.init(text:)))
+    }
+}
+
+/// The Lite's parts, joined.
+struct LiteProcess {
+    let settings: LiteSettings
+    let stopTasks: Bool
+    let logger: Logger
+
+    func run(parent: ProcessIdentity?) async throws {
+        let node = try NodeRuntime(settings, logger: Logger(label: "runp"))
+        let identity = try await identity()
+        let api = try MasterConnection(settings).api(identity)
+        let directory = settings.stateDirectory
+        let dependencies = AgentDependencies(
+            api: api, runtime: node.runtime, tunnel: api,
+            images: { [images = node.images] in images.images().map(\.name) },
+            isImagePresent: { [images = node.images] in images.resolve($0) != nil },
+            facts: MachineFacts.read(), measure: { MachineLoad.measure(directory: directory) })
+        for defect in node.images.defects() { logger.warning("image is not usable", metadata: ["defect": "\(defect)"]) }
+        let agent = AgentService(
+            config: settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave), dependencies: dependencies,
+            logger: Logger(label: "agent"))
+        logger.notice("lite starts", metadata: ["node": "\(settings.nodeName)", "master": "\(settings.masterURL)", "version": "\(SwiftletVersion.text)"])
+        try await ServiceRun.run([AgentRun(agent: agent)], parent: parent, limit: LiteCommand.shutdownLimit, logger: logger)
+        await api.shutdown()
+        if stopTasks { try node.removeCgroup() }
+        logger.notice("lite ends")
+    }
+
+    /// From disk; else with the deploy token; renewed in time with itself.
+    private func identity() async throws -> LiteIdentity {
+        let connection = try MasterConnection(settings)
+        guard let known = try LiteIdentity.load(stateDirectory: settings.stateDirectory) else {
+            guard let token = settings.deployToken else {
+                throw CommandFailure(
+                    "this node has no certificate yet, and liteDeployToken is not set",
+                    hint: "`swiftlet token \(settings.domain)` on the master prints one")
+            }
+            return try await request(connection.api(token: token))
+        }
+        guard try known.isRenewalDue else { return known }
+        do {
+            return try await request(connection.api(known))
+        } catch {
+            logger.warning("certificate not renewed; the old one still holds", metadata: ["error": "\(error)"])
+            return known
+        }
+    }
+
+    private func request(_ api: HTTPKubernetesAPI) async throws -> LiteIdentity {
+        do {
+            let identity = try await LiteIdentity.request(
+                stateDirectory: settings.stateDirectory, node: settings.nodeName, domain: settings.domain, api: api)
+            await api.shutdown()
+            logger.notice("certificate received", metadata: ["node": "\(settings.nodeName)"])
+            return identity
+        } catch {
+            await api.shutdown()
+            throw CommandFailure(error, while: "ask for this node's certificate", server: settings.masterURL)
+        }
+    }
+}
+
+/// The agent as a service: its own way to stop, which says good-bye to the master.
+private struct AgentRun: Service {
+    let agent: AgentService
+
+    func run() async throws {
+        try await withGracefulShutdownHandler {
+            try await agent.run()
+        } onGracefulShutdown: {
+            agent.shutDown()
+        }
+    }
+}
