@@ -38,8 +38,11 @@ extension APIHandler {
             let expected = draft.object["metadata"]?["resourceVersion"]?.stringValue ?? ""
             try checkPreconditions(draft.object, current, call)
             try await finish(&draft, old: old, call)
+            let bytes = draft.object.serialized()
+            // Many small patches must not grow an object beyond what one write may bring.
+            if bytes.count > Self.maximumBodyBytes { throw .tooLarge(limit: Self.maximumBodyBytes) }
             do throws(StoreError) {
-                let object = try await commit(draft.object, old: old, current, call)
+                let object = try await commit(draft.object, bytes, old: old, current, call)
                 return APIDocument(status: 200, headers: draft.headers, body: writer.object(object))
             } catch {
                 // A patch that repeats the stored revision asked for nothing; an update that names one wanted just that.
@@ -81,10 +84,9 @@ extension APIHandler {
     }
 
     private func commit(
-        _ object: JSONValue, old: JSONValue, _ current: StoredObject, _ call: APICall
+        _ object: JSONValue, _ bytes: [UInt8], old: JSONValue, _ current: StoredObject, _ call: APICall
     ) async throws(StoreError) -> StoredObject {
         if object == old { return current }
-        let bytes = object.serialized()
         let index = call.kind.index(object)
         if call.isDryRun { return StoredObject(key: current.key, revision: current.revision, bytes: bytes, index: index) }
         // The last finalizer of a deleted object takes the object with it.

@@ -92,6 +92,12 @@ struct PatchTests {
         #expect(try JSONPatch.apply(patch, to: document) == JSONValue(parsing: result))
     }
 
+    @Test("copies cannot double a document without end")
+    func copies() {
+        let double = (0..<40).map { index -> JSONValue in ["op": "copy", "from": "", "path": .string("/k\(index)")] }
+        #expect(throws: PatchError.self) { try JSONPatch.apply(.array(double), to: ["x": "x"]) }
+    }
+
     /// On a pod's schema.
     static let strategicCases: [Case] = [
         Case(

@@ -10,6 +10,8 @@ struct PatchError: Error, Hashable, Sendable {
 enum JSONPatch {
     /// More operations are refused: each may copy the document.
     static let maximumOperations = 10_000
+    /// Bytes that all `copy` operations together may add: a few of them can double a document again and again.
+    static let maximumCopiedBytes = 3 << 20
 
     static func apply(_ patch: JSONValue, to document: JSONValue) throws(PatchError) -> JSONValue {
         guard let operations = patch.arrayValue else {
@@ -20,9 +22,10 @@ enum JSONPatch {
                 message: "the patch has \(operations.count) operations; at most \(maximumOperations)", isInvalid: true)
         }
         var result = document
+        var copied = 0
         for (index, operation) in operations.enumerated() {
             do {
-                try apply(operation: operation, to: &result)
+                try apply(operation: operation, to: &result, &copied)
             } catch {
                 throw PatchError(message: "operation \(index): \(error.message)", isInvalid: error.isInvalid)
             }
@@ -30,7 +33,9 @@ enum JSONPatch {
         return result
     }
 
-    private static func apply(operation: JSONValue, to document: inout JSONValue) throws(PatchError) {
+    private static func apply(
+        operation: JSONValue, to document: inout JSONValue, _ copied: inout Int
+    ) throws(PatchError) {
         guard let name = operation["op"]?.stringValue else { throw PatchError(message: "op is missing", isInvalid: true) }
         let path = try pointer(operation, "path")
         switch name {
@@ -54,7 +59,12 @@ enum JSONPatch {
             let value = try remove(from[...], from: &document)
             try add(value, at: path[...], to: &document)
         case "copy":
-            try add(try get(try pointer(operation, "from"), document), at: path[...], to: &document)
+            let value = try get(try pointer(operation, "from"), document)
+            copied += value.serialized().count
+            if copied > maximumCopiedBytes {
+                throw PatchError(message: "more than \(maximumCopiedBytes) bytes are copied", isInvalid: true)
+            }
+            try add(value, at: path[...], to: &document)
         case "test":
             let expected = try value(of: operation)
             guard try get(path, document) == expected else {
