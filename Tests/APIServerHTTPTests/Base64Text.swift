@@ -1,0 +1,4 @@
+import FoundationEssentials
+
+func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }
+func fromBase64(_ text: String) -> String { String(decoding: Data(base64Encoded: text) ?? Data(), as: UTF8.self) }
