@@ -48,12 +48,12 @@ extension SchedulerState {
             return "(requested \(text(requested)), largest free \(text(max(free(best), 0))) on \(nodes.names[best]))"
         }
         count(
-            slots.filter { nodes.freeCPU[$0] < request.milliCPU },
-            "Insufficient cpu \(largest({ nodes.freeCPU[$0] }, AmountText.cpu, requested: request.milliCPU))")
+            slots.filter { nodes.rows[$0].freeCPU < request.milliCPU },
+            "Insufficient cpu \(largest({ nodes.rows[$0].freeCPU }, AmountText.cpu, requested: request.milliCPU))")
         count(
-            slots.filter { nodes.freeMemory[$0] < request.memory },
-            "Insufficient memory \(largest({ nodes.freeMemory[$0] }, AmountText.memory, requested: request.memory))")
-        count(slots.filter { nodes.freePods[$0] < 1 }, "Too many pods")
+            slots.filter { nodes.rows[$0].freeMemory < request.memory },
+            "Insufficient memory \(largest({ nodes.rows[$0].freeMemory }, AmountText.memory, requested: request.memory))")
+        count(slots.filter { nodes.rows[$0].freePods < 1 }, "Too many pods")
         for (name, amount) in request.extended {
             count(
                 slots.filter { nodes.freeExtended(name, at: $0) < amount },
@@ -68,7 +68,7 @@ extension SchedulerState {
     }
 
     private func fits(_ request: ResourceAmounts, _ slot: Int) -> Bool {
-        nodes.freeCPU[slot] >= request.milliCPU && nodes.freeMemory[slot] >= request.memory && nodes.freePods[slot] >= 1
+        nodes.rows[slot].freeCPU >= request.milliCPU && nodes.rows[slot].freeMemory >= request.memory && nodes.rows[slot].freePods >= 1
             && request.extended.allSatisfy { $0.value <= nodes.freeExtended($0.key, at: slot) }
     }
 }

@@ -99,7 +99,7 @@ extension SchedulerState {
                 continue
             }
             let candidates = candidates(ofClass: entry.constraintClass)
-            if let slot = nodes.best(among: candidates, for: entry.pod.request, avoiding: avoided) {
+            if let slot = nodes.best(among: candidates, for: entry.pod.request, avoiding: avoided, start: &scanStart) {
                 nodes.take(entry.pod.request, at: slot)
                 placed.append((entry.pod, slot))
             } else {
@@ -210,7 +210,9 @@ extension SchedulerState {
         var empty = nodes.emptied()
         for key in unit.pods {
             guard let entry = pending[key] else { continue }
-            guard let slot = empty.best(among: candidates(ofClass: entry.constraintClass), for: entry.pod.request) else { return false }
+            let candidates = candidates(ofClass: entry.constraintClass)
+            var start = 0
+            guard let slot = empty.best(among: candidates, for: entry.pod.request, start: &start) else { return false }
             empty.take(entry.pod.request, at: slot)
         }
         return true

@@ -56,6 +56,8 @@ public struct SchedulerState: Sendable {
     }
 
     var nodes = NodeTable()
+    /// Where the next scan of a large cluster begins.
+    var scanStart = 0
     var bound: [PodKey: BoundPod] = [:]
     var pending: [PodKey: PendingPod] = [:]
     var groupsPlaced: [String: Int] = [:]

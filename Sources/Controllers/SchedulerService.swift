@@ -1,0 +1,200 @@
+// The scheduler's shell: tells the pure core what changed, binds what it decided (a gang in one commit) and reports pods
+// that have no place, on the pod and as an event.
+import JSON
+import KubernetesClient
+import KubernetesModel
+import KusciaModel
+import Logging
+import Scheduling
+import Synchronization
+
+public final class SchedulerService: Sendable {
+    /// Bindings under way at once; the store commits them in groups.
+    static let concurrentBindings = 32
+    /// The text of a waiting pod changes with every neighbour that comes and goes; it is written no more often than this.
+    static let reportInterval = Duration.seconds(5)
+
+    /// Names of what changed since the last pass: bounded by the number of objects. The pass reads the newest state.
+    private struct Changes {
+        var pods: Set<PodKey> = []
+        var nodes: Set<String> = []
+        var domains = false
+    }
+
+    private let api: any KubernetesAPI
+    private let binder: any GangBinding
+    private let informers: SharedInformers
+    private let recorder: EventRecorder
+    private let now: @Sendable () -> Timestamp
+    private let reportDelay: Duration
+    private let logger: Logger
+    private let queue = WorkQueue<Int>()
+    private let changes = Mutex(Changes())
+    private let clock = ContinuousClock()
+    private let start: ContinuousClock.Instant
+
+    /// A pod is reported as unschedulable when it has waited for `reportDelay`: the parties' pods of a task are made one
+    /// after the other, and the first of them is no failure.
+    public init(
+        api: any KubernetesAPI, binder: any GangBinding, informers: SharedInformers, recorder: EventRecorder,
+        reportDelay: Duration = .milliseconds(500), now: @escaping @Sendable () -> Timestamp, logger: Logger
+    ) {
+        self.api = api
+        self.binder = binder
+        self.informers = informers
+        self.recorder = recorder
+        self.reportDelay = reportDelay
+        self.now = now
+        self.logger = logger
+        start = clock.now
+    }
+
+    /// Runs until cancelled. A service runs once: its queue is closed afterwards.
+    public func run() async throws {
+        // Nothing is placed before everything that takes room is known.
+        await informers.waitUntilSynced()
+        informers.pods.onEvent { event in
+            let pod = event.object.metadata
+            self.note { $0.pods.insert(PodKey(namespace: pod.namespace ?? "", name: pod.name)) }
+        }
+        informers.nodes.onEvent { event in self.note { $0.nodes.insert(event.object.metadata.name) } }
+        informers.domains.onEvent { _ in self.note { $0.domains = true } }
+        let pass = SchedulingPass()
+        await queue.run(workers: 1) { _, error in
+            self.logger.debug("scheduling pass incomplete; trying again", metadata: ["error": "\(error)"])
+        } work: { _ in
+            try await self.run(pass)
+        }
+    }
+
+    private func note(_ change: (inout Changes) -> Void) {
+        changes.withLock { change(&$0) }
+        queue.add(0)
+    }
+
+    // MARK: One pass
+
+    private func run(_ pass: SchedulingPass) async throws {
+        takeIn(pass)
+        let decisions = pass.state.withLock { $0.schedule(now: milliseconds) }
+        var groups: [[PodPlacement]] = []
+        for decision in decisions {
+            switch decision {
+            case .bind(let placements): groups.append(placements)
+            case .unschedulable(let pod, let uid, let message): pass.want(message, for: pod, uid: uid, at: clock.now)
+            }
+        }
+        let failure = await bind(groups, pass)
+        try await report(pass)
+        if let failure { throw failure }
+        if let next = pass.state.withLock({ $0.nextPass(now: milliseconds) }) {
+            queue.add(0, after: .milliseconds(max(next - milliseconds, 0)))
+        }
+    }
+
+    private var milliseconds: Int64 {
+        let passed = (clock.now - start).components
+        return passed.seconds * 1000 + passed.attoseconds / 1_000_000_000_000_000
+    }
+
+    private func takeIn(_ pass: SchedulingPass) {
+        let changes = changes.withLock { changes in
+            defer { changes = Changes() }
+            return changes
+        }
+        let domains = changes.domains ? Set(informers.domains.objects.map(\.metadata.name)) : nil
+        let nodes = changes.nodes.map { ($0, informers.nodes.get(name: $0)) }
+        let pods = changes.pods.map { ($0, informers.pods.get(namespace: $0.namespace, name: $0.name)) }
+        pass.state.withLock { state in
+            if let domains { state.setDomains(domains) }
+            for (name, node) in nodes {
+                if let node { state.setNode(NodeDescription(node)) } else { state.removeNode(named: name) }
+            }
+            for (key, pod) in pods {
+                if let pod, Self.concerns(pod) { state.setPod(PodDescription(pod)) } else { state.removePod(key) }
+            }
+        }
+        for (key, pod) in pods where pod?.spec.nodeName?.isEmpty == false || pod == nil { pass.forget(key) }
+    }
+
+    /// Pods that take room, and pods that wait for us.
+    private static func concerns(_ pod: Pod) -> Bool {
+        if pod.status.phase?.isFinished == true { return false }
+        if pod.spec.nodeName?.isEmpty == false { return true }
+        return pod.metadata.deletionTimestamp == nil && Kuscia.schedulerNames.contains(pod.spec.schedulerName ?? "")
+    }
+
+    // MARK: Binding
+
+    /// Binds each group in one commit, several groups at once. Returns the last failure, if any.
+    private func bind(_ groups: [[PodPlacement]], _ pass: SchedulingPass) async -> (any Error)? {
+        await withTaskGroup(of: (any Error)?.self) { tasks in
+            var failure: (any Error)?
+            var waiting = groups.makeIterator()
+            for _ in 0..<Self.concurrentBindings {
+                guard let group = waiting.next() else { break }
+                tasks.addTask { await self.bind(group, pass) }
+            }
+            while let result = await tasks.next() {
+                failure = result ?? failure
+                if let group = waiting.next() { tasks.addTask { await self.bind(group, pass) } }
+            }
+            return failure
+        }
+    }
+
+    private func bind(_ group: [PodPlacement], _ pass: SchedulingPass) async -> (any Error)? {
+        let bindings = group.map { PodBinding(namespace: $0.pod.namespace, name: $0.pod.name, uid: $0.uid, node: $0.node) }
+        do {
+            try await binder.bindTogether(bindings)
+        } catch {
+            logger.debug("binding refused", metadata: ["pods": "\(group.map(\.pod))", "error": "\(error)"])
+            pass.state.withLock { $0.bindingFailed(group) }
+            // What was refused may be gone or another by now: look again before the next try.
+            changes.withLock { $0.pods.formUnion(group.map(\.pod)) }
+            return error
+        }
+        for placement in group {
+            pass.forget(placement.pod)
+            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { continue }
+            recorder.record(pod, .normal, reason: "Scheduled", message: "Successfully assigned \(placement.pod) to \(placement.node)")
+        }
+        return nil
+    }
+
+    // MARK: Reports
+
+    private func report(_ pass: SchedulingPass) async throws {
+        let (due, next) = pass.dueReports(at: clock.now, delay: reportDelay, interval: Self.reportInterval)
+        for report in due {
+            guard let pod = informers.pods.get(namespace: report.pod.namespace, name: report.pod.name), pod.metadata.uid == report.uid,
+                pod.spec.nodeName?.isEmpty != false
+            else { continue }
+            do {
+                try await write(report.message, on: pod)
+            } catch let error as KubernetesAPIError where error.isConflict || error.isNotFound {
+                continue  // The pod moved on; its next event brings us back here.
+            }
+            pass.reported(report, at: clock.now)
+            recorder.record(pod, .warning, reason: "FailedScheduling", message: report.message)
+        }
+        if let next { queue.add(0, after: next - clock.now) }
+    }
+
+    private func write(_ message: String, on pod: Pod) async throws {
+        var conditions = pod.status.conditions
+        let old = conditions.first { $0.type == "PodScheduled" }
+        if old?.status == .false, old?.message == message { return }
+        conditions.removeAll { $0.type == "PodScheduled" }
+        conditions.append(
+            PodCondition(
+                type: "PodScheduled", status: .false, reason: "Unschedulable", message: message,
+                lastTransitionTime: old?.status == .false ? old?.lastTransitionTime : now()))
+        try await api.patchStatus(
+            Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
+            merge: [
+                "metadata": ["uid": .string(pod.metadata.uid ?? ""), "resourceVersion": .string(pod.metadata.resourceVersion ?? "")],
+                "status": ["conditions": try JSON.encodeToValue(conditions)],
+            ])
+    }
+}

@@ -1,0 +1,74 @@
+// Objects that the controllers' tests put into the server, and waiting for conditions.
+import KubernetesClientTesting
+import KubernetesModel
+import KusciaModel
+import Synchronization
+import Testing
+
+enum Fixture {
+    /// A clock that moves on by a second with each look: times differ and are in order, whatever the machine does.
+    static func clock() -> @Sendable () -> MicroTimestamp {
+        let ticks = Counter()
+        return { MicroTimestamp(unixMicroseconds: 1_767_225_600_000_000 + Int64(ticks.next()) * 1_000_000) }
+    }
+
+    private final class Counter: Sendable {
+        private let count = Atomic(0)
+        func next() -> Int { count.add(1, ordering: .relaxed).newValue }
+    }
+
+    /// "<domain>-1": a Ready node of the domain with the agents' taint.
+    static func node(_ domain: String, cpu: String = "4", memory: String = "8Gi") throws -> Node {
+        Node(
+            metadata: ObjectMeta(
+                name: "\(domain)-1", labels: [KusciaLabel.nodeDomain: domain, KusciaLabel.nodeNamespace: domain]),
+            spec: NodeSpec(taints: [Taint(key: Kuscia.agentTaintKey, value: Kuscia.agentTaintValue, effect: .noSchedule)]),
+            status: NodeStatus(
+                allocatable: ["cpu": try Quantity(cpu), "memory": try Quantity(memory), "pods": 110],
+                conditions: [NodeCondition(type: "Ready", status: .true)],
+                addresses: [NodeAddress(type: "InternalIP", address: domain == "alice" ? "127.0.0.2" : "127.0.0.3")]))
+    }
+
+    static func pod(_ namespace: String, _ name: String, cpu: String) -> Pod {
+        Pod(
+            metadata: ObjectMeta(name: name, namespace: namespace),
+            spec: PodSpec(
+                containers: [
+                    Container(name: "c", resources: ResourceRequirements(requests: ["cpu": (try? Quantity(cpu)) ?? .zero]))
+                ],
+                nodeSelector: [KusciaLabel.nodeNamespace: namespace],
+                tolerations: [
+                    Toleration(key: Kuscia.agentTaintKey, operator: "Equal", value: Kuscia.agentTaintValue, effect: .noSchedule)
+                ]),
+            status: PodStatus(phase: .pending))
+    }
+
+    static func gangPod(_ namespace: String, _ task: String, size: Int, cpu: String = "1") -> Pod {
+        var pod = pod(namespace, "\(task)-0", cpu: cpu)
+        pod.metadata.annotations = [
+            KusciaAnnotation.podGroup: task, KusciaAnnotation.podGroupSize: "\(size)", KusciaAnnotation.podGroupMinMembers: "\(size)",
+        ]
+        return pod
+    }
+
+    /// The message of PodScheduled=False; nil when the pod is not (or not yet) said to be unschedulable.
+    static func unschedulable(_ api: InMemoryKubernetesAPI, _ namespace: String, _ name: String) throws -> String? {
+        let conditions = try api.object(Pod.self, namespace: namespace, name: name)?.status.conditions ?? []
+        return conditions.first { $0.type == "PodScheduled" && $0.status == .false && $0.reason == "Unschedulable" }?.message
+    }
+}
+
+/// Waits until `condition` holds; fails the test when it does not within the deadline, which is generous because machines
+/// that run tests are busy.
+func eventually(
+    _ what: Comment, deadline: Duration = .seconds(20), sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: () async throws -> Bool
+) async throws {
+    let clock = ContinuousClock()
+    let end = clock.now + deadline
+    while clock.now < end {
+        if try await condition() { return }
+        try await Task.sleep(for: .milliseconds(5))
+    }
+    try #require(try await condition(), what, sourceLocation: sourceLocation)
+}
