@@ -37,7 +37,7 @@ public struct APIServerConfiguration: Sendable {
 
 public struct APIServerService: Service {
     /// Watches end at once on shutdown; whatever is still open after this is closed.
-    static let shutdownGrace = Duration.milliseconds(1200)
+    static let shutdownGrace = Duration.milliseconds(700)
     /// A peer that takes not a byte of a write for so long is cut off.
     static let stallLimit = Duration.seconds(30)
 

@@ -74,7 +74,18 @@ final class ClientConnection: Sendable {
         state.withLock { $0.writingSince.map { $0 < since } ?? false }
     }
 
-    func close() { channel.close(promise: nil) }
+    /// Closes without TLS's farewell: that would wait for the peer's, up to five seconds.
+    func close() {
+        let channel = channel
+        channel.eventLoop.execute {
+            let pipeline = channel.pipeline.syncOperations
+            if let tls = try? pipeline.context(handlerType: NIOSSLServerHandler.self) {
+                tls.close(mode: .all, promise: nil)
+            } else {
+                channel.close(promise: nil)
+            }
+        }
+    }
 }
 
 /// All open connections.

@@ -94,10 +94,10 @@ struct WatchOverHTTPTests {
             try await laboratory.client(laboratory.admin) { api in
                 // Never read: the client's own bound, the sockets and the server's bound fill up in this order.
                 let lazy = try await api.watch(configMaps, namespace: nil, options: ListOptions())
-                let value = String(repeating: "v", count: 500_000)
+                let value = String(repeating: "v", count: 300_000)
                 _ = try await api.create(
                     configMaps, namespace: "bob", name: nil, subresource: nil, body: FrontLaboratory.configMap("big", value))
-                for number in 0..<60 {
+                for number in 0..<40 {
                     _ = try await api.patch(
                         configMaps, namespace: "bob", name: "big", subresource: nil, type: .merge,
                         body: Array(#"{"data":{"n":"\#(number)"}}"#.utf8))
