@@ -44,8 +44,17 @@ public actor LocalPods: PodProvider {
         }
         adoption = Adoption(try await executor.runtime.adopt())
         for (uid, machine) in await executor.records.load(logger) {
-            let worker = makeWorker(machine, onRecord: true)
-            worker.send(.adopted(adoption.claim(uid)))
+            let runs = adoption.claim(uid)
+            makeWorker(machine, onRecord: true).send(.adopted(runs))
+            recheck(uid, runs)
+        }
+    }
+
+    /// A container may have ended after the runtime told of it and before there was a worker to hear of its end.
+    private func recheck(_ uid: String, _ runs: [ContainerRun: AdoptedPhase]) {
+        for (run, phase) in runs {
+            guard case .running = phase else { continue }
+            Task { await containerChanged(ContainerID(podUID: uid, name: run.name, attempt: run.attempt)) }
         }
     }
 
@@ -109,6 +118,7 @@ public actor LocalPods: PodProvider {
             machine.recover(from: Array(runs.keys))
             let worker = makeWorker(machine, onRecord: false)
             worker.send(.adopted(runs))
+            recheck(worker.uid, runs)
             return worker
         case .lost:
             let worker = makeWorker(machine, onRecord: false)

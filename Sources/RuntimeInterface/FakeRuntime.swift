@@ -224,8 +224,9 @@ public final class FakeRuntime: ContainerRuntime {
                 return true
             }
             if !held { continuation.resume() }
+            // Whoever waits for this call must hear of it even while it is held.
+            change { _ in }
         }
-        change { _ in }
         let failure = state.withLock { state -> RuntimeError? in
             guard state.failures[verb]?.isEmpty == false else { return nil }
             return state.failures[verb]?.removeFirst()
