@@ -57,10 +57,15 @@ struct APIResponder: HTTPResponder {
             return try await answer(tunnel, method, request, user, connection)
         }
         if target.path == "/metrics" { return try metricsDocument(user) }
-        let body = try await collect(request)
+        var body = try await collect(request)
+        var contentType = request.headers[.contentType]
+        if contentType?.hasPrefix(ProtobufBody.contentType) == true, !body.isEmpty {
+            body = try ProtobufBody.json(body)
+            contentType = "application/json"
+        }
         let answer = await handler.handle(
             APIRequest(
-                method: method, path: target.path, query: target.query, contentType: request.headers[.contentType],
+                method: method, path: target.path, query: target.query, contentType: contentType,
                 accept: request.headers[.accept], ifNoneMatch: request.headers[.ifNoneMatch], body: body, user: user))
         switch answer {
         case .document(let document): return response(document)

@@ -136,6 +136,11 @@ public struct APIServerService: Service {
     }
 }
 
+/// ServiceLifecycle logs services by their description; the memberwise one would show the private key.
+extension APIServerService: CustomStringConvertible {
+    public var description: String { "APIServerService(\(configuration.host):\(configuration.port))" }
+}
+
 /// The port, once it is known.
 private final class BoundPort: Sendable {
     private enum State {

@@ -33,6 +33,13 @@ public struct ClientCredentials: Sendable, Hashable {
     public static let none = ClientCredentials()
 }
 
+/// Never shows key or token, whoever prints or dumps it.
+extension ClientCredentials: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "ClientCredentials(private)" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 extension Kubeconfig.Connection {
     /// Reads the files and base64 data that a kubeconfig points to. Throws `KubeconfigError`. Blocking: call it at start.
     public func loaded() throws -> (endpoint: APIServerEndpoint, credentials: ClientCredentials) {

@@ -17,6 +17,13 @@ public struct CertificateAndKey: Sendable, Hashable {
     }
 }
 
+/// Never shows the key, whoever prints or dumps it.
+extension CertificateAndKey: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+    public var description: String { "CertificateAndKey(private)" }
+    public var debugDescription: String { description }
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
 /// Names under which a server may be called.
 public struct ServerNames: Sendable, Hashable {
     public var dnsNames: [String]
