@@ -72,3 +72,70 @@ func eventually(
     }
     try #require(try await condition(), what, sourceLocation: sourceLocation)
 }
+
+// MARK: - Jobs
+
+extension Fixture {
+    static let appImage = AppImage(
+        metadata: ObjectMeta(name: "psi"),
+        spec: AppImageSpec(
+            image: AppImageInfo(name: "psi-engine", tag: "0.9.5"), configTemplates: ["task.conf": "{{.TASK_ID}}"],
+            deployTemplates: [
+                DeployTemplate(
+                    name: "psi",
+                    spec: AppImagePodSpec(
+                        restartPolicy: .never,
+                        containers: [
+                            AppImageContainer(
+                                name: "psi", configVolumeMounts: [ConfigVolumeMount(mountPath: "/etc/task.conf", subPath: "task.conf")],
+                                ports: [AppImagePort(name: "psi", protocol: "HTTP", scope: .cluster)])
+                        ]))
+            ]))
+
+    /// A job whose tasks run one after the other, each on alice and bob.
+    static func job(_ name: String, tasks: [String], memory: String = "64Mi") throws -> KusciaJob {
+        let limits = ["cpu": try Quantity("100m"), "memory": try Quantity(memory)]
+        let parties = ["alice", "bob"].map { KusciaJobParty(domainID: $0, resources: ResourceRequirements(limits: limits)) }
+        return KusciaJob(
+            metadata: ObjectMeta(name: name, namespace: Kuscia.crossDomainNamespace),
+            spec: KusciaJobSpec(
+                initiator: "alice",
+                tasks: tasks.enumerated().map { index, alias in
+                    KusciaTaskTemplate(
+                        alias: alias, taskID: "\(name)-\(alias)", dependencies: index > 0 ? [tasks[index - 1]] : [], appImage: "psi",
+                        taskInputConfig: "{}", parties: parties)
+                }))
+    }
+
+    /// A server that knows both domains, their nodes and the application.
+    static func cluster() throws -> InMemoryKubernetesAPI {
+        let api = InMemoryKubernetesAPI()
+        for domain in ["alice", "bob"] {
+            try api.put(Domain(metadata: ObjectMeta(name: domain)))
+            try api.put(node(domain))
+        }
+        try api.put(appImage)
+        return api
+    }
+
+    /// What an agent reports when a pod's container runs.
+    static func start(_ api: InMemoryKubernetesAPI, _ namespace: String, _ name: String) throws {
+        var pod = try #require(try api.object(Pod.self, namespace: namespace, name: name))
+        pod.status.phase = .running
+        pod.status.containerStatuses = [ContainerStatus(name: "psi", state: ContainerState(running: ContainerStateRunning()), ready: true)]
+        try api.put(pod)
+    }
+
+    /// What an agent reports when a pod's container ended.
+    static func finish(
+        _ api: InMemoryKubernetesAPI, _ namespace: String, _ name: String, exitCode: Int = 0, reason: String? = nil, at second: Int64 = 0
+    ) throws {
+        var pod = try #require(try api.object(Pod.self, namespace: namespace, name: name))
+        pod.status.phase = exitCode == 0 ? .succeeded : .failed
+        let end = ContainerStateTerminated(
+            exitCode: exitCode, reason: reason ?? (exitCode == 0 ? "Completed" : "Error"),
+            finishedAt: Timestamp(unixSeconds: 1_767_225_600 + second))
+        pod.status.containerStatuses = [ContainerStatus(name: "psi", state: ContainerState(terminated: end))]
+        try api.put(pod)
+    }
+}

@@ -86,7 +86,7 @@ struct SeededGenerator: RandomNumberGenerator {
         return world
     }
 
-    @Test("I-SCHED-1: no node is ever promised more than it has; domains are kept apart", arguments: UInt64(1)...60)
+    @Test("I-SCHED-1: no node is ever promised more than it has; domains are kept apart", arguments: UInt64(1)...30)
     func noOvercommit(seed: UInt64) {
         let world = Self.run(seed: seed)
         #expect(world.overcommitted == [])
@@ -97,7 +97,7 @@ struct SeededGenerator: RandomNumberGenerator {
         }
     }
 
-    @Test("I-SCHED-2: the pods of a group are bound by one decision, all of them", arguments: UInt64(1)...60)
+    @Test("I-SCHED-2: the pods of a group are bound by one decision, all of them", arguments: UInt64(1)...30)
     func allOrNone(seed: UInt64) {
         var sizes: [String: Int] = [:]
         var groups: [PodKey: PodGroup] = [:]
@@ -123,7 +123,7 @@ struct SeededGenerator: RandomNumberGenerator {
         #expect(Self.run(seed: seed).log == Self.run(seed: seed).log)
     }
 
-    @Test("I-SCHED-3: everything that fits an emptying cluster is placed in the end", arguments: UInt64(1)...30)
+    @Test("I-SCHED-3: everything that fits an emptying cluster is placed in the end", arguments: UInt64(1)...8)
     func noStarvation(seed: UInt64) {
         var generator = SeededGenerator(state: seed)
         var scheduler = state(nodes: (0..<4).map { node("n\($0)", cpu: 2000) })
