@@ -135,6 +135,7 @@ let package = Package(
         tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "KusciaModel"]),
         tests("CgroupsTests", ["Cgroups"]),
         tests("SandboxPolicyTests", ["SandboxPolicy", "JSON"]),
+        tests("ImageStoreTests", ["ImageStore"]),
         tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "RuntimeInterface", logging]),
         tests("RuntimeContractTests", ["RunP", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),
         tests("EndToEndTests", ["JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "CLinux", "Swiftlet", "swiftlet-sandbox"]),
