@@ -19,7 +19,8 @@ public struct ControllerManager: Sendable {
     /// that restarts does not give out at once what it gave out last.
     public init(
         api: any KubernetesAPI & GangBinding, now: @escaping @Sendable () -> MicroTimestamp,
-        firstPort: Int = Int.random(in: PortAllocator.pool), makeToken: @escaping @Sendable () -> String = DomainController.randomToken,
+        firstPort: Int = Int.random(in: PortAllocator.pool),
+        makeToken: @escaping @Sendable () -> String = DomainController.randomToken,
         logger: Logger
     ) {
         self.api = api
@@ -47,7 +48,9 @@ public struct ControllerManager: Sendable {
             }
             group.addTask {
                 await keepRunning("kusciajob") {
-                    try await KusciaJobController(api: api, informers: informers, recorder: recorder, now: seconds, logger: logger).run()
+                    try await KusciaJobController(
+                        api: api, informers: informers, recorder: recorder, now: seconds, logger: logger
+                    ).run()
                 }
             }
             group.addTask {
@@ -59,7 +62,8 @@ public struct ControllerManager: Sendable {
             }
             group.addTask {
                 await keepRunning("domain") {
-                    try await DomainController(api: api, informers: informers, now: seconds, makeToken: makeToken, logger: logger).run()
+                    try await DomainController(api: api, informers: informers, now: seconds, makeToken: makeToken, logger: logger)
+                        .run()
                 }
             }
             group.addTask {

@@ -157,7 +157,8 @@ public final class SchedulerService: Sendable {
         for placement in group {
             pass.forget(placement.pod)
             guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { continue }
-            recorder.record(pod, .normal, reason: "Scheduled", message: "Successfully assigned \(placement.pod) to \(placement.node)")
+            recorder.record(
+                pod, .normal, reason: "Scheduled", message: "Successfully assigned \(placement.pod) to \(placement.node)")
         }
         return nil
     }
@@ -167,7 +168,8 @@ public final class SchedulerService: Sendable {
     private func report(_ pass: SchedulingPass) async throws {
         let (due, next) = pass.dueReports(at: clock.now, delay: reportDelay, interval: Self.reportInterval)
         for report in due {
-            guard let pod = informers.pods.get(namespace: report.pod.namespace, name: report.pod.name), pod.metadata.uid == report.uid,
+            guard let pod = informers.pods.get(namespace: report.pod.namespace, name: report.pod.name),
+                pod.metadata.uid == report.uid,
                 pod.spec.nodeName?.isEmpty != false
             else { continue }
             do {
@@ -193,7 +195,9 @@ public final class SchedulerService: Sendable {
         try await api.patchStatus(
             Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
             merge: [
-                "metadata": ["uid": .string(pod.metadata.uid ?? ""), "resourceVersion": .string(pod.metadata.resourceVersion ?? "")],
+                "metadata": [
+                    "uid": .string(pod.metadata.uid ?? ""), "resourceVersion": .string(pod.metadata.resourceVersion ?? ""),
+                ],
                 "status": ["conditions": try JSON.encodeToValue(conditions)],
             ])
     }

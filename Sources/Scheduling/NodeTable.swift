@@ -92,7 +92,9 @@ struct NodeTable {
     /// The best of `candidates` with room for `request`: most left free (LeastAllocated), and cpu and memory evenly
     /// used (BalancedAllocation), each weighing the same as in kube-scheduler. `start` says where in `candidates` to begin
     /// and is moved on, so that in a large cluster all nodes get their turn. Nil when it fits nowhere.
-    func best(among candidates: [Int32], for request: ResourceAmounts, avoiding avoided: Set<Int32>? = nil, start: inout Int) -> Int? {
+    func best(among candidates: [Int32], for request: ResourceAmounts, avoiding avoided: Set<Int32>? = nil, start: inout Int)
+        -> Int?
+    {
         let count = candidates.count
         guard count > 0 else { return nil }
         let enough = Self.compared(of: count)

@@ -17,7 +17,8 @@ extension PodDescription {
         self.init(
             key: PodKey(namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name), uid: pod.metadata.uid ?? "",
             priority: pod.spec.priority ?? 0, arrival: (pod.metadata.creationTimestamp?.unixSeconds ?? 0) * 1000,
-            request: ResourceAmounts(requestedBy: pod.spec), nodeSelector: pod.spec.nodeSelector, tolerations: pod.spec.tolerations,
+            request: ResourceAmounts(requestedBy: pod.spec), nodeSelector: pod.spec.nodeSelector,
+            tolerations: pod.spec.tolerations,
             group: group, nodeName: node.isEmpty ? nil : node)
     }
 }

@@ -68,7 +68,8 @@ extension SchedulerState {
     }
 
     private func fits(_ request: ResourceAmounts, _ slot: Int) -> Bool {
-        nodes.rows[slot].freeCPU >= request.milliCPU && nodes.rows[slot].freeMemory >= request.memory && nodes.rows[slot].freePods >= 1
+        nodes.rows[slot].freeCPU >= request.milliCPU && nodes.rows[slot].freeMemory >= request.memory
+            && nodes.rows[slot].freePods >= 1
             && request.extended.allSatisfy { $0.value <= nodes.freeExtended($0.key, at: slot) }
     }
 }

@@ -51,7 +51,10 @@ extension SchedulerState {
         var units: [Unit] = []
         if everything {
             for entry in pending.values where entry.pod.group == nil {
-                units.append(Unit(key: .pod(entry.pod.key), priority: entry.pod.priority, arrival: entry.pod.arrival, pods: [entry.pod.key]))
+                units.append(
+                    Unit(
+                        key: .pod(entry.pod.key), priority: entry.pod.priority, arrival: entry.pod.arrival, pods: [entry.pod.key])
+                )
             }
             units += groupMembers.keys.compactMap { unit(.group($0)) }
         } else {
@@ -70,7 +73,8 @@ extension SchedulerState {
             let members = (groupMembers[name] ?? []).compactMap { pending[$0]?.pod }
             guard !members.isEmpty else { return nil }
             let ordered = members.sorted {
-                let left = ($0.request.milliCPU, $0.request.memory), right = ($1.request.milliCPU, $1.request.memory)
+                let left = ($0.request.milliCPU, $0.request.memory)
+                let right = ($1.request.milliCPU, $1.request.memory)
                 return left == right ? $0.key < $1.key : left > right
             }
             return Unit(
@@ -152,7 +156,9 @@ extension SchedulerState {
 
     /// Each pod that found no place is told why; the others only whom they wait for, because what is free in one
     /// organisation is not the other's business.
-    private mutating func refuse(_ unit: Unit, _ refused: [(pod: PodKey, message: String)], in decisions: inout [SchedulingDecision]) {
+    private mutating func refuse(
+        _ unit: Unit, _ refused: [(pod: PodKey, message: String)], in decisions: inout [SchedulingDecision]
+    ) {
         guard case .group(let name) = unit.key else {
             for (pod, message) in refused { say(message, about: pod, in: &decisions) }
             return
@@ -161,7 +167,9 @@ extension SchedulerState {
         for (pod, message) in refused { say(message, about: pod, in: &decisions) }
         let names = without.sorted().map(\.description).joined(separator: ", ")
         for pod in unit.pods where !without.contains(pod) {
-            say("pod group \"\(name)\" is placed together or not at all, and \(names) has no place yet", about: pod, in: &decisions)
+            say(
+                "pod group \"\(name)\" is placed together or not at all, and \(names) has no place yet", about: pod,
+                in: &decisions)
         }
     }
 

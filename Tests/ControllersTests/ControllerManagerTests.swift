@@ -49,7 +49,8 @@ import Testing
             try await startPods(api, of: "j-one")
             #expect(try task(api, "j-two") == nil)
             try await eventually("hosts published") {
-                try api.object(ConfigMap.self, namespace: "bob", name: "j-one-hosts")?.data["hosts"]?.contains("127.0.0.2") ?? false
+                try api.object(ConfigMap.self, namespace: "bob", name: "j-one-hosts")?.data["hosts"]?.contains("127.0.0.2")
+                    ?? false
             }
             for domain in ["alice", "bob"] { try Fixture.finish(api, domain, "j-one-0") }
             try await startPods(api, of: "j-two")
@@ -132,7 +133,8 @@ import Testing
         try await withControllers(api) {
             try await api.create(try Fixture.job("j", tasks: ["one"], memory: "64Gi"))
             try await eventually("explained in the task") {
-                try task(api, "j-one")?.status.message?.contains("Insufficient memory (requested 64Gi, largest free 8Gi on") ?? false
+                try task(api, "j-one")?.status.message?.contains("Insufficient memory (requested 64Gi, largest free 8Gi on")
+                    ?? false
             }
         }
     }
@@ -143,10 +145,14 @@ import Testing
         try await withControllers(api) {
             try await eventually("tokens") {
                 try api.objects(Domain.self).allSatisfy { domain in
-                    domain.status.deployTokenStatuses.count { $0.state == "unused" && $0.token.count == DomainController.tokenLength } == 1
+                    domain.status.deployTokenStatuses.count {
+                        $0.state == "unused" && $0.token.count == DomainController.tokenLength
+                    } == 1
                 }
             }
-            try await eventually("namespaces") { try Set(api.objects(Namespace.self).map(\.metadata.name)).isSuperset(of: ["alice", "bob"]) }
+            try await eventually("namespaces") {
+                try Set(api.objects(Namespace.self).map(\.metadata.name)).isSuperset(of: ["alice", "bob"])
+            }
         }
     }
 

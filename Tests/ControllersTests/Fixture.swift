@@ -46,7 +46,8 @@ enum Fixture {
     static func gangPod(_ namespace: String, _ task: String, size: Int, cpu: String = "1") -> Pod {
         var pod = pod(namespace, "\(task)-0", cpu: cpu)
         pod.metadata.annotations = [
-            KusciaAnnotation.podGroup: task, KusciaAnnotation.podGroupSize: "\(size)", KusciaAnnotation.podGroupMinMembers: "\(size)",
+            KusciaAnnotation.podGroup: task, KusciaAnnotation.podGroupSize: "\(size)",
+            KusciaAnnotation.podGroupMinMembers: "\(size)",
         ]
         return pod
     }
@@ -87,7 +88,8 @@ extension Fixture {
                         restartPolicy: .never,
                         containers: [
                             AppImageContainer(
-                                name: "psi", configVolumeMounts: [ConfigVolumeMount(mountPath: "/etc/task.conf", subPath: "task.conf")],
+                                name: "psi",
+                                configVolumeMounts: [ConfigVolumeMount(mountPath: "/etc/task.conf", subPath: "task.conf")],
                                 ports: [AppImagePort(name: "psi", protocol: "HTTP", scope: .cluster)])
                         ]))
             ]))
@@ -102,7 +104,8 @@ extension Fixture {
                 initiator: "alice",
                 tasks: tasks.enumerated().map { index, alias in
                     KusciaTaskTemplate(
-                        alias: alias, taskID: "\(name)-\(alias)", dependencies: index > 0 ? [tasks[index - 1]] : [], appImage: "psi",
+                        alias: alias, taskID: "\(name)-\(alias)", dependencies: index > 0 ? [tasks[index - 1]] : [],
+                        appImage: "psi",
                         taskInputConfig: "{}", parties: parties)
                 }))
     }
@@ -122,13 +125,16 @@ extension Fixture {
     static func start(_ api: InMemoryKubernetesAPI, _ namespace: String, _ name: String) throws {
         var pod = try #require(try api.object(Pod.self, namespace: namespace, name: name))
         pod.status.phase = .running
-        pod.status.containerStatuses = [ContainerStatus(name: "psi", state: ContainerState(running: ContainerStateRunning()), ready: true)]
+        pod.status.containerStatuses = [
+            ContainerStatus(name: "psi", state: ContainerState(running: ContainerStateRunning()), ready: true)
+        ]
         try api.put(pod)
     }
 
     /// What an agent reports when a pod's container ended.
     static func finish(
-        _ api: InMemoryKubernetesAPI, _ namespace: String, _ name: String, exitCode: Int = 0, reason: String? = nil, at second: Int64 = 0
+        _ api: InMemoryKubernetesAPI, _ namespace: String, _ name: String, exitCode: Int = 0, reason: String? = nil,
+        at second: Int64 = 0
     ) throws {
         var pod = try #require(try api.object(Pod.self, namespace: namespace, name: name))
         pod.status.phase = exitCode == 0 ? .succeeded : .failed

@@ -67,7 +67,8 @@ import Testing
         try await withScheduler(api) {
             try api.put(Fixture.pod("alice", "big", cpu: "2"))
             try await eventually("explained") {
-                try Fixture.unschedulable(api, "alice", "big")?.contains("1 Insufficient cpu (requested 2, largest free 1 on alice-1)")
+                try Fixture.unschedulable(api, "alice", "big")?.contains(
+                    "1 Insufficient cpu (requested 2, largest free 1 on alice-1)")
                     ?? false
             }
             try await eventually("event recorded") { try api.objects(Event.self).contains { $0.reason == "FailedScheduling" } }

@@ -42,7 +42,8 @@ struct SeededGenerator: RandomNumberGenerator {
             serial += 1
             let domain = ["alice", "bob", nil].randomElement(using: &generator)!
             let made = node(
-                "n\(serial)", cpu: .random(in: 500...4000, using: &generator), memory: .random(in: 64...4096, using: &generator) << 20,
+                "n\(serial)", cpu: .random(in: 500...4000, using: &generator),
+                memory: .random(in: 64...4096, using: &generator) << 20,
                 pods: .random(in: 1...8, using: &generator), domain: domain)
             nodes[made.name] = made
             scheduler.setNode(made)
@@ -52,7 +53,8 @@ struct SeededGenerator: RandomNumberGenerator {
             serial += 1
             let made = pod(
                 namespace, "p\(serial)", cpu: .random(in: 10...1500, using: &generator),
-                memory: .random(in: 1...1024, using: &generator) << 20, priority: .random(in: 0...2, using: &generator), arrival: now,
+                memory: .random(in: 1...1024, using: &generator) << 20, priority: .random(in: 0...2, using: &generator),
+                arrival: now,
                 group: group)
             pods[made.key] = made
             scheduler.setPod(made)
@@ -131,7 +133,9 @@ struct SeededGenerator: RandomNumberGenerator {
         for index in 0..<40 {
             let group = index % 4 == 0 ? PodGroup(name: "g\(index)", size: 3) : nil
             for member in 0..<(group?.size ?? 1) {
-                let made = pod("a", "p\(index)-\(member)", cpu: .random(in: 100...1900, using: &generator), arrival: Int64(index), group: group)
+                let made = pod(
+                    "a", "p\(index)-\(member)", cpu: .random(in: 100...1900, using: &generator), arrival: Int64(index),
+                    group: group)
                 scheduler.setPod(made)
                 waiting.insert(made.key)
             }

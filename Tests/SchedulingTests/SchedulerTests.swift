@@ -107,7 +107,10 @@ func messages(_ decisions: [SchedulingDecision]) -> [String: String] {
     func domain() {
         let tolerations = [Toleration(key: "kuscia.secretflow/agent", operator: "Exists", effect: .noSchedule)]
         var scheduler = state(
-            nodes: [node("bob-1", domain: "bob", taints: [Self.tainted]), node("alice-1", cpu: 1000, domain: "alice", taints: [Self.tainted])],
+            nodes: [
+                node("bob-1", domain: "bob", taints: [Self.tainted]),
+                node("alice-1", cpu: 1000, domain: "alice", taints: [Self.tainted]),
+            ],
             pods: [pod("alice", "p", tolerations: tolerations)], domains: ["alice", "bob"])
         #expect(bindings(scheduler.schedule(now: 0)) == [["alice/p@alice-1"]])
     }
@@ -117,12 +120,14 @@ func messages(_ decisions: [SchedulingDecision]) -> [String: String] {
         let group = PodGroup(name: "psi", size: 2)
         var scheduler = state(
             nodes: [node("alice-1", cpu: 1000, domain: "alice"), node("bob-1", cpu: 1000, domain: "bob")],
-            pods: [pod("bob", "busy", cpu: 800, on: "bob-1"), pod("alice", "psi-0", cpu: 500, group: group)], domains: ["alice", "bob"])
+            pods: [pod("bob", "busy", cpu: 800, on: "bob-1"), pod("alice", "psi-0", cpu: 500, group: group)],
+            domains: ["alice", "bob"])
         #expect(messages(scheduler.schedule(now: 0)) == ["alice/psi-0": "pod group \"psi\" waits for its pods: 1 of 2 exist"])
         scheduler.setPod(pod("bob", "psi-0", cpu: 500, group: group))
         let second = messages(scheduler.schedule(now: 1))
-        #expect(second["bob/psi-0"] == "0/2 nodes are available: 1 Insufficient cpu (requested 500m, largest free 200m on bob-1), "
-            + "1 node(s) didn't belong to domain bob.")
+        #expect(
+            second["bob/psi-0"] == "0/2 nodes are available: 1 Insufficient cpu (requested 500m, largest free 200m on bob-1), "
+                + "1 node(s) didn't belong to domain bob.")
         #expect(second["alice/psi-0"] == "pod group \"psi\" is placed together or not at all, and bob/psi-0 has no place yet")
         scheduler.setPod(pod("alice", "other", cpu: 900))
         #expect(bindings(scheduler.schedule(now: 2)) == [["alice/other@alice-1"]])
