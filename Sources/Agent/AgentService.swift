@@ -93,9 +93,11 @@ public final class AgentService: Sendable {
             identity: NodeIdentity(
                 name: config.nodeName, domain: config.domain, hostname: facts.hostname, internalIP: config.nodeIP,
                 runtime: dependencies.runtime.name, architecture: facts.architecture, machineID: facts.machineID,
-                bootID: facts.bootID, kernelVersion: facts.kernelVersion, osImage: facts.osImage, agentVersion: config.agentVersion),
+                bootID: facts.bootID, kernelVersion: facts.kernelVersion, osImage: facts.osImage,
+                agentVersion: config.agentVersion),
             capacity: PodResources(
-                cpuMillis: config.capacityCPUMillis ?? facts.cpuMillis, memoryBytes: config.capacityMemoryBytes ?? facts.memoryBytes,
+                cpuMillis: config.capacityCPUMillis ?? facts.cpuMillis,
+                memoryBytes: config.capacityMemoryBytes ?? facts.memoryBytes,
                 pods: config.maxPods),
             reserved: PodResources(cpuMillis: config.reservedCPUMillis, memoryBytes: config.reservedMemoryBytes))
     }
@@ -178,14 +180,17 @@ public final class AgentService: Sendable {
         if config.stopPolicy == .drain { await pods.drain() }
         await node.sayGoodbye()
         await pods.close()
-        logger.notice("agent ends", metadata: ["policy": "\(config.stopPolicy.rawValue)", "undelivered": "\(status.undelivered)"])
+        logger.notice(
+            "agent ends", metadata: ["policy": "\(config.stopPolicy.rawValue)", "undelivered": "\(status.undelivered)"])
     }
 }
 
 extension NodeMeasurement {
     init(_ load: MachineLoad) {
         self.init(
-            memoryAvailableBytes: load.memoryAvailableBytes, diskFreeBytes: load.diskFreeBytes, diskTotalBytes: load.diskTotalBytes,
-            inodesFree: load.inodesFree, inodesTotal: load.inodesTotal, processes: load.processes, processLimit: load.processLimit)
+            memoryAvailableBytes: load.memoryAvailableBytes, diskFreeBytes: load.diskFreeBytes,
+            diskTotalBytes: load.diskTotalBytes,
+            inodesFree: load.inodesFree, inodesTotal: load.inodesTotal, processes: load.processes, processLimit: load.processLimit
+        )
     }
 }

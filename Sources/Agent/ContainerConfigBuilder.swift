@@ -47,7 +47,8 @@ struct ContainerConfigBuilder: Sendable {
                 return "container \(container.name): privileged is not permitted on this node"
             }
             if let added = container.securityContext?.capabilities?.add, !added.isEmpty {
-                return "container \(container.name): adding capabilities (\(added.joined(separator: ", "))) is not permitted on this node"
+                return
+                    "container \(container.name): adding capabilities (\(added.joined(separator: ", "))) is not permitted on this node"
             }
         }
         return nil
@@ -74,7 +75,8 @@ struct ContainerConfigBuilder: Sendable {
             return sum
         }
         return RuntimeLimits(
-            memoryBytes: total { $0.resources.limits["memory"]?.value }, cpuMillis: total { $0.resources.limits["cpu"]?.milliValue },
+            memoryBytes: total { $0.resources.limits["memory"]?.value },
+            cpuMillis: total { $0.resources.limits["cpu"]?.milliValue },
             pids: config.pidsLimit * Int64(max(1, pod.spec.containers.count)))
     }
 

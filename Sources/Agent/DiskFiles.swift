@@ -10,7 +10,9 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
 
     public var description: String { "\(operation) \(path): \(String(cString: strerror(code)))" }
 
-    static func last(_ operation: String, _ path: String) -> FileError { FileError(operation: operation, path: path, code: errno) }
+    static func last(_ operation: String, _ path: String) -> FileError {
+        FileError(operation: operation, path: path, code: errno)
+    }
 }
 
 enum DiskFiles {
@@ -54,6 +56,13 @@ enum DiskFiles {
     static func isDirectory(_ path: String) -> Bool {
         var facts = stat()
         return stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// The path without links; it must exist.
+    static func realPath(_ path: String) throws(FileError) -> String {
+        guard let resolved = realpath(path, nil) else { throw .last("realpath", path) }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 
     /// Written beside, flushed and renamed, so that a reader or a crash sees the old file or the new one.

@@ -120,7 +120,8 @@ public final class EventRecorder: Sendable {
     private func create(_ key: Key, _ entry: Entry) async throws {
         let event = Event(
             metadata: ObjectMeta(name: entry.name, namespace: key.subject.namespace), involvedObject: key.subject.reference,
-            reason: key.reason, message: String(key.message.prefix(1024)), source: EventSource(component: Self.component, host: node),
+            reason: key.reason, message: String(key.message.prefix(1024)),
+            source: EventSource(component: Self.component, host: node),
             firstTimestamp: Timestamp(unixSeconds: entry.first / .nanosecondsPerSecond),
             lastTimestamp: Timestamp(unixSeconds: entry.last / .nanosecondsPerSecond), count: entry.count,
             type: key.warning ? "Warning" : "Normal", reportingComponent: Self.component, reportingInstance: node)

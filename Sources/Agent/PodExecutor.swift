@@ -48,7 +48,8 @@ struct PodExecutor: Sendable {
 
     private func start(_ run: ContainerRun, _ pod: Pod) async -> PodInput {
         guard let container = (pod.spec.initContainers + pod.spec.containers).first(where: { $0.name == run.name }) else {
-            return .containerStartFailed(run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))
+            return .containerStartFailed(
+                run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))
         }
         do {
             let id = try await create(container, run, pod)
@@ -157,7 +158,8 @@ struct PodExecutor: Sendable {
 extension ContainerTermination {
     init(_ exit: ContainerExit) {
         self.init(
-            exitCode: exit.exitCode, signal: exit.signal, reason: exit.oomKilled ? "OOMKilled" : exit.reason, message: exit.message,
+            exitCode: exit.exitCode, signal: exit.signal, reason: exit.oomKilled ? "OOMKilled" : exit.reason,
+            message: exit.message,
             startedAt: exit.startedAt, finishedAt: exit.finishedAt, cpuNanoseconds: exit.usage.cpuNanoseconds,
             peakMemoryBytes: exit.usage.peakMemoryBytes)
     }

@@ -37,7 +37,8 @@ struct PodRecordStore: Sendable {
                 do {
                     let record = try JSON.decode(PodRecord.self, from: try DiskFiles.read(paths.record(uid)))
                     guard record.version == PodRecord.currentVersion else {
-                        logger.warning("pod record of another version ignored", metadata: ["uid": "\(uid)", "version": "\(record.version)"])
+                        logger.warning(
+                            "pod record of another version ignored", metadata: ["uid": "\(uid)", "version": "\(record.version)"])
                         continue
                     }
                     machines[uid] = record.machine

@@ -186,7 +186,8 @@ final class PodWorker: Sendable {
     }
 
     private func deleteObject(_ pod: Pod) {
-        executor.reporter.deleteObject(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: uid) { [weak self] outcome in
+        executor.reporter.deleteObject(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: uid) {
+            [weak self] outcome in
             switch outcome {
             case .delivered, .gone: self?.send(.objectGone)
             case .failed(let message): self?.send(.objectDeletionFailed(message: message))

@@ -52,20 +52,34 @@ struct VolumeManager: Sendable {
             guard let volume = pod.spec.volumes.first(where: { $0.name == mount.name }) else {
                 throw fatal("container \(container.name): volumeMount \(mount.name) names no volume of the pod")
             }
-            var source = directory(of: volume, pod)
             let isFiles = volume.configMap != nil || volume.secret != nil
-            if let subPath = mount.subPath, !subPath.isEmpty {
-                guard !subPath.hasPrefix("/"), !subPath.split(separator: "/").contains("..") else {
-                    throw fatal("container \(container.name): subPath \"\(subPath)\" must be relative and without ..")
-                }
-                source += "/" + subPath
-                let path = source
-                if !isFiles { try await onDisk { try DiskFiles.makeDirectory(path, mode: 0o777) } }
-            }
+            let source = try await source(of: mount, in: volume, directory(of: volume, pod), container)
             let readOnly = mount.readOnly == true || isFiles || volume.persistentVolumeClaim?.readOnly == true
             mounts.append(ContainerMount(hostPath: source, containerPath: mount.mountPath, readOnly: readOnly))
         }
         return mounts
+    }
+
+    /// The volume's directory, or what `subPath` names in it. Another task may have written to the volume, so what the path
+    /// really is must still lie inside: a link to the node's files is refused.
+    private func source(
+        of mount: VolumeMount, in volume: Volume, _ directory: String, _ container: Container
+    ) async throws(StepFailure) -> String {
+        guard let subPath = mount.subPath, !subPath.isEmpty else { return directory }
+        let label = "container \(container.name): subPath \"\(subPath)\""
+        guard !subPath.hasPrefix("/"), !subPath.split(separator: "/").contains("..") else {
+            throw fatal("\(label) must be relative and without ..")
+        }
+        let isOurs = volume.emptyDir != nil || volume.persistentVolumeClaim.map { $0.claimName != Self.dataClaim } == true
+        return try await onDisk {
+            let path = directory + "/" + subPath
+            if isOurs, !DiskFiles.exists(path) { try DiskFiles.makeDirectory(path, mode: 0o777) }
+            let (root, found) = (try DiskFiles.realPath(directory), try DiskFiles.realPath(path))
+            guard found.hasPrefix(root + "/") else {
+                throw StepFailure(reason: "FailedMount", message: "\(label) leads out of volume \(volume.name)", retriable: false)
+            }
+            return found
+        }
     }
 
     /// The texts of ConfigMaps and Secrets that environments refer to, as `prepare` found them: a restart of a container
@@ -85,7 +99,9 @@ struct VolumeManager: Sendable {
             sources.configMaps[name] = try await configMap(name, pod, optional: optional)?.data
         }
         for (name, optional) in references.secrets {
-            sources.secrets[name] = try await secret(name, pod, optional: optional)?.mapValues { String(decoding: $0, as: UTF8.self) }
+            sources.secrets[name] = try await secret(name, pod, optional: optional)?.mapValues {
+                String(decoding: $0, as: UTF8.self)
+            }
         }
         let (path, kept) = (paths.environment(pod.metadata.uid ?? ""), sources)
         try await onDisk { try DiskFiles.replace(path, with: try JSON.encode(kept), durable: false) }
@@ -257,7 +273,9 @@ struct VolumeManager: Sendable {
     // MARK: Failures
 
     private func wait(_ message: String) -> StepFailure { StepFailure(reason: "FailedMount", message: message, retriable: true) }
-    private func fatal(_ message: String) -> StepFailure { StepFailure(reason: "FailedMount", message: message, retriable: false) }
+    private func fatal(_ message: String) -> StepFailure {
+        StepFailure(reason: "FailedMount", message: message, retriable: false)
+    }
 
     /// A full or broken disk may recover, so file errors are worth another attempt.
     private func onDisk<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws(StepFailure) -> T {

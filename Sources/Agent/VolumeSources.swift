@@ -27,7 +27,12 @@ struct HostPathVolume: Sendable {
             throw refuse("type \(source.type ?? "") is not supported")
         }
         // Again on what the path really is: a link inside an allowed directory may lead out of it.
-        guard let resolved = Self.realPath(source.path) else { throw refuse(String(cString: strerror(errno))) }
+        let resolved: String
+        do throws(FileError) {
+            resolved = try DiskFiles.realPath(source.path)
+        } catch {
+            throw refuse("\(error)")
+        }
         guard isAllowed(resolved) else { throw refuse("leads to \(resolved), which is not in the node's allow-list") }
         if source.type == "Directory", !DiskFiles.isDirectory(resolved) { throw refuse("is not a directory") }
         if source.type == "File", DiskFiles.isDirectory(resolved) { throw refuse("is not a file") }
@@ -35,12 +40,6 @@ struct HostPathVolume: Sendable {
 
     private func isAllowed(_ path: String) -> Bool {
         allowList.contains { root in path == root || path.hasPrefix(root.hasSuffix("/") ? root : root + "/") }
-    }
-
-    private static func realPath(_ path: String) -> String? {
-        guard let resolved = realpath(path, nil) else { return nil }
-        defer { free(resolved) }
-        return String(cString: resolved)
     }
 }
 

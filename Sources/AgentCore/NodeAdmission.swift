@@ -60,7 +60,8 @@ public struct NodeAdmission: Sendable {
             let unit = name == "cpu" ? " (thousandths of a CPU)" : name == "memory" ? " (bytes)" : ""
             return .reject(
                 reason: "OutOf\(name)",
-                message: "Node didn't have enough resource: \(name), requested: \(asked), used: \(taken), capacity: \(limit)\(unit)")
+                message:
+                    "Node didn't have enough resource: \(name), requested: \(asked), used: \(taken), capacity: \(limit)\(unit)")
         }
         return nil
     }

@@ -151,7 +151,8 @@ public struct NodeStatusBuilder: Sendable {
         let disk =
             load.diskTotalBytes > 0 && load.diskFreeBytes < load.diskTotalBytes / 100 * Self.diskFreePercent
             || load.inodesTotal > 0 && load.inodesFree < load.inodesTotal / 100 * Self.inodesFreePercent
-        let processes = load.processLimit > 0 && load.processLimit - load.processes < load.processLimit / 100 * Self.processesFreePercent
+        let processes =
+            load.processLimit > 0 && load.processLimit - load.processes < load.processLimit / 100 * Self.processesFreePercent
         let memory = load.memoryAvailableBytes < Self.memoryAvailableThreshold
         let pressures = [
             pressure("MemoryPressure", memory, "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory"),

@@ -86,7 +86,9 @@ extension PodStateMachine {
     mutating func declareLost(_ now: UnixNanoseconds) {
         let message = "The node lost its record of the pod; whether its containers ended is not known"
         for index in containers.indices {
-            let known = (pod.status.initContainerStatuses + pod.status.containerStatuses).first { $0.name == containers[index].name }
+            let known = (pod.status.initContainerStatuses + pod.status.containerStatuses).first {
+                $0.name == containers[index].name
+            }
             containers[index].attempt = known?.restartCount ?? 0
             containers[index].phase = .exited(.unknown(startedAt: nil, now: now, message))
         }

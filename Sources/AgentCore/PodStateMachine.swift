@@ -16,7 +16,9 @@ import KubernetesModel
 public struct PodStateMachine: Sendable, Hashable, Codable {
     /// A step that was ordered and not answered yet.
     enum Operation: Hashable, Codable {
-        case prepareVolumes, runSandbox, start(ContainerRun), removeSandbox, cleanVolumes, deleteObject
+        case prepareVolumes, runSandbox
+        case start(ContainerRun)
+        case removeSandbox, cleanVolumes, deleteObject
     }
 
     public internal(set) var pod: Pod

@@ -153,7 +153,9 @@ struct PodStatusBuilder {
             message: slot.waitingMessage ?? machine.waitingMessage)
     }
 
-    private func backOff(_ slot: ContainerSlot, _ termination: ContainerTermination, _ until: UnixNanoseconds) -> ContainerStateWaiting {
+    private func backOff(_ slot: ContainerSlot, _ termination: ContainerTermination, _ until: UnixNanoseconds)
+        -> ContainerStateWaiting
+    {
         let seconds = (until - termination.finishedAt) / .nanosecondsPerSecond
         return ContainerStateWaiting(
             reason: "CrashLoopBackOff", message: "back-off \(seconds)s restarting failed container=\(slot.name)")

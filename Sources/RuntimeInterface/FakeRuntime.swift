@@ -35,7 +35,8 @@ public final class FakeRuntime: ContainerRuntime {
         var stopWaiters: [ContainerID: [CheckedContinuation<Void, Never>]] = [:]
         var nextPID: Int32 = 1000
         var usage = ContainerUsage()
-        var watchers: [(id: Int, condition: @Sendable (Machine, [Call]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+        var watchers:
+            [(id: Int, condition: @Sendable (Machine, [Call]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
     }
 
     public let name: String
@@ -235,7 +236,8 @@ public final class FakeRuntime: ContainerRuntime {
     }
 
     private func finish(_ id: ContainerID, _ exit: ContainerExit) {
-        let (handler, waiters) = state.withLock { state -> ((@Sendable (ContainerEvent) -> Void)?, [CheckedContinuation<Void, Never>]) in
+        let (handler, waiters) = state.withLock {
+            state -> ((@Sendable (ContainerEvent) -> Void)?, [CheckedContinuation<Void, Never>]) in
             guard case .running(_, let startedAt) = state.machine.containers[id]?.phase else { return (nil, []) }
             var exit = exit
             exit.startedAt = startedAt
@@ -253,7 +255,9 @@ public final class FakeRuntime: ContainerRuntime {
         let ready = state.withLock { state -> [CheckedContinuation<Void, Never>] in
             body(&state)
             let (machine, calls) = (state.machine, state.calls)
-            let (met, unmet) = (state.watchers.filter { $0.condition(machine, calls) }, state.watchers.filter { !$0.condition(machine, calls) })
+            let (met, unmet) = (
+                state.watchers.filter { $0.condition(machine, calls) }, state.watchers.filter { !$0.condition(machine, calls) }
+            )
             state.watchers = unmet
             return met.map(\.continuation)
         }

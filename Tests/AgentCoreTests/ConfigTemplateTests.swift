@@ -7,7 +7,8 @@ import Testing
 struct ConfigTemplateTests {
     static let values = ConfigTemplateValues([
         "TASK_ID": "job-psi",
-        "INPUT": #"{"a":{"b":[10,{"c":"x\"y"}]},"flag":true,"idx":1,"key":"b","list":[{"name":"alice","port":1},{"name":"bob","port":2}]}"#,
+        "INPUT":
+            #"{"a":{"b":[10,{"c":"x\"y"}]},"flag":true,"idx":1,"key":"b","list":[{"name":"alice","port":1},{"name":"bob","port":2}]}"#,
         "PLAIN": "not json",
         "lower": "found",
         "QUOTES": "say \"hi\"\n\\done",
@@ -45,13 +46,16 @@ struct ConfigTemplateTests {
     @Test(
         "a wrong template is named by file, line and expression",
         arguments: [
-            ("a\nb {{TASK_ID}}", 2, "{{TASK_ID}}"), ("{{.TASK_ID", 1, "{{.TASK_ID"), ("{{{.A.b}}", 1, "{{{.A.b}}"), ("\n\n{{.}}", 3, "{{.}}"),
+            ("a\nb {{TASK_ID}}", 2, "{{TASK_ID}}"), ("{{.TASK_ID", 1, "{{.TASK_ID"), ("{{{.A.b}}", 1, "{{{.A.b}}"),
+            ("\n\n{{.}}", 3, "{{.}}"),
             ("{{.A.b}}", 1, "{{.A.b}}"), ("{{{.INPUT.list[x]}}}", 1, "{{{.INPUT.list[x]}}}"),
             ("{{{.INPUT.list[0}}}", 1, "{{{.INPUT.list[0}}}"), ("{{{.PLAIN.a}}}", 1, "{{{.PLAIN.a}}}"),
             ("{{{.INPUT..a}}}", 1, "{{{.INPUT..a}}}"), ("{{.A B}}", 1, "{{.A B}}"),
         ])
     func refuses(_ template: String, _ line: Int, _ expression: String) {
-        let error = #expect(throws: ConfigTemplateError.self) { try ConfigTemplate(file: "task.conf", text: template).render(Self.values) }
+        let error = #expect(throws: ConfigTemplateError.self) {
+            try ConfigTemplate(file: "task.conf", text: template).render(Self.values)
+        }
         #expect(error?.file == "task.conf")
         #expect(error?.line == line)
         #expect(error?.expression == expression)

@@ -18,8 +18,10 @@ struct EnvironmentBuilderTests {
     @Test(
         "a field of the pod",
         arguments: [
-            ("metadata.name", "task-0"), ("metadata.namespace", "alice"), ("metadata.uid", "uid-1"), ("metadata.labels['app']", "psi"),
-            ("metadata.annotations['none']", ""), ("spec.nodeName", "node-1"), ("status.podIP", "10.0.0.7"), ("status.hostIP", "10.0.0.7"),
+            ("metadata.name", "task-0"), ("metadata.namespace", "alice"), ("metadata.uid", "uid-1"),
+            ("metadata.labels['app']", "psi"),
+            ("metadata.annotations['none']", ""), ("spec.nodeName", "node-1"), ("status.podIP", "10.0.0.7"),
+            ("status.hostIP", "10.0.0.7"),
         ])
     func field(_ path: String, _ value: String) throws {
         let made = try build { $0.env = [EnvVar(name: "V", valueFrom: EnvVarSource(fieldRef: .init(fieldPath: path)))] }
@@ -29,7 +31,8 @@ struct EnvironmentBuilderTests {
     @Test(
         "a resource of the container, rounded up by the divisor",
         arguments: [
-            ("limits.cpu", nil, "2"), ("limits.cpu", "1m", "1500"), ("limits.memory", nil, "67108864"), ("limits.memory", "1Mi", "64"),
+            ("limits.cpu", nil, "2"), ("limits.cpu", "1m", "1500"), ("limits.memory", nil, "67108864"),
+            ("limits.memory", "1Mi", "64"),
             ("requests.memory", nil, "0"),
         ] as [(String, String?, String)])
     func resource(_ name: String, _ divisor: String?, _ value: String) throws {
@@ -45,7 +48,8 @@ struct EnvironmentBuilderTests {
         let made = try build {
             $0.envFrom = [EnvFromSource(prefix: "P_", configMapRef: .init(name: "settings"))]
             $0.env = [
-                EnvVar(name: "P_x", value: "2"), EnvVar(name: "T", valueFrom: EnvVarSource(secretKeyRef: .init(name: "token", key: "value"))),
+                EnvVar(name: "P_x", value: "2"),
+                EnvVar(name: "T", valueFrom: EnvVarSource(secretKeyRef: .init(name: "token", key: "value"))),
                 EnvVar(name: "O", valueFrom: EnvVarSource(configMapKeyRef: .init(name: "none", key: "k", optional: true))),
             ]
         }
@@ -66,7 +70,8 @@ struct EnvironmentBuilderTests {
     @Test(
         "$(NAME) expands what is known before it",
         arguments: [
-            ("$(A)", "1"), ("a$(A)b$(A)", "a1b1"), ("$$(A)", "$(A)"), ("$(NONE)", "$(NONE)"), ("$(A", "$(A"), ("$5", "$5"), ("$", "$"),
+            ("$(A)", "1"), ("a$(A)b$(A)", "a1b1"), ("$$(A)", "$(A)"), ("$(NONE)", "$(NONE)"), ("$(A", "$(A"), ("$5", "$5"),
+            ("$", "$"),
         ])
     func expansion(_ text: String, _ expected: String) {
         #expect(VariableExpansion.expand(text) { ["A": "1"][$0] } == expected)

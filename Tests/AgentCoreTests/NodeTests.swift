@@ -8,7 +8,8 @@ import Testing
 struct NodeAdmissionTests {
     private func admission(_ change: (inout NodeAdmission) -> Void = { _ in }) -> NodeAdmission {
         var admission = NodeAdmission(
-            allocatable: PodResources(cpuMillis: 1000, memoryBytes: 1 << 30, pods: 2), used: PodResources(), runtimeClasses: ["runp"],
+            allocatable: PodResources(cpuMillis: 1000, memoryBytes: 1 << 30, pods: 2), used: PodResources(),
+            runtimeClasses: ["runp"],
             presentImages: ["psi:1"])
         change(&admission)
         return admission
@@ -57,7 +58,8 @@ struct NodeAdmissionTests {
 struct NodeStatusTests {
     private let builder = NodeStatusBuilder(
         identity: NodeIdentity(
-            name: "n1", domain: "alice", hostname: "h", internalIP: "10.0.0.7", runtime: "runp", architecture: "amd64", machineID: "m",
+            name: "n1", domain: "alice", hostname: "h", internalIP: "10.0.0.7", runtime: "runp", architecture: "amd64",
+            machineID: "m",
             bootID: "b", kernelVersion: "6.1", osImage: "Debian", agentVersion: "v0.1.0"),
         capacity: PodResources(cpuMillis: 4000, memoryBytes: 8 << 30, pods: 500),
         reserved: PodResources(cpuMillis: 500, memoryBytes: 512 << 20))
@@ -70,7 +72,9 @@ struct NodeStatusTests {
         return load
     }
 
-    private func status(_ load: NodeMeasurement, _ readiness: NodeReadiness = .ready, previous: [NodeCondition] = [], at: Int64 = 0) -> NodeStatus {
+    private func status(
+        _ load: NodeMeasurement, _ readiness: NodeReadiness = .ready, previous: [NodeCondition] = [], at: Int64 = 0
+    ) -> NodeStatus {
         builder.status(load, readiness, previous: previous, images: [], now: epoch + at * second)
     }
 

@@ -22,7 +22,8 @@ func makePod(
 
 func exit(_ code: Int, at time: UnixNanoseconds = epoch, ran seconds: Int64 = 1, reason: String? = nil) -> ContainerTermination {
     ContainerTermination(
-        exitCode: code, reason: reason ?? (code == 0 ? "Completed" : "Error"), startedAt: time - seconds * second, finishedAt: time,
+        exitCode: code, reason: reason ?? (code == 0 ? "Completed" : "Error"), startedAt: time - seconds * second,
+        finishedAt: time,
         cpuNanoseconds: 1_500_000_000, peakMemoryBytes: 4096)
 }
 

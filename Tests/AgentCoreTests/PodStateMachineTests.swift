@@ -53,7 +53,8 @@ struct PodStateMachineTests {
     @Test(
         "the restart policy decides",
         arguments: [
-            (RestartPolicy.never, 0, false), (.never, 1, false), (.onFailure, 0, false), (.onFailure, 1, true), (.always, 0, true),
+            (RestartPolicy.never, 0, false), (.never, 1, false), (.onFailure, 0, false), (.onFailure, 1, true),
+            (.always, 0, true),
             (.always, 1, true),
         ])
     func restartPolicy(_ policy: RestartPolicy, _ code: Int, _ restarted: Bool) {

@@ -35,7 +35,9 @@ struct PodStatusTests {
         #expect(container.ready && container.started == true)
         #expect(container.containerID == "runp://uid-1_main_0")
         #expect(container.state.running?.startedAt == Timestamp(unixSeconds: epoch / second))
-        for type in ["Ready", "ContainersReady", "PodReadyToStartContainers"] { #expect(condition(type, pod.status)?.status == .true) }
+        for type in ["Ready", "ContainersReady", "PodReadyToStartContainers"] {
+            #expect(condition(type, pod.status)?.status == .true)
+        }
     }
 
     @Test("waiting for init containers: PodInitializing, Initialized False")
@@ -84,7 +86,8 @@ struct PodStatusTests {
     @Test(
         "quality of service",
         arguments: [
-            ([:], "BestEffort"), (["cpu": Quantity(1)], "Burstable"), (["cpu": Quantity(1), "memory": Quantity(1024)], "Guaranteed"),
+            ([:], "BestEffort"), (["cpu": Quantity(1)], "Burstable"),
+            (["cpu": Quantity(1), "memory": Quantity(1024)], "Guaranteed"),
         ] as [([String: Quantity], String)])
     func qualityOfService(_ limits: [String: Quantity], _ expected: String) {
         var pod = Driver(makePod(limits: limits))

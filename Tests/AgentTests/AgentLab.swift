@@ -73,7 +73,8 @@ final class AgentLab {
             dependencies: AgentDependencies(
                 api: api, runtime: runtime, images: { ["psi:1"] }, isImagePresent: { $0 == "psi:1" },
                 facts: MachineFacts(
-                    hostname: "machine", cpuMillis: 4000, memoryBytes: 8 << 30, machineID: "m-1", bootID: "b-1", kernelVersion: "6.1",
+                    hostname: "machine", cpuMillis: 4000, memoryBytes: 8 << 30, machineID: "m-1", bootID: "b-1",
+                    kernelVersion: "6.1",
                     osImage: "Debian", architecture: "amd64"),
                 measure: {
                     MachineLoad(

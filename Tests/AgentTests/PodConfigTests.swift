@@ -1,5 +1,6 @@
 // What the containers of a pod get to see: rendered configuration, hosts, environment, volumes.
 import Agent
+import Glibc
 import KubernetesClient
 import KubernetesModel
 import RuntimeInterface
@@ -27,8 +28,10 @@ struct PodConfigTests {
     @Test("the same template is rendered for each pod with the pod's own values")
     func renderedPerPod() async throws {
         let lab = try AgentLab()
-        let template = #"{"id":"{{.TASK_ID}}","define":"{{.TASK_CLUSTER_DEFINE}}","me":"{{{.TASK_CLUSTER_DEFINE.name}}}","no":"{{.X}}"}"#
-        try lab.api.put(ConfigMap(metadata: ObjectMeta(name: "job-configtemplate", namespace: "alice"), data: ["task.conf": template]))
+        let template =
+            #"{"id":"{{.TASK_ID}}","define":"{{.TASK_CLUSTER_DEFINE}}","me":"{{{.TASK_CLUSTER_DEFINE.name}}}","no":"{{.X}}"}"#
+        try lab.api.put(
+            ConfigMap(metadata: ObjectMeta(name: "job-configtemplate", namespace: "alice"), data: ["task.conf": template]))
         await lab.start()
         for name in ["p0", "p1"] {
             let pod = try submitWithTemplate(lab, name)
@@ -46,7 +49,8 @@ struct PodConfigTests {
     func brokenTemplate() async throws {
         let lab = try AgentLab()
         try lab.api.put(
-            ConfigMap(metadata: ObjectMeta(name: "job-configtemplate", namespace: "alice"), data: ["task.conf": "{\n{{TASK_ID}}\n}"]))
+            ConfigMap(
+                metadata: ObjectMeta(name: "job-configtemplate", namespace: "alice"), data: ["task.conf": "{\n{{TASK_ID}}\n}"]))
         await lab.start()
         _ = try submitWithTemplate(lab, "broken")
         let status = try await lab.waitForPhase("broken", .failed).status
@@ -124,6 +128,28 @@ struct PodConfigTests {
         #expect(config.limits.memoryBytes == 64 << 20)
         #expect(config.limits.cpuMillis == 500)
         #expect(config.logPath == lab.path("logs/pods/alice_configured_\(pod.metadata.uid ?? "")/main/0.log"))
+        try await lab.stop()
+    }
+
+    @Test("a link that an earlier task left in a shared volume does not lead the next task's subPath out of it")
+    func subPathStaysInside() async throws {
+        let lab = try AgentLab()
+        await lab.start()
+        let claim = Volume(name: "job", persistentVolumeClaim: .init(claimName: "job-2"))
+        let first = try lab.submit("first") { pod in
+            pod.spec.volumes = [claim]
+            pod.spec.containers[0].volumeMounts = [VolumeMount(name: "job", mountPath: "/job", subPath: "out")]
+        }
+        try await lab.waitForPhase("first", .running)
+        let mount = try #require(lab.runtime.machine.configs[lab.containerID(first)]?.mounts.first)
+        #expect(mount.hostPath == lab.path("volumes/alice/job-2/out"))
+        symlink("/etc", lab.path("volumes/alice/job-2/evil"))
+        try lab.submit("second") { pod in
+            pod.spec.volumes = [claim]
+            pod.spec.containers[0].volumeMounts = [VolumeMount(name: "job", mountPath: "/job", subPath: "evil")]
+        }
+        let status = try await lab.waitForPhase("second", .failed).status
+        #expect(status.containerStatuses[0].state.terminated?.message?.contains("leads out of volume") == true)
         try await lab.stop()
     }
 }
