@@ -57,11 +57,17 @@ public struct KusciaJobController: Sendable {
         // Asked of the server, not of the local copy: a task made a moment ago must count against maxParallelism.
         let tasks = try await api.listAll(
             KusciaTask.self, namespace: key.namespace, options: ListOptions(labelSelector: "\(KusciaLabel.jobID)=\(key.name)"))
-        let plan = JobPlanner.plan(
-            JobWorld(
-                job: job, tasks: Dictionary(tasks.items.map { ($0.metadata.name, $0) }, uniquingKeysWith: { $1 }),
-                appImage: { informers.appImages.get(name: $0) }, now: now()))
-        for action in plan.actions { try await carryOut(action, job, tasks.items) }
+        // A job of the same name that was deleted a moment ago may have left some.
+        let own = tasks.items.filter { $0.metadata.ownerReferences.contains { $0.uid == job.metadata.uid } }
+        let world = JobWorld(
+            job: job, tasks: Dictionary(own.map { ($0.metadata.name, $0) }, uniquingKeysWith: { $1 }),
+            appImage: { informers.appImages.get(name: $0) }, now: now())
+        var plan = JobPlanner.plan(world)
+        do {
+            for action in plan.actions { try await carryOut(action, job, own) }
+        } catch let error as KubernetesAPIError where error.isRefusal {
+            plan = JobPlanner.refused(world, message: "\(error)")
+        }
         try await api.writeStatus(of: job, from: job.status, to: plan.status)
         announce(job, plan.status)
     }
@@ -86,10 +92,13 @@ public struct KusciaJobController: Sendable {
     /// A task of that name which belongs to another job is an error that the user must see, not "already there".
     private func create(_ task: KusciaTask, _ job: KusciaJob) async throws {
         let present = try await api.createIfAbsent(task)
-        guard !present.metadata.ownerReferences.contains(where: { $0.uid == job.metadata.uid }) else { return }
-        recorder.record(
-            job, .warning, reason: "TaskNameTaken",
-            message: "KusciaTask \(present.namespacedName) exists already and belongs to another job; choose another taskID")
+        guard !present.hasOwner(of: task) else { return }
+        // One of a former job of this name is about to be collected.
+        if !present.metadata.ownerReferences.contains(where: { $0.kind == KusciaJob.kind && $0.name == job.metadata.name }) {
+            recorder.record(
+                job, .warning, reason: "TaskNameTaken",
+                message: "KusciaTask \(present.namespacedName) exists already and belongs to another job; choose another taskID")
+        }
         throw KubernetesAPIError.transport("task \(present.namespacedName) belongs to another job")
     }
 

@@ -40,14 +40,20 @@ public final class KusciaTaskController: Sendable {
     public func run() async throws {
         informers.tasks.onEvent { event in
             let task = event.object.metadata
-            if case .deleted = event { self.ports.withLock { $0.release(owner: task.name) } }
+            if case .deleted = event { self.releasePorts(of: event.object) }
             self.queue.add(Key(namespace: task.namespace ?? "", name: task.name))
         }
         informers.pods.onEvent { event in
             guard let task = event.object.metadata.labels[KusciaLabel.taskID] else { return }
+            if case .deleted = event { self.releasePorts(ofOwnersOf: event.object) }
             self.queue.add(Key(namespace: Kuscia.crossDomainNamespace, name: task))
         }
         informers.appImages.onEvent { _ in self.wakeUnfinished() }
+        informers.nodes.onEvent { event in
+            // A pod may be seen on a node before the node's address is.
+            if case .updated(let old, let new) = event, old.status.internalIP == new.status.internalIP { return }
+            self.wakeUnfinished()
+        }
         await informers.waitUntilSynced()
         adoptPorts()
         await queue.run(workers: Self.workers) { key, error in
@@ -63,36 +69,92 @@ public final class KusciaTaskController: Sendable {
         }
     }
 
-    /// A master that starts learns which ports are in use from the tasks that have not finished, before it gives out any.
+    // MARK: ports
+
+    /// A master that starts learns which ports are in use, before it gives out any: from the tasks that have not finished,
+    /// and from the pods that have not, whatever became of their task.
     private func adoptPorts() {
         ports.withLock { ports in
             for task in informers.tasks.objects where task.status.phase?.isFinished != true {
-                ports.adopt(task.status.allocatedPorts.flatMap { $0.namedPort.values }, owner: task.metadata.name)
+                ports.adopt(task.status.allocatedPorts.flatMap { $0.namedPort.values }, owner: TaskPlanner.portOwner(task))
+            }
+            for pod in informers.pods.objects where pod.status.phase?.isFinished != true {
+                guard let owner = pod.metadata.ownerReferences.first(where: { $0.kind == KusciaTask.kind }) else { continue }
+                ports.adopt(pod.spec.containers.flatMap { $0.ports.compactMap(\.hostPort) }, owner: owner.uid)
             }
         }
     }
+
+    /// The ports of a task that is gone are free when its last pod is gone too; whichever goes last comes by here.
+    private func releasePorts(of task: KusciaTask) { releasePorts(owner: TaskPlanner.portOwner(task)) }
+
+    private func releasePorts(ofOwnersOf pod: Pod) {
+        for owner in pod.metadata.ownerReferences where owner.kind == KusciaTask.kind {
+            if informers.tasks.get(namespace: Kuscia.crossDomainNamespace, name: owner.name)?.metadata.uid != owner.uid {
+                releasePorts(owner: owner.uid)
+            }
+        }
+    }
+
+    private func releasePorts(owner uid: String) {
+        let inUse = informers.pods.objects.contains { pod in
+            pod.status.phase?.isFinished != true && pod.metadata.ownerReferences.contains { $0.uid == uid }
+        }
+        if !inUse { ports.withLock { $0.release(owner: uid) } }
+    }
+
+    // MARK: work
 
     private func bringUpToDate(_ key: Key) async throws {
         guard let task = try await api.find(KusciaTask.self, namespace: key.namespace, name: key.name),
             task.metadata.deletionTimestamp == nil
         else { return }
-        let pods = informers.pods.objects.filter { $0.metadata.labels[KusciaLabel.taskID] == key.name }
+        let images = try await appImages(of: task)
         let world = TaskWorld(
-            task: task, pods: pods.filter { $0.metadata.ownerReferences.contains { $0.uid == task.metadata.uid } },
-            appImage: { self.informers.appImages.get(name: $0) }, nodeAddress: { self.informers.nodes.get(name: $0)?.status.internalIP },
-            now: now())
-        let plan = ports.withLock { TaskPlanner.plan(world, ports: &$0) }
-        for action in plan.actions { try await carryOut(action) }
-        try await api.writeStatus(of: task, from: task.status, to: plan.status)
+            task: task, pods: informers.pods.objects.filter { $0.metadata.labels[KusciaLabel.taskID] == key.name },
+            appImage: { images[$0] }, nodeAddress: { self.informers.nodes.get(name: $0)?.status.internalIP }, now: now())
+        var plan = ports.withLock { TaskPlanner.plan(world, ports: &$0) }
+        do {
+            for action in plan.actions { try await carryOut(action) }
+        } catch let error as KubernetesAPIError where error.isRefusal {
+            plan = TaskPlanner.refused(world, message: "\(error)")
+            for action in plan.actions { try await carryOut(action) }
+        } catch let error as KubernetesAPIError where error.isNotFound {
+            // A namespace that is missing may be on its way: tell, and try again until the task's time is over.
+            var status = task.status
+            status.message = "\(error)"
+            try await api.writeStatus(of: task, from: task.status, to: status)
+            throw error
+        }
+        do {
+            try await api.writeStatus(of: task, from: task.status, to: plan.status)
+        } catch let error as KubernetesAPIError where error.isNotFound {
+            return releasePorts(of: task)
+        }
         announce(task, plan.status)
         if let seconds = plan.again { queue.add(key, after: .seconds(seconds)) }
+    }
+
+    /// The local copy may lag behind a manifest that brings image and job together, so the server has the last word.
+    private func appImages(of task: KusciaTask) async throws -> [String: AppImage] {
+        var images: [String: AppImage] = [:]
+        for name in Set(task.spec.parties.map(\.appImageRef)) {
+            if let known = informers.appImages.get(name: name) {
+                images[name] = known
+            } else {
+                images[name] = try await api.find(AppImage.self, name: name)
+            }
+        }
+        return images
     }
 
     private func carryOut(_ action: TaskAction) async throws {
         switch action {
         case .apply(let map): try await apply(map)
         case .applyService(let service): try await apply(service)
-        case .create(let pod): try await api.createIfAbsent(pod)
+        case .create(let pod): try await create(pod)
+        case .removeConfigMap(let namespace, let name):
+            try await api.deleteIfPresent(ConfigMap.self, namespace: namespace, name: name)
         case .delete(let namespace, let pod, let uid, let grace):
             do {
                 try await api.deleteIfPresent(
@@ -103,30 +165,44 @@ public final class KusciaTaskController: Sendable {
         }
     }
 
-    private func apply(_ map: ConfigMap) async throws {
-        do {
-            try await api.create(map)
-        } catch let error as KubernetesAPIError where error.isAlreadyExists {
-            try await api.patch(
-                ConfigMap.self, namespace: map.metadata.namespace, name: map.metadata.name,
-                merge: [
-                    "metadata": ["ownerReferences": try JSON.encodeToValue(map.metadata.ownerReferences)],
-                    "data": try JSON.encodeToValue(map.data),
-                ])
+    /// A pod of that name which is not the one meant (an earlier attempt's, a former task's) is not "already there": the
+    /// next plan sees it and makes room.
+    private func create(_ pod: Pod) async throws {
+        let present = try await api.createIfAbsent(pod)
+        let attempt = TaskLayout.attemptAnnotation
+        guard present.hasOwner(of: pod), present.metadata.annotations[attempt] == pod.metadata.annotations[attempt] else {
+            throw KubernetesAPIError.transport("pod \(present.namespacedName) is in the way")
         }
     }
 
+    private func apply(_ map: ConfigMap) async throws {
+        let present = try await createOwn(map)
+        guard present.data != map.data else { return }
+        // Whole, so that keys which are no longer wanted go.
+        let change = JSONValue.mergeDifference(from: try JSON.encodeToValue(present.data), to: try JSON.encodeToValue(map.data))
+        try await api.patch(
+            ConfigMap.self, namespace: map.metadata.namespace, name: map.metadata.name, merge: ["data": change ?? .null])
+    }
+
     private func apply(_ service: Service) async throws {
-        do {
-            try await api.create(service)
-        } catch let error as KubernetesAPIError where error.isAlreadyExists {
-            try await api.patch(
-                Service.self, namespace: service.metadata.namespace, name: service.metadata.name,
-                merge: [
-                    "metadata": ["ownerReferences": try JSON.encodeToValue(service.metadata.ownerReferences)],
-                    "spec": ["ports": try JSON.encodeToValue(service.spec.ports)],
-                ])
+        let present = try await createOwn(service)
+        guard present.spec.ports != service.spec.ports else { return }
+        try await api.patch(
+            Service.self, namespace: service.metadata.namespace, name: service.metadata.name,
+            merge: ["spec": ["ports": try JSON.encodeToValue(service.spec.ports)]])
+    }
+
+    /// Creates the object or returns ours that is there. A former task's is replaced rather than taken over: the garbage
+    /// collector is about to delete it.
+    private func createOwn<T: KubernetesObject>(_ object: T) async throws -> T {
+        let present = try await api.createIfAbsent(object)
+        if present.hasOwner(of: object) { return present }
+        guard present.metadata.ownerReferences.contains(where: { $0.kind == KusciaTask.kind }) else {
+            throw KubernetesAPIError.transport("\(T.kind) \(present.namespacedName) is in the way: it belongs to no task")
         }
+        try await api.deleteIfPresent(
+            T.self, namespace: object.metadata.namespace, name: object.metadata.name, options: DeleteOptions(uid: present.metadata.uid))
+        return try await api.create(object)
     }
 
     private func announce(_ task: KusciaTask, _ status: KusciaTaskStatus) {

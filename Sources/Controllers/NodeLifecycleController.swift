@@ -24,14 +24,20 @@ public struct NodeLifecycleController: Sendable {
         var health = NodeHealth()
         let clock = ContinuousClock()
         let start = clock.now
+        await informers.waitUntilSynced()
         while true {
-            let leases = informers.leases.objects.compactMap { lease in lease.spec.renewTime.map { (lease.metadata.name, $0) } }
-            let verdicts = health.judge(
-                nodes: informers.nodes.objects.map(\.metadata.name), leases: Dictionary(leases, uniquingKeysWith: { $1 }),
-                now: clock.now - start)
-            for verdict in verdicts { await carryOut(verdict) }
+            await check(&health, now: clock.now - start)
             try await Task.sleep(for: Self.period)
         }
+    }
+
+    /// One round.
+    func check(_ health: inout NodeHealth, now: Duration) async {
+        let leases = informers.leases.objects.compactMap { lease in lease.spec.renewTime.map { (lease.metadata.name, $0) } }
+        let verdicts = health.judge(
+            nodes: informers.nodes.objects.map(\.metadata.name).sorted(), leases: Dictionary(leases, uniquingKeysWith: { $1 }),
+            now: now)
+        for verdict in verdicts { await carryOut(verdict) }
     }
 
     private func carryOut(_ verdict: NodeHealth.Verdict) async {
@@ -47,16 +53,22 @@ public struct NodeLifecycleController: Sendable {
     }
 
     private func markUnknown(_ name: String) async throws {
-        guard var conditions = informers.nodes.get(name: name)?.status.conditions,
-            let index = conditions.firstIndex(where: { $0.type == "Ready" }), conditions[index].status != .unknown
+        guard let node = informers.nodes.get(name: name) else { return }
+        var conditions = node.status.conditions
+        guard let index = conditions.firstIndex(where: { $0.type == "Ready" }), conditions[index].status != .unknown
         else { return }
         conditions[index].status = .unknown
         conditions[index].reason = "NodeStatusUnknown"
         conditions[index].message = "The agent stopped posting node status."
         conditions[index].lastTransitionTime = now()
         logger.warning("node is silent", metadata: ["node": "\(name)"])
+        // Only over what was seen: a node that reports at this very moment is not silent.
         try await api.patchStatus(
-            Node.self, name: name, merge: ["status": ["conditions": try JSON.encodeToValue(conditions)]])
+            Node.self, name: name,
+            merge: [
+                "metadata": ["resourceVersion": node.metadata.resourceVersion.map { .string($0) } ?? .null],
+                "status": ["conditions": try JSON.encodeToValue(conditions)],
+            ])
     }
 
     private func failPods(of node: String) async throws {

@@ -53,8 +53,10 @@ public enum JobPlanner {
             case .initialized, .awaitingApproval: validate(world, &plan)
             case .pending: plan.status.phase = .running
             case .running: advance(world, &plan)
-            case .failed, .suspended, .cancelled: stopAll(world, &plan, reason: "JobStopped", message: "job \(phaseWord(world)) already")
+            case .failed, .suspended, .cancelled:
+                stopAll(world, &plan, reason: "JobStopped", message: "job \(phaseWord(world)) already")
                 note(world, &plan)
+                followCause(world, &plan)
             case .succeeded, .approvalReject: break
             }
         }
@@ -62,9 +64,19 @@ public enum JobPlanner {
         return plan
     }
 
-    /// Name of a template's KusciaTask.
+    /// Name of a template's KusciaTask. An alias may have letters that a name must not have.
     public static func taskID(_ job: KusciaJob, _ template: KusciaTaskTemplate) -> String {
-        template.taskID ?? "\(job.metadata.name)-\(template.alias)"
+        if let id = template.taskID, !id.isEmpty { return id }
+        let alias = template.alias.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
+        return "\(job.metadata.name)-\(String(alias))"
+    }
+
+    /// The plan for a job one of whose tasks the server refuses for good. What runs is stopped by the next plan.
+    public static func refused(_ world: JobWorld, message: String) -> JobPlan {
+        var plan = JobPlan(status: world.job.status)
+        fail(&plan, world, "TaskRefused", message)
+        plan.status.lastReconcileTime = world.now
+        return plan
     }
 
     private static func phaseWord(_ world: JobWorld) -> String { (world.job.status.phase?.rawValue ?? "").lowercased() }
@@ -94,7 +106,9 @@ public enum JobPlanner {
         case "Cancel": end(world, &plan, .cancelled, "JobCancelled", "cancelled by command")
         case "Suspend" where phase == .running: end(world, &plan, .suspended, "JobSuspended", "suspended by command")
         case "Restart" where phase == .failed || phase == .suspended:
-            for (name, task) in world.tasks where task.status.phase != .succeeded { plan.actions.append(.remove(task: name)) }
+            for (name, task) in world.tasks.sorted(by: { $0.key < $1.key }) where task.status.phase != .succeeded {
+                plan.actions.append(.remove(task: name))
+            }
             plan.status.phase = .running
             plan.status.reason = nil
             plan.status.message = nil
@@ -128,34 +142,53 @@ public enum JobPlanner {
 
     private static func validate(_ world: JobWorld, _ plan: inout JobPlan) {
         do {
-            _ = try TaskGraph(world.job.spec.tasks)
+            _ = try graph(world.job)
             plan.status.phase = .pending
         } catch {
             fail(&plan, world, "ValidateFailed", "\(error)")
         }
     }
 
+    /// The job's graph, once the names of its tasks are good too.
+    private static func graph(_ job: KusciaJob) throws(TaskGraph.Defect) -> TaskGraph {
+        let graph = try TaskGraph(job.spec.tasks)
+        var names: [String: Int] = [:]
+        for (index, template) in graph.tasks.enumerated() {
+            let name = taskID(job, template)
+            if let problem = DNSLabel.problems(with: name).first {
+                throw TaskGraph.Defect(field: "spec.tasks[\(index)].taskID", message: "\"\(name)\" is no name for a KusciaTask: \(problem)")
+            }
+            if let first = names.updateValue(index, forKey: name) {
+                throw TaskGraph.Defect(
+                    field: "spec.tasks[\(index)].taskID", message: "\"\(name)\" is the task id of spec.tasks[\(first)] already")
+            }
+        }
+        return graph
+    }
+
     private static func advance(_ world: JobWorld, _ plan: inout JobPlan) {
         let graph: TaskGraph
         do {
-            graph = try TaskGraph(world.job.spec.tasks)
+            graph = try self.graph(world.job)
         } catch {
             return fail(&plan, world, "ValidateFailed", "\(error)")
         }
         note(world, &plan)
         let id = { taskID(world.job, $0) }
+        let phases = phases(world)
         let critical = graph.tasks.filter { $0.tolerable != true }
-        let failedCritical = critical.filter { world.tasks[id($0)]?.status.phase == .failed }
+        let failedCritical = critical.filter { phases[id($0)] == .some(.failed) }
         if let first = failedCritical.first, (world.job.spec.scheduleMode ?? .strict) == .strict {
             return give(up: first, world, &plan)
         }
-        let phases = world.tasks.mapValues { $0.status.phase }
         let ready = graph.ready(phases: phases, id: id)
         let underWay = world.tasks.values.filter { $0.status.phase?.isFinished != true }.count
         if underWay == 0 && ready.isEmpty {
             if let first = failedCritical.first { return give(up: first, world, &plan) }
-            if let blocked = critical.first(where: { world.tasks[id($0)] == nil }) {
-                return fail(&plan, world, "DependencyFailed", "task \"\(blocked.alias)\" cannot start: a task that it depends on failed")
+            if let blocked = critical.first(where: { phases[id($0)] == nil }) {
+                let text = "task \"\(blocked.alias)\" cannot start: it depends on "
+                let cause = graph.failedAncestor(of: blocked, phases: phases, id: id)
+                return fail(&plan, world, "DependencyFailed", text + (cause.map { failureText($0, world) } ?? "a task that failed"))
             }
             plan.status.phase = .succeeded
             plan.status.completionTime = world.now
@@ -167,11 +200,38 @@ public enum JobPlanner {
         plan.actions += ready.prefix(room).map { .create(task(world, $0)) }
     }
 
+    /// The tasks' phases by name. A finished task whose object was deleted stays what it was: it is not run again.
+    private static func phases(_ world: JobWorld) -> [String: KusciaTaskPhase?] {
+        var phases = world.tasks.mapValues { $0.status.phase }
+        for (name, phase) in world.job.status.taskStatus where phase.isFinished && world.tasks[name] == nil { phases[name] = phase }
+        return phases
+    }
+
     private static func give(up template: KusciaTaskTemplate, _ world: JobWorld, _ plan: inout JobPlan) {
-        let name = taskID(world.job, template)
-        let why = world.tasks[name]?.status.message ?? "failed"
+        let task = world.tasks[taskID(world.job, template)]
         stopAll(world, &plan, reason: "JobFailed", message: "task \"\(template.alias)\" failed")
-        fail(&plan, world, world.tasks[name]?.status.reason ?? "TaskFailed", "task \"\(template.alias)\" (\(name)) failed: \(why)")
+        fail(&plan, world, task?.status.reason ?? "TaskFailed", failureText(template, world))
+    }
+
+    private static func failureText(_ template: KusciaTaskTemplate, _ world: JobWorld) -> String {
+        let name = taskID(world.job, template)
+        return failurePrefix(template, name) + (world.tasks[name]?.status.message ?? "no cause is known any more")
+    }
+
+    private static func failurePrefix(_ template: KusciaTaskTemplate, _ name: String) -> String {
+        "task \"\(template.alias)\" (\(name)) failed: "
+    }
+
+    /// A task's cause may be put right after its verdict (see `TaskPlanner`): the job's words follow.
+    private static func followCause(_ world: JobWorld, _ plan: inout JobPlan) {
+        let culprit = world.job.spec.tasks.first { template in
+            world.job.status.message?.hasPrefix(failurePrefix(template, taskID(world.job, template))) == true
+        }
+        guard world.job.status.phase == .failed, let culprit,
+            let task = world.tasks[taskID(world.job, culprit)], task.status.phase == .failed
+        else { return }
+        plan.status.reason = task.status.reason ?? plan.status.reason
+        plan.status.message = failureText(culprit, world)
     }
 
     private static func fail(_ plan: inout JobPlan, _ world: JobWorld, _ reason: String, _ message: String) {

@@ -10,7 +10,7 @@ extension TaskLayout {
             parties: parties.map { party in
                 ClusterParty(
                     name: party.spec.domainID, role: party.spec.role ?? "",
-                    services: (party.pods.first?.ports ?? []).filter { $0.scope != .local }.map { port in
+                    services: (party.pods.first?.ports ?? []).filter(\.isReachable).map { port in
                         ClusterService(
                             portName: port.name,
                             endpoints: party.pods.map { "\(serviceHost($0, port)):\(number(of: port, in: $0, ports) ?? 0)" })
@@ -54,8 +54,18 @@ extension TaskLayout {
         var lines = ""
         for pod in pods {
             guard let ip = address(pod) else { continue }
-            for port in pod.ports where port.scope != .local { lines += "\(ip) \(serviceHost(pod, port))\n" }
+            for port in pod.ports where port.isReachable { lines += "\(ip) \(serviceHost(pod, port))\n" }
         }
         return lines
+    }
+}
+
+extension AppImagePort {
+    /// From outside its pod. An absent scope is Local.
+    var isReachable: Bool {
+        switch scope ?? .local {
+        case .cluster, .domain: true
+        case .local: false
+        }
     }
 }

@@ -14,8 +14,9 @@ public struct TaskGraph: Sendable {
     public let tasks: [KusciaTaskTemplate]
     private let indexOfAlias: [String: Int]
 
-    /// Refuses duplicate or empty aliases, duplicate task ids, unknown dependencies and cycles (named in full).
+    /// Refuses no tasks at all, duplicate or empty aliases, duplicate task ids, unknown dependencies and cycles (named in full).
     public init(_ tasks: [KusciaTaskTemplate]) throws(Defect) {
+        guard !tasks.isEmpty else { throw Defect(field: "spec.tasks", message: "Required value: a job has at least one task") }
         var aliases: [String: Int] = [:]
         var ids: [String: Int] = [:]
         for (index, task) in tasks.enumerated() {
@@ -56,6 +57,20 @@ public struct TaskGraph: Sendable {
             at = next
         }
         return (path.drop { $0 != at } + [at]).map { tasks[$0].alias }
+    }
+
+    /// A task that failed and on which `task` depends, directly or through others.
+    func failedAncestor(
+        of task: KusciaTaskTemplate, phases: [String: KusciaTaskPhase?], id: (KusciaTaskTemplate) -> String
+    ) -> KusciaTaskTemplate? {
+        var left = task.dependencies
+        var seen: Set<String> = []
+        while let alias = left.popLast() {
+            guard seen.insert(alias).inserted, let index = indexOfAlias[alias] else { continue }
+            if phases[id(tasks[index])] == .some(.failed) { return tasks[index] }
+            left += tasks[index].dependencies
+        }
+        return nil
     }
 
     /// Tasks that may start: not started, all dependencies succeeded. Highest priority first, then as written.

@@ -27,8 +27,8 @@ public struct TaskLayout: Sendable {
         public var template: DeployTemplate
         public var pods: [TaskPod]
 
-        /// Pods that must succeed.
-        public var minReservedPods: Int { spec.minReservedPods ?? pods.count }
+        /// Pods that must be placed and succeed: all, unless the spec asks for fewer.
+        public var minReservedPods: Int { spec.minReservedPods.flatMap { $0 > 0 ? $0 : nil } ?? pods.count }
     }
 
     public let task: KusciaTask
@@ -48,10 +48,43 @@ public struct TaskLayout: Sendable {
                     field: "\(field).role",
                     message: "AppImage \"\(spec.appImageRef)\" has no deploy template for role \"\(spec.role ?? "")\"; it has \(known)")
             }
-            laid.append(Party(spec: spec, image: image, template: template, pods: Self.pods(task, index, spec, template)))
+            let party = Party(spec: spec, image: image, template: template, pods: Self.pods(task, index, spec, template))
+            try Self.check(party, field, among: laid)
+            laid.append(party)
         }
         parties = laid
+        guard !pods.isEmpty else { throw Defect(field: "spec.parties", message: "the task has no pods") }
+        guard neededParties <= parties.count else {
+            throw Defect(
+                field: "spec.scheduleConfig.minReservedMembers", message: "\(neededParties) of \(parties.count) parties cannot succeed")
+        }
     }
+
+    /// What would give two things one name, or could never succeed.
+    private static func check(_ party: Party, _ field: String, among others: [Party]) throws(Defect) {
+        let (domain, role) = (party.spec.domainID, party.spec.role ?? "")
+        if let first = others.firstIndex(where: { $0.spec.domainID == domain && ($0.spec.role ?? "") == role }) {
+            throw Defect(
+                field: field, message: "spec.parties[\(first)] is domain \"\(domain)\" in role \"\(role)\" already; use another role or replicas")
+        }
+        guard party.minReservedPods <= party.pods.count else {
+            throw Defect(
+                field: "\(field).minReservedPods", message: "\(party.minReservedPods) of \(party.pods.count) pods cannot succeed")
+        }
+        var names: Set<String> = []
+        for port in party.template.spec.containers.flatMap(\.ports) where !names.insert(port.name).inserted {
+            throw Defect(
+                field: "\(field).appImageRef", message: "AppImage \"\(party.spec.appImageRef)\" has two ports named \"\(port.name)\"")
+        }
+    }
+
+    /// Parties that must be placed and succeed: all, unless the spec asks for fewer.
+    public var neededParties: Int {
+        task.spec.scheduleConfig?.minReservedMembers.flatMap { $0 > 0 ? $0 : nil } ?? parties.count
+    }
+
+    /// Pods that must be placed together for the task to be able to succeed.
+    public var neededPods: Int { parties.map(\.minReservedPods).sorted().prefix(neededParties).reduce(0, +) }
 
     public var pods: [TaskPod] { parties.flatMap(\.pods) }
 

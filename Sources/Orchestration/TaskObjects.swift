@@ -74,7 +74,7 @@ extension TaskLayout {
     /// Headless, one per port that other containers may reach.
     public func services(ports: [PartyAllocatedPorts]) -> [Service] {
         portKeys.compactMap { pod, port in
-            guard port.scope != .local, let number = number(of: port, in: pod, ports) else { return nil }
+            guard port.isReachable, let number = number(of: port, in: pod, ports) else { return nil }
             return Service(
                 metadata: ObjectMeta(
                     name: serviceName(pod, port), namespace: pod.domain, labels: labels(pod),
@@ -107,7 +107,7 @@ extension TaskLayout {
         [
             KusciaAnnotation.podGroup: task.metadata.name,
             KusciaAnnotation.podGroupSize: "\(pods.count)",
-            KusciaAnnotation.podGroupMinMembers: "\(parties.map(\.minReservedPods).reduce(0, +))",
+            KusciaAnnotation.podGroupMinMembers: "\(neededPods)",
             KusciaAnnotation.configTemplateVolumes: Kuscia.configTemplateVolume,
             KusciaAnnotation.configTemplateValues: valuesMapName(pod),
             KusciaAnnotation.hostsConfigMap: hostsMapName,
@@ -143,13 +143,14 @@ extension TaskLayout {
     }
 
     /// The party's resources replace the template's: for the container of that name, or for the first when it has none.
-    /// Where only limits are given, they are the requests too (Kubernetes' default).
+    /// Where only limits are given, they are the requests too (Kubernetes' default), and a lower limit lowers the request.
     private func resources(of template: AppImageContainer, isFirst: Bool, _ party: Party) -> ResourceRequirements {
         let given = party.spec.template?.spec?.containers ?? []
         let own = given.first { $0.name == template.name } ?? (isFirst ? given.first { $0.name.isEmpty } : nil)
         var resources = template.resources
         if let own {
             resources.limits.merge(own.resources.limits) { $1 }
+            resources.requests.merge(resources.limits) { min($0, $1) }
             resources.requests.merge(own.resources.requests) { $1 }
         }
         resources.requests.merge(resources.limits) { request, _ in request }

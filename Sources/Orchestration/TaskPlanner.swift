@@ -21,6 +21,8 @@ public enum TaskAction: Sendable, Hashable {
     /// Create; that it is there already is fine.
     case create(Pod)
     case delete(namespace: String, pod: String, uid: String?, graceSeconds: Int)
+    /// That it is not there is fine.
+    case removeConfigMap(namespace: String, name: String)
 }
 
 public struct TaskPlan: Sendable {
@@ -33,7 +35,7 @@ public struct TaskPlan: Sendable {
 /// The world as the shell sees it.
 public struct TaskWorld {
     public var task: KusciaTask
-    /// All pods labelled with the task's id.
+    /// All pods labelled with the task's id, also those of a task of the same name before.
     public var pods: [Pod]
     public var appImage: (String) -> AppImage?
     /// A node's address.
@@ -44,7 +46,8 @@ public struct TaskWorld {
         task: KusciaTask, pods: [Pod], appImage: @escaping (String) -> AppImage?, nodeAddress: @escaping (String) -> String?, now: Timestamp
     ) {
         self.task = task
-        self.pods = pods
+        // In a fixed order: the same world must give the same plan, and the same words.
+        self.pods = pods.sorted { $0.namespacedName < $1.namespacedName }
         self.appImage = appImage
         self.nodeAddress = nodeAddress
         self.now = now
@@ -69,6 +72,9 @@ public enum TaskPlanner {
         return plan
     }
 
+    /// Under which name a task holds its ports: its uid, so that the end of a task frees nothing of a later one of its name.
+    public static func portOwner(_ task: KusciaTask) -> String { task.metadata.uid ?? task.metadata.name }
+
     // MARK: new
 
     private static func begin(_ world: TaskWorld, _ ports: inout PortAllocator) -> TaskPlan {
@@ -76,10 +82,9 @@ public enum TaskPlanner {
         status.startTime = world.now
         do {
             let layout = try TaskLayout(world.task, appImage: world.appImage)
-            guard !layout.pods.isEmpty else { return failed(status, world, "InvalidTask", "spec.parties: the task has no pods") }
             try allocate(layout, attempt: 1, &status, world, &ports)
         } catch {
-            return failed(status, world, "InvalidTask", "\(error)")
+            return failed(status, world, reason(of: error), "\(error)")
         }
         status.phase = .pending
         return TaskPlan(status: status)
@@ -88,15 +93,21 @@ public enum TaskPlanner {
     private static func allocate(
         _ layout: TaskLayout, attempt: Int, _ status: inout KusciaTaskStatus, _ world: TaskWorld, _ ports: inout PortAllocator
     ) throws {
-        let owner = world.task.metadata.name
+        let owner = portOwner(world.task)
         ports.release(owner: owner)
         status.allocatedPorts = layout.allocatedPorts(try ports.allocate(layout.portKeys.count, owner: owner))
         status.setCondition("PortsAllocated", .true, reason: "Attempt\(attempt)", now: world.now)
         status.setCondition("ResourceCreated", .false, reason: "Attempt\(attempt)", now: world.now)
+        // The next attempt's pods may land elsewhere.
+        status.conditions.removeAll { $0.type == "HostsPublished" }
+    }
+
+    private static func reason(of error: any Error) -> String {
+        error is PortAllocator.Exhausted ? "PortsExhausted" : "InvalidTask"
     }
 
     /// How often ports were looked for, from 1.
-    private static func attempt(_ status: KusciaTaskStatus) -> Int {
+    static func attempt(_ status: KusciaTaskStatus) -> Int {
         let reason = status.conditions.first { $0.type == "PortsAllocated" }?.reason ?? ""
         return reason.hasPrefix("Attempt") ? Int(reason.dropFirst("Attempt".count)) ?? 1 : 1
     }
@@ -104,35 +115,21 @@ public enum TaskPlanner {
     // MARK: under way
 
     private static func advance(_ world: TaskWorld, _ ports: inout PortAllocator) -> TaskPlan {
-        var status = world.task.status
         let layout: TaskLayout
         do {
             layout = try TaskLayout(world.task, appImage: world.appImage)
         } catch {
-            return failed(status, world, "InvalidTask", "\(error)")
+            return failed(world.task.status, world, reason(of: error), "\(error)")
         }
-        let attempt = attempt(status)
-        let (own, stale) = split(world.pods, attempt)
-        if !stale.isEmpty {
-            // Their names are needed again: wait until they are gone.
-            return TaskPlan(actions: stale.map { delete($0, grace: 0) }, status: status)
+        let attempt = attempt(world.task.status)
+        let (own, stale) = split(world, attempt)
+        guard stale.isEmpty, world.task.status.isTrue("ResourceCreated") else {
+            return make(layout, attempt, stale, world, &ports)
         }
-        var plan = TaskPlan(status: status)
-        if !status.isTrue("ResourceCreated") {
-            do {
-                plan.actions = try layout.configMaps(ports: status.allocatedPorts).map { .apply($0) }
-                plan.actions += layout.services(ports: status.allocatedPorts).map { .applyService($0) }
-                plan.actions += layout.podObjects(ports: status.allocatedPorts, attempt: attempt).map { .create($0) }
-            } catch {
-                return failed(status, world, "InvalidTask", "\(error)")
-            }
-            plan.status.setCondition("ResourceCreated", .true, reason: "Attempt\(attempt)", now: world.now)
-            return plan
-        }
-        let lost = lostPods(layout, own, status)
+        let fates = TaskFates(layout, own, world.task.status)
+        var status = world.task.status
         status.observe(own, services: layout.services(ports: status.allocatedPorts), now: world.now)
-        let failures = own.compactMap { PodFailure($0) }
-        if let conflict = failures.first(where: { $0.reason == "PortConflict" }), attempt < maximumAttempts {
+        if let conflict = fates.failures.first(where: { $0.reason == "PortConflict" }), attempt < maximumAttempts {
             do {
                 try allocate(layout, attempt: attempt + 1, &status, world, &ports)
             } catch {
@@ -143,26 +140,63 @@ public enum TaskPlanner {
             status.message = conflict.text
             return TaskPlan(status: status)
         }
-        plan.status = status
+        var plan = TaskPlan(status: status)
         plan.actions += publishHosts(layout, own, world, &plan.status)
-        judge(layout, own, failures, lost, world, &plan)
+        judge(layout, own, fates, world, &plan)
         return plan
     }
 
-    private static func split(_ pods: [Pod], _ attempt: Int) -> (own: [Pod], stale: [Pod]) {
-        let own = pods.filter { $0.metadata.annotations[TaskLayout.attemptAnnotation] == "\(attempt)" }
-        return (own, pods.filter { pod in !own.contains { $0.metadata.uid == pod.metadata.uid } })
-    }
-
-    /// Pods that were seen and are gone although they had not finished: somebody deleted them.
-    private static func lostPods(_ layout: TaskLayout, _ pods: [Pod], _ status: KusciaTaskStatus) -> [TaskPod] {
-        layout.pods.filter { pod in
-            guard let seen = status.podStatuses["\(pod.domain)/\(pod.name)"], seen.podPhase?.isFinished != true else { return false }
-            return !pods.contains { $0.metadata.name == pod.name && $0.metadata.namespace == pod.domain }
+    /// The pods of this attempt, and those that must go before: of an earlier attempt, or of a task that had this name.
+    private static func split(_ world: TaskWorld, _ attempt: Int) -> (own: [Pod], stale: [Pod]) {
+        let mine = mine(world)
+        let others = world.pods.filter { pod in
+            !mine.contains { $0.metadata.uid == pod.metadata.uid } && pod.metadata.ownerReferences.contains { $0.kind == KusciaTask.kind }
         }
+        func isCurrent(_ pod: Pod) -> Bool { pod.metadata.annotations[TaskLayout.attemptAnnotation] == "\(attempt)" }
+        return (mine.filter(isCurrent), mine.filter { !isCurrent($0) } + others)
     }
 
-    /// Tells all parties where the others are, once as many pods as must be placed are placed.
+    private static func mine(_ world: TaskWorld) -> [Pod] {
+        guard let uid = world.task.metadata.uid else { return world.pods }
+        return world.pods.filter { $0.metadata.ownerReferences.contains { $0.uid == uid } }
+    }
+
+    /// Makes the objects, once the names that they need are free.
+    private static func make(
+        _ layout: TaskLayout, _ attempt: Int, _ stale: [Pod], _ world: TaskWorld, _ ports: inout PortAllocator
+    ) -> TaskPlan {
+        var plan = TaskPlan(status: world.task.status)
+        let since = plan.status.conditions.first { $0.type == "ResourceCreated" }?.lastTransitionTime ?? world.now
+        if world.now.seconds(since: since) >= Int64(allowedSeconds(world)), !plan.status.isTrue("ResourceCreated") {
+            return failed(
+                plan.status, world, "TaskResourceGroupExpired",
+                "its objects could not be made within \(allowedSeconds(world)) s (scheduleConfig.lifecycleSeconds)"
+                    + (plan.status.message.map { ": \($0)" } ?? ""))
+        }
+        plan.actions = stale.map { delete($0, grace: 0) }
+        guard stale.isEmpty else { return plan }
+        do {
+            let status = plan.status
+            guard layout.portKeys.allSatisfy({ layout.number(of: $0.port, in: $0.pod, status.allocatedPorts) != nil }) else {
+                // The AppImage was changed since.
+                try allocate(layout, attempt: attempt, &plan.status, world, &ports)
+                return plan
+            }
+            // Addresses of earlier pods must not reach the new ones.
+            plan.actions = layout.hostsMaps("").map {
+                .removeConfigMap(namespace: $0.metadata.namespace ?? "", name: $0.metadata.name)
+            }
+            plan.actions += try layout.configMaps(ports: status.allocatedPorts).map { .apply($0) }
+            plan.actions += layout.services(ports: status.allocatedPorts).map { .applyService($0) }
+            plan.actions += layout.podObjects(ports: status.allocatedPorts, attempt: attempt).map { .create($0) }
+        } catch {
+            return failed(plan.status, world, reason(of: error), "\(error)")
+        }
+        plan.status.setCondition("ResourceCreated", .true, reason: "Attempt\(attempt)", now: world.now)
+        return plan
+    }
+
+    /// Tells all parties where the others are, once as many parties are placed as are needed.
     private static func publishHosts(
         _ layout: TaskLayout, _ pods: [Pod], _ world: TaskWorld, _ status: inout KusciaTaskStatus
     ) -> [TaskAction] {
@@ -170,109 +204,32 @@ public enum TaskPlanner {
             let object = pods.first { $0.metadata.name == pod.name && $0.metadata.namespace == pod.domain }
             return object?.spec.nodeName.flatMap(world.nodeAddress)
         }
-        let placed = layout.pods.filter { address($0) != nil }.count
-        guard placed >= max(1, layout.parties.map(\.minReservedPods).reduce(0, +)) else { return [] }
-        let reason = "Placed\(placed)"
+        let placed = layout.parties.map { party in party.pods.filter { address($0) != nil }.count }
+        let ready = zip(layout.parties, placed).filter { party, count in count >= party.minReservedPods }.count
+        guard ready >= layout.neededParties else { return [] }
+        let reason = "Placed\(placed.reduce(0, +))"
         if status.conditions.contains(where: { $0.type == "HostsPublished" && $0.reason == reason }) { return [] }
         status.setCondition("HostsPublished", .true, reason: reason, now: world.now)
         return layout.hostsMaps(layout.hosts(address: address)).map { .apply($0) }
     }
 
-    // MARK: verdict
-
-    private static func judge(
-        _ layout: TaskLayout, _ pods: [Pod], _ failures: [PodFailure], _ lost: [TaskPod], _ world: TaskWorld, _ plan: inout TaskPlan
-    ) {
-        let parties = layout.parties.map { partyPhase($0, pods, failures, lost) }
-        plan.status.partyTaskStatus = zip(layout.parties, parties).map { party, phase in
-            PartyTaskStatus(
-                domainID: party.spec.domainID, role: party.spec.role, phase: phase,
-                message: failures.first { $0.namespace == party.spec.domainID && phase == .failed }?.text)
-        }
-        let needed = world.task.spec.scheduleConfig?.minReservedMembers ?? parties.count
-        let succeeded = parties.filter { $0 == .succeeded }.count
-        let dead = parties.filter { $0 == .failed }.count
-        if succeeded >= needed {
-            plan.status.phase = .succeeded
-            plan.status.completionTime = world.now
-            plan.status.message = nil
-            plan.status.setCondition("Success", .true, now: world.now)
-            plan.actions += stop(pods)
-        } else if parties.count - dead < needed {
-            let cause = firstCause(failures)
-            fail(&plan, world, cause?.reason ?? "PodDeleted", causeText(layout, cause, lost))
-            plan.actions += stop(pods)
-        } else if pods.contains(where: { ($0.status.phase ?? .pending) != .pending }) {
-            plan.status.phase = .running
-            plan.status.message = nil
-            plan.status.setCondition("Running", .true, now: world.now)
-        } else {
-            waiting(pods, world, &plan)
-        }
-    }
-
-    private static func partyPhase(
-        _ party: TaskLayout.Party, _ pods: [Pod], _ failures: [PodFailure], _ lost: [TaskPod]
-    ) -> KusciaTaskPhase {
-        let names = Set(party.pods.map(\.name))
-        let own = pods.filter { names.contains($0.metadata.name) && $0.metadata.namespace == party.spec.domainID }
-        let succeeded = own.filter { $0.status.phase == .succeeded }.count
-        let dead = failures.filter { names.contains($0.pod) && $0.namespace == party.spec.domainID }.count
-            + lost.filter { $0.partyIndex == party.pods.first?.partyIndex }.count
-        if succeeded >= party.minReservedPods { return .succeeded }
-        if party.pods.count - dead < party.minReservedPods { return .failed }
-        return own.contains { ($0.status.phase ?? .pending) != .pending } ? .running : .pending
-    }
-
-    /// I-TASK-4. Times have whole seconds; within one, codes with which engines report a lost peer come last
-    /// (255, SIGABRT, SIGSEGV).
-    static func firstCause(_ failures: [PodFailure]) -> PodFailure? {
-        let followUps: Set<Int> = [255, 134, 139]
-        func rank(_ failure: PodFailure) -> (Int64, Int, String) {
-            (failure.finishedAt?.unixSeconds ?? .max, followUps.contains(failure.exitCode ?? 0) ? 1 : 0, failure.namespace + failure.pod)
-        }
-        return failures.min { rank($0) < rank($1) }
-    }
-
-    private static func causeText(_ layout: TaskLayout, _ cause: PodFailure?, _ lost: [TaskPod]) -> String {
-        if let cause { return "party \(cause.namespace), pod \(cause.pod): \(cause.text)" }
-        if let pod = lost.first { return "party \(pod.domain), pod \(pod.name): deleted before it finished" }
-        return "too few parties can succeed"
-    }
-
-    /// Nothing runs yet: say why, and give up when scheduling takes longer than the task allows.
-    private static func waiting(_ pods: [Pod], _ world: TaskWorld, _ plan: inout TaskPlan) {
-        let unplaced = pods.filter { $0.spec.nodeName == nil }
-        let explained = unplaced.lazy.compactMap { pod in
-            pod.status.conditions.first { $0.type == "PodScheduled" && $0.status == .false }?.message.map {
-                "pod \(pod.namespacedName): \($0)"
-            }
-        }.first
-        plan.status.message = explained ?? plan.status.message
-        guard !unplaced.isEmpty else { return }
-        let allowed = world.task.spec.scheduleConfig?.lifecycleSeconds ?? schedulingSeconds
-        let waited = world.now.seconds(since: plan.status.startTime ?? world.now)
-        if waited >= Int64(allowed) {
-            let why = explained ?? "pod \(unplaced[0].namespacedName) has no node"
-            fail(&plan, world, "TaskResourceGroupExpired", "not scheduled within \(allowed) s (scheduleConfig.lifecycleSeconds): \(why)")
-            plan.actions += stop(pods)
-        } else {
-            plan.again = max(1, allowed - Int(waited))
-        }
-    }
+    static func allowedSeconds(_ world: TaskWorld) -> Int { world.task.spec.scheduleConfig?.lifecycleSeconds ?? schedulingSeconds }
 
     // MARK: finished
 
     private static func finish(_ world: TaskWorld, _ ports: inout PortAllocator) -> TaskPlan {
+        let pods = mine(world)
         var plan = TaskPlan(status: world.task.status)
-        plan.status.observe(world.pods, services: [], now: world.now)
-        plan.actions = stop(world.pods)
-        if world.pods.allSatisfy({ $0.status.phase?.isFinished == true }) { ports.release(owner: world.task.metadata.name) }
+        plan.status.observe(pods, services: [], now: world.now)
+        plan.status.closePodStatuses(present: pods)
+        refineCause(pods, world, &plan.status)
+        plan.actions = stop(pods)
+        if pods.allSatisfy({ $0.status.phase?.isFinished == true }) { ports.release(owner: portOwner(world.task)) }
         return plan
     }
 
     /// I-TASK-3.
-    private static func stop(_ pods: [Pod]) -> [TaskAction] {
+    static func stop(_ pods: [Pod]) -> [TaskAction] {
         pods.filter { $0.status.phase?.isFinished != true && $0.metadata.deletionTimestamp == nil }
             .map { delete($0, grace: survivorGraceSeconds) }
     }
@@ -283,16 +240,23 @@ public enum TaskPlanner {
 
     private static func failed(_ status: KusciaTaskStatus, _ world: TaskWorld, _ reason: String, _ message: String) -> TaskPlan {
         var plan = TaskPlan(status: status)
-        fail(&plan, world, reason, message)
-        plan.actions = stop(world.pods)
+        fail(&plan.status, world, reason, message)
+        plan.actions = stop(mine(world))
         return plan
     }
 
-    private static func fail(_ plan: inout TaskPlan, _ world: TaskWorld, _ reason: String, _ message: String) {
-        plan.status.phase = .failed
-        plan.status.reason = reason
-        plan.status.message = message
-        plan.status.completionTime = world.now
-        plan.status.setCondition("Success", .false, reason: reason, message: message, now: world.now)
+    /// The plan for a task one of whose objects the server refuses for good.
+    public static func refused(_ world: TaskWorld, message: String) -> TaskPlan {
+        var plan = failed(world.task.status, world, "CreateFailed", message)
+        plan.status.lastReconcileTime = world.now
+        return plan
+    }
+
+    static func fail(_ status: inout KusciaTaskStatus, _ world: TaskWorld, _ reason: String, _ message: String) {
+        status.phase = .failed
+        status.reason = reason
+        status.message = message
+        status.completionTime = status.completionTime ?? world.now
+        status.setCondition("Success", .false, reason: reason, message: message, now: world.now)
     }
 }

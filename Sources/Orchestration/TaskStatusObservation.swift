@@ -30,6 +30,18 @@ extension KusciaTaskStatus {
     }
 }
 
+extension KusciaTaskStatus {
+    /// Of a task that has ended: pods that were seen unfinished and are gone were stopped; none may look as if it ran on.
+    mutating func closePodStatuses(present pods: [Pod]) {
+        let names = Set(pods.map(\.namespacedName))
+        for (name, seen) in podStatuses where seen.podPhase?.isFinished != true && !names.contains(name) {
+            podStatuses[name]?.podPhase = .failed
+            podStatuses[name]?.reason = "Stopped"
+            podStatuses[name]?.message = "stopped, because the task had ended"
+        }
+    }
+}
+
 extension KusciaPodStatus {
     init(observing pod: Pod) {
         self.init()
