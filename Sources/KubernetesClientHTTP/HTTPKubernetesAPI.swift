@@ -9,7 +9,7 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// Call `shutdown()` before letting go of it.
+/// Call `shutdown()` when done: it tells when everything has ended. Letting go of it does the same, some time later.
 public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
     /// A call's answer must begin within this time and may pause no longer while it comes.
     static let callTimeout = TimeAmount.seconds(30)
@@ -80,6 +80,12 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
     /// Breaks whatever is under way. Idempotent.
     public func shutdown() async {
         for client in clients.values { try? await client.shutdown() }
+    }
+
+    /// An HTTPClient that goes without having been shut down stops a debug build.
+    deinit {
+        let clients = Array(clients.values)
+        Task.detached { for client in clients { try? await client.shutdown() } }
     }
 
     private static func identity(_ endpoint: APIServerEndpoint, _ credentials: ClientCredentials) throws -> Identity {
