@@ -108,6 +108,7 @@ public final class AgentService: Sendable {
     /// Order: first what runs already (needs no master), then the node, then the API's pods.
     public func run() async throws {
         try await pods.adopt()
+        events.record(.init(node: config.nodeName), warning: false, reason: "Starting", message: "Starting agent.")
         let work = Task {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.status.run() }

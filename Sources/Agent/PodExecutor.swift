@@ -70,6 +70,8 @@ struct PodExecutor: Sendable {
         let wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables)
         let directory = String(wanted.logPath[..<(wanted.logPath.lastIndex(of: "/") ?? wanted.logPath.endIndex)])
         try await DiskFiles.perform { try DiskFiles.makeDirectory(directory) }
+        let present = "Container image \"\(wanted.image)\" already present on machine"
+        reporter.event(pod: pod, warning: false, reason: "Pulled", message: present)
         let id = try await runtime.createContainer(podUID: pod.metadata.uid ?? "", config: wanted)
         reporter.event(pod: pod, warning: false, reason: "Created", message: "Created container \(run.name)")
         return id

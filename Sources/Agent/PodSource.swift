@@ -30,11 +30,12 @@ struct PodSource: Sendable {
             group.addTask { await informer.run() }
             await informer.waitUntilSynced()
             if informer.hasSynced, !Task.isCancelled {
-                await provider.reconcile(informer.objects.filter { $0.spec.nodeName == node })
+                // Before the look at the list, so that a deletion right after it is not missed.
                 informer.onEvent { event in
                     let metadata = event.object.metadata
                     queue.add(Key(namespace: metadata.namespace ?? "", name: metadata.name))
                 }
+                await provider.reconcile(informer.objects.filter { $0.spec.nodeName == node })
                 group.addTask { await queue.run(workers: Self.workers) { await handle($0, provider) } }
             }
         }

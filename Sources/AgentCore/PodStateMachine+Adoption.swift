@@ -18,7 +18,7 @@ extension PodStateMachine {
         if startTime == nil { startTime = now }
         if !finalStatusDelivered {
             // The patch may have been lost with the old process; the same status again does no harm.
-            lastStatus = nil
+            mustReport = true
             finalStatusSent = false
         }
         var ignored: [PodEffect] = []

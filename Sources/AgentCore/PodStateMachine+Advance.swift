@@ -122,6 +122,8 @@ extension PodStateMachine {
     }
 
     private var stopGrace: Int {
+        // Removed by force: whoever did it counts on the pod being over.
+        if objectGone { return min(deletionGrace ?? .max, Self.minimumGraceSeconds) }
         if let deletionGrace { return deletionGrace }
         let own = pod.spec.terminationGracePeriodSeconds ?? Self.defaultGraceSeconds
         return max(Self.minimumGraceSeconds, Int(clamping: own))
@@ -168,7 +170,8 @@ extension PodStateMachine {
         guard startTime != nil, !objectGone, !finalStatusSent, !finalStatusDelivered else { return }
         let final = isFinal
         let status = PodStatusBuilder(machine: self).build(now)
-        guard status != lastStatus || final else { return }
+        guard status != lastStatus || final || mustReport else { return }
+        mustReport = false
         lastStatus = status
         finalStatusSent = final
         effects.append(.patchStatus(status, annotations: final ? usageAnnotation : [:], final: final))

@@ -40,6 +40,8 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
     /// Why the pod waits, for its containers' status and the timeout's message.
     var waitingMessage: String?
     var lastStatus: PodStatus?
+    /// The last status may not have arrived: send it even if nothing changed.
+    var mustReport = false
     var finalStatusSent = false
     var timer: UnixNanoseconds?
 

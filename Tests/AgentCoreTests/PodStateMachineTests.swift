@@ -129,6 +129,19 @@ struct PodStateMachineTests {
         #expect(pod.last.contains(.stop(run, graceSeconds: 1)))
     }
 
+    @Test("an object removed by force shortens a long grace: nobody waits for the pod any more")
+    func removedByForce() {
+        var pod = Driver(makePod(grace: 600))
+        pod.setUp()
+        pod.run()
+        pod.send(.deletionRequested(graceSeconds: 600), .objectGone)
+        #expect(pod.last.contains(.stop(ContainerRun(name: "main", attempt: 0), graceSeconds: 2)))
+        pod.end(143)
+        pod.cleanUp()
+        #expect(pod.last.contains(.forget))
+        #expect(pod.finalReports == 0)
+    }
+
     @Test("the object is deleted only after the final status was delivered and everything is cleaned")
     func deletionOrder() {
         var pod = Driver(makePod())
@@ -322,6 +335,9 @@ struct PodAdoptionTests {
         let next = try restarted(pod, [main: .running(startedAt: epoch)])
         #expect(next.starts(of: "main").isEmpty)
         #expect(next.status.phase == .running)
+        // What was so before the restart keeps its time.
+        let scheduled = next.status.conditions.first { $0.type == "PodScheduled" }
+        #expect(scheduled?.lastTransitionTime == Timestamp(unixSeconds: epoch / second))
     }
 
     @Test("a delivered final status is not sent again; an undelivered one is")

@@ -14,7 +14,7 @@ struct PodLifeTests {
         await lab.start()
         let created = try lab.submit("task") { pod in
             pod.spec.volumes = [Volume(name: "scratch", emptyDir: .init())]
-            pod.spec.containers[0].volumeMounts = [VolumeMount(name: "scratch", mountPath: "/work")]
+            pod.spec.containers[0].volumeMounts = [VolumeMount(name: "scratch", mountPath: "/scratch")]
         }
         let uid = try #require(created.metadata.uid)
         let ids = await lab.runtime.waitForRunning(1)
@@ -178,6 +178,21 @@ struct PodLifeTests {
         let status = try await lab.waitForPhase("stubborn", .succeeded).status.containerStatuses[0]
         #expect(status.restartCount == 1)
         #expect(status.lastState.terminated?.exitCode == 1)
+        try await lab.stop()
+    }
+
+    @Test("a pod's turns are told as events, with Kubernetes' reasons, each once")
+    func events() async throws {
+        let lab = try AgentLab()
+        await lab.start()
+        try lab.submit("told")
+        lab.runtime.exit(await lab.runtime.waitForRunning(1)[0], code: 0)
+        try await lab.waitForPhase("told", .succeeded)
+        func reasons() throws -> [String] {
+            try lab.api.objects(Event.self, namespace: "alice").filter { $0.involvedObject.name == "told" }.compactMap(\.reason)
+        }
+        try await lab.eventually { (try? reasons().count) == 3 }
+        #expect(Set(try reasons()) == ["Pulled", "Created", "Started"])
         try await lab.stop()
     }
 }
