@@ -45,8 +45,20 @@ extension SandboxSpec {
         }
         spec.seccomp = input.seccomp
         spec.logBytes = limits.logBytes ?? input.node.defaultLogBytes
+        try refuseHiddenPaths(spec, input)
         let needsWork = Self.setRoot(&spec, input)
         return (spec, needsWork)
+    }
+
+    /// A mount over a path that the image needs would end in an exec that finds nothing, far from its cause.
+    private static func refuseHiddenPaths(_ spec: SandboxSpec, _ input: ContainerSpecInput) throws(RuntimeError) {
+        guard case .hostView(let readOnlyPaths) = input.image.root else { return }
+        for mount in spec.mounts {
+            guard let hidden = readOnlyPaths.first(where: { $0 == mount.path || $0.hasPrefix(mount.path + "/") }) else { continue }
+            throw .invalid(
+                field: "mounts[\(mount.path)]",
+                reason: "hides \(hidden), which image \(input.config.image) needs (its readOnlyPaths); mount it elsewhere")
+        }
     }
 
     /// The container's own limits, else the pod's; a limit of processes always.

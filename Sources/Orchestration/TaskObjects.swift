@@ -10,7 +10,7 @@ public enum TaskPaths {
     /// Results of the job's tasks in this domain; stays after the job.
     public static let jobData = "/home/kuscia/var/storage/job"
     /// Scratch, gone with the pod; also TMPDIR and HOME.
-    public static let scratch = "/work"
+    public static let scratch = "/scratch"
 }
 
 extension TaskLayout {

@@ -31,7 +31,7 @@ struct ShellJob {
 
     private func appImage(_ task: ShellTask) -> JSONValue {
         let container: JSONValue = [
-            "name": "sh", "command": ["/bin/sh", "-c", .string("JOB=\(Self.jobVolume)\n\(task.script)")], "workingDir": "/work",
+            "name": "sh", "command": ["/bin/sh", "-c", .string("JOB=\(Self.jobVolume)\n\(task.script)")], "workingDir": "/scratch",
         ]
         return [
             "apiVersion": "kuscia.secretflow/v1alpha1", "kind": "AppImage",
