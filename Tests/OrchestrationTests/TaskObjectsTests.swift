@@ -59,7 +59,7 @@ import Testing
         let mounts = Dictionary(uniqueKeysWithValues: pod.spec.containers[0].volumeMounts.map { ($0.mountPath, $0) })
         #expect(mounts["/home/kuscia/var/storage/data"]?.readOnly == true)
         #expect(mounts["/home/kuscia/var/storage/job"]?.readOnly == nil)
-        #expect(mounts["/work"]?.name == "scratch")
+        #expect(mounts["/scratch"]?.name == "scratch")
         #expect(mounts["/conf/task.json"]?.subPath == "task.json")
         #expect(mounts["/conf/task.json"]?.readOnly == true)
     }
@@ -69,7 +69,7 @@ import Testing
         let container = try firstPod().spec.containers[0]
         #expect(container.image == "psi:0.9.5")
         #expect(container.command == ["/bin/psi"])
-        #expect(container.workingDir == "/work")
+        #expect(container.workingDir == "/scratch")
         #expect(
             container.ports == [
                 ContainerPort(name: "spu", hostPort: 21000, containerPort: 21000, protocol: "TCP"),
@@ -78,7 +78,7 @@ import Testing
         let env = Dictionary(uniqueKeysWithValues: container.env.map { ($0.name, $0) })
         #expect(env["KUSCIA_DOMAIN_ID"]?.value == "alice")
         #expect(env["TASK_ID"]?.value == "psi-1")
-        #expect(env["TMPDIR"]?.value == "/work")
+        #expect(env["TMPDIR"]?.value == "/scratch")
         #expect(env["HOME"]?.value == "/root")
         #expect(env["POD_IP"]?.valueFrom?.fieldRef?.fieldPath == "status.podIP")
         #expect(env["KUSCIA_PORT_SPU_NUMBER"]?.value == "21000")
