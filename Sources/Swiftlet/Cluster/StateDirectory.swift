@@ -47,6 +47,7 @@ struct StateDirectoryLock: Sendable {
 
     /// nil when another process holds it.
     static func acquire(_ state: StateDirectory) throws -> StateDirectoryLock? {
+        try FileText.makeDirectory(state.path, mode: 0o700)
         let descriptor = open(state.lock, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
             throw CommandFailure("cannot open \(state.lock): \(String(cString: strerror(errno)))", hint: nil)
