@@ -1,0 +1,46 @@
+import JSON
+import KubernetesClient
+import KubernetesModel
+import KusciaModel
+import Testing
+
+@testable import Controllers
+
+@Suite("DomainController", .timeLimit(.minutes(1)))
+struct DomainControllerTests {
+    private func tokens(_ domains: [Domain], _ state: String) -> [String] {
+        domains.first.map { $0.status.deployTokenStatuses.filter { $0.state == state }.map(\.token) } ?? []
+    }
+
+    @Test("a domain gets a namespace, one unused token and a report of its nodes; a used token is replaced")
+    func domain() async throws {
+        let lab = try ControllerLab()
+        try await lab.master {
+            try await lab.api.create(Domain(metadata: ObjectMeta(name: "alice")))
+            var domains = try await lab.wait("a token", Domain.self) { tokens($0, "unused").count == 1 }
+            let first = try #require(tokens(domains, "unused").first)
+            #expect(first.count == DomainController.tokenLength)
+            #expect(try lab.api.object(Namespace.self, name: "alice") != nil)
+            domains = try await lab.wait("nodes", Domain.self) { $0.first?.status.nodeStatuses.count == 1 }
+            #expect(domains.first?.status.nodeStatuses.first?.name == "alice-node")
+            #expect(domains.first?.status.nodeStatuses.first?.status == "Ready")
+
+            let used = DeployTokenStatus(token: first, state: "used")
+            try await lab.api.patchStatus(
+                Domain.self, name: "alice", merge: ["status": ["deployTokenStatuses": try JSON.encodeToValue([used])]])
+            domains = try await lab.wait("another token", Domain.self) { tokens($0, "unused").count == 1 && tokens($0, "used") == [first] }
+            #expect(tokens(domains, "unused").first != first)
+
+            lab.api.remove(Node.resource, name: "alice-node")
+            try await lab.wait("no node", Domain.self) { $0.first?.status.nodeStatuses.isEmpty == true }
+            #expect(tokens(try lab.api.objects(Domain.self), "unused").count == 1, "exactly one, however often it is looked at")
+        }
+    }
+
+    @Test("tokens are of letters and digits, and differ")
+    func randomTokens() {
+        let tokens = (0..<50).map { _ in DomainController.randomToken() }
+        #expect(Set(tokens).count == 50)
+        #expect(tokens.allSatisfy { $0.count == 32 && $0.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) } })
+    }
+}
