@@ -68,7 +68,7 @@ struct MasterProcess {
 
     func run(parent: ProcessIdentity?) async throws {
         try await BootstrapNamespaces.create(api)
-        let manager = ControllerManager(api: api, now: { WallClock.now }, logger: Logger(label: "controllers"))
+        let manager = ControllerManager(api: api, now: WallClock.now, logger: Logger(label: "controllers"))
         // Stopped in the opposite order: who writes first, the front last.
         let services: [any Service] = [
             front, BackgroundService("deploy tokens") { await tokens.run() },
