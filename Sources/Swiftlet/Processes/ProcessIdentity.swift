@@ -1,5 +1,6 @@
 // Finds a process again after its starter is gone: a pid alone may meanwhile be another process' number.
 import CLinux
+import Dispatch
 import Glibc
 
 /// A process as its record knows it: pid and kernel start time together never mean another process of this boot.
@@ -48,6 +49,21 @@ struct ProcessIdentity: Sendable, Hashable, Codable {
     init(pid: Int32, startTime: UInt64) {
         self.pid = pid
         self.startTime = startTime
+    }
+
+    /// Suspends until the process ended, or the task is cancelled; costs no thread. Returns whether it ended.
+    func waitForEnd() async -> Bool {
+        let descriptor = clinux_pidfd_open(pid, 0)
+        guard descriptor >= 0 else { return true }
+        let (ends, continuation) = AsyncStream<Void>.makeStream()
+        let source = DispatchSource.makeReadSource(fileDescriptor: descriptor)
+        source.setEventHandler { continuation.finish() }
+        source.setCancelHandler { close(descriptor) }
+        source.activate()
+        defer { source.cancel() }
+        guard isAlive else { return true }
+        for await _ in ends {}
+        return !Task.isCancelled
     }
 
     /// Suspends until the process ended, at most so long. Returns whether it ended.
