@@ -1,5 +1,6 @@
 // One accepted connection and what runs on it: the caller's identity, and the streams that must end with it.
 import APIServer
+import Glibc
 import NIOCore
 import NIOHTTPTypes
 import NIOPosix
@@ -151,6 +152,10 @@ final class ConnectionHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         connection = table.add(context.channel)
+        // NIO's sockets are not close-on-exec: a process that this one starts would keep the connection open.
+        try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { socket in
+            _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+        }
         guard let options = context.channel.syncOptions else { return }
         try? options.setOption(.socketOption(.so_keepalive), value: 1)
         try? options.setOption(.tcpOption(.tcp_nodelay), value: 1)

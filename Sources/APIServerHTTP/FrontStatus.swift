@@ -39,9 +39,9 @@ struct FrontStatus: Error, Sendable, Hashable {
             code: 413, reason: "RequestEntityTooLarge", message: "Request entity too large: limit is \(limit) bytes")
     }
 
-    /// A node could not be asked.
+    /// A node could not be asked. Without Retry-After: client-go would repeat the request ten times before it told the user.
     static func unavailable(_ message: String) -> FrontStatus {
-        FrontStatus(code: 503, reason: "ServiceUnavailable", message: message, retryAfterSeconds: 1)
+        FrontStatus(code: 503, reason: "ServiceUnavailable", message: message)
     }
 
     var document: APIDocument {

@@ -1,5 +1,6 @@
 // The Kubernetes API over HTTPS (HTTP/1.1, keep-alive): our master's, or any other API server's.
 import AsyncHTTPClient
+import Glibc
 import JSON
 import KubernetesClient
 import KubernetesModel
@@ -102,9 +103,11 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = maximumConnections
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.http1_1ConnectionDebugInitializer = { channel in
-            guard let options = channel.parent?.syncOptions ?? channel.syncOptions else {
-                return channel.eventLoop.makeSucceededVoidFuture()
+            // NIO's sockets are not close-on-exec: a process that this one starts would keep the connection open.
+            try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { socket in
+                _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
             }
+            guard let options = channel.syncOptions else { return channel.eventLoop.makeSucceededVoidFuture() }
             // A server that vanished is noticed after about 15 + 3 x 5 s: TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT.
             try? options.setOption(.socketOption(.so_keepalive), value: 1)
             for (name, value) in [(4, 15), (5, 5), (6, 3)] as [(CInt, Int)] {

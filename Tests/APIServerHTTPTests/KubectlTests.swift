@@ -17,6 +17,9 @@ private struct Kubectl: Sendable {
         return places.first { access($0, X_OK) == 0 }
     }()
 
+    /// Not a global queue: its few threads are those of Swift's tasks, and a blocked one stops them all.
+    private static let waiting = DispatchQueue(label: "kubectl", attributes: .concurrent)
+
     let directory: String
 
     init(_ laboratory: FrontLaboratory) throws {
@@ -43,7 +46,7 @@ private struct Kubectl: Sendable {
         let argv = [program, "--kubeconfig", "\(directory)/kubeconfig", "--cache-dir", "\(directory)/cache"] + arguments
         let outputPath = "\(directory)/output-\(UInt64.random(in: .min ... .max))"
         let status = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Int32, any Error>) in
-            DispatchQueue.global().async { continuation.resume(with: Result { try Self.spawn(argv, output: outputPath) }) }
+            Self.waiting.async { continuation.resume(with: Result { try Self.spawn(argv, output: outputPath) }) }
         }
         let output = try Self.contents(outputPath)
         #expect(status == expected, "kubectl \(arguments.joined(separator: " ")): \(output)")
@@ -53,7 +56,7 @@ private struct Kubectl: Sendable {
     func remove() async throws {
         _ = try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Int32, any Error>) in
             let directory = directory
-            DispatchQueue.global().async {
+            Self.waiting.async {
                 continuation.resume(with: Result { try Self.spawn(["/bin/rm", "-rf", directory], output: "/dev/null") })
             }
         }
