@@ -109,18 +109,18 @@ public final class AgentService: Sendable {
     public func run() async throws {
         try await pods.adopt()
         events.record(.init(node: config.nodeName), warning: false, reason: "Starting", message: "Starting agent.")
+        let registration = Task { await self.node.run { self.markRegistered() } }
         let work = Task {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.status.run() }
                 group.addTask { await self.events.run() }
-                group.addTask { await self.node.run { self.markRegistered() } }
                 group.addTask { await self.source.run(self.pods) }
                 if let tunnel = self.tunnel { group.addTask { await tunnel.run() } }
             }
         }
         await waitForStop()
         // In a task of its own: this one may be cancelled, and a cancelled task cannot say good-bye.
-        await Task { await self.end() }.value
+        await Task { await self.end(registration) }.value
         work.cancel()
         await work.value
     }
@@ -176,9 +176,12 @@ public final class AgentService: Sendable {
         }
     }
 
-    private func end() async {
+    private func end(_ registration: Task<Void, Never>) async {
         releaseRegistrationWaiters { $0.stopping = true }
         if config.stopPolicy == .drain { await pods.drain() }
+        // The node lives on while it drains. Its heartbeat must have ended before the last word, or it could overwrite it.
+        registration.cancel()
+        await registration.value
         await node.sayGoodbye()
         await pods.close()
         logger.notice(
