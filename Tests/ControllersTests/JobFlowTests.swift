@@ -197,4 +197,21 @@ struct JobFlowTests {
             #expect(try lab.api.objects(KusciaTask.self).map(\.metadata.ownerReferences[0].uid) == [again.metadata.uid])
         }
     }
+
+    @Test("a task that carries the job's label but not its ownership takes no room and no part in it")
+    func strayTask() async throws {
+        let lab = try ControllerLab()
+        let owner = OwnerReference(apiVersion: "apps/v1", kind: "Deployment", name: "web", uid: "u")
+        try lab.api.put(
+            KusciaTask(
+                metadata: ObjectMeta(
+                    name: "stray", namespace: "cross-domain", labels: [KusciaLabel.jobID: "job"], ownerReferences: [owner]),
+                status: KusciaTaskStatus(phase: .running)))
+        try await lab.master {
+            try await lab.submit("job", ["a": []])
+            try await lab.complete("job-a")
+            let status = try await lab.job("job", is: .succeeded)
+            #expect(status.taskStatus == ["job-a": .succeeded])
+        }
+    }
 }
