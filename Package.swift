@@ -131,6 +131,7 @@ let package = Package(
         tests("APIServerTests", ["JSON", "APIServer", "ResourceStore", "KubernetesClient", "KubernetesModel", "KusciaModel"]),
         tests("APIServerHTTPTests", [
             "JSON", "APIServer", "APIServerHTTP", "ResourceStore", "PKI", "KubernetesClient", "KubernetesClientHTTP", "KubernetesModel", "KusciaModel",
+            logging, nioCore, .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         ]),
         tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "KusciaModel"]),
         tests("CgroupsTests", ["Cgroups"]),
