@@ -92,7 +92,7 @@ struct Discovery: Sendable {
                 "resources": .array(registry.kinds(of: version).map { aggregated($0.declaration) }),
             ]
         }
-        var metadata: JSONValue = ["creationTimestamp": nil]
+        var metadata: JSONValue = ["creationTimestamp": .null]
         if !group.isEmpty { metadata["name"] = .string(group) }
         return ["metadata": metadata, "versions": .array(versions)]
     }

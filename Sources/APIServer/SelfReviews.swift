@@ -47,7 +47,7 @@ extension APIHandler {
 
     private func identityReview(_ user: UserInfo) -> JSONValue {
         [
-            "kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": ["creationTimestamp": nil],
+            "kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1", "metadata": ["creationTimestamp": .null],
             "status": [
                 "userInfo": ["username": .string(user.name), "groups": .array(user.groups.map { .string($0) })]
             ],

@@ -196,7 +196,7 @@ final class WatchFramer: Sendable {
     static func bookmark(_ kind: ServedKind, _ revision: UInt64) -> [UInt8] {
         let object: JSONValue = [
             "kind": .string(kind.declaration.kind), "apiVersion": .string(kind.resource.apiVersion),
-            "metadata": ["resourceVersion": .string(String(revision)), "creationTimestamp": nil],
+            "metadata": ["resourceVersion": .string(String(revision)), "creationTimestamp": .null],
         ]
         return object.serialized()
     }

@@ -1,3 +1,4 @@
+// Promises of the cluster's own certificate authority: what it issues, signs and refuses.
 import Glibc
 import Testing
 

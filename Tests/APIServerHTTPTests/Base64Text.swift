@@ -1,3 +1,4 @@
+// Base64 for kubeconfigs that tests write.
 import FoundationEssentials
 
 func base64(_ text: String) -> String { Data(text.utf8).base64EncodedString() }

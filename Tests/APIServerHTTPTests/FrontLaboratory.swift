@@ -133,7 +133,7 @@ func eventually(
     while ContinuousClock.now < deadline {
         if try await condition() { return }
         await Task.yield()
-        try await Task.sleep(for: .milliseconds(2))
+        try await Task.sleep(for: .milliseconds(2))  // between two looks at a condition that has a deadline
     }
     Issue.record("did not happen within \(limit): \(what)")
 }

@@ -1,3 +1,4 @@
+// Who may do what: the authoriser's table.
 import Testing
 
 @testable import APIServer

@@ -1,3 +1,4 @@
+// A Lite's way to its certificate: requests signed or refused.
 import JSON
 import Testing
 

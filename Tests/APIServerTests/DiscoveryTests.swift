@@ -1,3 +1,4 @@
+// What clients find out about the server: discovery, versions, OpenAPI.
 import JSON
 import Testing
 

@@ -1,3 +1,4 @@
+// Tables and metadata-only forms, as kubectl asks for them.
 import Testing
 
 @testable import APIServer

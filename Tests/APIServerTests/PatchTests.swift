@@ -1,3 +1,4 @@
+// Patches: the RFCs' own examples and Kubernetes' strategic merge.
 import JSON
 import Testing
 

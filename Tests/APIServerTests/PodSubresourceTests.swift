@@ -1,3 +1,4 @@
+// Pods' subresources: status, binding, log.
 import JSON
 import KubernetesClient
 import KubernetesModel

@@ -1,3 +1,4 @@
+// Refused input: each case names the field and the reason, and nothing is stored.
 import JSON
 import KubernetesModel
 import KusciaModel

@@ -1,3 +1,4 @@
+// The verbs: create, read, update, delete, with Kubernetes' rules.
 import JSON
 import Testing
 
@@ -174,7 +175,7 @@ struct VerbTests {
         #expect(marked["metadata"]?["deletionTimestamp"] != nil)
         let more = try await lab.send(.patch, "\(path)/c", ["metadata": ["finalizers": ["x.io/a", "x.io/b"]]], type: merge)
         #expect(more.status == 422)
-        try await lab.must(.patch, "\(path)/c", ["metadata": ["finalizers": nil]], type: merge)
+        try await lab.must(.patch, "\(path)/c", ["metadata": ["finalizers": .null]], type: merge)
         #expect(try await lab.send(.get, "\(path)/c").status == 404)
     }
 

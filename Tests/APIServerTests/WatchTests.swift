@@ -1,3 +1,4 @@
+// Watches: nothing missed, nothing twice, 410 when the past is gone.
 import JSON
 import KubernetesClient
 import KubernetesModel

@@ -122,6 +122,7 @@ final class AgentLab {
 
     /// Looks again and again: for facts of the disk, which nobody announces.
     func eventually(_ condition: () -> Bool) async throws {
+        // Between two looks; the suite's time limit is the deadline.
         while !condition() { try await Task.sleep(for: .milliseconds(5)) }
     }
 

@@ -1,3 +1,4 @@
+// A domain gets its namespace and exactly one unused deploy token.
 import JSON
 import KubernetesClient
 import KubernetesModel

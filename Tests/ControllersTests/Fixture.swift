@@ -69,7 +69,7 @@ func eventually(
     let end = clock.now + deadline
     while clock.now < end {
         if try await condition() { return }
-        try await Task.sleep(for: .milliseconds(5))
+        try await Task.sleep(for: .milliseconds(5))  // between two looks at a condition that has a deadline
     }
     try #require(try await condition(), what, sourceLocation: sourceLocation)
 }

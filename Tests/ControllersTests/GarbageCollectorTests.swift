@@ -1,3 +1,4 @@
+// What belongs to nobody goes; what belongs to somebody stays.
 import KubernetesClient
 import KubernetesModel
 import KusciaModel

@@ -1,3 +1,4 @@
+// Jobs through both controllers over a server in memory: success, failure, restart, commands.
 import JSON
 import KubernetesClient
 import KubernetesClientTesting

@@ -1,3 +1,4 @@
+// When a node counts as silent and its pods as lost.
 import KubernetesClient
 import KubernetesModel
 import KusciaModel

@@ -67,7 +67,7 @@ struct KubectlEndToEndTests {
         let pod = try await cluster.run([kubectl.path, "describe", "pod", "\(name)-t-0", "-n", "alice"])
         #expect(pod.output.contains("Completed"), "\(pod)")
         try await cluster.run([kubectl.path, "delete", "kusciajob", name, "-n", "cross-domain"])
-        try await eventually("its pod is gone") { try await cluster.object("pod", "\(name)-t-0") == nil }
+        try await eventually("its pod is gone") { try await !cluster.exists("pod", "\(name)-t-0") }
     }
 
     private func pods(_ kubectl: Kubectl, _ cluster: TestCluster, name: String) async throws {
@@ -87,6 +87,6 @@ struct KubectlEndToEndTests {
         #expect(list.output.contains(name) && list.output.contains("Running"), "\(list)")
         try await cluster.run([kubectl.path, "annotate", "pod", name, "-n", "alice", "note=x"])
         try await cluster.run([kubectl.path, "delete", "pod", name, "-n", "alice", "--grace-period=1", "--timeout=30s"])
-        #expect(try await cluster.object("pod", name) == nil)
+        #expect(try await !cluster.exists("pod", name))
     }
 }

@@ -95,6 +95,11 @@ final class TestCluster: Sendable {
         return result.status == 0 ? try JSONValue(parsing: result.output) : nil
     }
 
+    /// (A JSONValue compared with the literal nil is compared with JSON's null.)
+    func exists(_ kind: String, _ name: String) async throws -> Bool {
+        if case .some = try await object(kind, name) { true } else { false }
+    }
+
     func objects(_ kind: String) async throws -> [JSONValue] {
         let result = try await run("get", kind, "-A", "-o", "json")
         return try JSONValue(parsing: result.output)["items"]?.arrayValue ?? []

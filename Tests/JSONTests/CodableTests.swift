@@ -31,7 +31,7 @@ struct CodableTests {
                 PartyTask(
                     name: "a", parties: ["alice", "bob"], retries: -3, weight: 0.5, phase: .running,
                     labels: ["b": "2", "a": "1"],
-                    extra: ["x": [1, nil]]),
+                    extra: ["x": [1, .null]]),
                 PartyTask(name: "b", parties: []),
             ]))
         let bytes = try JSON.encode(job)

@@ -23,7 +23,7 @@ struct JSONValueTests {
 
     @Test("setting a member of null makes an object; of a scalar changes nothing")
     func settingOnOtherKinds() {
-        var null: JSONValue = nil
+        var null: JSONValue = .null
         null["a"] = 1
         #expect(null == ["a": 1])
         var text: JSONValue = "x"
@@ -85,7 +85,7 @@ struct JSONValueTests {
 
     @Test("pretty text indents by two spaces")
     func pretty() {
-        let value: JSONValue = ["a": [1, ["b": nil]], "c": [:], "d": []]
+        let value: JSONValue = ["a": [1, ["b": .null]], "c": [:], "d": []]
         #expect(
             value.serializedString(pretty: true) == """
                 {

@@ -1,3 +1,4 @@
+// The fake server that other tests rely on keeps the real one's rules.
 import JSON
 import KubernetesClient
 import KubernetesClientTesting

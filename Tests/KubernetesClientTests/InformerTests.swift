@@ -1,3 +1,4 @@
+// The local copy never misses a change, whatever happens to its watch.
 import JSON
 import KubernetesClient
 import KubernetesClientTesting

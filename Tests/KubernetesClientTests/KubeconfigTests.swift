@@ -1,3 +1,4 @@
+// Kubeconfigs are read and written; what is wrong in one is named.
 import KubernetesClient
 import Testing
 

@@ -1,3 +1,4 @@
+// The work queue's promises: once, never at the same time, again after failure.
 import KubernetesClient
 import KubernetesClientTesting
 import Synchronization

@@ -1,3 +1,4 @@
+// Kuscia's kinds in JSON, as Kuscia writes them.
 import JSON
 import KubernetesModel
 import KusciaModel

@@ -1,3 +1,4 @@
+// Which names and labels Kubernetes accepts.
 import KubernetesModel
 import Testing
 

@@ -1,3 +1,4 @@
+// Pods and nodes in JSON: unknown fields ignored, absent ones empty.
 import JSON
 import KubernetesModel
 import Testing

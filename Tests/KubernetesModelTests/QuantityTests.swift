@@ -1,3 +1,4 @@
+// Quantities: Kubernetes' grammar, exact arithmetic, canonical texts.
 import JSON
 import KubernetesModel
 import Testing

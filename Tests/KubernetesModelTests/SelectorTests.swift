@@ -1,3 +1,4 @@
+// Label and field selectors as kubectl users write them.
 import JSON
 import KubernetesModel
 import Testing

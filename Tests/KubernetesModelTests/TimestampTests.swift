@@ -1,3 +1,4 @@
+// Times in RFC 3339, over four centuries.
 import JSON
 import KubernetesModel
 import Testing

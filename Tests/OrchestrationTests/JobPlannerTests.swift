@@ -1,3 +1,4 @@
+// What becomes of a job, in every phase.
 import KubernetesModel
 import KusciaModel
 import Testing

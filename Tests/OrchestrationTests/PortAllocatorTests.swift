@@ -1,3 +1,4 @@
+// Ports: all or none, round robin, never two owners.
 @testable import Orchestration
 import Testing
 

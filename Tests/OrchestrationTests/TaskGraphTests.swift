@@ -1,3 +1,4 @@
+// Graphs that can run and graphs that cannot.
 import KusciaModel
 import Orchestration
 import Testing

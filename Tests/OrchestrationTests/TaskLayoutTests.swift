@@ -1,3 +1,4 @@
+// Which pods, names and ports a task gets.
 import JSON
 import KubernetesModel
 import KusciaModel

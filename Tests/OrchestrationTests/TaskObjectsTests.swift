@@ -1,3 +1,4 @@
+// The objects of a task, field by field.
 import KubernetesModel
 import KusciaModel
 import Orchestration

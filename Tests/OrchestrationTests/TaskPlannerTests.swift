@@ -1,3 +1,4 @@
+// A task's life, from ports to pods to its end.
 import KubernetesModel
 import KusciaModel
 import Testing

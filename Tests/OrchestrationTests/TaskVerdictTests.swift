@@ -1,3 +1,4 @@
+// Which failure is the cause, and when a task counts as done.
 import KubernetesModel
 import KusciaModel
 import Testing

@@ -1,3 +1,4 @@
+// A batch is checked whole before any of it is seen.
 import Testing
 
 // Commits that share a batch: each is judged by what those before it will leave, and a refused one leaves no trace.

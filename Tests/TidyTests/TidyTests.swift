@@ -85,7 +85,7 @@ import Testing
     func pureRooms() {
         let pure = ["Sources/Scheduling", "Sources/Orchestration", "Sources/AgentCore", "Sources/KubernetesModel", "Sources/KusciaModel"]
         let forbiddenImports: Set = ["Glibc", "Foundation", "Dispatch", "NIOCore", "Logging", "CLinux"]
-        let forbidden = ["Date()", "Date.now", ".random(", "UUID()", "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", "Task {"]
+        let forbidden = ["Date()", "Date.now", ".random(", "UUID()", "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", " Task {"]
         for source in Self.sources(pure) {
             for name in Self.imports(source) {
                 #expect(!forbiddenImports.contains(name), "\(source.path) imports \(name)")
