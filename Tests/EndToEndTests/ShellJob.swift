@@ -25,7 +25,9 @@ struct ShellJob {
     /// Writes the manifests as one YAML file (JSON documents are YAML) and returns its path.
     func write(to directory: String) throws -> String {
         let path = "\(directory)/\(name).yaml"
-        try FileText.write(documents.map { $0.serializedString() }.joined(separator: "\n---\n") + "\n", to: path)
+        // The comment makes it YAML for kubectl, which takes a file that begins with a brace for JSON and knows no "---" there.
+        let text = documents.map { $0.serializedString() }.joined(separator: "\n---\n")
+        try FileText.write("# \(name), made by a test\n\(text)\n", to: path)
         return path
     }
 
