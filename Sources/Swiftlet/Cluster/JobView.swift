@@ -56,8 +56,8 @@ struct JobView: Sendable {
     /// The first cause as the master names it; else whatever task says something.
     var message: String {
         let status = job?["status"]
-        let own = [status?["reason"]?.stringValue, status?["message"]?.stringValue].compactMap { $0 }.filter { !$0.isEmpty }
-        if !own.isEmpty { return own.joined(separator: ": ") }
+        let own = [status?["message"]?.stringValue, status?["reason"]?.stringValue].compactMap { $0 }.first { !$0.isEmpty }
+        if let own { return own }
         let failed = tasks.values.filter { $0[path: "status", "phase"]?.stringValue == "Failed" }
         return failed.compactMap { $0[path: "status", "message"]?.stringValue }.sorted().first ?? ""
     }
