@@ -61,7 +61,9 @@ public final class AgentService: Sendable {
         self.logger = logger
         let (api, clock) = (dependencies.api, dependencies.clock)
         let builder = Self.nodeStatusBuilder(config, dependencies)
-        events = EventRecorder(api: api, node: config.nodeName, clock: clock, logger: logger)
+        events = EventRecorder(
+            api: api, component: "swiftlet-agent", host: config.nodeName,
+            now: { MicroTimestamp(unixMicroseconds: clock.now() / 1000) }, logger: logger)
         status = StatusManager(api: api, events: events, logger: logger)
         let pods = LocalPods(
             config: config,
@@ -108,7 +110,7 @@ public final class AgentService: Sendable {
     /// Order: first what runs already (needs no master), then the node, then the API's pods.
     public func run() async throws {
         try await pods.adopt()
-        events.record(.init(node: config.nodeName), warning: false, reason: "Starting", message: "Starting agent.")
+        events.record(EventSubject(node: config.nodeName), .normal, reason: "Starting", message: "Starting agent.")
         let registration = Task { await self.node.run { self.markRegistered() } }
         let work = Task {
             await withTaskGroup(of: Void.self) { group in

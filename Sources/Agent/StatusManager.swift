@@ -77,7 +77,7 @@ public final class StatusManager: PodReporter {
     }
 
     public func event(pod: Pod, warning: Bool, reason: String, message: String) {
-        events.record(EventRecorder.Subject(pod), warning: warning, reason: reason, message: message)
+        events.record(pod, warning ? .warning : .normal, reason: reason, message: message)
     }
 
     /// Reports that the API server does not have yet.

@@ -1,4 +1,4 @@
-// Tells users what happened to an object, as core/v1 Events: recorded without waiting, sent by one task, repeats counted
+// Tells users what happened to an object, as core/v1 Events: recorded without waiting, written by one task, repeats counted
 // on the event that is there already (the way kubelet and kube-scheduler do it).
 import JSON
 import KubernetesModel
@@ -7,22 +7,55 @@ import Synchronization
 
 public enum EventType: String, Sendable { case normal = "Normal", warning = "Warning" }
 
-public final class EventRecorder: Sendable {
-    /// Events not sent yet; beyond it the oldest is dropped, because the newest says how things stand.
-    static let maximumPending = 512
-    /// Different events whose repeats are counted; beyond it counting starts anew.
-    static let maximumRemembered = 1024
+/// What an event is about.
+public struct EventSubject: Sendable, Hashable {
+    var reference: ObjectReference
+    /// Where the event lives: with the object; for cluster-scoped ones in `default`, as Kubernetes has it.
+    var namespace: String
 
-    private struct Happening: Hashable, Sendable {
-        var subject: ObjectReference
-        var type: String
+    public init<T: KubernetesObject>(_ object: T) {
+        namespace = object.metadata.namespace ?? "default"
+        reference = ObjectReference(
+            apiVersion: T.apiVersion, kind: T.kind, namespace: object.metadata.namespace, name: object.metadata.name,
+            uid: object.metadata.uid)
+    }
+
+    /// A kubelet writes the node's name as its uid: it may not know the object yet.
+    public init(node: String) {
+        namespace = "default"
+        reference = ObjectReference(kind: Node.kind, name: node, uid: node)
+    }
+}
+
+public final class EventRecorder: Sendable {
+    /// Different events that are remembered for counting; beyond it the oldest is forgotten (its repeat makes a new one).
+    static let maximumRemembered = 1000
+    /// Events are no evidence: after so many failures one is dropped.
+    static let maximumAttempts = 8
+    /// Characters of a message, Kubernetes' own bound.
+    static let maximumMessage = 1024
+
+    private struct Key: Hashable, Sendable {
+        var subject: EventSubject
+        var type: EventType
         var reason: String
         var message: String
     }
 
-    private struct Sent: Sendable {
+    private struct Entry {
+        var first: MicroTimestamp
+        var last: MicroTimestamp
+        var count = 1
+        /// Count that the API server knows; nil while the event was never written.
+        var written: Int?
+        var failures = 0
         var name: String
-        var count: Int
+    }
+
+    private struct State {
+        var entries: [Key: Entry] = [:]
+        var order: [Key] = []
+        var serial = 0
     }
 
     private let api: any KubernetesAPI
@@ -30,9 +63,10 @@ public final class EventRecorder: Sendable {
     private let host: String?
     private let now: @Sendable () -> MicroTimestamp
     private let logger: Logger
-    private let queue = WorkQueue<Int>()
-    private let pending = Mutex<[Happening]>([])
+    private let queue = WorkQueue<Key>(firstRetry: .milliseconds(500), longestRetry: .seconds(30))
+    private let state = Mutex(State())
 
+    /// `component` says who reports ("swiftlet-master"), `host` on which node; `now` is the wall clock.
     public init(
         api: any KubernetesAPI, component: String, host: String? = nil, now: @escaping @Sendable () -> MicroTimestamp, logger: Logger
     ) {
@@ -43,64 +77,79 @@ public final class EventRecorder: Sendable {
         self.logger = logger
     }
 
-    /// Never waits and never fails; an event that cannot be sent is logged.
-    public func record<T: KubernetesObject>(_ object: T, _ type: EventType, reason: String, message: String) {
-        let subject = ObjectReference(
-            apiVersion: T.apiVersion, kind: T.kind, namespace: object.metadata.namespace, name: object.metadata.name,
-            uid: object.metadata.uid)
-        pending.withLock { pending in
-            if pending.count >= Self.maximumPending { pending.removeFirst() }
-            // etcd's usual bound for an event's message is 1 KiB.
-            pending.append(Happening(subject: subject, type: type.rawValue, reason: reason, message: String(message.prefix(1024))))
-        }
-        queue.add(0)
-    }
-
-    /// Sends until cancelled.
+    /// Writes until cancelled.
     public func run() async {
-        let sent = Mutex<[Happening: Sent]>([:])
-        await queue.run(workers: 1) { _ in
-            while let happening = self.pending.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
-                do {
-                    let known = sent.withLock { $0[happening] }
-                    let now = try await self.send(happening, known)
-                    sent.withLock { sent in
-                        if sent.count >= Self.maximumRemembered { sent.removeAll() }
-                        sent[happening] = now
-                    }
-                } catch {
-                    self.logger.debug("event not recorded", metadata: ["reason": "\(happening.reason)", "error": "\(error)"])
-                }
-            }
+        await queue.run(workers: 1) { [logger] key, error in
+            logger.debug("event not written", metadata: ["reason": "\(key.reason)", "error": "\(error)"])
+        } work: { key in
+            try await self.write(key)
         }
     }
 
-    private func send(_ happening: Happening, _ known: Sent?) async throws -> Sent {
-        let time = now()
-        // Events about cluster-scoped objects live in "default", as Kubernetes has it.
-        let namespace = happening.subject.namespace ?? "default"
-        if let known {
-            do {
-                try await api.patch(
-                    Event.self, namespace: namespace, name: known.name,
-                    merge: ["count": .int(Int64(known.count + 1)), "lastTimestamp": .string(time.timestamp.description)])
-                return Sent(name: known.name, count: known.count + 1)
-            } catch let error as KubernetesAPIError where error.isNotFound {
-                return try await create(happening, namespace, time)
-            }
-        }
-        return try await create(happening, namespace, time)
+    public func record<T: KubernetesObject>(_ object: T, _ type: EventType, reason: String, message: String) {
+        record(EventSubject(object), type, reason: reason, message: message)
     }
 
-    private func create(_ happening: Happening, _ namespace: String, _ time: MicroTimestamp) async throws -> Sent {
-        // client-go's scheme: the object's name and the time in hexadecimal.
-        let name = "\(happening.subject.name ?? "object").\(String(time.unixMicroseconds, radix: 16))"
-        try await api.create(
-            Event(
-                metadata: ObjectMeta(name: name, namespace: namespace), involvedObject: happening.subject, reason: happening.reason,
-                message: happening.message, source: EventSource(component: component, host: host), firstTimestamp: time.timestamp,
-                lastTimestamp: time.timestamp, count: 1, type: happening.type, reportingComponent: component,
-                reportingInstance: host ?? ""))
-        return Sent(name: name, count: 1)
+    /// Returns at once and never fails.
+    public func record(_ subject: EventSubject, _ type: EventType, reason: String, message: String) {
+        let key = Key(subject: subject, type: type, reason: reason, message: String(message.prefix(Self.maximumMessage)))
+        let now = now()
+        state.withLock { state in
+            if state.entries[key] != nil {
+                state.entries[key]?.count += 1
+                state.entries[key]?.last = now
+                return
+            }
+            if state.order.count >= Self.maximumRemembered { state.entries[state.order.removeFirst()] = nil }
+            state.serial += 1
+            // The serial keeps two events of the same instant apart.
+            let suffix = String(UInt64(bitPattern: now.unixMicroseconds) &+ UInt64(state.serial), radix: 16)
+            state.entries[key] = Entry(first: now, last: now, name: "\(subject.reference.name ?? "").\(suffix)")
+            state.order.append(key)
+        }
+        queue.add(key)
+    }
+
+    private func write(_ key: Key) async throws {
+        guard let entry = state.withLock({ $0.entries[key] }), entry.written != entry.count else { return }
+        do {
+            if entry.written == nil { try await create(key, entry) } else { try await count(key, entry) }
+        } catch {
+            let spent = state.withLock { state in
+                state.entries[key]?.failures += 1
+                guard entry.failures + 1 >= Self.maximumAttempts else { return false }
+                state.entries[key] = nil
+                state.order.removeAll { $0 == key }
+                return true
+            }
+            if spent { return }
+            throw error
+        }
+        state.withLock { state in
+            state.entries[key]?.written = entry.count
+            state.entries[key]?.failures = 0
+        }
+    }
+
+    private func create(_ key: Key, _ entry: Entry) async throws {
+        let event = Event(
+            metadata: ObjectMeta(name: entry.name, namespace: key.subject.namespace), involvedObject: key.subject.reference,
+            reason: key.reason, message: key.message, source: EventSource(component: component, host: host),
+            firstTimestamp: entry.first.timestamp, lastTimestamp: entry.last.timestamp, count: entry.count, type: key.type.rawValue,
+            reportingComponent: component, reportingInstance: host ?? "")
+        do {
+            try await api.create(event)
+        } catch let error as KubernetesAPIError where error.isAlreadyExists {
+            return  // An earlier attempt arrived, its answer did not.
+        }
+    }
+
+    private func count(_ key: Key, _ entry: Entry) async throws {
+        let merge: JSONValue = ["count": .int(Int64(entry.count)), "lastTimestamp": .string(entry.last.timestamp.description)]
+        do {
+            try await api.patch(Event.self, namespace: key.subject.namespace, name: entry.name, merge: merge)
+        } catch let error as KubernetesAPIError where error.isNotFound {
+            return  // Expired on the server.
+        }
     }
 }
