@@ -62,6 +62,23 @@ extension RunPRuntime {
         state.withLock { _ = $0.containers.removeValue(forKey: id) }
     }
 
+    /// What an image needs may lie below the host's /tmp, in the place of which the task has its own. The launcher cannot make
+    /// mount points in an id-mapped directory (its own ids have no place there: EOVERFLOW), so they are made on this side.
+    private static func makeMountPointsInTemporary(_ spec: SandboxSpec) throws(RuntimeError) {
+        guard case .directory(let temporary) = spec.temporary, case .hostView(let paths) = spec.root else { return }
+        for path in paths where path.hasPrefix("/tmp/") {
+            let place = temporary + path.dropFirst("/tmp".count)
+            var facts = stat()
+            guard stat(path, &facts) == 0 else { throw RecordFiles.failure("stat", path) }
+            if facts.st_mode & S_IFMT == S_IFDIR {
+                try RecordFiles.makeDirectories(place, mode: 0o755)
+            } else {
+                if let slash = place.lastIndex(of: "/") { try RecordFiles.makeDirectories(String(place[..<slash]), mode: 0o755) }
+                try RecordFiles.write([], to: place)
+            }
+        }
+    }
+
     /// Everything on the machine that the launcher expects to be there. Repeatable.
     private static func prepare(_ input: ContainerSpecInput, spec: SandboxSpec, needsWork: Bool, plan: LaunchPlan) throws {
         let limits = SandboxSpec.limits(input)
@@ -71,6 +88,7 @@ extension RunPRuntime {
         } catch { throw error.asRuntimeError }
         try RecordFiles.makeDirectories(input.paths.rootMountPoint)
         if case .directory(let path) = spec.temporary { try makeScratch(path, mode: 0o1777, spec) }
+        try makeMountPointsInTemporary(spec)
         if needsWork { try makeScratch(input.paths.work, mode: 0o755, spec) }
         if case .directory = spec.root {
             try RecordFiles.makeDirectories(input.paths.files, mode: 0o755)

@@ -17,15 +17,19 @@ enum HostView {
         "/etc/mime.types", "/etc/magic",
     ]
 
-    static func operations(additionalReadOnlyPaths: [String]) -> [LaunchOperation] {
+    static var operations: [LaunchOperation] {
         let programs: [LaunchOperation] = programs.map {
             .bind(source: $0, path: $0, flags: [readOnlyTree, .optional, .copyLink])
         }
         let configuration: [LaunchOperation] = configuration.map {
             .bind(source: $0, path: $0, flags: [readOnlyTree, .noExec, .optional])
         }
-        let additional: [LaunchOperation] = additionalReadOnlyPaths.map { .bind(source: $0, path: $0, flags: readOnlyTree) }
-        return programs + configuration + additional
+        return programs + configuration
+    }
+
+    /// What an image needs beside the programs, outer paths first. Bound after /tmp, below which it may lie.
+    static func additional(_ paths: [String]) -> [LaunchOperation] {
+        paths.sorted { $0.utf8.count < $1.utf8.count }.map { .bind(source: $0, path: $0, flags: readOnlyTree) }
     }
 }
 

@@ -45,6 +45,7 @@ extension SandboxSpec {
     private var fileSystem: [LaunchOperation] {
         var operations = rootOperations
         operations += temporaryOperations
+        if case .hostView(let additional) = root { operations += HostView.additional(additional) }
         // Outer mounts before those inside them, whatever order the pod names them in.
         for mount in mounts.sorted(by: { $0.path.utf8.count < $1.path.utf8.count }) {
             var flags: MountFlags = [.noSuid, .noDev]
@@ -63,12 +64,12 @@ extension SandboxSpec {
 
     private var rootOperations: [LaunchOperation] {
         switch root {
-        case .hostView(let additional):
+        case .hostView:
             return [
                 .rootTmpfs(
                     at: rootMountPoint,
                     options: TmpfsOptions(bytes: 1 << 20, inodes: 1024, mode: 0o755, uid: hostRoot, gid: hostRoot))
-            ] + HostView.operations(additionalReadOnlyPaths: additional)
+            ] + HostView.operations
                 + files.map { .file(path: $0.path, mode: $0.mode, contents: Array($0.contents.utf8)) }
         case .directory(let path):
             var flags: MountFlags = [.noSuid, .noDev]

@@ -59,6 +59,33 @@ struct IsolationTests {
         }
     }
 
+    @Test("what an image needs is seen read-only, also below the host's /tmp, of which nothing else is seen", arguments: [false, true])
+    func readOnlyPathInTemporary(inMemory: Bool) async throws {
+        try await withLab { lab in
+            var template = Array("/tmp/swiftlet-image.XXXXXX".utf8CString)
+            let tree = try #require(mkdtemp(&template).map { String(cString: $0) })
+            defer { rmdir("\(tree)/tool"); rmdir(tree) }
+            mkdir("\(tree)/tool", 0o755)
+            let result = try await lab.run("ls -A \(tree); ls -A /tmp; touch \(tree)/tool/x 2>/dev/null || echo refused; touch /tmp/y && echo own") {
+                $0.image = "host+\(tree)/tool"
+                if inMemory { $0.limits.tmpBytes = 1 << 20 }
+            }
+            #expect(result.output == ["tool", String(tree.dropFirst("/tmp/".count)), "refused", "own"])
+        }
+    }
+
+    @Test("a mount that would hide what the image needs is refused, naming both")
+    func hiddenPath() async throws {
+        try await withLab { lab in
+            await #expect {
+                _ = try await lab.run("true") {
+                    $0.image = "host+/usr/lib"
+                    $0.mounts = [ContainerMount(hostPath: lab.directory, containerPath: "/usr", readOnly: true)]
+                }
+            } throws: { "\($0)".contains("/usr/lib") && "\($0)".contains("mounts[/usr]") }
+        }
+    }
+
     @Test("what is read-only cannot be written, whatever root the task is", arguments: [
         "/", "/usr", "/usr/bin", "/etc", "/dev", "/proc/sys/kernel", "/ro",
     ])

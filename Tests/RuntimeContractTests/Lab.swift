@@ -107,6 +107,8 @@ struct Lab {
 
     static func makeRuntime(_ configuration: RunPConfiguration) throws -> RunPRuntime {
         try RunPRuntime(configuration: configuration) { image in
+            // "host+/a/path" is the host view with one more read-only path.
+            if image.hasPrefix("host+") { return RunPImage(root: .hostView(readOnlyPaths: [String(image.dropFirst(5))])) }
             guard image == "host" else { throw RuntimeError.imageNotPresent(image) }
             return RunPImage()
         }
