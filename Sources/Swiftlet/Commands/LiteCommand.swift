@@ -59,7 +59,8 @@ struct LiteProcess {
             config: settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave), dependencies: dependencies,
             logger: Logger(label: "agent"))
         logger.notice("lite starts", metadata: ["node": "\(settings.nodeName)", "master": "\(settings.masterURL)", "version": "\(SwiftletVersion.text)"])
-        try await ServiceRun.run([AgentRun(agent: agent)], parent: parent, limit: LiteCommand.shutdownLimit, logger: logger)
+        let watch = parent.map { ParentWatch(parent: $0, reaction: .vanish, logger: logger) }
+        try await ServiceRun.run([AgentRun(agent: agent)], watch: watch, limit: LiteCommand.shutdownLimit, logger: logger)
         await api.shutdown()
         if stopTasks { try node.removeCgroup() }
         logger.notice("lite ends")

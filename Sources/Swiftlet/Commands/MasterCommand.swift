@@ -75,7 +75,7 @@ struct MasterProcess {
             BackgroundService("controllers") { await manager.run() },
         ]
         do {
-            try await ServiceRun.run(services, parent: parent, limit: MasterCommand.shutdownLimit, logger: logger)
+            try await ServiceRun.run(services, watch: parent.map { ParentWatch(parent: $0, reaction: .stop, logger: logger) }, limit: MasterCommand.shutdownLimit, logger: logger)
         } catch {
             await store.close()
             throw error

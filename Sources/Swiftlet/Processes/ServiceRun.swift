@@ -4,12 +4,9 @@ import ServiceLifecycle
 
 enum ServiceRun {
     /// `services` start in this order and stop in the opposite one. `limit` bounds the orderly stop; then they are cancelled.
-    static func run(_ services: [any Service], parent: ProcessIdentity?, limit: Duration, logger: Logger) async throws {
+    static func run(_ services: [any Service], watch: ParentWatch?, limit: Duration, logger: Logger) async throws {
         var entries = services.map { ServiceGroupConfiguration.ServiceConfiguration(service: $0) }
-        if let parent {
-            entries.append(
-                .init(service: ParentWatch(parent: parent, logger: logger), successTerminationBehavior: .gracefullyShutdownGroup))
-        }
+        if let watch { entries.append(.init(service: watch, successTerminationBehavior: .gracefullyShutdownGroup)) }
         var configuration = ServiceGroupConfiguration(
             services: entries, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = limit
