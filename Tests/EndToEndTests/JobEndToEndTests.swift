@@ -31,7 +31,8 @@ struct JobEndToEndTests {
         }
     }
 
-    @Test("a task over its memory limit ends as OOMKilled (137), and the job names task, party and limit", .timeLimit(.minutes(3)))
+    @Test(
+        "a task over its memory limit ends as OOMKilled (137), and the job names task, party and limit", .timeLimit(.minutes(3)))
     func outOfMemory() async throws {
         try await TestCluster.with { cluster in
             // tail keeps all of its last line, which never ends.
@@ -68,7 +69,8 @@ struct JobEndToEndTests {
     @Test("a party's task that dies makes the others stop within seconds, and the first cause is named", .timeLimit(.minutes(3)))
     func peerDies() async throws {
         try await TestCluster.with { cluster in
-            let script = "touch $JOB/started; if [ $KUSCIA_DOMAIN_ID = alice ]; then until [ -e $JOB/die ]; do sleep 0.1; done; exit 7; fi; exec sleep 3600"
+            let script =
+                "touch $JOB/started; if [ $KUSCIA_DOMAIN_ID = alice ]; then until [ -e $JOB/die ]; do sleep 0.1; done; exit 7; fi; exec sleep 3600"
             let job = ShellJob(name: "pair", tasks: [ShellTask(alias: "work", script: script)])
             try await cluster.run("submit", job.write(to: cluster.directory))
             try await eventually("both parties run") {
@@ -95,7 +97,9 @@ struct JobEndToEndTests {
             try await cluster.killAndAwaitRestart("alice")
             #expect(!FileText.exists("\(volume)/ends"))
             try FileText.write("", to: "\(volume)/release")
-            try await eventually("the job succeeds", within: .seconds(60)) { try await cluster.phase("kusciajob", "steady") == "Succeeded" }
+            try await eventually("the job succeeds", within: .seconds(60)) {
+                try await cluster.phase("kusciajob", "steady") == "Succeeded"
+            }
             #expect(FileText.read("\(volume)/starts")?.split(separator: "\n").count == 1)
             #expect(FileText.read("\(volume)/ends")?.split(separator: "\n").count == 1)
             let pod = try #require(try await cluster.object("pod", "steady-wait-0"))
@@ -140,7 +144,8 @@ struct JobEndToEndTests {
     @Test("logs are read by pod, by task and party, from the end, and followed to the task's end", .timeLimit(.minutes(3)))
     func logs() async throws {
         try await TestCluster.with(domains: ["alice"]) { cluster in
-            let script = "for i in 1 2 3 4 5; do echo line $i; done; touch $JOB/started; until [ -e $JOB/release ]; do sleep 0.1; done; echo last"
+            let script =
+                "for i in 1 2 3 4 5; do echo line $i; done; touch $JOB/started; until [ -e $JOB/release ]; do sleep 0.1; done; echo last"
             let job = ShellJob(name: "talk", tasks: [ShellTask(alias: "say", script: script, parties: ["alice"])])
             try await cluster.run("submit", job.write(to: cluster.directory))
             let volume = cluster.jobVolume("talk", of: "alice")
@@ -171,6 +176,42 @@ struct JobEndToEndTests {
                 }
                 return tasks.isEmpty && pods.isEmpty && configMaps.isEmpty
             }
+        }
+    }
+
+    @Test("kill -9 on up: its tasks go on, and the next up on the same directory finishes the job", .timeLimit(.minutes(3)))
+    func killedUp() async throws {
+        try await TestCluster.with(domains: ["alice"]) { cluster in
+            let script = "echo $$ >>$JOB/starts; until [ -e $JOB/release ]; do sleep 0.1; done; echo done >>$JOB/ends"
+            let job = ShellJob(name: "patient", tasks: [ShellTask(alias: "wait", script: script, parties: ["alice"])])
+            try await cluster.run("submit", job.write(to: cluster.directory))
+            let volume = cluster.jobVolume("patient", of: "alice")
+            try await eventually("the task runs") { FileText.exists("\(volume)/starts") }
+            try await cluster.killUp()
+            // Nobody watches it now; how it ended must be found on disk.
+            try FileText.write("", to: "\(volume)/release")
+            try await eventually("the task ends without its agent") { FileText.exists("\(volume)/ends") }
+            try await cluster.startUpAgain()
+            try await eventually("the job succeeds") { try await cluster.phase("kusciajob", "patient") == "Succeeded" }
+            #expect(FileText.read("\(volume)/starts")?.split(separator: "\n").count == 1)
+        }
+    }
+
+    @Test("down after kill -9 on up ends the tasks that were left", .timeLimit(.minutes(3)))
+    func downAfterKilledUp() async throws {
+        try await TestCluster.with(domains: ["alice"]) { cluster in
+            let job = ShellJob(
+                name: "orphan",
+                tasks: [ShellTask(alias: "sleep", script: "touch $JOB/started; exec sleep 3600", parties: ["alice"])])
+            try await cluster.run("submit", job.write(to: cluster.directory))
+            let volume = cluster.jobVolume("orphan", of: "alice")
+            try await eventually("the task runs") { FileText.exists("\(volume)/started") }
+            try await cluster.killUp()
+            try await cluster.run("down", "--state", cluster.state.path)
+            try cluster.expectNothingLeft()
+            // The next start finds a pod whose task is gone, and says so instead of running it again.
+            try await cluster.startUpAgain()
+            try await eventually("the job is Failed") { try await cluster.phase("kusciajob", "orphan") == "Failed" }
         }
     }
 }

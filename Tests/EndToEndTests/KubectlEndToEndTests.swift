@@ -44,14 +44,19 @@ struct KubectlEndToEndTests {
     }
 
     private func jobs(_ kubectl: Kubectl, _ cluster: TestCluster, name: String) async throws {
-        let job = ShellJob(name: name, tasks: [ShellTask(alias: "t", script: "echo hello; until [ -e $JOB/release ]; do sleep 0.1; done", parties: ["alice"])])
+        let job = ShellJob(
+            name: name,
+            tasks: [
+                ShellTask(alias: "t", script: "echo hello; until [ -e $JOB/release ]; do sleep 0.1; done", parties: ["alice"])
+            ])
         let file = try job.write(to: cluster.directory)
         try await cluster.run([kubectl.path, "apply", "-f", file])
         let again = try await cluster.run([kubectl.path, "apply", "-f", file])
         #expect(again.output.contains("unchanged"), "\(again)")
         let environment = ["KUBECONFIG": cluster.state.kubeconfig, "HOME": cluster.directory]
         let watch = try RunningCommand(
-            [kubectl.path, "get", "kusciajobs", "-n", "cross-domain", "-w"], environment: environment, directory: cluster.directory)
+            [kubectl.path, "get", "kusciajobs", "-n", "cross-domain", "-w"], environment: environment,
+            directory: cluster.directory)
         let volume = cluster.jobVolume(name, of: "alice")
         try await eventually("the pod runs") { try await cluster.phase("pod", "\(name)-t-0") == "Running" }
         try FileText.write("", to: "\(volume)/release")
@@ -72,7 +77,8 @@ struct KubectlEndToEndTests {
 
     private func pods(_ kubectl: Kubectl, _ cluster: TestCluster, name: String) async throws {
         let pod: JSONValue = [
-            "apiVersion": "v1", "kind": "Pod", "metadata": ["name": .string(name), "namespace": "alice", "labels": ["by": "hand"]],
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": ["name": .string(name), "namespace": "alice", "labels": ["by": "hand"]],
             "spec": [
                 "restartPolicy": "Never", "tolerations": [["operator": "Exists"]],
                 "containers": [["name": "c", "image": "host:latest", "command": ["/bin/sh", "-c", "exec sleep 600"]]],

@@ -12,7 +12,8 @@ struct BadJob: Sendable, CustomTestStringConvertible {
     var change: @Sendable (inout JSONValue) -> Void
     var testDescription: String { title }
 
-    static func task(_ index: Int, _ change: @escaping @Sendable (inout JSONValue) -> Void) -> @Sendable (inout JSONValue) -> Void {
+    static func task(_ index: Int, _ change: @escaping @Sendable (inout JSONValue) -> Void) -> @Sendable (inout JSONValue) -> Void
+    {
         { job in
             guard var tasks = job[path: "spec", "tasks"]?.arrayValue else { return }
             change(&tasks[index])
@@ -35,17 +36,30 @@ struct BadJob: Sendable, CustomTestStringConvertible {
         BadJob(title: "out of range", expected: ["spec.maxParallelism"]) { $0.set(["spec", "maxParallelism"], to: 1000) },
         BadJob(title: "unknown mode", expected: ["spec.scheduleMode"]) { $0.set(["spec", "scheduleMode"], to: "Perhaps") },
         BadJob(title: "missing initiator", expected: ["spec.initiator"]) { $0.set(["spec", "initiator"], to: nil) },
-        BadJob(title: "unknown dependency", expected: ["spec.tasks[1].dependencies", "nobody"], change: task(1) { $0["dependencies"] = ["nobody"] }),
+        BadJob(
+            title: "unknown dependency", expected: ["spec.tasks[1].dependencies", "nobody"],
+            change: task(1) { $0["dependencies"] = ["nobody"] }),
         BadJob(title: "cycle", expected: ["spec.tasks"], change: task(0) { $0["dependencies"] = ["two"] }),
-        BadJob(title: "duplicate alias", expected: ["spec.tasks[1].alias"], change: task(1) { $0["alias"] = "one"; $0["dependencies"] = nil }),
+        BadJob(
+            title: "duplicate alias", expected: ["spec.tasks[1].alias"],
+            change: task(1) {
+                $0["alias"] = "one"
+                $0["dependencies"] = nil
+            }),
         BadJob(title: "duplicate task id", expected: ["spec.tasks[1].taskID"], change: task(1) { $0["taskID"] = "bad-one" }),
-        BadJob(title: "unknown app image", expected: ["appImage", "no-such-image"], change: task(0) { $0["appImage"] = "no-such-image" }),
+        BadJob(
+            title: "unknown app image", expected: ["appImage", "no-such-image"],
+            change: task(0) { $0["appImage"] = "no-such-image" }),
         BadJob(title: "unknown domain", expected: ["domainID", "carol"], change: party { $0["domainID"] = "carol" }),
-        BadJob(title: "malformed quantity", expected: ["memory", "64 Megs"], change: party { $0.set(["resources", "limits", "memory"], to: "64 Megs") }),
-        BadJob(title: "more than every node has", expected: ["memory"], change: party {
-            $0.set(["resources", "requests", "memory"], to: "900Ti")
-            $0.set(["resources", "limits", "memory"], to: "900Ti")
-        }),
+        BadJob(
+            title: "malformed quantity", expected: ["memory", "64 Megs"],
+            change: party { $0.set(["resources", "limits", "memory"], to: "64 Megs") }),
+        BadJob(
+            title: "more than every node has", expected: ["memory"],
+            change: party {
+                $0.set(["resources", "requests", "memory"], to: "900Ti")
+                $0.set(["resources", "limits", "memory"], to: "900Ti")
+            }),
         BadJob(title: "missing parties", expected: ["spec.tasks[0].parties"], change: task(0) { $0["parties"] = nil }),
         BadJob(title: "bad name", expected: ["metadata.name"]) { $0.set(["metadata", "name"], to: "Not_A_Name") },
     ]
@@ -57,7 +71,10 @@ struct RefusalEndToEndTests {
     func refusedJobs() async throws {
         try await TestCluster.with { cluster in
             let good = ShellJob(
-                name: "bad", tasks: [ShellTask(alias: "one", script: "exit 0"), ShellTask(alias: "two", script: "exit 0", dependencies: ["one"])])
+                name: "bad",
+                tasks: [
+                    ShellTask(alias: "one", script: "exit 0"), ShellTask(alias: "two", script: "exit 0", dependencies: ["one"]),
+                ])
             let images = good.documents.dropLast()
             try await submit(Array(images), cluster, expecting: 0)
             let job = try #require(good.documents.last)

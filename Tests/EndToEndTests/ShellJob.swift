@@ -33,7 +33,8 @@ struct ShellJob {
 
     private func appImage(_ task: ShellTask) -> JSONValue {
         let container: JSONValue = [
-            "name": "sh", "command": ["/bin/sh", "-c", .string("JOB=\(Self.jobVolume)\n\(task.script)")], "workingDir": "/scratch",
+            "name": "sh", "command": ["/bin/sh", "-c", .string("JOB=\(Self.jobVolume)\n\(task.script)")],
+            "workingDir": "/scratch",
         ]
         return [
             "apiVersion": "kuscia.secretflow/v1alpha1", "kind": "AppImage",

@@ -2,6 +2,7 @@
 import FoundationEssentials
 import Glibc
 import JSON
+import Synchronization
 import Testing
 
 @testable import Swiftlet
@@ -27,7 +28,9 @@ final class TestCluster: Sendable {
     let state: StateDirectory
     let domains: [String]
     private let swiftlet: String
-    private let up: RunningCommand
+    private let upArguments: [String]
+    private let current: Mutex<RunningCommand>
+    private var up: RunningCommand { current.withLock { $0 } }
 
     /// Starts a cluster, hands it to `body`, stops it, and fails if anything is left. On failure the logs are printed.
     static func with(
@@ -54,7 +57,8 @@ final class TestCluster: Sendable {
         state = StateDirectory("\(directory)/state")
         swiftlet = try EndToEnd.program("swiftlet")
         let arguments = [swiftlet, "up", "--state", state.path, "--domains", domains.joined(separator: ","), "--port", "0"]
-        up = try RunningCommand(arguments + options, directory: directory)
+        upArguments = arguments + options
+        current = Mutex(try RunningCommand(upArguments, directory: directory))
     }
 
     private func waitUntilReady() async throws {
@@ -70,6 +74,22 @@ final class TestCluster: Sendable {
         #expect(result.status == 0, "\(result)")
     }
 
+    /// SIGKILL to `up` itself; returns when all its processes are gone (tasks are not among them).
+    func killUp() async throws {
+        let identities = try (["master"] + domains).map(process)
+        up.identity.signal(SIGKILL)
+        _ = try await up.result(within: .seconds(10))
+        try await eventually("the cluster's processes are gone") { !identities.contains { $0.isAlive } }
+    }
+
+    /// Another `up` on the same directory.
+    func startUpAgain() async throws {
+        unlink(state.ready)
+        let again = try RunningCommand(upArguments, directory: directory)
+        current.withLock { $0 = again }
+        try await waitUntilReady()
+    }
+
     // MARK: Talking to it
 
     func start(_ arguments: String...) throws -> RunningCommand {
@@ -77,13 +97,18 @@ final class TestCluster: Sendable {
     }
 
     @discardableResult
-    func run(_ arguments: String..., within limit: Duration = .seconds(60), expecting status: Int32? = 0) async throws -> CommandResult {
+    func run(_ arguments: String..., within limit: Duration = .seconds(60), expecting status: Int32? = 0) async throws
+        -> CommandResult
+    {
         try await run([swiftlet] + arguments, within: limit, expecting: status)
     }
 
     @discardableResult
-    func run(_ arguments: [String], within limit: Duration = .seconds(60), expecting status: Int32? = 0) async throws -> CommandResult {
-        let command = try RunningCommand(arguments, environment: ["KUBECONFIG": state.kubeconfig, "HOME": directory], directory: directory)
+    func run(_ arguments: [String], within limit: Duration = .seconds(60), expecting status: Int32? = 0) async throws
+        -> CommandResult
+    {
+        let command = try RunningCommand(
+            arguments, environment: ["KUBECONFIG": state.kubeconfig, "HOME": directory], directory: directory)
         let result = try await command.result(within: limit)
         if let status { #expect(result.status == status, "\(result)") }
         return result
@@ -138,7 +163,7 @@ final class TestCluster: Sendable {
         }
     }
 
-    private func expectNothingLeft() throws {
+    func expectNothingLeft() throws {
         #expect(Self.processes(mentioning: directory) == [], "processes are left")
         let mounts = (FileText.read("/proc/mounts") ?? "").split(separator: "\n").filter { $0.contains(directory) }
         #expect(mounts == [], "mounts are left")

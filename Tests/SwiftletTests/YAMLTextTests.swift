@@ -41,7 +41,9 @@ import Testing
     @Test("aliases that multiply beyond the limit are refused, not expanded")
     func billionLaughs() {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
-        for level in 1...9 { text += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ",") + "]\n" }
+        for level in 1...9 {
+            text += "a\(level): &a\(level) [" + Array(repeating: "*a\(level - 1)", count: 10).joined(separator: ",") + "]\n"
+        }
         #expect(throws: CommandFailure.self) { try YAMLText.documents(text, source: "f") }
     }
 

@@ -23,7 +23,8 @@ import Testing
                 guard let data = FileManager.default.contents(atPath: "\(repository)/\(root)/\(name)") else { return nil }
                 let text = String(decoding: data, as: UTF8.self)
                 return Source(
-                    path: "\(root)/\(name)", lines: text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init))
+                    path: "\(root)/\(name)", lines: text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
+                )
             }
         }
     }
@@ -43,7 +44,8 @@ import Testing
             "JSON": [], "CLinux": [], "CSQLite": [], "PKI": [],
             "KubernetesModel": ["JSON"], "KusciaModel": ["JSON", "KubernetesModel"],
             "Scheduling": ["KubernetesModel"], "Orchestration": models, "AgentCore": models,
-            "KubernetesClient": models, "KubernetesClientTesting": models.union(["KubernetesClient"]), "KubernetesClientHTTP": models.union(["KubernetesClient"]),
+            "KubernetesClient": models, "KubernetesClientTesting": models.union(["KubernetesClient"]),
+            "KubernetesClientHTTP": models.union(["KubernetesClient"]),
             "ResourceStore": ["JSON", "KubernetesModel", "CSQLite"],
             "APIServer": models.union(["KubernetesClient", "ResourceStore"]),
             "APIServerHTTP": models.union(["KubernetesClient", "APIServer", "PKI"]),
@@ -62,7 +64,8 @@ import Testing
                 words.removeFirst()
             }
             guard words.first == "import", words.count > 1 else { return nil }
-            let name = ["struct", "class", "enum", "func", "protocol"].contains(words[1]) && words.count > 2 ? words[2] : words[1]
+            let name =
+                ["struct", "class", "enum", "func", "protocol"].contains(words[1]) && words.count > 2 ? words[2] : words[1]
             return name.split(separator: ".").first.map(String.init)
         }
     }
@@ -83,9 +86,14 @@ import Testing
 
     @Test("the pure rooms know no clock, no randomness, no input or output")
     func pureRooms() {
-        let pure = ["Sources/Scheduling", "Sources/Orchestration", "Sources/AgentCore", "Sources/KubernetesModel", "Sources/KusciaModel"]
+        let pure = [
+            "Sources/Scheduling", "Sources/Orchestration", "Sources/AgentCore", "Sources/KubernetesModel", "Sources/KusciaModel",
+        ]
         let forbiddenImports: Set = ["Glibc", "Foundation", "Dispatch", "NIOCore", "Logging", "CLinux"]
-        let forbidden = ["Date()", "Date.now", ".random(", "UUID()", "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock", " Task {"]
+        let forbidden = [
+            "Date()", "Date.now", ".random(", "UUID()", "SystemRandomNumberGenerator", "ContinuousClock", "SuspendingClock",
+            " Task {",
+        ]
         for source in Self.sources(pure) {
             for name in Self.imports(source) {
                 #expect(!forbiddenImports.contains(name), "\(source.path) imports \(name)")

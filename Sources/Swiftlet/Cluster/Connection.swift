@@ -25,7 +25,8 @@ struct Connection: Sendable {
             server = endpoint.server
             http = try HTTPKubernetesAPI(endpoint: endpoint, credentials: credentials, log: Self.quiet)
         } catch {
-            throw CommandFailure("\(kubeconfigPath): \(error)", hint: "is it a kubeconfig that `swiftlet up` or `swiftlet master` wrote?")
+            throw CommandFailure(
+                "\(kubeconfigPath): \(error)", hint: "is it a kubeconfig that `swiftlet up` or `swiftlet master` wrote?")
         }
     }
 

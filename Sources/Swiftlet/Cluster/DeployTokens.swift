@@ -1,7 +1,7 @@
 // A domain's one-time deploy tokens on the master: who shows one may ask for a certificate; once it was given, the token
 // is used.
-import Crypto
 import APIServer
+import Crypto
 import JSON
 import KubernetesClient
 import KubernetesModel
@@ -46,7 +46,8 @@ struct DeployTokens: Sendable {
             group.addTask { await requests.run() }
             group.addTask {
                 await queue.run(workers: 1) { name, error in
-                    logger.warning("deploy token not marked as used; trying again", metadata: ["request": "\(name)", "error": "\(error)"])
+                    logger.warning(
+                        "deploy token not marked as used; trying again", metadata: ["request": "\(name)", "error": "\(error)"])
                 } work: { name in
                     guard let request = requests.get(name: name) else { return }
                     try await retire(request)
@@ -70,7 +71,8 @@ struct DeployTokens: Sendable {
             "status": ["deployTokenStatuses": try JSON.encodeToValue(tokens)],
         ]
         try await api.patchStatus(Domain.self, name: domain.metadata.name, merge: merge)
-        logger.notice("deploy token used", metadata: ["domain": "\(domain.metadata.name)", "request": "\(request.metadata.name)"])
+        logger.notice(
+            "deploy token used", metadata: ["domain": "\(domain.metadata.name)", "request": "\(request.metadata.name)"])
     }
 
     /// 128 bits of the digest: enough to be unique, nothing from which the token follows.

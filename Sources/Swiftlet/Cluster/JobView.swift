@@ -103,7 +103,9 @@ struct JobView: Sendable {
 
     /// The party's first pod; of several roles in one domain, the role's own (its name is `<task>-<role>-<index>`).
     private func podStatus(of domain: String, role: String?, in status: JSONValue?) -> (String, JSONValue)? {
-        let pods = (status?["podStatuses"]?.objectValue ?? [:]).filter { $0.key.hasPrefix(domain + "/") }.sorted { $0.key < $1.key }
+        let pods = (status?["podStatuses"]?.objectValue ?? [:]).filter { $0.key.hasPrefix(domain + "/") }.sorted {
+            $0.key < $1.key
+        }
         let ofRole = role.flatMap { role in role.isEmpty ? nil : pods.first { $0.key.contains("-\(role)-") } }
         return (ofRole ?? pods.first).map { ($0.key, $0.value) }
     }

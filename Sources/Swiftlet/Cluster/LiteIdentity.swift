@@ -28,7 +28,8 @@ struct LiteIdentity: Sendable {
 
     /// Asks the master for a certificate (TLS bootstrap, as a kubelet does) and stores it. `api` authenticates with the
     /// deploy token, or for a renewal with the old certificate.
-    static func request(stateDirectory: String, node: String, domain: String, api: any KubernetesAPI) async throws -> LiteIdentity {
+    static func request(stateDirectory: String, node: String, domain: String, api: any KubernetesAPI) async throws -> LiteIdentity
+    {
         try FileText.makeDirectory(files(stateDirectory).directory, mode: 0o700)
         let request = try pendingRequest(stateDirectory, node: node, domain: domain)
         let certificate = try await sign(request, node: node, api: api)

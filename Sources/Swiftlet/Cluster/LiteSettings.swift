@@ -33,11 +33,13 @@ struct LiteSettings: Sendable {
         deployToken = configuration.liteDeployToken
         masterURL = configuration.masterEndpoint ?? ""
         guard let endpoint = MasterEndpoint(masterURL) else {
-            throw CommandFailure("\(configurationPath): masterEndpoint: expected https://HOST:PORT, found \"\(masterURL)\"", hint: nil)
+            throw CommandFailure(
+                "\(configurationPath): masterEndpoint: expected https://HOST:PORT, found \"\(masterURL)\"", hint: nil)
         }
         guard let address = settings.nodeAddress ?? OwnAddress.towards(host: endpoint.host, port: endpoint.port) else {
             throw CommandFailure(
-                "cannot find the address of this machine towards \(endpoint.host)", hint: "set swiftlet.nodeAddress in \(configurationPath)")
+                "cannot find the address of this machine towards \(endpoint.host)",
+                hint: "set swiftlet.nodeAddress in \(configurationPath)")
         }
         nodeAddress = address
         func quantity(_ text: String?, _ field: String) throws -> Quantity? {

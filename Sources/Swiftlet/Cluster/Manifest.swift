@@ -21,7 +21,8 @@ struct Manifest: Sendable {
             }
         }
         guard !manifests.isEmpty else {
-            throw CommandFailure("no objects in \(paths.joined(separator: ", "))", hint: "a manifest has apiVersion, kind and metadata")
+            throw CommandFailure(
+                "no objects in \(paths.joined(separator: ", "))", hint: "a manifest has apiVersion, kind and metadata")
         }
         return manifests
     }
@@ -41,7 +42,8 @@ struct Manifest: Sendable {
 
     init(_ object: JSONValue, source: String) throws {
         guard let apiVersion = object["apiVersion"]?.stringValue, let kindName = object["kind"]?.stringValue else {
-            throw CommandFailure("\(source): apiVersion or kind is missing", hint: "e.g. apiVersion: kuscia.secretflow/v1alpha1, kind: KusciaJob")
+            throw CommandFailure(
+                "\(source): apiVersion or kind is missing", hint: "e.g. apiVersion: kuscia.secretflow/v1alpha1, kind: KusciaJob")
         }
         guard let kind = ResourceName.of(apiVersion: apiVersion, kind: kindName) else {
             throw CommandFailure(

@@ -29,7 +29,8 @@ struct NodeRuntime: Sendable {
         if let variable = getenv("SWIFTLET_SANDBOX") { return String(cString: variable) }
         let path = FileText.directory(of: try UpPlan.ownExecutable()) + "/swiftlet-sandbox"
         guard FileText.exists(path) else {
-            throw CommandFailure("the sandbox launcher \(path) is not there", hint: "install it beside `swiftlet`, or set SWIFTLET_SANDBOX")
+            throw CommandFailure(
+                "the sandbox launcher \(path) is not there", hint: "install it beside `swiftlet`, or set SWIFTLET_SANDBOX")
         }
         return path
     }

@@ -33,12 +33,16 @@ struct UpPlan: Sendable {
         let domains = list.split(separator: ",").map(String.init)
         guard !domains.isEmpty else { throw CommandFailure("--domains: expected at least one domain id", hint: nil) }
         for domain in domains {
-            if let problem = KusciaConfiguration.domainIDProblem(domain) { throw CommandFailure("--domains: \(problem)", hint: nil) }
+            if let problem = KusciaConfiguration.domainIDProblem(domain) {
+                throw CommandFailure("--domains: \(problem)", hint: nil)
+            }
             if KusciaConfiguration.reservedDomainIDs.contains(domain) {
                 throw CommandFailure("--domains: \"\(domain)\" is reserved", hint: "choose another id")
             }
         }
-        guard Set(domains).count == domains.count else { throw CommandFailure("--domains: an id stands twice in \(list)", hint: nil) }
+        guard Set(domains).count == domains.count else {
+            throw CommandFailure("--domains: an id stands twice in \(list)", hint: nil)
+        }
         return domains
     }
 
@@ -46,14 +50,18 @@ struct UpPlan: Sendable {
         var directories: [String: String] = [:]
         for option in options {
             guard let equals = option.firstIndex(of: "=") else {
-                throw CommandFailure("--data \(option): expected DOMAIN=DIRECTORY", hint: "e.g. --data alice=examples/psi/data/alice")
+                throw CommandFailure(
+                    "--data \(option): expected DOMAIN=DIRECTORY", hint: "e.g. --data alice=examples/psi/data/alice")
             }
             let (domain, path) = (String(option[..<equals]), String(option[option.index(after: equals)...]))
             guard domains.contains(domain) else {
-                throw CommandFailure("--data \(option): \(domain) is none of the domains", hint: "--domains \(domains.joined(separator: ","))")
+                throw CommandFailure(
+                    "--data \(option): \(domain) is none of the domains", hint: "--domains \(domains.joined(separator: ","))")
             }
             let absolute = FileText.absolute(path)
-            guard FileText.isDirectory(absolute) else { throw CommandFailure("--data \(option): \(path) is no directory", hint: nil) }
+            guard FileText.isDirectory(absolute) else {
+                throw CommandFailure("--data \(option): \(path) is no directory", hint: nil)
+            }
             directories[domain] = absolute
         }
         return directories
@@ -77,7 +85,8 @@ enum FreePort {
             let port = Int.random(in: range)
             if isFree(port) { return port }
         }
-        throw CommandFailure("no free port found between \(range.lowerBound) and \(range.upperBound)", hint: "name one with --port")
+        throw CommandFailure(
+            "no free port found between \(range.lowerBound) and \(range.upperBound)", hint: "name one with --port")
     }
 
     static func isFree(_ port: Int) -> Bool {

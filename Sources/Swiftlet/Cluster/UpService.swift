@@ -69,10 +69,12 @@ struct UpService: Service {
     private func waitForMaster(_ supervisor: ProcessSupervisor) async throws {
         try await within(Self.masterStartLimit, of: "the master", supervisor, names: ["master"]) {
             while true {
-                if FileText.exists(MasterState(plan.state.master).kubeconfig), let connection = try? Connection(
-                    kubeconfigPath: MasterState(plan.state.master).kubeconfig)
+                if FileText.exists(MasterState(plan.state.master).kubeconfig),
+                    let connection = try? Connection(
+                        kubeconfigPath: MasterState(plan.state.master).kubeconfig)
                 {
-                    let answers = (try? await connection.api.list(ResourceName.namespace.resource, namespace: nil, options: .init())) != nil
+                    let answers =
+                        (try? await connection.api.list(ResourceName.namespace.resource, namespace: nil, options: .init())) != nil
                     await connection.close()
                     if answers { break }
                 }
@@ -112,7 +114,8 @@ struct UpService: Service {
             group.addTask {
                 try await Task.sleep(for: limit)
                 throw CommandFailure(
-                    "\(what) did not get ready within \(limit.components.seconds) s", hint: "the logs in \(plan.state.logs) say why")
+                    "\(what) did not get ready within \(limit.components.seconds) s",
+                    hint: "the logs in \(plan.state.logs) say why")
             }
             try await group.next()
             group.cancelAll()

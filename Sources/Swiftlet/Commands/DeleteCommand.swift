@@ -50,7 +50,8 @@ struct DeleteCommand: AsyncParsableCommand {
         for name in words.dropFirst() {
             var namespace = scope.scope(of: kind)
             if kind.namespaced, namespace == nil {
-                namespace = try await connection.find(kind, name: name, namespace: nil)[path: "metadata", "namespace"]?.stringValue
+                namespace = try await connection.find(kind, name: name, namespace: nil)[path: "metadata", "namespace"]?
+                    .stringValue
             }
             targets.append(Target(kind: kind, name: name, namespace: namespace))
         }

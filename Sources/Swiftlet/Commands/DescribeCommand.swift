@@ -4,7 +4,8 @@ import JSON
 import KubernetesClient
 
 struct DescribeCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "describe", abstract: "Show one object in full, with its events.")
+    static let configuration = CommandConfiguration(
+        commandName: "describe", abstract: "Show one object in full, with its events.")
 
     @Argument(help: "The kind.") var kind: String
     @Argument(help: "The object's name.") var name: String
@@ -35,14 +36,17 @@ struct DescribeCommand: AsyncParsableCommand {
         for case (let key, let value?) in pairs { line(key, value) }
         for key in ["labels", "annotations"] {
             for (index, member) in (metadata?[key]?.objectValue ?? [:]).enumerated() {
-                line(index == 0 ? key.prefix(1).uppercased() + key.dropFirst() : "", "\(member.key)=\(member.value.stringValue ?? "")")
+                line(
+                    index == 0 ? key.prefix(1).uppercased() + key.dropFirst() : "",
+                    "\(member.key)=\(member.value.stringValue ?? "")")
             }
         }
     }
 
     private func line(_ key: String, _ value: String) {
         let title = key.isEmpty ? "" : key + ":"
-        Terminal.output.line(Terminal.output.styled(title, .bold) + String(repeating: " ", count: max(1, 17 - title.count)) + value)
+        Terminal.output.line(
+            Terminal.output.styled(title, .bold) + String(repeating: " ", count: max(1, 17 - title.count)) + value)
     }
 
     private func printSection(_ title: String, _ value: JSONValue) {

@@ -11,7 +11,8 @@ struct DownCommand: AsyncParsableCommand {
     func run() async throws {
         let state = StateDirectory(state)
         guard FileText.isDirectory(state.path) else {
-            throw CommandFailure("there is no state directory \(state.path)", hint: "--state names the one that `swiftlet up` used")
+            throw CommandFailure(
+                "there is no state directory \(state.path)", hint: "--state names the one that `swiftlet up` used")
         }
         guard let record = UpRecord.read(from: state) else {
             Terminal.output.line("nothing is up on \(state.path)")
@@ -19,7 +20,9 @@ struct DownCommand: AsyncParsableCommand {
         }
         await stop("swiftlet up", record.up)
         // Still there only if `up` was killed; nodes before the master, as in an orderly stop.
-        for (name, identity) in record.children.sorted(by: { ($0.key == "master" ? 1 : 0, $0.key) < ($1.key == "master" ? 1 : 0, $1.key) }) {
+        for (name, identity) in record.children.sorted(by: {
+            ($0.key == "master" ? 1 : 0, $0.key) < ($1.key == "master" ? 1 : 0, $1.key)
+        }) {
             await stop(name, identity)
         }
         for domain in record.domains { try await TaskDrain(nodeDirectory: state.node(domain)).run() }

@@ -25,7 +25,8 @@ struct LiteCommand: AsyncParsableCommand {
     func run() async throws {
         let (configuration, warnings) = try KusciaConfiguration.load(path: config)
         guard configuration.mode == .lite else {
-            throw CommandFailure("\(config): mode: expected lite, found \(configuration.mode.rawValue)", hint: "`swiftlet master` runs a master")
+            throw CommandFailure(
+                "\(config): mode: expected lite, found \(configuration.mode.rawValue)", hint: "`swiftlet master` runs a master")
         }
         guard geteuid() == 0 else { throw CommandFailure("a Lite needs root", hint: "run it with sudo, or as a system service") }
         ProcessLog.bootstrap(configuration.logLevel)
@@ -58,7 +59,9 @@ struct LiteProcess {
         let agent = AgentService(
             config: settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave), dependencies: dependencies,
             logger: Logger(label: "agent"))
-        logger.notice("lite starts", metadata: ["node": "\(settings.nodeName)", "master": "\(settings.masterURL)", "version": "\(SwiftletVersion.text)"])
+        logger.notice(
+            "lite starts",
+            metadata: ["node": "\(settings.nodeName)", "master": "\(settings.masterURL)", "version": "\(SwiftletVersion.text)"])
         let watch = parent.map { ParentWatch(parent: $0, reaction: .vanish, logger: logger) }
         try await ServiceRun.run([AgentRun(agent: agent)], watch: watch, limit: LiteCommand.shutdownLimit, logger: logger)
         await api.shutdown()

@@ -22,7 +22,8 @@ struct MasterCommand: AsyncParsableCommand {
     func run() async throws {
         let (configuration, warnings) = try KusciaConfiguration.load(path: config)
         guard configuration.mode == .master else {
-            throw CommandFailure("\(config): mode: expected master, found \(configuration.mode.rawValue)", hint: "`swiftlet lite` runs a Lite")
+            throw CommandFailure(
+                "\(config): mode: expected master, found \(configuration.mode.rawValue)", hint: "`swiftlet lite` runs a Lite")
         }
         ProcessLog.bootstrap(configuration.logLevel)
         let logger = Logger(label: "master")
@@ -63,7 +64,9 @@ struct MasterProcess {
         let name = host == "0.0.0.0" || host == "::" ? settings.certificateNames.first ?? "127.0.0.1" : host
         try identity.writeKubeconfig(state, server: "https://\(name):\(port)")
         self.logger = logger
-        logger.notice("master starts", metadata: ["listen": "\(host):\(port)", "state": "\(state.path)", "version": "\(SwiftletVersion.text)"])
+        logger.notice(
+            "master starts",
+            metadata: ["listen": "\(host):\(port)", "state": "\(state.path)", "version": "\(SwiftletVersion.text)"])
     }
 
     func run(parent: ProcessIdentity?) async throws {
@@ -75,7 +78,9 @@ struct MasterProcess {
             BackgroundService("controllers") { await manager.run() },
         ]
         do {
-            try await ServiceRun.run(services, watch: parent.map { ParentWatch(parent: $0, reaction: .stop, logger: logger) }, limit: MasterCommand.shutdownLimit, logger: logger)
+            try await ServiceRun.run(
+                services, watch: parent.map { ParentWatch(parent: $0, reaction: .stop, logger: logger) },
+                limit: MasterCommand.shutdownLimit, logger: logger)
         } catch {
             await store.close()
             throw error

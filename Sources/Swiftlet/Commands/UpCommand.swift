@@ -31,7 +31,8 @@ struct UpCommand: AsyncParsableCommand {
         let service = UpService(plan: plan, lock: lock)
         var configuration = ServiceGroupConfiguration(
             services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
-            gracefulShutdownSignals: [.sigterm, .sigint, .sighup], logger: Logger(label: "swiftlet.up") { _ in SwiftLogNoOpLogHandler() })
+            gracefulShutdownSignals: [.sigterm, .sigint, .sighup],
+            logger: Logger(label: "swiftlet.up") { _ in SwiftLogNoOpLogHandler() })
         configuration.maximumGracefulShutdownDuration = Self.shutdownLimit
         try await ServiceGroup(configuration: configuration).run()
     }

@@ -6,8 +6,17 @@ import JSON
 struct KusciaConfiguration: Sendable, Hashable {
     enum Mode: String, Sendable, CaseIterable { case master, lite, autonomy }
     enum Runtime: String, Sendable, CaseIterable { case runp, runc, runk }
-    enum LogLevel: String, Sendable, CaseIterable { case debug = "DEBUG", info = "INFO", warn = "WARN", error = "ERROR" }
-    enum TransportProtocol: String, Sendable, CaseIterable { case notls = "NOTLS", tls = "TLS", mtls = "MTLS" }
+    enum LogLevel: String, Sendable, CaseIterable {
+        case debug = "DEBUG"
+        case info = "INFO"
+        case warn = "WARN"
+        case error = "ERROR"
+    }
+    enum TransportProtocol: String, Sendable, CaseIterable {
+        case notls = "NOTLS"
+        case tls = "TLS"
+        case mtls = "MTLS"
+    }
 
     /// Quantities in Kubernetes' notation ("4", "500m", "8Gi"); nil means measured.
     struct Resources: Sendable, Hashable {

@@ -46,7 +46,9 @@ struct JobReport {
         for row in view.rows(now: now) {
             let reason = row.reason.isEmpty ? "" : " (\(row.reason))"
             let node = row.node.isEmpty ? "" : " on node \(row.node)"
-            once("task \(row.task), party \(row.party): \(row.phase)\(reason)\(node)", key: "\(row.task)/\(row.party)/\(row.phase)/\(row.node)")
+            once(
+                "task \(row.task), party \(row.party): \(row.phase)\(reason)\(node)",
+                key: "\(row.task)/\(row.party)/\(row.phase)/\(row.node)")
         }
     }
 
@@ -67,7 +69,9 @@ struct JobReport {
 
     /// After the end: what each party's task used against its limit.
     static func usageTable(_ rows: [JobView.Row]) -> TextTable {
-        var table = TextTable(header: ["TASK", "PARTY", "PHASE", "ELAPSED", "CPU TIME", "CPU LIMIT", "PEAK MEMORY", "MEMORY LIMIT"])
+        var table = TextTable(header: [
+            "TASK", "PARTY", "PHASE", "ELAPSED", "CPU TIME", "CPU LIMIT", "PEAK MEMORY", "MEMORY LIMIT",
+        ])
         table.rows = rows.map { row in
             [
                 row.task, row.party, row.phase, row.elapsedSeconds.map { HumanText.duration(seconds: $0) } ?? "-",

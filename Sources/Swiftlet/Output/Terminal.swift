@@ -3,7 +3,14 @@ import Glibc
 
 struct Terminal: Sendable {
     enum Stream: Sendable { case standardOutput, standardError }
-    enum Style: String, Sendable { case bold = "1", dim = "2", red = "31", green = "32", yellow = "33", cyan = "36" }
+    enum Style: String, Sendable {
+        case bold = "1"
+        case dim = "2"
+        case red = "31"
+        case green = "32"
+        case yellow = "33"
+        case cyan = "36"
+    }
 
     let stream: Stream
     /// Colours and redrawing are for terminals only, and not where NO_COLOR (no-color.org) or TERM=dumb say otherwise.

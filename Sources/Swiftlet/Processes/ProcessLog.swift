@@ -36,7 +36,8 @@ struct ProcessLog: LogHandler {
         let text = "\(event.message)".replacing("\n", with: " | ")
         let line = "\(Self.time()) \(event.level.rawValue.uppercased()) \(label): \(text)\(pairs)\n"
         // One write per line: several processes and threads may share the file.
-        _ = line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+        _ =
+            line.utf8.withContiguousStorageIfAvailable { write(STDERR_FILENO, $0.baseAddress, $0.count) }
             ?? Array(line.utf8).withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 
