@@ -1,5 +1,6 @@
 // The node's end of the tunnel to the master: answers what `kubectl logs` and friends ask of this node, over the connection
 // that the agent itself opened.
+import Glibc
 import KubernetesClient
 import Logging
 
@@ -88,6 +89,11 @@ public struct NodeTunnelServer: Sendable {
             guard let source = await locateLog(asked.namespace, asked.pod, asked.container, asked.previous) else {
                 let what = "container \"\(asked.container)\" in pod \"\(asked.namespace)/\(asked.pod)\""
                 return try await refuse(request, tunnel, status: 404, "\(what) has no log on node \(node)")
+            }
+            // A container that never started (a refused pod, one that waits) wrote none: say so before the answer begins.
+            guard access(source.path, R_OK) == 0 else {
+                let what = "container \"\(asked.container)\" in pod \"\(asked.namespace)/\(asked.pod)\""
+                return try await refuse(request, tunnel, status: 404, "\(what) has not started: there is no log on node \(node)")
             }
             var query = asked.query
             if let seconds = asked.sinceSeconds { query.since = secondsAgo(seconds) }
