@@ -19,6 +19,11 @@ enum KusciaJobRules {
             return errors
         }
         let name = job["metadata"]?["name"]?.stringValue ?? ""
+        let namespace = job["metadata"]?["namespace"]?.stringValue ?? ""
+        // The controllers look nowhere else; elsewhere a job would wait for ever.
+        if namespace != "cross-domain" {
+            errors.append(.invalid("metadata.namespace", .string(namespace), "a KusciaJob must be in namespace cross-domain"))
+        }
         for (index, task) in tasks.enumerated() { errors += validate(task: task, of: name, at: "spec.tasks[\(index)]") }
         errors += PodRules.duplicates(tasks, member: "taskID", at: "spec.tasks")
         errors += PodRules.duplicates(tasks, member: "alias", at: "spec.tasks")
@@ -116,6 +121,7 @@ enum KusciaJobRules {
         let nodes = try await lookup.objects(GroupVersionResource(resource: "nodes"), namespace: nil)
         for (index, task) in (spec["tasks"]?.arrayValue ?? []).enumerated() {
             let path = "spec.tasks[\(index)]"
+            errors += try await takenTaskID(task, of: job, at: path, lookup)
             let name = task["appImage"]?.stringValue ?? ""
             let image = try await lookup.object(.kuscia("appimages"), namespace: nil, name: name)
             if image == nil { errors.append(.notFound("\(path).appImage", .string(name), "no such AppImage")) }
@@ -130,6 +136,19 @@ enum KusciaJobRules {
             }
         }
         return errors
+    }
+
+    /// A KusciaTask of another job under this task's name would keep the job waiting for ever. One of a former job of the
+    /// same name is about to be collected and does no harm.
+    private static func takenTaskID(
+        _ task: JSONValue, of job: JSONValue, at path: String, _ lookup: any ObjectLookup
+    ) async throws(StatusError) -> [FieldError] {
+        guard let name = job["metadata"]?["name"]?.stringValue, let namespace = job["metadata"]?["namespace"]?.stringValue,
+            let id = task["taskID"]?.stringValue,
+            let present = try await lookup.object(.kuscia("kusciatasks"), namespace: namespace, name: id)
+        else { return [] }
+        let owners = (present["metadata"]?["ownerReferences"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue }
+        return owners.contains(name) ? [] : [.duplicate("\(path).taskID", .string(id))]
     }
 
     private static func domainExists(

@@ -113,6 +113,9 @@ struct ValidationTests {
             "negative limit", ["spec", "containers", "0", "resources"], ["limits": ["cpu": "-1"]],
             "spec.containers[0].resources.limits[cpu]", "greater than or equal to 0"),
         Case(
+            name: "job in a domain's namespace", path: "/apis/kuscia.secretflow/v1alpha1/namespaces/alice/kusciajobs",
+            body: Laboratory.job.with(["metadata", "namespace"], "alice"), field: "metadata.namespace", contains: "cross-domain"),
+        Case(
             name: "secret that is no base64", path: "/api/v1/namespaces/alice/secrets",
             body: ["metadata": ["name": "s"], "data": ["k": "%"]], field: "data[k]", contains: "base64"),
         Case(
@@ -133,6 +136,31 @@ struct ValidationTests {
         #expect(answer.message.contains("\(one.field): "))
         #expect(answer.message.contains(one.contains), "\(answer.message)")
         #expect(lab.store.revision == before)
+    }
+
+    @Test("a task id that another job's task has is refused; one of a former job of the same name is not")
+    func takenTaskID() async throws {
+        let lab = try await Laboratory()
+        let tasks = "/apis/kuscia.secretflow/v1alpha1/namespaces/cross-domain/kusciatasks"
+        func task(owner: String) -> JSONValue {
+            [
+                "metadata": [
+                    "name": "job-first",
+                    "ownerReferences": [
+                        ["apiVersion": "kuscia.secretflow/v1alpha1", "kind": "KusciaJob", "name": .string(owner), "uid": "u"]
+                    ],
+                ],
+                "spec": ["initiator": "alice", "taskInputConfig": "", "parties": [["domainID": "alice", "appImageRef": "psi"]]],
+            ]
+        }
+        try await lab.must(.post, tasks, task(owner: "other"))
+        let refused = try await lab.send(.post, Laboratory.jobs, Laboratory.job)
+        #expect(refused.status == 422)
+        #expect(refused.fields == ["spec.tasks[0].taskID"], "\(refused.body)")
+        #expect(refused.message.contains("job-first"))
+        try await lab.must(.delete, "\(tasks)/job-first")
+        try await lab.must(.post, tasks, task(owner: "job"))
+        try await lab.must(.post, Laboratory.jobs, Laboratory.job)
     }
 
     @Test("a good job, image and pod are accepted")

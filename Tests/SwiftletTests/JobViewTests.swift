@@ -58,6 +58,19 @@ import Testing
         #expect(rows[1].peakMemoryBytes == 1_048_576)
     }
 
+    @Test("a task that the job gives no id is found under the name that the master made")
+    func unnamedTask() throws {
+        var job = Self.job
+        job["spec"] = ["tasks": [["alias": "psi", "parties": [["domainID": "alice"]]]]]
+        var task = Self.task(phase: "Succeeded", alice: ["podPhase": "Succeeded", "nodeName": "a1"], bob: [:])
+        task["metadata"] = ["name": "made-by-the-master", "labels": ["kuscia.secretflow/task-alias": "psi"]]
+        var view = JobView(name: "j")
+        view.apply(job: .snapshot([job]))
+        view.apply(task: .changed(task))
+        let row = try #require(view.rows(now: 0).first)
+        #expect(row.phase == "Succeeded" && row.node == "a1" && row.taskID == "made-by-the-master")
+    }
+
     @Test("a failed job tells the cause, and what never started is not shown as waiting")
     func failed() {
         var view = JobView(name: "j")

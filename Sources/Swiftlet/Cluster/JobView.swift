@@ -79,7 +79,9 @@ struct JobView: Sendable {
 
     private func row(task: JSONValue, party: JSONValue, now: Double) -> Row {
         let alias = task["alias"]?.stringValue ?? ""
-        let id = task["taskID"]?.stringValue ?? alias
+        // The master names a task that the job gives no id; the task's label says which it is.
+        let made = tasks.first { $0.value[path: "metadata", "labels"]?["kuscia.secretflow/task-alias"]?.stringValue == alias }
+        let id = task["taskID"]?.stringValue ?? made?.key ?? alias
         let domain = party["domainID"]?.stringValue ?? ""
         let limits = party[path: "resources", "limits"]
         var row = Row(
