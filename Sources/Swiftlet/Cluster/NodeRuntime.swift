@@ -11,8 +11,12 @@ struct NodeRuntime: Sendable {
     let images: BuiltinImages
     private let cgroupParent: String
 
+    /// The image whose root is the machine's own programs; every node has it, unless its operator put another in its place.
+    static let hostImage = ImageManifest(name: "host:latest", env: ["PATH=/usr/local/bin:/usr/bin:/bin"])
+
     init(_ settings: LiteSettings, logger: Logger) throws {
         let images = try BuiltinImages(stateDirectory: settings.stateDirectory)
+        if images.resolve(Self.hostImage.name) == nil { try images.register(Self.hostImage) }
         self.images = images
         cgroupParent = settings.cgroupParent
         let configuration = RunPConfiguration(

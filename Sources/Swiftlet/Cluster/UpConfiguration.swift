@@ -5,8 +5,6 @@ struct UpConfiguration {
 
     /// Both parties' tasks run on this machine: they reach each other by loopback, and nobody else reaches them.
     static let address = "127.0.0.1"
-    /// The image whose root is the machine's own programs; every node has it.
-    static let hostImage = #"{"name": "host:latest", "rootfs": "host", "env": ["PATH=/usr/local/bin:/usr/bin:/bin"]}"# + "\n"
 
     func writeMaster() throws {
         var configuration = KusciaConfiguration(mode: .master, domainID: "master")
@@ -49,7 +47,6 @@ struct UpConfiguration {
     private func writeImages(_ directory: String) throws {
         let images = "\(directory)/images/builtin"
         try FileText.makeDirectory(images)
-        try FileText.write(Self.hostImage, to: "\(images)/host.json")
         for image in plan.images {
             guard let bytes = FileText.bytes(image), let name = image.split(separator: "/").last else {
                 throw CommandFailure("cannot read the image \(image)", hint: nil)

@@ -28,9 +28,12 @@ extension CommandFailure {
         let place = server.map { " at \($0)" } ?? ""
         switch error {
         case .transport(let message):
+            let foreign = message.contains("CERTIFICATE_VERIFY_FAILED")
             self.init(
                 "\(subject): cannot reach the master\(place): \(message)",
-                hint: "is it running? `swiftlet up` starts one here; --kubeconfig (or KUBECONFIG) names another")
+                hint: foreign
+                    ? "its certificate is signed by nobody known here: give a copy of the master's pki/ca.crt (a Lite: swiftlet.masterCAFile)"
+                    : "is it running? `swiftlet up` starts one here; --kubeconfig (or KUBECONFIG) names another")
         case .status(let status):
             self.init("\(subject): \(error)", hint: Self.hint(code: status.code ?? 0))
         }
