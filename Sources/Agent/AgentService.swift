@@ -17,13 +17,13 @@ public struct AgentDependencies: Sendable {
     public var isImagePresent: @Sendable (String) -> Bool
     public var clock: any AgentClock
     public var facts: MachineFacts
-    public var measure: @Sendable () -> MachineLoad
+    public var measure: @Sendable () -> NodeMeasurement
     public var takenPorts: @Sendable ([UInt16]) -> [UInt16]
 
     public init(
         api: any KubernetesAPI, runtime: any ContainerRuntime, tunnel: (any NodeTunnelDialing)? = nil,
         images: @escaping @Sendable () -> [String], isImagePresent: @escaping @Sendable (String) -> Bool,
-        clock: any AgentClock = SystemClock(), facts: MachineFacts, measure: @escaping @Sendable () -> MachineLoad,
+        clock: any AgentClock = SystemClock(), facts: MachineFacts, measure: @escaping @Sendable () -> NodeMeasurement,
         takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) }
     ) {
         self.api = api
@@ -74,7 +74,7 @@ public final class AgentService: Sendable {
         self.pods = pods
         node = NodeController(
             api: api, builder: builder, intervals: config.heartbeat, clock: clock, logger: logger,
-            measure: { [measure = dependencies.measure] in NodeMeasurement(measure()) }, images: dependencies.images)
+            measure: dependencies.measure, images: dependencies.images)
         source = PodSource(api: api, namespace: config.domain, node: config.nodeName, logger: logger)
         tunnel = dependencies.tunnel.map { dialer in
             NodeTunnelServer(
@@ -188,15 +188,5 @@ public final class AgentService: Sendable {
         await pods.close()
         logger.notice(
             "agent ends", metadata: ["policy": "\(config.stopPolicy.rawValue)", "undelivered": "\(status.undelivered)"])
-    }
-}
-
-extension NodeMeasurement {
-    init(_ load: MachineLoad) {
-        self.init(
-            memoryAvailableBytes: load.memoryAvailableBytes, diskFreeBytes: load.diskFreeBytes,
-            diskTotalBytes: load.diskTotalBytes,
-            inodesFree: load.inodesFree, inodesTotal: load.inodesTotal, processes: load.processes, processLimit: load.processLimit
-        )
     }
 }

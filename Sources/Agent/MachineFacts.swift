@@ -1,5 +1,6 @@
 // What the agent must know of its machine: size, identity and how full it is. Read from /proc, /sys and statvfs; small
 // synchronous reads of kernel files that do not block on devices.
+import AgentCore
 import Glibc
 
 /// Facts that do not change while the machine is up.
@@ -113,38 +114,16 @@ struct OwnCgroupLimits {
     }
 }
 
-/// How full the machine is at one moment; the node's conditions come from it.
-public struct MachineLoad: Sendable, Hashable {
-    public var memoryAvailableBytes: Int64
-    public var diskFreeBytes: Int64
-    public var diskTotalBytes: Int64
-    public var inodesFree: Int64
-    public var inodesTotal: Int64
-    public var processes: Int64
-    public var processLimit: Int64
-
-    public init(
-        memoryAvailableBytes: Int64, diskFreeBytes: Int64, diskTotalBytes: Int64, inodesFree: Int64, inodesTotal: Int64,
-        processes: Int64, processLimit: Int64
-    ) {
-        self.memoryAvailableBytes = memoryAvailableBytes
-        self.diskFreeBytes = diskFreeBytes
-        self.diskTotalBytes = diskTotalBytes
-        self.inodesFree = inodesFree
-        self.inodesTotal = inodesTotal
-        self.processes = processes
-        self.processLimit = processLimit
-    }
-
+extension NodeMeasurement {
     /// Measures the machine and the file system that holds `directory`.
-    public static func measure(directory: String, root: String = "") -> MachineLoad {
+    public static func measure(directory: String, root: String = "") -> NodeMeasurement {
         var disk = statvfs()
         let known = statvfs(directory, &disk) == 0
         let block = Int64(disk.f_frsize)
         // "0.20 0.18 0.12 1/80 11206": the fourth field is runnable/existing scheduling entities (proc(5)).
         let loadavg = (KernelFile.line("\(root)/proc/loadavg") ?? "").split(separator: " ")
         let entities = loadavg.count > 3 ? loadavg[3].split(separator: "/").last.flatMap { Int64($0) } : nil
-        return MachineLoad(
+        return NodeMeasurement(
             memoryAvailableBytes: (KernelFile.field("MemAvailable:", in: "\(root)/proc/meminfo") ?? 0) * 1024,
             diskFreeBytes: known ? Int64(disk.f_bavail) * block : 0,
             diskTotalBytes: known ? Int64(disk.f_blocks) * block : 0,

@@ -77,7 +77,7 @@ final class AgentLab {
                     kernelVersion: "6.1",
                     osImage: "Debian", architecture: "amd64"),
                 measure: {
-                    MachineLoad(
+                    NodeMeasurement(
                         memoryAvailableBytes: 4 << 30, diskFreeBytes: 50 << 30, diskTotalBytes: 100 << 30, inodesFree: 900,
                         inodesTotal: 1000, processes: 100, processLimit: 32768)
                 },

@@ -3,6 +3,7 @@ import Glibc
 import Testing
 
 @testable import Agent
+import AgentCore
 
 @Suite("Machine facts")
 struct MachineFactsTests {
@@ -13,7 +14,7 @@ struct MachineFactsTests {
         #expect(facts.memoryBytes > 64 << 20)
         #expect(facts.bootID.count == 36)
         #expect(!facts.kernelVersion.isEmpty)
-        let load = MachineLoad.measure(directory: "/tmp")
+        let load = NodeMeasurement.measure(directory: "/tmp")
         #expect(load.diskTotalBytes > 0 && load.memoryAvailableBytes > 0 && load.processes > 0)
     }
 

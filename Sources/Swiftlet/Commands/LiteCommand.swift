@@ -1,5 +1,6 @@
 // `swiftlet lite`: one organisation's node. Gets its certificate, then runs the agent over the sandbox runtime.
 import Agent
+import AgentCore
 import ArgumentParser
 import Glibc
 import KubernetesClient
@@ -54,7 +55,7 @@ struct LiteProcess {
             api: api, runtime: node.runtime, tunnel: api,
             images: { [images = node.images] in images.images().map(\.name) },
             isImagePresent: { [images = node.images] in images.resolve($0) != nil },
-            facts: MachineFacts.read(), measure: { MachineLoad.measure(directory: directory) })
+            facts: MachineFacts.read(), measure: { NodeMeasurement.measure(directory: directory) })
         for defect in node.images.defects() { logger.warning("image is not usable", metadata: ["defect": "\(defect)"]) }
         let agent = AgentService(
             config: settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave), dependencies: dependencies,
