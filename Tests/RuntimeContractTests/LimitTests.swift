@@ -55,6 +55,8 @@ struct LimitTests {
             let wall = exit.finishedAt - exit.startedAt
             // Ten per cent, and one period of 100 ms in which a fresh group may spend its quota at once.
             #expect(Double(exit.usage.cpuNanoseconds) <= Double(wall) * 0.2 * 1.1 + 20_000_000)
+            // Two busy loops want ten times the quota: far less than a third of it would mean that nothing was measured.
+            #expect(Double(exit.usage.cpuNanoseconds) >= Double(wall) * 0.2 * 0.3)
         }
     }
 
