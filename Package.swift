@@ -23,6 +23,7 @@ let package = Package(
     products: [
         .executable(name: "swiftlet", targets: ["Swiftlet"]),
         .executable(name: "swiftlet-sandbox", targets: ["swiftlet-sandbox"]),
+        .executable(name: "swiftlet-oci", targets: ["swiftlet-oci"]),
     ],
     dependencies: [
         // The master's HTTPS front: the Swift server that fits the language best, and a watch path beside it.
@@ -94,6 +95,9 @@ let package = Package(
         room("Cgroups", ["KubernetesModel"]),
         room("ImageStore", ["JSON", "KubernetesModel"]),
         room("SandboxPolicy", path: "Sandbox/SandboxPolicy", ["JSON", "KubernetesModel", "CSeccomp"]),
+        // The launcher's two other faces: the OCI runtime's verbs, and `swiftlet run` with `swiftlet doctor`.
+        room("OCIRuntime", path: "Sandbox/OCIRuntime", ["JSON", "SandboxPolicy", "Cgroups", "CLinux"]),
+        room("SandboxRun", path: "Sandbox/SandboxRun", ["JSON", "KubernetesModel", "SandboxPolicy", "Cgroups", "CLinux"]),
         room("RunP", path: "Runtimes/RunP", [
             "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
         ]),
@@ -107,12 +111,15 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O2", "-Wall", "-Wextra", "-Werror"])],
             // Plain C, linked static and without Swift's runtime: one such process lives as long as each task.
             linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
+        // The OCI runtime by itself, for engines that call one per verb: nothing of the cluster is linked, so it starts at once.
+        .executableTarget(
+            name: "swiftlet-oci", dependencies: ["OCIRuntime", "swiftlet-sandbox"], path: "Sandbox/oci", swiftSettings: warningsAreErrors),
         .executableTarget(
             name: "Swiftlet",
             dependencies: [
                 "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "KubernetesClientHTTP", "ResourceStore", "PKI",
                 "APIServer", "APIServerHTTP", "Controllers", "Orchestration", "Agent", "AgentCore", "RuntimeInterface", "RunP", "Cgroups", "ImageStore",
-                "CLinux", "swiftlet-sandbox", logging,
+                "SandboxPolicy", "SandboxRun", "CLinux", "swiftlet-sandbox", "swiftlet-oci", logging,
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -136,6 +143,8 @@ let package = Package(
         tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "KusciaModel"]),
         tests("CgroupsTests", ["Cgroups"]),
         tests("SandboxPolicyTests", ["SandboxPolicy", "JSON"]),
+        tests("OCIRuntimeTests", ["OCIRuntime", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-oci", "swiftlet-sandbox"]),
+        tests("SandboxRunTests", ["SandboxRun", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-sandbox"]),
         tests("ImageStoreTests", ["ImageStore"]),
         tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "RuntimeInterface", logging]),
         tests("RuntimeContractTests", ["RunP", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),

@@ -1,0 +1,1 @@
+// Makes the target build until its first real file; delete it then.

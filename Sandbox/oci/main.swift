@@ -1,0 +1,1 @@
+// The OCI runtime as a program of its own.
