@@ -8,6 +8,8 @@
 #include <spawn.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +30,10 @@ int clinux_wait_pidfd(int pidfd, int *status) {
 }
 
 int clinux_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], int out, int err) {
+    return clinux_spawn_with_input(pid, path, argv, envp, -1, out, err);
+}
+
+int clinux_spawn_with_input(pid_t *pid, const char *path, char *const argv[], char *const envp[], int in, int out, int err) {
     posix_spawnattr_t attributes;
     posix_spawn_file_actions_t actions;
     sigset_t all, none;
@@ -44,7 +50,8 @@ int clinux_spawn(pid_t *pid, const char *path, char *const argv[], char *const e
     posix_spawnattr_setsigdefault(&attributes, &all);
     posix_spawnattr_setsigmask(&attributes, &none);
     posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
-    result = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    result = in < 0 ? posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+                    : posix_spawn_file_actions_adddup2(&actions, in, 0);
     if (!result) result = out < 0 ? posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0)
                                   : posix_spawn_file_actions_adddup2(&actions, out, 1);
     if (!result) result = err < 0 ? posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0)
@@ -60,3 +67,5 @@ int clinux_spawn(pid_t *pid, const char *path, char *const argv[], char *const e
 int clinux_open(const char *path, int flags, mode_t mode) { return open(path, flags, mode); }
 int clinux_openat(int directory, const char *path, int flags, mode_t mode) { return openat(directory, path, flags, mode); }
 int clinux_flock(int fd, int operation) { return flock(fd, operation); }
+int clinux_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+int clinux_unmount(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW); }

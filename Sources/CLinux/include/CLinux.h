@@ -12,6 +12,15 @@ int clinux_wait_pidfd(int pidfd, int *status);
 /// `out` and `err` become descriptors 1 and 2; -1 means /dev/null, as descriptor 0 always is. 0 or an errno value.
 int clinux_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], int out, int err);
 
+/// The same with `in` as descriptor 0 (-1: /dev/null).
+int clinux_spawn_with_input(pid_t *pid, const char *path, char *const argv[], char *const envp[], int in, int out, int err);
+
+/// An unnamed file in memory, close-on-exec.
+int clinux_memfd(const char *name);
+
+/// umount2(2) with MNT_DETACH.
+int clinux_unmount(const char *path);
+
 /// open(2) and flock(2) with plain arguments: both are variadic or shadowed by a struct in Swift.
 int clinux_open(const char *path, int flags, mode_t mode);
 int clinux_openat(int directory, const char *path, int flags, mode_t mode);
