@@ -69,3 +69,37 @@ int clinux_openat(int directory, const char *path, int flags, mode_t mode) { ret
 int clinux_flock(int fd, int operation) { return flock(fd, operation); }
 int clinux_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
 int clinux_unmount(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW); }
+
+int clinux_spawn_foreground(pid_t *pid, const char *path, char *const argv[], char *const envp[], int keep) {
+    posix_spawnattr_t attributes;
+    posix_spawn_file_actions_t actions;
+    sigset_t all, none;
+    int result = posix_spawnattr_init(&attributes);
+    if (result) return result;
+    result = posix_spawn_file_actions_init(&actions);
+    if (result) {
+        posix_spawnattr_destroy(&attributes);
+        return result;
+    }
+    sigfillset(&all);
+    sigemptyset(&none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+    // Onto itself: posix_spawn(3) then clears close-on-exec in the child alone.
+    if (keep >= 0) result = posix_spawn_file_actions_adddup2(&actions, keep, keep);
+    if (!result && keep > 3)
+        for (int fd = 3; fd < keep && !result; fd++) result = posix_spawn_file_actions_addclose(&actions, fd);
+    if (!result) result = posix_spawn_file_actions_addclosefrom_np(&actions, keep > 2 ? keep + 1 : 3);
+    if (!result) result = posix_spawn(pid, path, &actions, &attributes, argv, envp);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    return result;
+}
+
+int clinux_keep_on_exec(int fd) { return fcntl(fd, F_SETFD, 0); }
+
+int clinux_landlock_abi(void) {
+    long abi = syscall(444 /* landlock_create_ruleset */, NULL, 0, 1u /* its version */);
+    return abi > 0 ? (int)abi : 0;
+}

@@ -25,3 +25,13 @@ int clinux_unmount(const char *path);
 int clinux_open(const char *path, int flags, mode_t mode);
 int clinux_openat(int directory, const char *path, int flags, mode_t mode);
 int clinux_flock(int fd, int operation);
+
+/// posix_spawn in our own session and process group with our own standard descriptors, all signals default and unblocked.
+/// `keep` (-1: none) stays open under its number, other descriptors above 2 are closed. 0 or an errno value.
+int clinux_spawn_foreground(pid_t *pid, const char *path, char *const argv[], char *const envp[], int keep);
+
+/// Clears close-on-exec.
+int clinux_keep_on_exec(int fd);
+
+/// Landlock's ABI; 0 where the kernel has none or it is switched off.
+int clinux_landlock_abi(void);
