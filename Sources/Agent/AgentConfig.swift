@@ -34,13 +34,15 @@ public struct AgentConfig: Sendable, Hashable {
     public var logLimitBytes: Int64
     public var tmpLimitBytes: Int64
     public var agentVersion: String
+    public var permissions: NodePermissions
 
     public init(
         nodeName: String, domain: String, stateDirectory: String, dataDirectory: String, nodeIP: String,
         capacityCPUMillis: Int64? = nil, capacityMemoryBytes: Int64? = nil, reservedCPUMillis: Int64 = 0,
         reservedMemoryBytes: Int64 = 0, maxPods: Int64 = 500, stopPolicy: StopPolicy = .leave,
         heartbeat: Heartbeat.Intervals = .init(), hostPathAllowList: [String] = [], pidsLimit: Int64 = 4096,
-        logLimitBytes: Int64 = 512 << 20, tmpLimitBytes: Int64 = 256 << 20, agentVersion: String = "v0.1.0"
+        logLimitBytes: Int64 = 512 << 20, tmpLimitBytes: Int64 = 256 << 20, agentVersion: String = "v0.1.0",
+        permissions: NodePermissions = .init()
     ) {
         self.nodeName = nodeName
         self.domain = domain
@@ -59,6 +61,7 @@ public struct AgentConfig: Sendable, Hashable {
         self.logLimitBytes = logLimitBytes
         self.tmpLimitBytes = tmpLimitBytes
         self.agentVersion = agentVersion
+        self.permissions = permissions
     }
 }
 

@@ -8,13 +8,26 @@ struct ContainerConfigBuilder: Sendable {
     let paths: AgentPaths
     let allocatable: PodResources
 
-    func sandbox(_ pod: Pod, _ hostAliases: [HostAlias]) -> PodSandboxConfig {
+    func sandbox(_ pod: Pod, _ hostAliases: [HostAlias]) throws(StepFailure) -> PodSandboxConfig {
         let (uid, namespace, name) = (pod.metadata.uid ?? "", pod.metadata.namespace ?? "", pod.metadata.name)
         return PodSandboxConfig(
             podUID: uid, namespace: namespace, name: name, hostname: pod.spec.hostname ?? name,
             stateDirectory: paths.runtime(uid), logDirectory: paths.logs(namespace: namespace, name: name, uid: uid),
             hostAliases: hostAliases, nameservers: pod.spec.dnsConfig?.nameservers ?? [],
-            searches: pod.spec.dnsConfig?.searches ?? [], limits: podLimits(pod), annotations: pod.metadata.annotations)
+            searches: pod.spec.dnsConfig?.searches ?? [], limits: podLimits(pod), annotations: pod.metadata.annotations,
+            network: try network(pod),
+            kernelParameters: (pod.spec.securityContext?.sysctls ?? []).map { KernelParameter(name: $0.name, value: $0.value) },
+            hostUsers: pod.spec.hostUsers ?? false)
+    }
+
+    private func network(_ pod: Pod) throws(StepFailure) -> PodNetwork {
+        do throws(PodWishError) {
+            return switch try NetworkWish(pod) {
+            case .host(let bind, let connect): .host(TCPRule(bind: bind, connect: connect))
+            case .none: .none
+            case .cni(let name): .cni(name: name)
+            }
+        } catch { throw StepFailure(reason: "FailedCreatePodSandBox", message: "\(error)", retriable: false) }
     }
 
     func container(
@@ -35,29 +48,32 @@ struct ContainerConfigBuilder: Sendable {
             seccompProfile: seccomp(security?.seccompProfile ?? pod.spec.securityContext?.seccompProfile),
             logPath: paths.log(
                 namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: pod.metadata.uid ?? "",
-                container: container.name, attempt: attempt))
+                container: container.name, attempt: attempt),
+            supplementalGroups: groups(pod), privileges: privileges(security),
+            // The agent ends the pod at its deadline; this holds when there is no agent.
+            deadlineSeconds: pod.spec.activeDeadlineSeconds)
     }
 
-    /// What this node does not grant; the first reason, or nil.
-    static func refusal(_ pod: Pod) -> String? {
-        if pod.spec.hostPID == true { return "hostPID is not permitted on this node" }
-        if pod.spec.hostIPC == true { return "hostIPC is not permitted on this node" }
-        for container in pod.spec.initContainers + pod.spec.containers {
-            if container.securityContext?.privileged == true {
-                return "container \(container.name): privileged is not permitted on this node"
-            }
-            if let added = container.securityContext?.capabilities?.add, !added.isEmpty {
-                return
-                    "container \(container.name): adding capabilities (\(added.joined(separator: ", "))) is not permitted on this node"
-            }
-        }
-        return nil
+    private func groups(_ pod: Pod) -> [Int64] {
+        let context = pod.spec.securityContext
+        return (context?.supplementalGroups ?? []) + (context?.fsGroup.map { [$0] } ?? [])
+    }
+
+    /// Nothing is kept by default, so `drop` has nothing to do but to take back what `add: [ALL]` gave.
+    private func privileges(_ security: SecurityContext?) -> ContainerPrivileges? {
+        guard let security else { return nil }
+        let dropped = Set(security.capabilities?.drop.map(NodePermissions.capabilityName) ?? [])
+        let added = (security.capabilities?.add ?? []).map(NodePermissions.capabilityName).filter { !dropped.contains($0) }
+        return ContainerPrivileges(
+            capabilities: added, privileged: security.privileged ?? false, unmaskedProc: security.procMount == "Unmasked")
     }
 
     private func limits(_ container: Container) -> RuntimeLimits {
         RuntimeLimits(
             memoryBytes: container.resources.limits["memory"]?.value, cpuMillis: container.resources.limits["cpu"]?.milliValue,
-            pids: config.pidsLimit, logBytes: config.logLimitBytes, tmpBytes: config.tmpLimitBytes)
+            pids: config.pidsLimit, logBytes: config.logLimitBytes, tmpBytes: config.tmpLimitBytes,
+            cpuRequestMillis: (container.resources.requests["cpu"] ?? container.resources.limits["cpu"])?.milliValue,
+            ephemeralStorageBytes: container.resources.limits["ephemeral-storage"]?.value)
     }
 
     /// The sum over the main containers (or a larger init container's); no limit as soon as one has none.

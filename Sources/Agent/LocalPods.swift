@@ -149,7 +149,7 @@ public actor LocalPods: PodProvider {
     }
 
     private func admit(_ pod: Pod) -> NodeAdmission.Verdict {
-        if let refusal = ContainerConfigBuilder.refusal(pod) { return .reject(reason: "Forbidden", message: refusal) }
+        if let refusal = config.permissions.refusal(pod) { return .reject(reason: "Forbidden", message: refusal) }
         let others = workers.values.map(\.machine).filter(\.holdsResources)
         let used = others.reduce(PodResources()) { $0 + PodResources(requestedBy: $1.pod) }
         let promised = Set(others.flatMap { NodeAdmission.ports(of: $0.pod).map(\.port) })

@@ -39,8 +39,8 @@ struct PodExecutor: Sendable {
 
     private func runSandbox(_ pod: Pod) async -> PodInput {
         do {
-            try await runtime.runPodSandbox(builder.sandbox(pod, try await volumes.hostAliases(of: pod)))
-            return .sandboxReady
+            try await runtime.runPodSandbox(try builder.sandbox(pod, try await volumes.hostAliases(of: pod)))
+            return .sandboxReady(address: try await runtime.podAddress(podUID: pod.metadata.uid ?? ""))
         } catch {
             return .sandboxFailed(Self.failure("FailedCreatePodSandBox", error))
         }
@@ -64,7 +64,7 @@ struct PodExecutor: Sendable {
         let mounts = try await volumes.mounts(container, of: pod)
         let sources = try await volumes.environmentSources(of: pod)
         let environment = EnvironmentBuilder(
-            pod: pod, podIP: config.nodeIP, hostIP: config.nodeIP, allocatable: builder.allocatable,
+            pod: pod, podIP: try await podIP(pod), hostIP: config.nodeIP, allocatable: builder.allocatable,
             configMaps: sources.configMaps, secrets: sources.secrets)
         let variables = try environment.build(for: container)
         let wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables)
@@ -75,6 +75,12 @@ struct PodExecutor: Sendable {
         let id = try await runtime.createContainer(podUID: pod.metadata.uid ?? "", config: wanted)
         reporter.event(pod: pod, warning: false, reason: "Created", message: "Created container \(run.name)")
         return id
+    }
+
+    /// What the pod may bind to: a pod without a network has itself.
+    private func podIP(_ pod: Pod) async throws -> String {
+        if NetworkWish.isHost(pod) { return config.nodeIP }
+        return try await runtime.podAddress(podUID: pod.metadata.uid ?? "") ?? "127.0.0.1"
     }
 
     private func stop(_ run: ContainerRun, _ graceSeconds: Int, _ pod: Pod) async -> PodInput {

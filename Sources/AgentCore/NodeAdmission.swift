@@ -66,7 +66,7 @@ public struct NodeAdmission: Sendable {
         return nil
     }
 
-    /// Every port that the pod will bind on the node: it shares the node's network.
+    /// Every port that the pod will take on the node: all it declares when it shares the node's network.
     public static func ports(of pod: Pod) -> [(container: String, port: Int)] {
         pod.spec.containers.flatMap { container in
             container.ports.map { (container.name, $0.hostPort ?? $0.containerPort) }

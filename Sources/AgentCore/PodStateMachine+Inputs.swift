@@ -76,9 +76,10 @@ extension PodStateMachine {
         case (.volumesReady, .prepareVolumes):
             stepSucceeded()
             if case .sync(.preparingVolumes) = state { state = .sync(.startingSandbox) }
-        case (.sandboxReady, .runSandbox):
+        case (.sandboxReady(let address), .runSandbox):
             stepSucceeded()
             sandboxReady = true
+            sandboxAddress = address
             if case .sync(.startingSandbox) = state { state = .sync(.running) }
         case (.volumesFailed(let failure), .prepareVolumes):
             let waited = now - (startTime ?? now)

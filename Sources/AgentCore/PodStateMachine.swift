@@ -33,6 +33,8 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
     public internal(set) var objectGone = false
     public internal(set) var finalStatusDelivered = false
     public internal(set) var sandboxReady = false
+    /// The pod's own address; nil on the node's network.
+    public internal(set) var sandboxAddress: String?
     var operation: Operation?
     /// Consecutive failures of the step that is tried, and when it may be tried again.
     var stepFailures = 0

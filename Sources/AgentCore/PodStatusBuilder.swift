@@ -30,7 +30,11 @@ struct PodStatusBuilder {
     }
 
     private func podIP(_ previous: PodStatus) -> String? {
-        machine.sandboxReady ? machine.context.nodeIP : previous.podIP
+        guard machine.sandboxReady else { return previous.podIP }
+        if let address = machine.sandboxAddress { return address }
+        // An adopted pod's address stands in its last status.
+        let onNodeNetwork = NetworkWish.isHost(machine.pod)
+        return onNodeNetwork ? machine.context.nodeIP : previous.podIP
     }
 
     private var cause: TerminationCause? {

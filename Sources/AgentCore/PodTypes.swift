@@ -99,7 +99,8 @@ public enum PodInput: Sendable, Hashable {
     case evicted(reason: String, message: String)
     case volumesReady
     case volumesFailed(StepFailure)
-    case sandboxReady
+    /// `address`: the pod's own, when it is not on the node's network.
+    case sandboxReady(address: String?)
     case sandboxFailed(StepFailure)
     case containerStarted(ContainerRun, at: UnixNanoseconds)
     case containerStartFailed(ContainerRun, StepFailure)

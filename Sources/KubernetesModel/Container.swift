@@ -203,13 +203,15 @@ public struct SecurityContext: DefaultInitializable, Sendable {
     public var allowPrivilegeEscalation: Bool?
     public var capabilities: Capabilities?
     public var seccompProfile: SeccompProfile?
+    /// "Default" or "Unmasked".
+    public var procMount: String?
 
     public init() {}
 
     public init(
         privileged: Bool? = nil, runAsUser: Int64? = nil, runAsGroup: Int64? = nil, runAsNonRoot: Bool? = nil,
         readOnlyRootFilesystem: Bool? = nil, allowPrivilegeEscalation: Bool? = nil, capabilities: Capabilities? = nil,
-        seccompProfile: SeccompProfile? = nil
+        seccompProfile: SeccompProfile? = nil, procMount: String? = nil
     ) {
         self.privileged = privileged
         self.runAsUser = runAsUser
@@ -219,6 +221,7 @@ public struct SecurityContext: DefaultInitializable, Sendable {
         self.allowPrivilegeEscalation = allowPrivilegeEscalation
         self.capabilities = capabilities
         self.seccompProfile = seccompProfile
+        self.procMount = procMount
     }
 }
 

@@ -39,6 +39,8 @@ public struct PodSpec: DefaultInitializable, Sendable {
     public var hostNetwork: Bool?
     public var hostPID: Bool?
     public var hostIPC: Bool?
+    /// False or absent: the pod's ids are its own. True: they are the node's.
+    public var hostUsers: Bool?
     public var shareProcessNamespace: Bool?
     public var securityContext: PodSecurityContext?
     @DefaultEmpty public var imagePullSecrets: [LocalObjectReference] = []
@@ -61,7 +63,7 @@ public struct PodSpec: DefaultInitializable, Sendable {
         activeDeadlineSeconds: Int64? = nil, dnsPolicy: String? = nil, dnsConfig: PodDNSConfig? = nil,
         nodeSelector: [String: String] = [:], serviceAccountName: String? = nil,
         automountServiceAccountToken: Bool? = nil, nodeName: String? = nil, hostNetwork: Bool? = nil,
-        hostPID: Bool? = nil, hostIPC: Bool? = nil, shareProcessNamespace: Bool? = nil,
+        hostPID: Bool? = nil, hostIPC: Bool? = nil, hostUsers: Bool? = nil, shareProcessNamespace: Bool? = nil,
         securityContext: PodSecurityContext? = nil, imagePullSecrets: [LocalObjectReference] = [],
         hostname: String? = nil, subdomain: String? = nil, affinity: Affinity? = nil, schedulerName: String? = nil,
         tolerations: [Toleration] = [], hostAliases: [PodHostAlias] = [], priorityClassName: String? = nil,
@@ -82,6 +84,7 @@ public struct PodSpec: DefaultInitializable, Sendable {
         self.hostNetwork = hostNetwork
         self.hostPID = hostPID
         self.hostIPC = hostIPC
+        self.hostUsers = hostUsers
         self.shareProcessNamespace = shareProcessNamespace
         self.securityContext = securityContext
         self.imagePullSecrets = imagePullSecrets

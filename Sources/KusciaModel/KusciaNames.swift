@@ -57,6 +57,14 @@ public enum KusciaAnnotation {
     public static let hostsConfigMap = "kuscia.secretflow/hosts-cm-name"
     /// What the pod used: `PodUsage` as JSON, written by the agent with the final status.
     public static let usage = "kuscia.secretflow/usage"
+    /// "host" (the default), "none" or "cni/NAME": the network that the pod gets.
+    public static let network = "kuscia.secretflow/network"
+    /// TCP ports in network `host`, "*" or e.g. "443,8000-8010". What a pod may bind: its declared ports, unless said here.
+    public static let tcpBind = "kuscia.secretflow/tcp-bind"
+    /// Where a pod may connect to: anywhere, unless said here. A task's pods: the ports of the task.
+    public static let tcpConnect = "kuscia.secretflow/tcp-connect"
+    /// Of an AppImage, copied to the pods of its tasks.
+    public static let ofAppImage = [network, tcpBind, tcpConnect]
 }
 
 /// Kuscia's names for the values that templates may use; keys of the values ConfigMap.

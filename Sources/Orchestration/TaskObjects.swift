@@ -92,7 +92,8 @@ extension TaskLayout {
     private func podObject(_ pod: TaskPod, _ party: Party, _ ports: [PartyAllocatedPorts], _ attempt: Int) -> Pod {
         Pod(
             metadata: ObjectMeta(
-                name: pod.name, namespace: pod.domain, labels: labels(pod), annotations: annotations(pod, attempt), ownerReferences: owner),
+                name: pod.name, namespace: pod.domain, labels: labels(pod), annotations: annotations(pod, party, ports, attempt),
+                ownerReferences: owner),
             spec: PodSpec(
                 volumes: volumes(pod, party),
                 containers: party.template.spec.containers.enumerated().map { container($1, isFirst: $0 == 0, pod, party, ports) },
@@ -103,8 +104,8 @@ extension TaskLayout {
                 ]))
     }
 
-    private func annotations(_ pod: TaskPod, _ attempt: Int) -> [String: String] {
-        [
+    private func annotations(_ pod: TaskPod, _ party: Party, _ ports: [PartyAllocatedPorts], _ attempt: Int) -> [String: String] {
+        var annotations = [
             KusciaAnnotation.podGroup: task.metadata.name,
             KusciaAnnotation.podGroupSize: "\(pods.count)",
             KusciaAnnotation.podGroupMinMembers: "\(neededPods)",
@@ -112,7 +113,17 @@ extension TaskLayout {
             KusciaAnnotation.configTemplateValues: valuesMapName(pod),
             KusciaAnnotation.hostsConfigMap: hostsMapName,
             Self.attemptAnnotation: "\(attempt)",
+            // Whoever takes over an engine finds no other service on the organisations' networks.
+            KusciaAnnotation.tcpConnect: tcpPorts(ports).map(String.init).joined(separator: ","),
         ]
+        let wishes = party.image.metadata.annotations.filter { KusciaAnnotation.ofAppImage.contains($0.key) }
+        annotations.merge(wishes) { $1 }
+        return annotations
+    }
+
+    /// Every port that any container of the task listens on.
+    private func tcpPorts(_ ports: [PartyAllocatedPorts]) -> [Int] {
+        Set(portKeys.compactMap { pod, port in number(of: port, in: pod, ports) }).sorted()
     }
 
     private func volumes(_ pod: TaskPod, _ party: Party) -> [Volume] {

@@ -1,6 +1,8 @@
 // The contract between the Agent and whatever runs containers on this machine, in CRI's words. Every verb is idempotent:
 // repeating it after a crash in between leads to the same state. Runtimes/README.md has the contract as a table.
 
+import KubernetesModel
+
 /// What a pod sandbox needs to exist: the identity that the pod's containers share.
 public struct PodSandboxConfig: Sendable, Hashable, Codable {
     public var podUID: String
@@ -18,11 +20,17 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
     /// The pod-wide limits; the sum of the containers' when the pod gives none.
     public var limits: RuntimeLimits
     public var annotations: [String: String]
+    /// nil: the node's own, without a rule.
+    public var network: PodNetwork?
+    @DefaultEmpty public var kernelParameters: [KernelParameter] = []
+    /// The pod's ids are the node's: only where the node permits it.
+    @DefaultEmpty public var hostUsers: Bool = false
 
     public init(
         podUID: String, namespace: String, name: String, hostname: String, stateDirectory: String, logDirectory: String,
         hostAliases: [HostAlias] = [], nameservers: [String] = [], searches: [String] = [], limits: RuntimeLimits = .init(),
-        annotations: [String: String] = [:]
+        annotations: [String: String] = [:], network: PodNetwork? = nil, kernelParameters: [KernelParameter] = [],
+        hostUsers: Bool = false
     ) {
         self.podUID = podUID
         self.namespace = namespace
@@ -35,6 +43,9 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
         self.searches = searches
         self.limits = limits
         self.annotations = annotations
+        self.network = network
+        self.kernelParameters = kernelParameters
+        self.hostUsers = hostUsers
     }
 }
 
@@ -60,15 +71,22 @@ public struct RuntimeLimits: Sendable, Hashable, Codable {
     public var logBytes: Int64?
     /// Bytes of the private /tmp (tmpfs, charged to the task's memory).
     public var tmpBytes: Int64?
+    /// Thousandths of a CPU that the container asked for: its share when the machine is busy.
+    public var cpuRequestMillis: Int64?
+    /// Bytes on disk: /tmp, working directory, logs and a writable root together.
+    public var ephemeralStorageBytes: Int64?
 
     public init(
-        memoryBytes: Int64? = nil, cpuMillis: Int64? = nil, pids: Int64? = nil, logBytes: Int64? = nil, tmpBytes: Int64? = nil
+        memoryBytes: Int64? = nil, cpuMillis: Int64? = nil, pids: Int64? = nil, logBytes: Int64? = nil, tmpBytes: Int64? = nil,
+        cpuRequestMillis: Int64? = nil, ephemeralStorageBytes: Int64? = nil
     ) {
         self.memoryBytes = memoryBytes
         self.cpuMillis = cpuMillis
         self.pids = pids
         self.logBytes = logBytes
         self.tmpBytes = tmpBytes
+        self.cpuRequestMillis = cpuRequestMillis
+        self.ephemeralStorageBytes = ephemeralStorageBytes
     }
 }
 
@@ -107,12 +125,18 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
     public var seccompProfile: String
     /// Absolute path of the log; CRI format.
     public var logPath: String
+    @DefaultEmpty public var supplementalGroups: [Int64] = []
+    /// nil: none at all.
+    public var privileges: ContainerPrivileges?
+    /// Wall-clock time after which the runtime ends the container by itself, even without an agent.
+    public var deadlineSeconds: Int64?
 
     public init(
         name: String, attempt: Int = 0, image: String, command: [String] = [], args: [String] = [],
         environment: [EnvironmentVariable] = [], workingDirectory: String? = nil, mounts: [ContainerMount] = [],
         limits: RuntimeLimits = .init(), readOnlyRootFilesystem: Bool = true, runAsUser: Int64? = nil, runAsGroup: Int64? = nil,
-        seccompProfile: String = "RuntimeDefault", logPath: String
+        seccompProfile: String = "RuntimeDefault", logPath: String, supplementalGroups: [Int64] = [],
+        privileges: ContainerPrivileges? = nil, deadlineSeconds: Int64? = nil
     ) {
         self.name = name
         self.attempt = attempt
@@ -128,6 +152,9 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
         self.runAsGroup = runAsGroup
         self.seccompProfile = seccompProfile
         self.logPath = logPath
+        self.supplementalGroups = supplementalGroups
+        self.privileges = privileges
+        self.deadlineSeconds = deadlineSeconds
     }
 }
 
@@ -263,6 +290,8 @@ public protocol ContainerRuntime: Sendable {
     func adopt() async throws -> [ContainerStatusReport]
 
     func runPodSandbox(_ config: PodSandboxConfig) async throws
+    /// The pod's own address; nil when it has none, or shares the node's.
+    func podAddress(podUID: String) async throws -> String?
     /// Ends the pod's containers, whole trees, at once. The records stay.
     func stopPodSandbox(podUID: String) async throws
     /// Removes everything of the pod: records, cgroups, mounts. Not its logs. Fails while a container runs.
@@ -282,4 +311,8 @@ public protocol ContainerRuntime: Sendable {
 
     /// Called on an unspecified thread for each change; must return quickly. Set once, before `adopt`.
     func onEvent(_ handler: @escaping @Sendable (ContainerEvent) -> Void) async
+}
+
+extension ContainerRuntime {
+    public func podAddress(podUID: String) async throws -> String? { nil }
 }

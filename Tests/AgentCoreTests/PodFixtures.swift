@@ -54,7 +54,7 @@ struct Driver {
     }
 
     /// Up to the first order to start a container.
-    mutating func setUp() { send(.added, .volumesReady, .sandboxReady) }
+    mutating func setUp() { send(.added, .volumesReady, .sandboxReady(address: nil)) }
 
     mutating func run(_ name: String = "main", attempt: Int = 0) {
         send(.containerStarted(ContainerRun(name: name, attempt: attempt), at: now))

@@ -52,7 +52,7 @@ struct SimulatedNode {
         let failure = StepFailure(reason: "Failed", message: "chance", retriable: chance(80, &random))
         switch effect {
         case .prepareVolumes: pendingAnswers.append(fails ? .volumesFailed(failure) : .volumesReady)
-        case .runSandbox: pendingAnswers.append(fails ? .sandboxFailed(failure) : .sandboxReady)
+        case .runSandbox: pendingAnswers.append(fails ? .sandboxFailed(failure) : .sandboxReady(address: nil))
         case .createAndStart(let run):
             if fails { return pendingAnswers.append(.containerStartFailed(run, failure)) }
             if ended[run] == nil { running.insert(run) }
@@ -158,7 +158,7 @@ struct PodSimulationTests {
         let failure = StepFailure(reason: "Failed", message: "test", retriable: false)
         let inputs: [PodInput] = [
             .added, .updated(makePod()), .deletionRequested(graceSeconds: 0), .objectGone, .rejected(reason: "r", message: "m"),
-            .evicted(reason: "r", message: "m"), .volumesReady, .volumesFailed(failure), .sandboxReady, .sandboxFailed(failure),
+            .evicted(reason: "r", message: "m"), .volumesReady, .volumesFailed(failure), .sandboxReady(address: nil), .sandboxFailed(failure),
             .containerStarted(run, at: epoch), .containerStartFailed(run, failure), .containerExited(run, exit(1)),
             .stopFailed(run, message: "m"), .sandboxRemoved, .sandboxRemovalFailed(message: "m"), .volumesCleaned,
             .volumesCleanFailed(message: "m"), .finalStatusDelivered, .objectDeletionFailed(message: "m"), .tick,
@@ -186,11 +186,11 @@ struct PodSimulationTests {
     static let paths: [[PodInput]] = {
         let run = ContainerRun(name: "main", attempt: 0)
         let life: [PodInput] = [
-            .added, .volumesReady, .sandboxReady, .containerStarted(run, at: epoch), .containerExited(run, exit(0)),
+            .added, .volumesReady, .sandboxReady(address: nil), .containerStarted(run, at: epoch), .containerExited(run, exit(0)),
             .sandboxRemoved, .volumesCleaned, .finalStatusDelivered, .deletionRequested(graceSeconds: 0), .objectGone,
         ]
         let deleted: [PodInput] = [
-            .added, .volumesReady, .sandboxReady, .containerStarted(run, at: epoch), .deletionRequested(graceSeconds: 5),
+            .added, .volumesReady, .sandboxReady(address: nil), .containerStarted(run, at: epoch), .deletionRequested(graceSeconds: 5),
         ]
         return (0...life.count).map { Array(life.prefix($0)) } + [deleted]
     }()

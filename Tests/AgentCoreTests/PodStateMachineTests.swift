@@ -13,7 +13,7 @@ struct PodStateMachineTests {
         #expect(pod.last.first == .prepareVolumes)
         pod.send(.volumesReady)
         #expect(pod.last.contains(.runSandbox))
-        pod.send(.sandboxReady)
+        pod.send(.sandboxReady(address: nil))
         #expect(pod.last.contains(.createAndStart(ContainerRun(name: "main", attempt: 0))))
         pod.run()
         #expect(pod.status.phase == .running)

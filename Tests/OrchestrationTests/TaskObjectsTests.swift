@@ -29,6 +29,7 @@ import Testing
                 "kuscia.secretflow/pod-group-min-members": "2", "kuscia.secretflow/config-template-volumes": "config-template",
                 "kuscia.secretflow/config-template-value-cm-name": "psi-1-guest-0-kuscia-gen-conf",
                 "kuscia.secretflow/hosts-cm-name": "psi-1-hosts", "kuscia.secretflow/port-attempt": "2",
+                "kuscia.secretflow/tcp-connect": "21000,21001,21002,21003",
             ])
         #expect(
             pod.metadata.ownerReferences == [
