@@ -98,8 +98,8 @@ extension RunPRuntime {
                 chmod(path, mode_t(file.mode))
             }
         }
-        if let slash = spec.logPath.lastIndex(of: "/") {
-            try RecordFiles.makeDirectories(String(spec.logPath[..<slash]), mode: 0o755)
+        if let slash = input.config.logPath.lastIndex(of: "/") {
+            try RecordFiles.makeDirectories(String(input.config.logPath[..<slash]), mode: 0o755)
         }
         try RecordFiles.write(plan.encoded(), to: input.paths.plan)
     }

@@ -32,7 +32,8 @@ extension SandboxSpec {
             id: input.id.description, arguments: arguments,
             environment: Self.environment(config, input.image, hostname: hostname),
             hostname: hostname, rootMountPoint: input.paths.rootMountPoint,
-            temporary: limits.tmpBytes.map { .memory(bytes: $0) } ?? .directory(input.paths.temporary), logPath: config.logPath)
+            temporary: limits.tmpBytes.map { .memory(bytes: $0) } ?? .directory(input.paths.temporary), 
+            output: .log(path: config.logPath, maximumBytes: limits.logBytes ?? input.node.defaultLogBytes))
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
         spec.readOnlyRoot = config.readOnlyRootFilesystem
         spec.mounts = config.mounts.map { Mount(source: $0.hostPath, path: $0.containerPath, readOnly: $0.readOnly) }
@@ -44,7 +45,6 @@ extension SandboxSpec {
             CgroupJoin(version: $0.version, controller: $0.controller, path: $0.path)
         }
         spec.seccomp = input.seccomp
-        spec.logBytes = limits.logBytes ?? input.node.defaultLogBytes
         try refuseHiddenPaths(spec, input)
         let needsWork = Self.setRoot(&spec, input)
         return (spec, needsWork)

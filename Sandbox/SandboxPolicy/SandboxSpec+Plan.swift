@@ -23,7 +23,9 @@ extension SandboxSpec {
     }
 
     private var supervision: [LaunchOperation] {
-        [.id(id), .log(path: logPath, maximumBytes: logBytes), .grace(milliseconds: graceMilliseconds)]
+        var log: [LaunchOperation] = []
+        if case .log(let path, let bytes) = output { log = [.log(path: path, maximumBytes: bytes)] }
+        return [.id(id)] + log + [.grace(milliseconds: graceMilliseconds)]
             + cgroups.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.path) }
     }
 

@@ -45,8 +45,86 @@ public struct SandboxSpec: Sendable, Hashable {
     public enum Network: Sendable, Hashable {
         /// The host's own network.
         case host
-        /// Loopback only.
+        /// Loopback only, in a network namespace of the task's own.
         case none
+        /// A network namespace that was made before: a pod's, which its containers share, or one with a CNI network.
+        case joined(path: String)
+    }
+
+    /// TCP ports that the task may use, held by Landlock; nil is any. Means most in network `host`.
+    public struct TCPPorts: Sendable, Hashable {
+        public var bind: [UInt16]?
+        public var connect: [UInt16]?
+
+        public init(bind: [UInt16]? = nil, connect: [UInt16]? = nil) {
+            self.bind = bind
+            self.connect = connect
+        }
+    }
+
+    /// The second wall behind the namespaces (landlock(7)).
+    public enum SecondWall: Sendable, Hashable {
+        case off
+        /// What this kernel can hold; nothing where it has no Landlock.
+        case bestEffort
+        /// A kernel that cannot hold all of it is an error.
+        case required
+    }
+
+    /// Where the task's output goes.
+    public enum Output: Sendable, Hashable {
+        /// CRI lines into this file and one older one.
+        case log(path: String, maximumBytes: Int64)
+        /// The launcher's own standard streams.
+        case inherit
+    }
+
+    /// How an ordinary user's ids are mapped; the task's set-up runs inside the user namespace then.
+    public enum Rootless: Sendable, Hashable {
+        /// One id, the user's own, as `uid`/`gid` inside.
+        case singleID(hostUID: UInt32, hostGID: UInt32)
+        /// Ranges granted in /etc/subuid and /etc/subgid, mapped by newuidmap(1) and newgidmap(1).
+        case subordinateIDs(
+            hostUID: UInt32, hostGID: UInt32, uidStart: UInt32, uidCount: UInt32, gidStart: UInt32, gidCount: UInt32,
+            newuidmap: String, newgidmap: String)
+    }
+
+    public enum OffsetClock: String, Sendable, Hashable { case monotonic, boottime }
+
+    /// What the machine's clock is ahead of the task's, by seconds (time_namespaces(7)).
+    public struct TimeOffset: Sendable, Hashable {
+        public var clock: OffsetClock
+        public var seconds: Int64
+        public var nanoseconds: UInt32
+
+        public init(clock: OffsetClock, seconds: Int64, nanoseconds: UInt32 = 0) {
+            self.clock = clock
+            self.seconds = seconds
+            self.nanoseconds = nanoseconds
+        }
+    }
+
+    public struct Sysctl: Sendable, Hashable {
+        public var name: String
+        public var value: String
+
+        public init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// A file of a cgroup directory that the launcher writes before the task joins.
+    public struct CgroupSetting: Sendable, Hashable {
+        public var directory: String
+        public var file: String
+        public var value: String
+
+        public init(directory: String, file: String, value: String) {
+            self.directory = directory
+            self.file = file
+            self.value = value
+        }
     }
 
     public struct CgroupJoin: Sendable, Hashable {
@@ -100,14 +178,47 @@ public struct SandboxSpec: Sendable, Hashable {
     public var umask: UInt16 = 0o022
     /// A compiled filter; nil: unconfined.
     public var seccomp: [UInt8]?
-    public var logPath: String
-    /// Of one file; two are kept.
-    public var logBytes: Int64 = 10 << 20
+    public var output: Output
     public var graceMilliseconds: Int64 = 30_000
+    /// Wall-clock time after which the task is stopped; nil: none.
+    public var deadlineMilliseconds: Int64?
+    public var tcpPorts = TCPPorts()
+    public var secondWall = SecondWall.bestEffort
+    /// Capabilities that the task keeps, in lower case without "cap_"; in its own user namespace when it has one.
+    public var capabilities: [String] = []
+    /// Every capability, no filter, /proc and the root as they are.
+    public var privileged = false
+    /// /proc without masks and read-only paths.
+    public var unmaskedProc = false
+    public var sysctls: [Sysctl] = []
+    public var domainName: String?
+    /// Empty: no time namespace.
+    public var timeOffsets: [TimeOffset] = []
+    public var niceness: Int?
+    /// At most this many refused system calls are counted as evidence; nil: the filter refuses by itself and nothing is counted.
+    public var countedDenials: Int?
+    /// The system calls that the task makes are written here at its end, and none is refused (learning a profile).
+    public var learnPath: String?
+    public var rootless: Rootless?
+    /// Directories that the launcher makes (before it joins any) and removes at the end, outermost first, with their version.
+    public var madeCgroups: [CgroupJoin] = []
+    public var cgroupSettings: [CgroupSetting] = []
+    /// Further private tmpfs, e.g. /run.
+    public var temporaryFileSystems: [TemporaryFileSystem] = []
+
+    public struct TemporaryFileSystem: Sendable, Hashable {
+        public var path: String
+        public var bytes: Int64
+
+        public init(path: String, bytes: Int64) {
+            self.path = path
+            self.bytes = bytes
+        }
+    }
 
     public init(
         id: String, arguments: [String], environment: [String], hostname: String, rootMountPoint: String, temporary: Temporary,
-        logPath: String
+        output: Output
     ) {
         self.id = id
         self.arguments = arguments
@@ -115,7 +226,7 @@ public struct SandboxSpec: Sendable, Hashable {
         self.hostname = hostname
         self.rootMountPoint = rootMountPoint
         self.temporary = temporary
-        self.logPath = logPath
+        self.output = output
     }
 
     /// No core files (they would hold a party's data); descriptors as container runtimes give them, below what a machine

@@ -38,7 +38,7 @@ struct LaunchPlanTests {
     static func spec(_ change: (inout SandboxSpec) -> Void = { _ in }) -> SandboxSpec {
         var spec = SandboxSpec(
             id: "uid_main_0", arguments: ["python3", "-c", "print('a b')"], environment: ["PATH=/usr/bin", "Mixed=ä%"],
-            hostname: "alice", rootMountPoint: "/s/rootfs", temporary: .directory("/s/tmp"), logPath: "/l/main.log")
+            hostname: "alice", rootMountPoint: "/s/rootfs", temporary: .directory("/s/tmp"), output: .log(path: "/l/main.log", maximumBytes: 10 << 20))
         spec.idRangeStart = 0x4000_0000
         spec.cgroups = [.init(version: 1, controller: "memory", path: "/sys/fs/cgroup/memory/g")]
         spec.files = AccountFiles.files(
