@@ -95,13 +95,15 @@ let package = Package(
         room("Cgroups", ["KubernetesModel"]),
         room("ImageStore", ["JSON", "KubernetesModel"]),
         room("SandboxPolicy", path: "Sandbox/SandboxPolicy", ["JSON", "KubernetesModel", "CSeccomp"]),
+        // Programs run to their end, with a deadline: network plugins, OCI runtimes.
+        room("Spawn", ["CLinux"]),
         // Pod networks through the containernetworking plugins.
-        room("CNI", ["JSON", "CLinux"]),
+        room("CNI", ["JSON", "CLinux", "Spawn"]),
         // The launcher's two other faces: the OCI runtime's verbs, and `swiftlet run` with `swiftlet doctor`.
         room("OCIRuntime", path: "Sandbox/OCIRuntime", ["JSON", "SandboxPolicy", "Cgroups", "CLinux"]),
         room("SandboxRun", path: "Sandbox/SandboxRun", ["JSON", "KubernetesModel", "SandboxPolicy", "Cgroups", "CLinux"]),
         room("RunP", path: "Runtimes/RunP", [
-            "CNI", "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
+            "CNI", "Spawn", "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
         ]),
         room("Agent", [
             "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", logging,
@@ -145,6 +147,7 @@ let package = Package(
         tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "KusciaModel"]),
         tests("CgroupsTests", ["Cgroups"]),
         tests("SandboxPolicyTests", ["SandboxPolicy", "JSON"]),
+        tests("SpawnTests", ["Spawn"]),
         tests("CNITests", ["CNI", "JSON"]),
         tests("OCIRuntimeTests", ["OCIRuntime", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-oci", "swiftlet-sandbox"]),
         tests("SandboxRunTests", ["SandboxRun", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-sandbox"]),

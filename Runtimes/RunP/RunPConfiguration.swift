@@ -21,6 +21,14 @@ public struct RunPConfiguration: Sendable {
     public var permitsUnconfined = false
     /// Private host ids per pod. Off only where the file system cannot map ids (then tasks run as the host's ids).
     public var userNamespaces = true
+    /// Pods may be told the node's own ids (`hostUsers`), or to be privileged; refused before by the agent as well.
+    public var permitsHostUsers = false
+    public var permitsPrivileged = false
+    /// Limits that this machine cannot enforce are left out instead of refusing the container.
+    public var allowsUnenforced = false
+    /// Directories of the network configuration lists and of the plugins' programs.
+    public var cniConfigurations = "/etc/cni/net.d"
+    public var cniPlugins = ["/opt/cni/bin", "/usr/lib/cni"]
 
     public init(launcherPath: String, stateDirectory: String, cgroupParent: String) {
         self.launcherPath = launcherPath

@@ -17,7 +17,14 @@ struct ContainerConfigBuilder: Sendable {
             searches: pod.spec.dnsConfig?.searches ?? [], limits: podLimits(pod), annotations: pod.metadata.annotations,
             network: try network(pod),
             kernelParameters: (pod.spec.securityContext?.sysctls ?? []).map { KernelParameter(name: $0.name, value: $0.value) },
-            hostUsers: pod.spec.hostUsers ?? false)
+            portMappings: portMappings(pod), hostUsers: pod.spec.hostUsers ?? false)
+    }
+
+    private func portMappings(_ pod: Pod) -> [PodPortMapping] {
+        pod.spec.containers.flatMap(\.ports).compactMap { port in
+            guard let node = port.hostPort.flatMap(UInt16.init(exactly:)), let own = UInt16(exactly: port.containerPort) else { return nil }
+            return PodPortMapping(hostPort: node, containerPort: own, protocol: (port.protocol ?? "TCP").lowercased())
+        }
     }
 
     private func network(_ pod: Pod) throws(StepFailure) -> PodNetwork {

@@ -30,7 +30,7 @@ public struct NetworkAttachment: Sendable, Hashable, Codable {
     }
 
     /// Calls every plugin with ADD. After a failure the ones that were called are told DEL, as the specification asks for.
-    public mutating func add(programs: String) throws(CNIError) {
+    public mutating func add(programs: [String]) throws(CNIError) {
         let list = try list
         var previous: JSONValue?
         do throws(CNIError) {
@@ -49,7 +49,7 @@ public struct NetworkAttachment: Sendable, Hashable, Codable {
     }
 
     /// Repeatable; a network that is half gone is no error. Every plugin is called, the first failure is thrown at the end.
-    public func delete(programs: String) throws(CNIError) {
+    public func delete(programs: [String]) throws(CNIError) {
         let list = try list
         let previous = result.flatMap { try? JSONValue(parsing: $0) }
         var first: CNIError?
@@ -61,7 +61,7 @@ public struct NetworkAttachment: Sendable, Hashable, Codable {
     }
 
     /// Whether the network still stands as it was made (specification 0.4 and later).
-    public func check(programs: String) throws(CNIError) {
+    public func check(programs: [String]) throws(CNIError) {
         let list = try list
         guard let result, let previous = try? JSONValue(parsing: result) else {
             throw CNIError(network: network, reason: "it was never attached")

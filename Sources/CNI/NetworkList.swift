@@ -1,6 +1,5 @@
 // Network configuration lists (CNI specification 1.0, section 1): what the operator puts into the node's CNI directory.
 
-import CLinux
 import Glibc
 import JSON
 

@@ -1,5 +1,6 @@
 // One call of one plugin as data: environment and standard input out of a network list (CNI specification 1.0, sections 2-4).
 
+import Glibc
 import JSON
 
 public struct PluginCall: Sendable, Hashable {
@@ -48,7 +49,7 @@ public struct PortMapping: Sendable, Hashable, Codable {
 extension NetworkList {
     /// The call of plugin `index`. `previous` is the result of the plugin before it (ADD), or of the whole chain (DEL, CHECK).
     public func call(
-        _ command: PluginCall.Command, plugin index: Int, for target: AttachmentTarget, previous: JSONValue?, programs: String
+        _ command: PluginCall.Command, plugin index: Int, for target: AttachmentTarget, previous: JSONValue?, programs: [String]
     ) -> PluginCall {
         let plugin = plugins[index]
         let type = plugin["type"]?.stringValue ?? ""
@@ -66,14 +67,22 @@ extension NetworkList {
         }
         configuration.set(["capabilities"], to: nil)
         return PluginCall(
-            program: "\(programs)/\(type)",
+            program: Self.find(type, in: programs),
             environment: [
                 "CNI_COMMAND=\(command.rawValue)", "CNI_CONTAINERID=\(target.containerID)", "CNI_NETNS=\(target.networkNamespace)",
-                "CNI_IFNAME=\(target.interface)", "CNI_ARGS=\(target.arguments)", "CNI_PATH=\(programs)",
+                "CNI_IFNAME=\(target.interface)", "CNI_ARGS=\(target.arguments)", "CNI_PATH=\(programs.joined(separator: ":"))",
                 // Plugins call iptables, nft and ip by name.
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             ],
             input: configuration.serialized())
+    }
+}
+
+extension NetworkList {
+    /// In the first directory that has it; else where it is expected, for the message.
+    private static func find(_ type: String, in directories: [String]) -> String {
+        let places = directories.map { "\($0)/\(type)" }
+        return places.first { access($0, X_OK) == 0 } ?? places.first ?? type
     }
 }
 

@@ -23,6 +23,7 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
     /// nil: the node's own, without a rule.
     public var network: PodNetwork?
     @DefaultEmpty public var kernelParameters: [KernelParameter] = []
+    @DefaultEmpty public var portMappings: [PodPortMapping] = []
     /// The pod's ids are the node's: only where the node permits it.
     @DefaultEmpty public var hostUsers: Bool = false
 
@@ -30,7 +31,7 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
         podUID: String, namespace: String, name: String, hostname: String, stateDirectory: String, logDirectory: String,
         hostAliases: [HostAlias] = [], nameservers: [String] = [], searches: [String] = [], limits: RuntimeLimits = .init(),
         annotations: [String: String] = [:], network: PodNetwork? = nil, kernelParameters: [KernelParameter] = [],
-        hostUsers: Bool = false
+        portMappings: [PodPortMapping] = [], hostUsers: Bool = false
     ) {
         self.podUID = podUID
         self.namespace = namespace
@@ -45,6 +46,7 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
         self.annotations = annotations
         self.network = network
         self.kernelParameters = kernelParameters
+        self.portMappings = portMappings
         self.hostUsers = hostUsers
     }
 }

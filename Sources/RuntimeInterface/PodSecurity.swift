@@ -28,6 +28,20 @@ public struct TCPRule: Sendable, Hashable, Codable {
     public static let any = TCPRule()
 }
 
+/// A port of the node that leads to one of a pod's, where its network can do that.
+public struct PodPortMapping: Sendable, Hashable, Codable {
+    public var hostPort: UInt16
+    public var containerPort: UInt16
+    /// "tcp", "udp" or "sctp".
+    public var `protocol`: String
+
+    public init(hostPort: UInt16, containerPort: UInt16, protocol: String) {
+        self.hostPort = hostPort
+        self.containerPort = containerPort
+        self.protocol = `protocol`
+    }
+}
+
 /// A kernel parameter inside the pod's own namespaces, e.g. "kernel.shm_rmid_forced" = "1".
 public struct KernelParameter: Sendable, Hashable, Codable {
     public var name: String

@@ -52,14 +52,14 @@ struct NetworkAttachmentTests {
         try lab.write(Self.list, to: "net.conflist")
         let network = try NetworkList.find("psi", in: lab.directory)
         var attachment = NetworkAttachment(network, target: Self.target)
-        try attachment.add(programs: lab.directory)
+        try attachment.add(programs: [lab.directory])
         #expect(attachment.addresses == ["10.9.0.7"])
         #expect(attachment.nameservers == ["10.9.0.1"])
 
         // The record alone is enough to give the place back.
         let recorded = try JSON.decode(NetworkAttachment.self, from: try JSON.encode(attachment))
-        try recorded.check(programs: lab.directory)
-        try recorded.delete(programs: lab.directory)
+        try recorded.check(programs: [lab.directory])
+        try recorded.delete(programs: [lab.directory])
         let lines = lab.read("calls").split(separator: "\n")
         let heads = lines.enumerated().filter { $0.offset % 2 == 0 }.map { String($0.element) }
         let suffix = "uid-1 /run/n eth0 K8S_POD_NAME=p"
@@ -87,7 +87,7 @@ struct NetworkAttachmentTests {
                 """)
         defer { lab.remove() }
         var attachment = NetworkAttachment(try NetworkList(parsing: Array(Self.list.utf8), path: "x"), target: Self.target)
-        let error = #expect(throws: CNIError.self) { try attachment.add(programs: lab.directory) }
+        let error = #expect(throws: CNIError.self) { try attachment.add(programs: [lab.directory]) }
         #expect("\(try #require(error))".contains("no address left: range 10.9.0.0/30"))
         #expect(lab.read("calls") == "ADD fake\nADD other\nDEL other\nDEL fake\n")
         #expect(attachment.result == nil)
