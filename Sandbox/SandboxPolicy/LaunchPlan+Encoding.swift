@@ -35,46 +35,119 @@ extension LaunchOperation {
         if case .file(let path, let mode, let contents) = self {
             return [Array("file".utf8), Array(path.utf8), Array(String(mode, radix: 8).utf8), contents]
         }
-        if case .seccomp(let program) = self { return [Array("seccomp".utf8), PlanWord.hexadecimal(program)] }
-        return textWords.map { Array($0.utf8) }
+        if case .seccomp(let program, let flags) = self {
+            let words = [Array("seccomp".utf8), PlanWord.hexadecimal(program)]
+            return flags.isEmpty ? words : words + [Array(flags.map(\.rawValue).joined(separator: ",").utf8)]
+        }
+        let words = supervisionWords ?? namespaceWords ?? fileSystemWords ?? systemWords ?? processWords ?? programWords ?? []
+        return words.map { Array($0.utf8) }
     }
 
-    private var textWords: [String] {
+    private var supervisionWords: [String]? {
         switch self {
         case .id(let id): ["id", id]
         case .log(let path, let bytes): ["log", path, "\(bytes)"]
+        case .inheritStandardStreams: ["stdio", "inherit"]
         case .grace(let milliseconds): ["grace", "\(milliseconds)"]
+        case .terminal(let path): ["terminal", path]
+        case .deadline(let milliseconds): ["deadline", "\(milliseconds)"]
+        case .denials(let maximum): ["denials", "\(maximum)"]
+        case .learn(let path): ["learn", path]
+        case .startGate(let path): ["start-gate", path]
+        case .makeCgroup(let version, let path): ["cgroup-make", "\(version)", path]
+        case .setCgroup(let path, let file, let value): ["cgroup-set", path, file, value]
         case .cgroup(let version, let controller, let path): ["cgroup", "\(version)", controller, path]
+        case .removeCgroup(let path): ["cgroup-remove", path]
+        default: nil
+        }
+    }
+
+    private var namespaceWords: [String]? {
+        switch self {
         case .namespace(let namespace): ["namespace", namespace.rawValue]
-        case .uidMap(let inside, let host, let count): ["uid-map", "\(inside)", "\(host)", "\(count)"]
-        case .gidMap(let inside, let host, let count): ["gid-map", "\(inside)", "\(host)", "\(count)"]
+        case .ownedNamespace(let namespace): ["namespace", namespace.rawValue, "owned"]
+        case .joinNamespace(let namespace, let path): ["join-namespace", namespace.rawValue, path]
+        case .timeOffset(let clock, let seconds, let nanoseconds): ["time-offset", clock.rawValue, "\(seconds)", "\(nanoseconds)"]
+        case .uidMap(let inside, let host, let count, let root): ["uid-map"] + Self.map(inside, host, count, root)
+        case .gidMap(let inside, let host, let count, let root): ["gid-map"] + Self.map(inside, host, count, root)
         case .owner(let uid, let gid): ["owner", "\(uid)", "\(gid)"]
+        case .rootless(.direct): ["rootless", "direct"]
+        case .rootless(.helpers(let newuidmap, let newgidmap)): ["rootless", newuidmap, newgidmap]
+        default: nil
+        }
+    }
+
+    private static func map(_ inside: UInt32, _ host: UInt32, _ count: UInt32, _ mayMapHostRoot: Bool) -> [String] {
+        ["\(inside)", "\(host)", "\(count)"] + (mayMapHostRoot ? ["host-root"] : [])
+    }
+
+    private var fileSystemWords: [String]? {
+        switch self {
         case .rootTmpfs(let place, let options): ["root-tmpfs", place, options.text]
         case .rootBind(let source, let place, let flags): ["root-bind", source, place, flags.text]
+        case .rootOverlay(let place, let options, let flags): ["root-overlay", place, options.text, flags.text]
+        case .rootPropagation(let propagation): ["root-propagation", propagation.rawValue]
         case .makeDirectory(let path, let mode): ["mkdir", path, String(mode, radix: 8)]
         case .symlink(let target, let path): ["symlink", target, path]
         case .bind(let source, let path, let flags): ["bind", source, path, flags.text]
         case .tmpfs(let path, let options, let flags): ["tmpfs", path, options.text, flags.text]
-        case .proc(let path): ["proc", path]
+        case .mount(let type, let source, let path, let flags, let data): ["mount", type, source, path, flags.text, data]
+        case .proc(let path, let options): ["proc", path] + (options.text.map { [$0] } ?? [])
         case .device(let name): ["device", name]
+        case .deviceNode(let path, let type, let major, let minor, let mode, let uid, let gid):
+            ["device-node", path, type.rawValue, "\(major)", "\(minor)", String(mode, radix: 8), "\(uid)", "\(gid)"]
         case .mask(let path): ["mask", path]
         case .readOnly(let path): ["readonly", path]
         case .rootReadOnly: ["root-readonly"]
         case .pivot: ["pivot"]
+        default: nil
+        }
+    }
+
+    private var systemWords: [String]? {
+        switch self {
         case .hostname(let name): ["hostname", name]
+        case .domainName(let name): ["domainname", name]
         case .loopback: ["loopback"]
-        case .resourceLimit(let name, let soft, let hard): ["rlimit", name, "\(soft)", "\(hard)"]
+        case .sysctl(let name, let value): ["sysctl", name, value]
+        default: nil
+        }
+    }
+
+    private var processWords: [String]? {
+        switch self {
+        case .resourceLimit(let name, let soft, let hard): ["rlimit", name, Self.limit(soft), Self.limit(hard)]
         case .oomScoreAdjustment(let value): ["oom-score-adj", "\(value)"]
         case .umask(let mask): ["umask", String(mask, radix: 8)]
+        case .nice(let value): ["nice", "\(value)"]
+        case .scheduler(let policy): ["scheduler"] + policy.words
+        case .ioPriority(let priority, let level): ["io-priority", priority.rawValue, "\(level)"]
+        case .cpuAffinity(let list): ["cpu-affinity", list]
+        case .personality(let value): ["personality", String(value, radix: 16, uppercase: true)]
         case .enterUserNamespace: ["enter-user-namespace"]
+        case .secureBits(let bits): ["securebits", bits.map(\.rawValue).joined(separator: ",")]
         case .dropBoundingSet: ["bounding-set", "none"]
+        case .boundingSet(let kept): ["bounding-set", CapabilitySets.list(kept)]
         case .user(let uid, let gid, let groups): ["user", "\(uid)", "\(gid)"] + groups.map { "\($0)" }
         case .dropCapabilities: ["capabilities", "none"]
+        case .capabilities(let sets): ["capabilities"] + sets.words
         case .noNewPrivileges: ["no-new-privs"]
         case .workingDirectory(let path): ["cwd", path]
+        default: nil
+        }
+    }
+
+    private static func limit(_ value: UInt64) -> String { value == .max ? "unlimited" : "\(value)" }
+
+    private var programWords: [String]? {
+        switch self {
+        case .landlock(let support): ["landlock", support.rawValue]
+        case .landlockPath(let path, let rights): ["landlock-path", path, rights.map(\.rawValue).joined(separator: ",")]
+        case .landlockPort(let direction, let port): ["landlock-port", direction.rawValue, port.map { "\($0)" } ?? "none"]
+        case .landlockScope(let scopes): ["landlock-scope", scopes.map(\.rawValue).joined(separator: ",")]
         case .environment(let entry): ["env", entry]
         case .argument(let argument): ["arg", argument]
-        case .file, .seccomp: []  // handled in `words`
+        default: nil
         }
     }
 }

@@ -1,93 +1,117 @@
 // The launch plan: what `swiftlet-sandbox` does, line by line. Sandbox/README.md has the format; this is its Swift side.
 
-/// One operation. The cases stand in the order in which the launcher accepts them.
+/// One operation. The cases stand in the order in which the launcher accepts them; `LaunchPlan+Values.swift` has what they carry.
+///
+/// Ids are those that the launcher sees at that point: the host's, until `enterUserNamespace`; with `rootless`, which enters the
+/// user namespace first, those inside.
 public enum LaunchOperation: Sendable, Hashable {
+    // MARK: Supervision
     case id(String)
+    /// Output as a CRI log. One of `log`, `inheritStandardStreams` and `terminal` is in every plan.
     case log(path: String, maximumBytes: Int64)
+    /// The task gets the launcher's own standard input, output and error.
+    case inheritStandardStreams
     case grace(milliseconds: Int64)
+    /// The task gets a pseudo terminal, whose master goes over this unix socket as one descriptor.
+    case terminal(socketPath: String)
+    /// Wall clock from exec; then the task is stopped with its grace, reason `DeadlineExceeded`.
+    case deadline(milliseconds: Int64)
+    /// The filter notifies of refused calls (SECCOMP_RET_USER_NOTIF): the supervisor answers EPERM and counts, at most so many times.
+    case denials(maximum: Int)
+    /// The filter notifies of calls, which are let through; the numbers seen are written here at the end.
+    case learn(path: String)
+    /// A FIFO: the jail stands and waits until somebody opens it for writing.
+    case startGate(path: String)
+
+    // MARK: Cgroups
+    case makeCgroup(version: Int, path: String)
+    case setCgroup(path: String, file: String, value: String)
     case cgroup(version: Int, controller: String, path: String)
+    /// Removed by the supervisor after the end, innermost first.
+    case removeCgroup(path: String)
+
+    // MARK: Namespaces
+    /// A new one, owned by the launcher's user namespace.
     case namespace(Namespace)
-    case uidMap(inside: UInt32, host: UInt32, count: UInt32)
-    case gidMap(inside: UInt32, host: UInt32, count: UInt32)
-    /// Host ids that own the directories and files which the launcher makes in the root.
+    /// A new one, owned by the task's new user namespace, so that a capability inside has power over it (ipc, uts, cgroup, net, time).
+    case ownedNamespace(Namespace)
+    /// An existing one, by the path of its file (`/proc/PID/ns/net`, `/run/netns/NAME`).
+    case joinNamespace(Namespace, path: String)
+    /// Of the time namespace. Nanoseconds 0..<1e9 are added to the seconds, whose sign counts.
+    case timeOffset(NamespaceClock, seconds: Int64, nanoseconds: Int64)
+    /// Several lines are allowed. The host's id 0 is refused unless `mayMapHostRoot`.
+    case uidMap(inside: UInt32, host: UInt32, count: UInt32, mayMapHostRoot: Bool = false)
+    case gidMap(inside: UInt32, host: UInt32, count: UInt32, mayMapHostRoot: Bool = false)
+    /// Ids that own the directories and files which the launcher makes in the root.
     case owner(uid: UInt32, gid: UInt32)
+    /// The user namespace is entered before the mounts and owns them: the set-up of an ordinary user.
+    case rootless(IDMapWriter)
+
+    // MARK: Root and files
     case rootTmpfs(at: String, options: TmpfsOptions)
     case rootBind(source: String, at: String, flags: MountFlags)
+    case rootOverlay(at: String, options: OverlayOptions, flags: MountFlags)
+    case rootPropagation(MountPropagation)
     case makeDirectory(path: String, mode: UInt16)
     case symlink(target: String, path: String)
     case file(path: String, mode: UInt16, contents: [UInt8])
     case bind(source: String, path: String, flags: MountFlags)
     case tmpfs(path: String, options: TmpfsOptions, flags: MountFlags)
-    case proc(path: String)
+    /// Any file system; `data` are its comma-separated options, `\` before a comma that belongs to a value.
+    case mount(type: String, source: String, path: String, flags: MountFlags, data: String)
+    case proc(path: String, options: ProcOptions = ProcOptions())
+    /// A node of the host's /dev by name, bound.
     case device(String)
+    /// Made with mknod(2), or bound from the host where that is not permitted.
+    case deviceNode(path: String, type: DeviceType, major: UInt32, minor: UInt32, mode: UInt16, uid: UInt32, gid: UInt32)
     case mask(String)
     case readOnly(String)
     case rootReadOnly
     case pivot
+
+    // MARK: System
     case hostname(String)
+    case domainName(String)
     case loopback
+    /// Only a namespaced one: kernel.shm*, kernel.msg*, kernel.sem, fs.mqueue.*, net.*. Dots or slashes between the words.
+    case sysctl(name: String, value: String)
+
+    // MARK: Process
+    /// `UInt64.max` is "unlimited".
     case resourceLimit(name: String, soft: UInt64, hard: UInt64)
     case oomScoreAdjustment(Int)
     case umask(UInt16)
+    case nice(Int)
+    case scheduler(SchedulerPolicy)
+    /// Level 0 (first) to 7.
+    case ioPriority(IOPriorityClass, level: Int)
+    /// As in cpuset files: `0-3,8`.
+    case cpuAffinity(String)
+    case personality(UInt32)
     case enterUserNamespace
+    case secureBits([SecureBit])
     case dropBoundingSet
+    /// The capabilities that stay in the bounding set.
+    case boundingSet([Capability])
     case user(uid: UInt32, gid: UInt32, groups: [UInt32])
     case dropCapabilities
+    case capabilities(CapabilitySets)
     case noNewPrivileges
     case workingDirectory(String)
+
+    // MARK: Second wall
+    /// First of its group; what there are rules for is then refused unless a rule allows it.
+    case landlock(LandlockSupport)
+    case landlockPath(String, rights: [LandlockRight])
+    /// nil: no port at all, but the direction is restricted.
+    case landlockPort(LandlockDirection, port: UInt16?)
+    case landlockScope([LandlockScope])
+
+    // MARK: Program
     case environment(String)
     case argument(String)
-    /// A compiled BPF program, 8 bytes an instruction.
-    case seccomp([UInt8])
-
-    public enum Namespace: String, Sendable, Hashable, CaseIterable {
-        case user, mount, pid, ipc, uts, cgroup, net
-    }
-}
-
-public struct MountFlags: OptionSet, Sendable, Hashable {
-    public let rawValue: UInt16
-    public init(rawValue: UInt16) { self.rawValue = rawValue }
-
-    public static let readOnly = MountFlags(rawValue: 1)
-    public static let noSuid = MountFlags(rawValue: 2)
-    public static let noDev = MountFlags(rawValue: 4)
-    public static let noExec = MountFlags(rawValue: 8)
-    /// What is mounted below the source comes along.
-    public static let recursive = MountFlags(rawValue: 16)
-    /// Files of the host's root belong to the task's root, both ways.
-    public static let idMapped = MountFlags(rawValue: 32)
-    /// A source that does not exist is passed over.
-    public static let optional = MountFlags(rawValue: 64)
-    /// A source that is a symbolic link is copied as a link.
-    public static let copyLink = MountFlags(rawValue: 128)
-
-    var text: String {
-        var words = [contains(.readOnly) ? "ro" : "rw"]
-        for (flag, word) in [
-            (MountFlags.noSuid, "nosuid"), (.noDev, "nodev"), (.noExec, "noexec"), (.recursive, "rec"), (.idMapped, "idmap"),
-            (.optional, "optional"), (.copyLink, "link"),
-        ] where contains(flag) { words.append(word) }
-        return words.joined(separator: ",")
-    }
-}
-
-public struct TmpfsOptions: Sendable, Hashable {
-    public var bytes: Int64
-    public var inodes: Int64
-    public var mode: UInt16
-    public var uid: UInt32
-    public var gid: UInt32
-
-    public init(bytes: Int64, inodes: Int64, mode: UInt16, uid: UInt32 = 0, gid: UInt32 = 0) {
-        self.bytes = bytes
-        self.inodes = inodes
-        self.mode = mode
-        self.uid = uid
-        self.gid = gid
-    }
-
-    var text: String { "size=\(bytes),nr_inodes=\(inodes),mode=\(String(mode, radix: 8)),uid=\(uid),gid=\(gid)" }
+    /// A compiled BPF program, 8 bytes an instruction. Several are stacked in this order.
+    case seccomp([UInt8], flags: [SeccompFlag] = [])
 }
 
 public struct LaunchPlan: Sendable, Hashable {

@@ -10,14 +10,28 @@
 #define PLAN_OPERATIONS_MAX 4096
 #define PLAN_TOKENS_MAX 16384
 #define PLAN_TOKENS_PER_LINE_MAX 40
+// Filters that may be stacked: each costs every system call of the task.
+#define PLAN_FILTERS_MAX 8
 
 enum operation_kind {
-    OP_ID, OP_LOG, OP_GRACE, OP_CGROUP, OP_NAMESPACE, OP_UID_MAP, OP_GID_MAP, OP_OWNER,
-    OP_ROOT_TMPFS, OP_ROOT_BIND,
-    OP_MKDIR, OP_SYMLINK, OP_FILE, OP_BIND, OP_TMPFS, OP_PROC, OP_DEVICE, OP_MASK, OP_READONLY,
+    // supervision
+    OP_ID, OP_LOG, OP_STDIO, OP_GRACE, OP_TERMINAL, OP_DEADLINE, OP_DENIALS, OP_LEARN, OP_START_GATE,
+    // cgroups
+    OP_CGROUP_MAKE, OP_CGROUP_SET, OP_CGROUP, OP_CGROUP_REMOVE,
+    // namespaces
+    OP_NAMESPACE, OP_JOIN_NAMESPACE, OP_TIME_OFFSET, OP_UID_MAP, OP_GID_MAP, OP_OWNER, OP_ROOTLESS,
+    // root and files: OP_ROOT_TMPFS...OP_PIVOT are mounts_apply's
+    OP_ROOT_TMPFS, OP_ROOT_BIND, OP_ROOT_OVERLAY, OP_ROOT_PROPAGATION,
+    OP_MKDIR, OP_SYMLINK, OP_FILE, OP_BIND, OP_TMPFS, OP_MOUNT, OP_PROC, OP_DEVICE, OP_DEVICE_NODE, OP_MASK, OP_READONLY,
     OP_ROOT_READONLY, OP_PIVOT,
-    OP_HOSTNAME, OP_LOOPBACK,
-    OP_RLIMIT, OP_OOM_SCORE_ADJ, OP_UMASK, OP_ENTER_USER_NAMESPACE, OP_BOUNDING_SET, OP_USER, OP_CAPABILITIES, OP_NO_NEW_PRIVS, OP_CWD,
+    // system
+    OP_HOSTNAME, OP_DOMAINNAME, OP_LOOPBACK, OP_SYSCTL,
+    // process
+    OP_RLIMIT, OP_OOM_SCORE_ADJ, OP_UMASK, OP_NICE, OP_SCHEDULER, OP_IO_PRIORITY, OP_CPU_AFFINITY, OP_PERSONALITY,
+    OP_ENTER_USER_NAMESPACE, OP_SECUREBITS, OP_BOUNDING_SET, OP_USER, OP_CAPABILITIES, OP_NO_NEW_PRIVS, OP_CWD,
+    // second wall
+    OP_LANDLOCK, OP_LANDLOCK_PATH, OP_LANDLOCK_PORT, OP_LANDLOCK_SCOPE,
+    // program
     OP_ENV, OP_ARG, OP_SECCOMP,
     OP_COUNT
 };
@@ -44,8 +58,12 @@ struct plan_error {
     char reason[160];
 };
 
-// Reads and checks the plan. Returns NULL and fills `error` when anything at all is not as the format says.
+// Reads and checks the plan in a file, or on standard input when `path` is "-". Returns NULL and fills `error` when
+// anything at all is not as the format says.
 struct plan *plan_read(const char *path, struct plan_error *error);
+
+// The same for bytes in memory, which are copied.
+struct plan *plan_parse(const void *bytes, size_t size, struct plan_error *error);
 
 // Gives the plan's pages back to the kernel: the supervisor lives long and needs none of it.
 void plan_release(struct plan *plan);
@@ -56,8 +74,12 @@ const struct operation *plan_find(const struct plan *plan, enum operation_kind k
 // True when `namespace NAME` is in the plan.
 int plan_has_namespace(const struct plan *plan, const char *name);
 
+// The path that `join-namespace NAME PATH` names, or NULL.
+const char *plan_joined_namespace(const struct plan *plan, const char *name);
+
 // Numbers were checked by plan_read.
 uint64_t plan_number(const char *text);
+int64_t plan_signed(const char *text);
 unsigned plan_octal(const char *text);
 
 // True when the comma-separated list `flags` holds `name`.

@@ -6,9 +6,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static struct plan *refuse(struct plan *plan, struct plan_error *error, uint32_t line, const char *reason) {
@@ -42,27 +42,36 @@ static ssize_t decode(char *word) {
     return out - word;
 }
 
-static int read_whole(struct plan *plan, const char *path) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return -1;
-    struct stat info;
-    if (fstat(fd, &info) < 0) goto failed;
-    if (!S_ISREG(info.st_mode) || info.st_size <= 0 || info.st_size > PLAN_BYTES_MAX) { errno = EFBIG; goto failed; }
-    plan->size = (size_t)info.st_size;
-    plan->bytes = mmap(NULL, plan->size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (plan->bytes == MAP_FAILED) { plan->bytes = NULL; goto failed; }
-    for (size_t done = 0; done < plan->size;) {
-        ssize_t n = read(fd, plan->bytes + done, plan->size - done);
+// Pages instead of the heap: the supervisor gives them back whole. A fuzzer's heap knows the exact bounds.
+static void *allocate(size_t bytes) {
+#ifdef PLAN_ON_HEAP
+    return calloc(1, bytes);
+#else
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+#endif
+}
+
+static void release(void *pages, size_t bytes) {
+#ifdef PLAN_ON_HEAP
+    (void)bytes;
+    free(pages);
+#else
+    munmap(pages, bytes);
+#endif
+}
+
+// A file, or a pipe up to its end. Returns the size read, or -1.
+static ssize_t read_bytes(int fd, char *bytes, size_t limit) {
+    size_t done = 0;
+    while (done < limit) {
+        ssize_t n = read(fd, bytes + done, limit - done);
         if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) { errno = n ? errno : EIO; goto failed; }
+        if (n < 0) return -1;
+        if (n == 0) return (ssize_t)done;
         done += (size_t)n;
     }
-    close(fd);
-    return 0;
-failed:;
-    int saved = errno;
-    close(fd);
-    errno = saved;
+    errno = EFBIG;
     return -1;
 }
 
@@ -90,14 +99,9 @@ static const char *parse_line(struct plan *plan, char *line, uint32_t number) {
     return rules_check_operation(op);
 }
 
-struct plan *plan_read(const char *path, struct plan_error *error) {
-    struct plan *plan = mmap(NULL, sizeof *plan, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (plan == MAP_FAILED) return refuse(NULL, error, 0, "out of memory");
-    if (read_whole(plan, path) < 0) {
-        char reason[96];
-        snprintf(reason, sizeof reason, "cannot read the plan: %s", strerror(errno));
-        return refuse(plan, error, 0, reason);
-    }
+// Checks `plan->bytes`, in place.
+static struct plan *parse(struct plan *plan, struct plan_error *error) {
+    if (!plan->size) return refuse(plan, error, 0, "the plan is empty");
     if (memchr(plan->bytes, 0, plan->size)) return refuse(plan, error, 0, "NUL byte in the plan");
     if (plan->bytes[plan->size - 1] != '\n') return refuse(plan, error, 0, "the last line does not end");
     plan->bytes[plan->size - 1] = 0;
@@ -115,9 +119,38 @@ struct plan *plan_read(const char *path, struct plan_error *error) {
     return reason ? refuse(plan, error, where, reason) : plan;
 }
 
+struct plan *plan_parse(const void *bytes, size_t size, struct plan_error *error) {
+    if (size > PLAN_BYTES_MAX) return refuse(NULL, error, 0, "the plan is too large");
+    struct plan *plan = allocate(sizeof *plan);
+    if (!plan) return refuse(NULL, error, 0, "out of memory");
+    plan->size = size;
+    plan->bytes = allocate(size + 1);
+    if (!plan->bytes) return refuse(plan, error, 0, "out of memory");
+    if (size) memcpy(plan->bytes, bytes, size);
+    return parse(plan, error);
+}
+
+struct plan *plan_read(const char *path, struct plan_error *error) {
+    int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : 0;
+    char *bytes = allocate(PLAN_BYTES_MAX + 1);  // untouched pages are never there
+    ssize_t size = fd < 0 || !bytes ? -1 : read_bytes(fd, bytes, PLAN_BYTES_MAX + 1);
+    int saved = errno;
+    if (fd > 0) close(fd);
+    struct plan *plan;
+    if (size < 0) {
+        char reason[96];
+        snprintf(reason, sizeof reason, "cannot read the plan: %s", strerror(saved));
+        plan = refuse(NULL, error, 0, reason);
+    } else {
+        plan = plan_parse(bytes, (size_t)size, error);
+    }
+    if (bytes) release(bytes, PLAN_BYTES_MAX + 1);
+    return plan;
+}
+
 void plan_release(struct plan *plan) {
-    if (plan->bytes) munmap(plan->bytes, plan->size + 1);
-    munmap(plan, sizeof *plan);
+    if (plan->bytes) release(plan->bytes, plan->size + 1);
+    release(plan, sizeof *plan);
 }
 
 const struct operation *plan_find(const struct plan *plan, enum operation_kind kind) {
@@ -132,10 +165,21 @@ int plan_has_namespace(const struct plan *plan, const char *name) {
     return 0;
 }
 
+const char *plan_joined_namespace(const struct plan *plan, const char *name) {
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (plan->operation[i].kind == OP_JOIN_NAMESPACE && !strcmp(plan->operation[i].argument[0], name))
+            return plan->operation[i].argument[1];
+    return NULL;
+}
+
 uint64_t plan_number(const char *text) {
     uint64_t value = 0;
     for (; *text; text++) value = value * 10 + (uint64_t)(*text - '0');
     return value;
+}
+
+int64_t plan_signed(const char *text) {
+    return text[0] == '-' ? -(int64_t)plan_number(text + 1) : (int64_t)plan_number(text);
 }
 
 unsigned plan_octal(const char *text) {

@@ -1,13 +1,12 @@
 // The grammar of the launch plan as a table: argument types, phase, how often an operation may stand.
 #define _GNU_SOURCE
 #include "plan_rules.h"
+#include "names.h"
+#include "plan_words.h"
 
-#include <limits.h>
 #include <string.h>
 
-// Argument types: p absolute path without ".." or empty components, n unsigned number, i signed number below 10000,
-// o octal mode, k keyword [A-Za-z0-9._-], s any string, x hexadecimal bytes, f mount flags, t tmpfs options,
-// c controller version "1" or "2". '*' after a type: any number more of it.
+// Argument types are plan_words.h's letters; '?' after one: may be missing; '*': any number of it.
 // The phase only grows from line to line: this *is* the order of the jail (Sandbox/README.md says why each).
 static const struct rule {
     const char *name, *types;
@@ -15,50 +14,68 @@ static const struct rule {
 } rule[OP_COUNT] = {
     [OP_ID] = {"id", "k", 0, 1},
     [OP_LOG] = {"log", "pn", 0, 1},
+    [OP_STDIO] = {"stdio", "k", 0, 1},
     [OP_GRACE] = {"grace", "n", 0, 1},
-    [OP_CGROUP] = {"cgroup", "ckp", 0, 0},
-    [OP_NAMESPACE] = {"namespace", "k", 0, 0},
-    [OP_UID_MAP] = {"uid-map", "nnn", 0, 1},
-    [OP_GID_MAP] = {"gid-map", "nnn", 0, 1},
+    [OP_TERMINAL] = {"terminal", "p", 0, 1},
+    [OP_DEADLINE] = {"deadline", "n", 0, 1},
+    [OP_DENIALS] = {"denials", "n", 0, 1},
+    [OP_LEARN] = {"learn", "p", 0, 1},
+    [OP_START_GATE] = {"start-gate", "p", 0, 1},
+    [OP_CGROUP_MAKE] = {"cgroup-make", "vp", 0, 0},
+    [OP_CGROUP_SET] = {"cgroup-set", "pks", 0, 0},
+    [OP_CGROUP] = {"cgroup", "vkp", 0, 0},
+    [OP_CGROUP_REMOVE] = {"cgroup-remove", "p", 0, 0},
+    [OP_NAMESPACE] = {"namespace", "kk?", 0, 0},
+    [OP_JOIN_NAMESPACE] = {"join-namespace", "kp", 0, 0},
+    [OP_TIME_OFFSET] = {"time-offset", "kzn", 0, 0},
+    [OP_UID_MAP] = {"uid-map", "nnnk?", 0, 0},
+    [OP_GID_MAP] = {"gid-map", "nnnk?", 0, 0},
     [OP_OWNER] = {"owner", "nn", 0, 1},
+    [OP_ROOTLESS] = {"rootless", "sp?", 0, 1},
     [OP_ROOT_TMPFS] = {"root-tmpfs", "pt", 10, 1},
     [OP_ROOT_BIND] = {"root-bind", "ppf", 10, 1},
+    [OP_ROOT_OVERLAY] = {"root-overlay", "psf", 10, 1},
+    [OP_ROOT_PROPAGATION] = {"root-propagation", "k", 11, 1},
     [OP_MKDIR] = {"mkdir", "po", 20, 0},
     [OP_SYMLINK] = {"symlink", "sp", 20, 0},
     [OP_FILE] = {"file", "pos", 20, 0},
     [OP_BIND] = {"bind", "ppf", 20, 0},
     [OP_TMPFS] = {"tmpfs", "ptf", 20, 0},
-    [OP_PROC] = {"proc", "p", 20, 0},
+    [OP_MOUNT] = {"mount", "kspfs", 20, 0},
+    [OP_PROC] = {"proc", "pq?", 20, 0},
     [OP_DEVICE] = {"device", "k", 20, 0},
+    [OP_DEVICE_NODE] = {"device-node", "pknnonn", 20, 0},
     [OP_MASK] = {"mask", "p", 20, 0},
     [OP_READONLY] = {"readonly", "p", 20, 0},
     [OP_ROOT_READONLY] = {"root-readonly", "", 30, 1},
     [OP_PIVOT] = {"pivot", "", 31, 1},
     [OP_HOSTNAME] = {"hostname", "k", 40, 1},
+    [OP_DOMAINNAME] = {"domainname", "k", 40, 1},
     [OP_LOOPBACK] = {"loopback", "", 40, 1},
-    [OP_RLIMIT] = {"rlimit", "knn", 50, 0},
+    [OP_SYSCTL] = {"sysctl", "ys", 40, 0},
+    [OP_RLIMIT] = {"rlimit", "kuu", 50, 0},
     [OP_OOM_SCORE_ADJ] = {"oom-score-adj", "i", 50, 1},
     [OP_UMASK] = {"umask", "o", 50, 1},
+    [OP_NICE] = {"nice", "i", 50, 1},
+    [OP_SCHEDULER] = {"scheduler", "kis?n?n?n?", 50, 1},
+    [OP_IO_PRIORITY] = {"io-priority", "kn", 50, 1},
+    [OP_CPU_AFFINITY] = {"cpu-affinity", "l", 50, 1},
+    [OP_PERSONALITY] = {"personality", "h", 50, 1},
     [OP_ENTER_USER_NAMESPACE] = {"enter-user-namespace", "", 51, 1},
-    [OP_BOUNDING_SET] = {"bounding-set", "k", 52, 1},
-    [OP_USER] = {"user", "nnn*", 53, 1},
-    [OP_CAPABILITIES] = {"capabilities", "k", 54, 1},
-    [OP_NO_NEW_PRIVS] = {"no-new-privs", "", 55, 1},
-    [OP_CWD] = {"cwd", "p", 56, 1},
-    [OP_ENV] = {"env", "s", 57, 0},
-    [OP_ARG] = {"arg", "s", 58, 0},
-    [OP_SECCOMP] = {"seccomp", "x", 59, 1},
+    [OP_SECUREBITS] = {"securebits", "b", 52, 1},
+    [OP_BOUNDING_SET] = {"bounding-set", "c", 53, 1},
+    [OP_USER] = {"user", "nnn*", 54, 1},
+    [OP_CAPABILITIES] = {"capabilities", "cc?c?c?", 55, 1},
+    [OP_NO_NEW_PRIVS] = {"no-new-privs", "", 56, 1},
+    [OP_CWD] = {"cwd", "p", 57, 1},
+    [OP_LANDLOCK] = {"landlock", "k", 58, 1},
+    [OP_LANDLOCK_PATH] = {"landlock-path", "pr", 59, 0},
+    [OP_LANDLOCK_PORT] = {"landlock-port", "kk", 59, 0},
+    [OP_LANDLOCK_SCOPE] = {"landlock-scope", "e", 59, 1},
+    [OP_ENV] = {"env", "s", 60, 0},
+    [OP_ARG] = {"arg", "s", 61, 0},
+    [OP_SECCOMP] = {"seccomp", "xm?", 62, 0},
 };
-
-static const char *const namespaces[] = {"user", "mount", "pid", "ipc", "uts", "cgroup", "net"};
-static const char *const mount_flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "idmap", "optional", "link"};
-static const char *const tmpfs_options[] = {"size", "nr_inodes", "mode", "uid", "gid"};
-
-static int listed(const char *word, size_t length, const char *const *list, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (strlen(list[i]) == length && !strncmp(list[i], word, length)) return 1;
-    return 0;
-}
 
 int rules_kind(const char *name, enum operation_kind *kind) {
     for (int i = 0; i < OP_COUNT; i++)
@@ -66,116 +83,119 @@ int rules_kind(const char *name, enum operation_kind *kind) {
     return 0;
 }
 
-static int is_number(const char *text, size_t max_digits, char top) {
-    size_t length = strspn(text, top == '7' ? "01234567" : "0123456789");
-    return length > 0 && length <= max_digits && !text[length];
+int rules_phase(enum operation_kind kind) { return rule[kind].phase; }
+int rules_once(enum operation_kind kind) { return rule[kind].once; }
+
+static const char *check_map(const struct operation *op) {
+    uint64_t inside = plan_number(op->argument[0]), host = plan_number(op->argument[1]);
+    uint64_t count = plan_number(op->argument[2]);
+    if (op->count == 4 && strcmp(op->argument[3], "host-root")) return "expected nothing or host-root behind the range";
+    if (!host && op->count < 4) return "the host's root may not be mapped (unless the line ends with host-root)";
+    if (!count || inside + count > UINT32_MAX || host + count > UINT32_MAX) return "id range out of bounds";
+    return NULL;
 }
 
-static int is_path(const char *text) {
-    if (text[0] != '/' || strlen(text) >= PATH_MAX) return 0;
-    if (!text[1]) return 1;
-    for (const char *at = text; *at;) {
-        const char *part = at + 1;
-        size_t length = strcspn(part, "/");
-        if (!length || (length == 1 && part[0] == '.') || (length == 2 && part[0] == '.' && part[1] == '.')) return 0;
-        at = part + length;
+static const char *check_capabilities(const struct operation *op) {
+    if (op->count == 1) return strcmp(op->argument[0], "none") ? "expected none, or four sets" : NULL;
+    if (op->count != 4) return "expected EFFECTIVE PERMITTED INHERITABLE AMBIENT";
+    uint64_t set[4];
+    for (int i = 0; i < 4; i++) set[i] = names_mask(names_capability, op->argument[i]);
+    if (set[0] & ~set[1]) return "an effective capability is not permitted";
+    if (set[3] & ~(set[1] & set[2])) return "an ambient capability is not permitted and inheritable";
+    return NULL;
+}
+
+static const char *check_scheduler(const struct operation *op) {
+    if (!names_find(names_scheduler, op->argument[0], strlen(op->argument[0]))) return "unknown scheduling policy";
+    int64_t priority = plan_signed(op->argument[1]);
+    if (priority < -20 || priority > 99) return "priority out of bounds";
+    static const struct name *const tables[] = {names_scheduler_flag, NULL};
+    if (op->count > 2 && !names_known(tables, op->argument[2])) return "unknown scheduler flag";
+    if (op->count > 3 && op->count != 6) return "expected RUNTIME DEADLINE PERIOD";
+    if (!strcmp(op->argument[0], "deadline") && op->count != 6) return "policy deadline needs RUNTIME DEADLINE PERIOD";
+    return NULL;
+}
+
+static const char *check_device_node(const struct operation *op) {
+    static const char types[] = "cbup";
+    if (strlen(op->argument[1]) != 1 || !strchr(types, op->argument[1][0])) return "expected c, b, u or p";
+    if (plan_number(op->argument[2]) > 0xfff || plan_number(op->argument[3]) > 0xfffff) return "device number out of bounds";
+    if (plan_number(op->argument[5]) >= UINT32_MAX || plan_number(op->argument[6]) >= UINT32_MAX) return "id out of bounds";
+    return NULL;
+}
+
+static const char *check_cpus(const char *list) {
+    for (const char *at = list; *at; at++) {
+        uint64_t number = 0;
+        for (; *at >= '0' && *at <= '9'; at++) number = number * 10 + (uint64_t)(*at - '0');
+        if (number >= 1024) return "a CPU's number is out of bounds";
+        if (!*at) break;
     }
-    return 1;
+    return NULL;
 }
 
-// A comma-separated list of flags, or of key=value pairs when `pairs` is set.
-static int is_list(const char *text, const char *const *list, size_t count, int pairs) {
-    for (const char *at = text;; at++) {
-        size_t length = strcspn(at, ",");
-        const char *equals = pairs ? memchr(at, '=', length) : at + length;
-        if (!equals || !listed(at, (size_t)(equals - at), list, count)) return 0;
-        if (pairs && (equals + 1 == at + length || strspn(equals + 1, "0123456789") < (size_t)(at + length - equals - 1)))
-            return 0;
-        at += length;
-        if (!*at) return 1;
-    }
+static const char *one_of(const char *word, const char *first, const char *second, const char *reason) {
+    return !strcmp(word, first) || !strcmp(word, second) ? NULL : reason;
 }
 
-static int fits(char type, const char *text) {
-    switch (type) {
-    case 'p': return is_path(text);
-    case 'n': return is_number(text, 18, '9');
-    case 'o': return is_number(text, 4, '7');
-    case 'i': return is_number(text[0] == '-' ? text + 1 : text, 4, '9');
-    case 'k': return *text && !text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")];
-    case 's': return 1;
-    case 'x': return *text && strlen(text) % 2 == 0 && !text[strspn(text, "0123456789ABCDEF")];
-    case 'f': return is_list(text, mount_flags, sizeof mount_flags / sizeof *mount_flags, 0);
-    case 't': return is_list(text, tmpfs_options, sizeof tmpfs_options / sizeof *tmpfs_options, 1);
-    case 'c': return !strcmp(text, "1") || !strcmp(text, "2");
-    default: return 0;
+// What the letters of the table cannot say.
+static const char *check_meaning(const struct operation *op) {
+    char **a = op->argument;
+    switch (op->kind) {
+    case OP_STDIO: return strcmp(a[0], "inherit") ? "expected inherit" : NULL;
+    case OP_GRACE:
+    case OP_DEADLINE: return plan_number(a[0]) > 1ull << 53 ? "time out of bounds" : NULL;
+    case OP_CGROUP_SET: return a[1][0] == '.' ? "not the name of a cgroup file" : NULL;
+    case OP_JOIN_NAMESPACE:
+    case OP_NAMESPACE:
+        if (!names_value(names_namespace, a[0])) return "unknown namespace";
+        if (op->kind == OP_NAMESPACE && op->count == 2) {
+            if (strcmp(a[1], "owned")) return "expected nothing or owned behind the namespace";
+            if (!strcmp(a[0], "user") || !strcmp(a[0], "mount") || !strcmp(a[0], "pid")) return "this namespace cannot be owned";
+        }
+        return NULL;
+    case OP_TIME_OFFSET:
+        if (plan_number(a[2]) > 999999999) return "nanoseconds out of bounds";
+        return one_of(a[0], "monotonic", "boottime", "expected monotonic or boottime");
+    case OP_UID_MAP:
+    case OP_GID_MAP: return check_map(op);
+    case OP_ROOTLESS:
+        if (op->count == 1) return strcmp(a[0], "direct") ? "expected direct, or the paths of newuidmap and newgidmap" : NULL;
+        return plan_word_fits('p', a[0]) ? NULL : "expected the paths of newuidmap and newgidmap";
+    case OP_OWNER:
+    case OP_USER:
+        for (uint32_t i = 0; i < op->count; i++)
+            if (plan_number(a[i]) >= UINT32_MAX) return "id out of bounds";
+        return NULL;
+    case OP_ROOT_PROPAGATION: return names_value(names_mount_propagation, a[0]) ? NULL : "unknown propagation";
+    case OP_DEVICE: return a[0][0] == '.' ? "not a device name" : NULL;
+    case OP_DEVICE_NODE: return check_device_node(op);
+    case OP_RLIMIT: return names_find(names_rlimit, a[0], strlen(a[0])) ? NULL : "unknown limit";
+    case OP_OOM_SCORE_ADJ: return plan_signed(a[0]) < -1000 || plan_signed(a[0]) > 1000 ? "score out of bounds" : NULL;
+    case OP_NICE: return plan_signed(a[0]) < -20 || plan_signed(a[0]) > 19 ? "nice value out of bounds" : NULL;
+    case OP_SCHEDULER: return check_scheduler(op);
+    case OP_IO_PRIORITY:
+        if (!names_value(names_io_class, a[0])) return "unknown class of input and output";
+        return plan_number(a[1]) > 7 ? "level out of bounds" : NULL;
+    case OP_CPU_AFFINITY: return check_cpus(a[0]);
+    case OP_CAPABILITIES: return check_capabilities(op);
+    case OP_LANDLOCK: return one_of(a[0], "required", "best", "expected required or best");
+    case OP_LANDLOCK_PORT:
+        if (strcmp(a[1], "none") && (!plan_word_fits('n', a[1]) || plan_number(a[1]) > 65535)) return "expected a port or none";
+        return one_of(a[0], "bind", "connect", "expected bind or connect");
+    case OP_ENV: return strchr(a[0], '=') > a[0] ? NULL : "expected NAME=VALUE";
+    case OP_SECCOMP: return strlen(a[0]) % 16 || strlen(a[0]) / 16 > 4096 ? "a filter is 1 to 4096 times 8 bytes" : NULL;
+    default: return NULL;
     }
 }
 
 const char *rules_check_operation(const struct operation *op) {
     const char *types = rule[op->kind].types;
-    char last = 0;
-    int repeats = 0;
     for (uint32_t i = 0; i < op->count; i++) {
-        if (*types) last = *types++;
-        else if (!repeats) return "too many arguments";
-        if (*types == '*') { repeats = 1; types++; }
-        if (!fits(last, op->argument[i])) return "an argument is not of the kind expected";
+        if (!*types) return "too many arguments";
+        if (!plan_word_fits(types[0], op->argument[i])) return "an argument is not of the kind expected";
+        if (types[1] != '*') types += types[1] == '?' ? 2 : 1;
     }
-    // "nnn*" means the third is optional.
-    if (*types && !(types[0] && types[1] == '*')) return "too few arguments";
-    switch (op->kind) {
-    case OP_NAMESPACE:
-        if (!listed(op->argument[0], strlen(op->argument[0]), namespaces, sizeof namespaces / sizeof *namespaces))
-            return "unknown namespace";
-        return NULL;
-    case OP_UID_MAP:
-    case OP_GID_MAP: {
-        uint64_t inside = plan_number(op->argument[0]), host = plan_number(op->argument[1]);
-        uint64_t count = plan_number(op->argument[2]);
-        if (!host) return "the host's root may not be mapped";
-        if (!count || inside + count > UINT32_MAX || host + count > UINT32_MAX) return "id range out of bounds";
-        return NULL;
-    }
-    case OP_OWNER:
-    case OP_USER:
-        for (uint32_t i = 0; i < op->count; i++)
-            if (plan_number(op->argument[i]) >= UINT32_MAX) return "id out of bounds";
-        return NULL;
-    case OP_BOUNDING_SET:
-    case OP_CAPABILITIES: return strcmp(op->argument[0], "none") ? "only \"none\" is defined in version 1" : NULL;
-    case OP_SECCOMP: return strlen(op->argument[0]) % 16 ? "a filter is a multiple of 8 bytes" : NULL;
-    case OP_DEVICE: return op->argument[0][0] == '.' ? "not a device name" : NULL;
-    case OP_ENV: return strchr(op->argument[0], '=') > op->argument[0] ? NULL : "expected NAME=VALUE";
-    default: return NULL;
-    }
-}
-
-const char *rules_check_plan(const struct plan *plan, uint32_t *line) {
-    int phase = 0;
-    uint32_t seen[OP_COUNT] = {0};
-    for (uint32_t i = 0; i < plan->count; i++) {
-        const struct operation *op = &plan->operation[i];
-        *line = op->line;
-        if (rule[op->kind].phase < phase) return "operation stands too late in the order";
-        phase = rule[op->kind].phase;
-        if (seen[op->kind]++ && rule[op->kind].once) return "operation may stand only once";
-    }
-    *line = 0;
-    if (!seen[OP_ID] || !seen[OP_LOG] || !seen[OP_ARG]) return "id, log and arg are required";
-    if (seen[OP_ROOT_TMPFS] && seen[OP_ROOT_BIND]) return "root-tmpfs and root-bind exclude each other";
-    int root = seen[OP_ROOT_TMPFS] || seen[OP_ROOT_BIND];
-    if (root != (seen[OP_PIVOT] != 0)) return "a root needs pivot, and pivot a root";
-    if (root && !plan_has_namespace(plan, "mount")) return "a root needs namespace mount";
-    for (int kind = OP_MKDIR; kind <= OP_ROOT_READONLY; kind++)
-        if (seen[kind] && !root) return "file system operations need a root";
-    if (seen[OP_PROC] && !plan_has_namespace(plan, "pid")) return "proc needs namespace pid";
-    if (seen[OP_HOSTNAME] && !plan_has_namespace(plan, "uts")) return "hostname needs namespace uts";
-    if (seen[OP_LOOPBACK] && !plan_has_namespace(plan, "net")) return "loopback needs namespace net";
-    int user = plan_has_namespace(plan, "user");
-    if (user != (seen[OP_UID_MAP] && seen[OP_GID_MAP])) return "namespace user needs uid-map and gid-map, and they it";
-    if (user != (seen[OP_ENTER_USER_NAMESPACE] != 0)) return "namespace user needs enter-user-namespace, and it that";
-    if (user && !seen[OP_USER]) return "namespace user needs user";
-    if (seen[OP_SECCOMP] && !seen[OP_NO_NEW_PRIVS]) return "seccomp needs no-new-privs";
-    return NULL;
+    if (*types && types[1] != '?' && types[1] != '*') return "too few arguments";
+    return check_meaning(op);
 }
