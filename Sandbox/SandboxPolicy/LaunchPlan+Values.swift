@@ -6,6 +6,9 @@ extension LaunchOperation {
     }
 }
 
+/// Short inside this module only: elsewhere `Namespace` is Kubernetes'.
+typealias Namespace = LaunchOperation.Namespace
+
 public enum NamespaceClock: String, Sendable, Hashable, CaseIterable { case monotonic, boottime }
 
 /// Who writes the maps of a rootless user namespace.
