@@ -34,7 +34,7 @@ extension RunPRuntime {
         let config = container.config
         let input = ContainerSpecInput(
             id: id, sandbox: sandbox, config: config, image: try await images(config.image), paths: container.paths,
-            cgroup: container.cgroup, seccomp: try seccompProgram(config.seccompProfile), node: configuration)
+            networkNamespace: network(of: id.podUID).path, cgroup: container.cgroup, seccomp: try seccompProgram(config.seccompProfile), node: configuration)
         let (spec, needsWork) = try SandboxSpec.container(input)
         let plan = try Self.plan(for: spec)
         try await container.start(launcher: configuration.launcherPath) {

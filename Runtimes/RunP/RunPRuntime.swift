@@ -56,8 +56,11 @@ public final class RunPRuntime: ContainerRuntime {
 
     public func runPodSandbox(_ config: PodSandboxConfig) async throws {
         try RecordName.check("podUID", config.podUID)
-        if state.withLock({ $0.sandboxes[config.podUID] != nil }) { return }
-        let userNamespaces = configuration.userNamespaces
+        if let made = state.withLock({ $0.sandboxes[config.podUID] }) { return try await makeNetwork(made.config) }
+        if config.hostUsers, !configuration.permitsHostUsers {
+            throw RuntimeError.invalid(field: "hostUsers", reason: "is not permitted on this node")
+        }
+        let userNamespaces = configuration.userNamespaces && !config.hostUsers
         // Reserved under the lock before it is written, so that two pods cannot pick the same range.
         let record: SandboxRecord? = state.withLock { state in
             var record = SandboxRecord(config: config)
@@ -80,6 +83,22 @@ public final class RunPRuntime: ContainerRuntime {
             state.withLock { _ = $0.sandboxes.removeValue(forKey: config.podUID) }
             throw error
         }
+        try await makeNetwork(config)
+    }
+
+    func network(of podUID: String) -> PodNetworkNamespace {
+        PodNetworkNamespace(directory: paths.pod(podUID), node: configuration)
+    }
+
+    private func makeNetwork(_ config: PodSandboxConfig) async throws {
+        let network = network(of: config.podUID)
+        guard let wish = config.network, !wish.isHost else { return }
+        _ = try await Blocking.run { try network.make(wish, config: config) }
+    }
+
+    public func podAddress(podUID: String) async throws -> String? {
+        let network = network(of: podUID)
+        return try await Blocking.run { try network.attachment()?.addresses.first }
     }
 
     public func stopPodSandbox(podUID: String) async throws {
@@ -97,8 +116,11 @@ public final class RunPRuntime: ContainerRuntime {
             }
             try await removeContainer(container.id)
         }
-        let paths = paths
-        try await Blocking.run { try RecordFiles.removeTree(paths.pod(podUID)) }
+        let (paths, network) = (paths, network(of: podUID))
+        try await Blocking.run {
+            try network.remove()
+            try RecordFiles.removeTree(paths.pod(podUID))
+        }
         state.withLock { _ = $0.sandboxes.removeValue(forKey: podUID) }
     }
 

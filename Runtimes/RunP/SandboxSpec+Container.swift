@@ -10,6 +10,8 @@ struct ContainerSpecInput: Sendable {
     var config: ContainerConfig
     var image: RunPImage
     var paths: ContainerPaths
+    /// Where the pod's own network namespace is pinned, when it has one.
+    var networkNamespace: String
     var cgroup: Cgroup
     var seccomp: [UInt8]?
     var node: RunPConfiguration
@@ -45,9 +47,41 @@ extension SandboxSpec {
             CgroupJoin(version: $0.version, controller: $0.controller, path: $0.path)
         }
         spec.seccomp = input.seccomp
+        try Self.setSecurity(&spec, input)
         try refuseHiddenPaths(spec, input)
         let needsWork = Self.setRoot(&spec, input)
         return (spec, needsWork)
+    }
+
+    private static func setSecurity(_ spec: inout SandboxSpec, _ input: ContainerSpecInput) throws(RuntimeError) {
+        let (config, pod, node) = (input.config, input.sandbox.config, input.node)
+        spec.groups = []
+        for group in config.supplementalGroups { spec.groups.append(try id("supplementalGroups", group)) }
+        spec.deadlineMilliseconds = config.deadlineSeconds.map { $0 * 1000 }
+        let privileges = config.privileges ?? .none
+        if privileges.privileged || privileges.unmaskedProc, !node.permitsPrivileged {
+            throw .invalid(field: "securityContext", reason: "privileged and procMount: Unmasked are not permitted on this node")
+        }
+        spec.privileged = privileges.privileged
+        spec.unmaskedProc = privileges.unmaskedProc
+        if privileges.privileged { spec.seccomp = nil }
+        for name in privileges.capabilities {
+            if name == "ALL" {
+                spec.capabilities = Capability.allCases
+                break
+            }
+            guard let capability = Capability(name: name) else {
+                throw .invalid(field: "securityContext.capabilities.add", reason: "found \(name), expected a capability of Linux or ALL")
+            }
+            spec.capabilities.append(capability)
+        }
+        spec.sysctls = pod.kernelParameters.map { Sysctl(name: $0.name, value: $0.value) }
+        switch pod.network ?? .host(.any) {
+        case .host(let rule):
+            spec.network = .host
+            spec.tcpPorts = TCPPorts(bind: rule.bind, connect: rule.connect)
+        case .none, .cni: spec.network = .joined(path: input.networkNamespace)
+        }
     }
 
     /// A mount over a path that the image needs would end in an exec that finds nothing, far from its cause.

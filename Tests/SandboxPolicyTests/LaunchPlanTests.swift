@@ -87,6 +87,71 @@ struct LaunchPlanTests {
         try Golden.expect(plan, "host-ids")
     }
 
+    @Test("a pod's own network: a namespace that was made before, by a network plugin for instance")
+    func joinedNetwork() throws { try Golden.expect(Self.spec { $0.network = .joined(path: "/s/pods/uid/netns") }.plan(), "network-cni") }
+
+    @Test("a privileged pod has every capability, no filter and all of /proc, still in its own ids")
+    func privileged() throws {
+        let plan = try Self.spec {
+            $0.privileged = true
+            $0.seccomp = nil
+            $0.readOnlyRoot = false
+        }.plan()
+        try Golden.expect(plan, "privileged")
+    }
+
+    @Test("capabilities that a pod adds, in namespaces of its own user namespace")
+    func capabilities() throws {
+        let plan = try Self.spec {
+            $0.capabilities = [.netBindService, .chown]
+            $0.network = .none
+            $0.uid = 1000
+        }.plan()
+        try Golden.expect(plan, "capabilities")
+    }
+
+    @Test("an ordinary user's sandbox, with one id and with a granted range")
+    func rootless() throws {
+        let single = Self.spec {
+            $0.idRangeStart = nil
+            $0.rootless = .singleID(hostUID: 1000, hostGID: 1000)
+            $0.network = .none
+            $0.cgroups = []
+        }
+        try Golden.expect(single.plan(), "rootless")
+        let range = Self.spec {
+            $0.idRangeStart = nil
+            $0.rootless = .subordinateIDs(
+                hostUID: 1000, hostGID: 1000, uidStart: 100_000, uidCount: 65_536, gidStart: 100_000, gidCount: 65_536,
+                newuidmap: "/usr/bin/newuidmap", newgidmap: "/usr/bin/newgidmap")
+            $0.network = .none
+            $0.cgroups = []
+        }
+        try Golden.expect(range.plan(), "rootless-range")
+    }
+
+    @Test("deadline, kernel parameters, clock offsets, niceness, further tmpfs, cgroups made by the launcher, counted denials")
+    func everything() throws {
+        let plan = try Self.spec {
+            $0.deadlineMilliseconds = 60_000
+            $0.sysctls = [.init(name: "kernel.shm_rmid_forced", value: "1")]
+            $0.timeOffsets = [.init(clock: .boottime, seconds: 3600)]
+            $0.niceness = 5
+            $0.domainName = "example"
+            $0.temporaryFileSystems = [.init(path: "/run", bytes: 1 << 20)]
+            $0.madeCgroups = [.init(version: 1, controller: "memory", path: "/sys/fs/cgroup/memory/g")]
+            $0.cgroupSettings = [.init(directory: "/sys/fs/cgroup/memory/g", file: "memory.limit_in_bytes", value: "1048576")]
+            $0.countedDenials = 1000
+            $0.output = .inherit
+        }.plan()
+        try Golden.expect(plan, "everything")
+    }
+
+    @Test("TCP ports on the node's network")
+    func hostPorts() throws {
+        try Golden.expect(Self.spec { $0.tcpPorts = .init(bind: [7000], connect: [7000, 7001]) }.plan(), "network-host")
+    }
+
     @Test("an outer mount stands before what is mounted inside it, in whatever order the pod names them")
     func mountOrder() throws {
         let plan = try Self.spec {
@@ -102,7 +167,9 @@ struct LaunchPlanTests {
     @Test("the filter is the last thing, no_new_privs before it, capabilities after the user namespace")
     func order() throws {
         let names = try Self.spec().plan().operations.map { String(decoding: $0.words[0], as: UTF8.self) }
-        let wanted = ["root-readonly", "pivot", "enter-user-namespace", "bounding-set", "user", "capabilities", "no-new-privs", "seccomp"]
+        let wanted = [
+            "root-readonly", "pivot", "enter-user-namespace", "securebits", "bounding-set", "user", "capabilities", "no-new-privs", "seccomp",
+        ]
         #expect(names.filter(wanted.contains) == wanted)
         #expect(names.last == "seccomp")
     }
