@@ -101,7 +101,10 @@ public final class AgentService: Sendable {
                 cpuMillis: config.capacityCPUMillis ?? facts.cpuMillis,
                 memoryBytes: config.capacityMemoryBytes ?? facts.memoryBytes,
                 pods: config.maxPods),
-            reserved: PodResources(cpuMillis: config.reservedCPUMillis, memoryBytes: config.reservedMemoryBytes))
+            reserved: PodResources(cpuMillis: config.reservedCPUMillis, memoryBytes: config.reservedMemoryBytes),
+            runtimeConditions: dependencies.runtime.conditions.map {
+                NodeCondition(type: $0.type, status: $0.holds ? .true : .false, reason: $0.reason, message: $0.message)
+            })
     }
 
     /// Runs until `shutDown` or until its task is cancelled; then ends as the stop policy says. Throws when the runtime

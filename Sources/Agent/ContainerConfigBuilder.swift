@@ -15,7 +15,7 @@ struct ContainerConfigBuilder: Sendable {
             stateDirectory: paths.runtime(uid), logDirectory: paths.logs(namespace: namespace, name: name, uid: uid),
             hostAliases: hostAliases, nameservers: pod.spec.dnsConfig?.nameservers ?? [],
             searches: pod.spec.dnsConfig?.searches ?? [], limits: podLimits(pod), annotations: pod.metadata.annotations,
-            network: try network(pod),
+            handler: pod.spec.runtimeClassName.flatMap { $0.isEmpty ? nil : $0 }, network: try network(pod),
             kernelParameters: (pod.spec.securityContext?.sysctls ?? []).map { KernelParameter(name: $0.name, value: $0.value) },
             portMappings: portMappings(pod), hostUsers: pod.spec.hostUsers ?? false)
     }

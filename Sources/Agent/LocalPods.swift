@@ -158,7 +158,7 @@ public actor LocalPods: PodProvider {
         let images = (pod.spec.initContainers + pod.spec.containers).compactMap(\.image).filter(isImagePresent)
         return NodeAdmission(
             allocatable: allocatable, used: used, takenPorts: promised.intersection(wanted).union(bound),
-            runtimeClasses: [executor.runtime.name], presentImages: Set(images)
+            runtimeClasses: executor.runtime.handlers, presentImages: Set(images)
         ).admit(pod)
     }
 

@@ -79,11 +79,14 @@ public struct NodeStatusBuilder: Sendable {
     public var capacity: PodResources
     /// Kept for the machine and the agent itself.
     public var reserved: PodResources
+    /// What the runtime says of the machine; beside the conditions that are measured here.
+    public var runtimeConditions: [NodeCondition]
 
-    public init(identity: NodeIdentity, capacity: PodResources, reserved: PodResources) {
+    public init(identity: NodeIdentity, capacity: PodResources, reserved: PodResources, runtimeConditions: [NodeCondition] = []) {
         self.identity = identity
         self.capacity = capacity
         self.reserved = reserved
+        self.runtimeConditions = runtimeConditions
     }
 
     public var allocatable: PodResources {
@@ -159,7 +162,7 @@ public struct NodeStatusBuilder: Sendable {
             pressure("DiskPressure", disk, "KubeletHasDiskPressure", "KubeletHasNoDiskPressure"),
             pressure("PIDPressure", processes, "KubeletHasInsufficientPID", "KubeletHasSufficientPID"),
         ]
-        return (pressures + [ready(readiness)]).map { condition in
+        return (pressures + runtimeConditions + [ready(readiness)]).map { condition in
             let before = previous.first { $0.type == condition.type }
             var condition = condition
             condition.lastHeartbeatTime = now

@@ -20,6 +20,8 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
     /// The pod-wide limits; the sum of the containers' when the pod gives none.
     public var limits: RuntimeLimits
     public var annotations: [String: String]
+    /// One of the runtime's `handlers`; nil: its plain one.
+    public var handler: String?
     /// nil: the node's own, without a rule.
     public var network: PodNetwork?
     @DefaultEmpty public var kernelParameters: [KernelParameter] = []
@@ -30,7 +32,7 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
     public init(
         podUID: String, namespace: String, name: String, hostname: String, stateDirectory: String, logDirectory: String,
         hostAliases: [HostAlias] = [], nameservers: [String] = [], searches: [String] = [], limits: RuntimeLimits = .init(),
-        annotations: [String: String] = [:], network: PodNetwork? = nil, kernelParameters: [KernelParameter] = [],
+        annotations: [String: String] = [:], handler: String? = nil, network: PodNetwork? = nil, kernelParameters: [KernelParameter] = [],
         portMappings: [PodPortMapping] = [], hostUsers: Bool = false
     ) {
         self.podUID = podUID
@@ -44,6 +46,7 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
         self.searches = searches
         self.limits = limits
         self.annotations = annotations
+        self.handler = handler
         self.network = network
         self.kernelParameters = kernelParameters
         self.portMappings = portMappings
@@ -286,6 +289,10 @@ public enum RuntimeError: Error, Sendable, Hashable, CustomStringConvertible {
 public protocol ContainerRuntime: Sendable {
     /// "runp", "runc": the node's `runtime` and the RuntimeClass handler.
     var name: String { get }
+    /// RuntimeClasses that it serves; `name` among them.
+    var handlers: Set<String> { get }
+    /// What the runtime says of this machine, once: shown as conditions of the node.
+    var conditions: [RuntimeCondition] { get }
 
     /// Finds what a former agent left running under the same state directory, before any other verb. Returns every
     /// container that has a record, in whatever phase.
@@ -316,5 +323,7 @@ public protocol ContainerRuntime: Sendable {
 }
 
 extension ContainerRuntime {
+    public var conditions: [RuntimeCondition] { [] }
+    public var handlers: Set<String> { [name] }
     public func podAddress(podUID: String) async throws -> String? { nil }
 }

@@ -70,3 +70,19 @@ public struct ContainerPrivileges: Sendable, Hashable, Codable {
 
     public static let none = ContainerPrivileges()
 }
+
+/// A statement about the machine, as a node condition: what cannot be enforced, which wall the kernel lacks.
+public struct RuntimeCondition: Sendable, Hashable {
+    /// CamelCase, e.g. "UnenforcedLimits".
+    public var type: String
+    public var holds: Bool
+    public var reason: String
+    public var message: String
+
+    public init(type: String, holds: Bool, reason: String, message: String) {
+        self.type = type
+        self.holds = holds
+        self.reason = reason
+        self.message = message
+    }
+}

@@ -1,5 +1,6 @@
 // What a Lite needs to know, out of its configuration and this machine: paths absolute, quantities as numbers.
 import Agent
+import AgentCore
 import KubernetesModel
 
 struct LiteSettings: Sendable {
@@ -11,6 +12,7 @@ struct LiteSettings: Sendable {
     let masterURL: String
     let masterCAFile: String?
     let deployToken: String?
+    let sandbox: KusciaConfiguration.Sandbox
     private let nodeAddress: String
     private let cpuMillis: Int64?
     private let memoryBytes: Int64?
@@ -31,6 +33,7 @@ struct LiteSettings: Sendable {
         cgroupParent = settings.cgroupParent ?? "swiftlet.\(configuration.domainID)"
         masterCAFile = settings.masterCAFile.map { FileText.absolute($0, relativeTo: base) }
         deployToken = configuration.liteDeployToken
+        sandbox = settings.sandbox
         masterURL = configuration.masterEndpoint ?? ""
         guard let endpoint = MasterEndpoint(masterURL) else {
             throw CommandFailure(
@@ -68,6 +71,14 @@ struct LiteSettings: Sendable {
             nodeName: nodeName, domain: domain, stateDirectory: stateDirectory, dataDirectory: dataDirectory, nodeIP: nodeAddress,
             capacityCPUMillis: cpuMillis, capacityMemoryBytes: memoryBytes, reservedCPUMillis: reservedCPUMillis,
             reservedMemoryBytes: reservedMemoryBytes, maxPods: pods ?? Self.defaultPods, stopPolicy: stopPolicy,
-            agentVersion: "v\(SwiftletVersion.text)")
+            agentVersion: "v\(SwiftletVersion.text)", permissions: permissions)
+    }
+
+    private var permissions: NodePermissions {
+        NodePermissions(
+            capabilities: sandbox.capabilities.map { Set($0.map(NodePermissions.capabilityName)) }
+                ?? NodePermissions.harmlessCapabilities,
+            privileged: sandbox.permitPrivileged, unconfined: sandbox.permitUnconfined, hostUsers: sandbox.permitHostUsers,
+            unenforcedLimits: sandbox.allowUnenforced)
     }
 }

@@ -19,9 +19,16 @@ struct NodeRuntime: Sendable {
         if images.resolve(Self.hostImage.name) == nil { try images.register(Self.hostImage) }
         self.images = images
         cgroupParent = settings.cgroupParent
-        let configuration = RunPConfiguration(
+        var configuration = RunPConfiguration(
             launcherPath: try Self.launcherPath(), stateDirectory: "\(settings.stateDirectory)/runp",
             cgroupParent: settings.cgroupParent)
+        configuration.permitsPrivileged = settings.sandbox.permitPrivileged
+        configuration.permitsUnconfined = settings.sandbox.permitUnconfined
+        configuration.permitsHostUsers = settings.sandbox.permitHostUsers
+        configuration.allowsUnenforced = settings.sandbox.allowUnenforced
+        configuration.seccompProfiles = settings.sandbox.seccompProfiles
+        if let directory = settings.sandbox.cniConfigurations { configuration.cniConfigurations = directory }
+        if !settings.sandbox.cniPlugins.isEmpty { configuration.cniPlugins = settings.sandbox.cniPlugins }
         runtime = try RunPRuntime(configuration: configuration, logger: logger) { name in
             guard let manifest = images.resolve(name) else { throw RuntimeError.imageNotPresent(name) }
             return RunPImage(manifest)

@@ -62,6 +62,15 @@ extension KusciaConfiguration {
           \(line("dataDirectory", extensions.dataDirectory, placeholder: "/srv/data"))
           # Below this cgroup the node makes its own.
           \(line("cgroupParent", extensions.cgroupParent, placeholder: "swiftlet"))
+          # What tasks may ask for beyond a plain sandbox. Each widens what an engine can reach; all are off when absent.
+          sandbox:
+            permitPrivileged: \(extensions.sandbox.permitPrivileged)
+            permitUnconfined: \(extensions.sandbox.permitUnconfined)
+            permitHostUsers: \(extensions.sandbox.permitHostUsers)
+            # Run tasks whose limits this machine cannot enforce (the node then says so in a condition).
+            allowUnenforced: \(extensions.sandbox.allowUnenforced)
+            \(line("seccompProfiles", extensions.sandbox.seccompProfiles, placeholder: "/etc/swiftlet/seccomp"))
+            \(line("cniConfigurations", extensions.sandbox.cniConfigurations, placeholder: "/etc/cni/net.d"))
 
         """
     }

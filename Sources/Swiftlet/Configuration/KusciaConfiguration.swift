@@ -44,6 +44,23 @@ struct KusciaConfiguration: Sendable, Hashable {
         var dataDirectory: String?
         /// Below this cgroup the node makes its own.
         var cgroupParent: String?
+        var sandbox = Sandbox()
+    }
+
+    /// What a Lite grants its tasks beyond a plain sandbox, and where it finds profiles and networks.
+    struct Sandbox: Sendable, Hashable {
+        var permitPrivileged = false
+        var permitUnconfined = false
+        var permitHostUsers = false
+        /// Run tasks whose limits this machine cannot enforce, instead of refusing them.
+        var allowUnenforced = false
+        /// Capabilities that a pod may add; nil: the harmless ones.
+        var capabilities: [String]?
+        /// Directory of `Localhost` seccomp profiles.
+        var seccompProfiles: String?
+        /// Directory of CNI network configuration lists, and those of the plugins.
+        var cniConfigurations: String?
+        var cniPlugins: [String] = []
     }
 
     var mode: Mode
@@ -127,9 +144,20 @@ extension KusciaConfiguration {
             port: reader.int("port", in: 1...65535), certificateNames: reader.strings("certificateNames"),
             masterCAFile: reader.string("masterCAFile"), nodeName: reader.string("nodeName"),
             nodeAddress: reader.string("nodeAddress"), dataDirectory: reader.string("dataDirectory"),
-            cgroupParent: reader.string("cgroupParent"))
+            cgroupParent: reader.string("cgroupParent"), sandbox: sandbox(reader.mapping("sandbox")))
         reader.finish()
         return extensions
+    }
+
+    private static func sandbox(_ reader: ConfigurationReader) -> Sandbox {
+        let capabilities = reader.strings("capabilities")
+        let sandbox = Sandbox(
+            permitPrivileged: reader.bool("permitPrivileged") ?? false, permitUnconfined: reader.bool("permitUnconfined") ?? false,
+            permitHostUsers: reader.bool("permitHostUsers") ?? false, allowUnenforced: reader.bool("allowUnenforced") ?? false,
+            capabilities: capabilities.isEmpty ? nil : capabilities, seccompProfiles: reader.string("seccompProfiles"),
+            cniConfigurations: reader.string("cniConfigurations"), cniPlugins: reader.strings("cniPlugins"))
+        reader.finish()
+        return sandbox
     }
 
     private func check(_ reader: ConfigurationReader) {
