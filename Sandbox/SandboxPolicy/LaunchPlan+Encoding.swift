@@ -54,6 +54,12 @@ extension LaunchOperation {
         case .denials(let maximum): ["denials", "\(maximum)"]
         case .learn(let path): ["learn", path]
         case .startGate(let path): ["start-gate", path]
+        case .preserveDescriptors(let count): ["preserve-fds", "\(count)"]
+        case .runtimeHooks: ["runtime-hooks"]
+        case .hookState(let before, let after): ["hook-state", before, after]
+        case .hook(let point, let path, let timeout): ["hook", point.rawValue, path, "\(timeout)"]
+        case .hookArgument(let argument): ["hook-arg", argument]
+        case .hookEnvironment(let entry): ["hook-env", entry]
         case .makeCgroup(let version, let path): ["cgroup-make", "\(version)", path]
         case .setCgroup(let path, let file, let value): ["cgroup-set", path, file, value]
         case .cgroup(let version, let controller, let path): ["cgroup", "\(version)", controller, path]
@@ -86,6 +92,7 @@ extension LaunchOperation {
         case .rootTmpfs(let place, let options): ["root-tmpfs", place, options.text]
         case .rootBind(let source, let place, let flags): ["root-bind", source, place, flags.text]
         case .rootOverlay(let place, let options, let flags): ["root-overlay", place, options.text, flags.text]
+        case .rootDetached(let source): ["root-detached", source]
         case .rootPropagation(let propagation): ["root-propagation", propagation.rawValue]
         case .makeDirectory(let path, let mode): ["mkdir", path, String(mode, radix: 8)]
         case .symlink(let target, let path): ["symlink", target, path]
@@ -100,6 +107,7 @@ extension LaunchOperation {
         case .readOnly(let path): ["readonly", path]
         case .rootReadOnly: ["root-readonly"]
         case .pivot: ["pivot"]
+        case .changeRoot(let change): ["chroot", change.rawValue]
         default: nil
         }
     }

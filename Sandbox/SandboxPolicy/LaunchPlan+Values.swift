@@ -9,6 +9,14 @@ extension LaunchOperation {
 /// Short inside this module only: elsewhere `Namespace` is Kubernetes'.
 typealias Namespace = LaunchOperation.Namespace
 
+/// Where in the set-up a hook of the OCI kind runs: before the root is entered, or right before exec.
+public enum HookPoint: String, Sendable, Hashable, CaseIterable {
+    case createContainer = "create-container"
+    case startContainer = "start-container"
+}
+
+public enum RootChange: String, Sendable, Hashable, CaseIterable { case move, detached }
+
 public enum NamespaceClock: String, Sendable, Hashable, CaseIterable { case monotonic, boottime }
 
 /// Who writes the maps of a rootless user namespace.

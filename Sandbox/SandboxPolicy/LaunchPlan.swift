@@ -22,6 +22,16 @@ public enum LaunchOperation: Sendable, Hashable {
     case learn(path: String)
     /// A FIFO: the jail stands and waits until somebody opens it for writing.
     case startGate(path: String)
+    /// Descriptors from 3 on that the program inherits from the launcher.
+    case preserveDescriptors(Int)
+    /// The launcher's caller runs hooks of its own before the root is entered; init waits for it.
+    case runtimeHooks
+    /// What hooks inside the container read from standard input: text before and after their pid.
+    case hookState(beforePID: String, afterPID: String)
+    /// A program to run at a point of the set-up; 0 waits without limit. Arguments (the first is its name) and environment follow.
+    case hook(HookPoint, path: String, timeoutMilliseconds: Int)
+    case hookArgument(String)
+    case hookEnvironment(String)
 
     // MARK: Cgroups
     case makeCgroup(version: Int, path: String)
@@ -51,6 +61,8 @@ public enum LaunchOperation: Sendable, Hashable {
     case rootTmpfs(at: String, options: TmpfsOptions)
     case rootBind(source: String, at: String, flags: MountFlags)
     case rootOverlay(at: String, options: OverlayOptions, flags: MountFlags)
+    /// A detached copy that is entered without being mounted anywhere: for a task in the caller's own mount namespace.
+    case rootDetached(source: String)
     case rootPropagation(MountPropagation)
     case makeDirectory(path: String, mode: UInt16)
     case symlink(target: String, path: String)
@@ -68,6 +80,8 @@ public enum LaunchOperation: Sendable, Hashable {
     case readOnly(String)
     case rootReadOnly
     case pivot
+    /// Instead of pivot_root(2): where that is not possible (`move`), or nothing was attached (`detached`).
+    case changeRoot(RootChange)
 
     // MARK: System
     case hostname(String)

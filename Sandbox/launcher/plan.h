@@ -7,8 +7,10 @@
 #define PLAN_HEADER "swiftlet-plan 1"
 // Bounds with their reasons: a plan is arguments, environment and a filter; execve itself takes at most 128 KiB a string.
 #define PLAN_BYTES_MAX (1u << 20)
+#ifndef PLAN_OPERATIONS_MAX  // a fuzzer reaches smaller bounds sooner
 #define PLAN_OPERATIONS_MAX 4096
 #define PLAN_TOKENS_MAX 16384
+#endif
 #define PLAN_TOKENS_PER_LINE_MAX 40
 // Filters that may be stacked: each costs every system call of the task.
 #define PLAN_FILTERS_MAX 8
@@ -16,14 +18,16 @@
 enum operation_kind {
     // supervision
     OP_ID, OP_LOG, OP_STDIO, OP_GRACE, OP_TERMINAL, OP_DEADLINE, OP_DENIALS, OP_LEARN, OP_START_GATE,
+    // what an OCI engine asks for: descriptors to keep, hooks
+    OP_PRESERVE_FDS, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_HOOK_ARG, OP_HOOK_ENV,
     // cgroups
     OP_CGROUP_MAKE, OP_CGROUP_SET, OP_CGROUP, OP_CGROUP_REMOVE,
     // namespaces
     OP_NAMESPACE, OP_JOIN_NAMESPACE, OP_TIME_OFFSET, OP_UID_MAP, OP_GID_MAP, OP_OWNER, OP_ROOTLESS,
     // root and files: OP_ROOT_TMPFS...OP_PIVOT are mounts_apply's
-    OP_ROOT_TMPFS, OP_ROOT_BIND, OP_ROOT_OVERLAY, OP_ROOT_PROPAGATION,
+    OP_ROOT_TMPFS, OP_ROOT_BIND, OP_ROOT_OVERLAY, OP_ROOT_DETACHED, OP_ROOT_PROPAGATION,
     OP_MKDIR, OP_SYMLINK, OP_FILE, OP_BIND, OP_TMPFS, OP_MOUNT, OP_PROC, OP_DEVICE, OP_DEVICE_NODE, OP_MASK, OP_READONLY,
-    OP_ROOT_READONLY, OP_PIVOT,
+    OP_ROOT_READONLY, OP_PIVOT, OP_CHROOT,
     // system
     OP_HOSTNAME, OP_DOMAINNAME, OP_LOOPBACK, OP_SYSCTL,
     // process

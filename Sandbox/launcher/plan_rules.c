@@ -21,6 +21,12 @@ static const struct rule {
     [OP_DENIALS] = {"denials", "n", 0, 1},
     [OP_LEARN] = {"learn", "p", 0, 1},
     [OP_START_GATE] = {"start-gate", "p", 0, 1},
+    [OP_PRESERVE_FDS] = {"preserve-fds", "n", 0, 1},
+    [OP_RUNTIME_HOOKS] = {"runtime-hooks", "", 0, 1},
+    [OP_HOOK_STATE] = {"hook-state", "ss", 0, 1},
+    [OP_HOOK] = {"hook", "kpn", 0, 0},
+    [OP_HOOK_ARG] = {"hook-arg", "s", 0, 0},
+    [OP_HOOK_ENV] = {"hook-env", "s", 0, 0},
     [OP_CGROUP_MAKE] = {"cgroup-make", "vp", 0, 0},
     [OP_CGROUP_SET] = {"cgroup-set", "pks", 0, 0},
     [OP_CGROUP] = {"cgroup", "vkp", 0, 0},
@@ -35,6 +41,7 @@ static const struct rule {
     [OP_ROOT_TMPFS] = {"root-tmpfs", "pt", 10, 1},
     [OP_ROOT_BIND] = {"root-bind", "ppf", 10, 1},
     [OP_ROOT_OVERLAY] = {"root-overlay", "psf", 10, 1},
+    [OP_ROOT_DETACHED] = {"root-detached", "p", 10, 1},
     [OP_ROOT_PROPAGATION] = {"root-propagation", "k", 11, 1},
     [OP_MKDIR] = {"mkdir", "po", 20, 0},
     [OP_SYMLINK] = {"symlink", "sp", 20, 0},
@@ -49,6 +56,7 @@ static const struct rule {
     [OP_READONLY] = {"readonly", "p", 20, 0},
     [OP_ROOT_READONLY] = {"root-readonly", "", 30, 1},
     [OP_PIVOT] = {"pivot", "", 31, 1},
+    [OP_CHROOT] = {"chroot", "k", 31, 1},
     [OP_HOSTNAME] = {"hostname", "k", 40, 1},
     [OP_DOMAINNAME] = {"domainname", "k", 40, 1},
     [OP_LOOPBACK] = {"loopback", "", 40, 1},
@@ -139,12 +147,22 @@ static const char *one_of(const char *word, const char *first, const char *secon
 }
 
 // What the letters of the table cannot say.
+// A preserved descriptor costs nothing, but a number without bound is a mistake.
+static const char *check_hook(const struct operation *op) {
+    if (op->kind == OP_PRESERVE_FDS) return plan_number(op->argument[0]) > 1024 ? "too many descriptors" : NULL;
+    if (plan_number(op->argument[2]) > 86400000) return "a timeout is at most a day";
+    return one_of(op->argument[0], "create-container", "start-container", "expected create-container or start-container");
+}
+
 static const char *check_meaning(const struct operation *op) {
     char **a = op->argument;
     switch (op->kind) {
     case OP_STDIO: return strcmp(a[0], "inherit") ? "expected inherit" : NULL;
     case OP_GRACE:
     case OP_DEADLINE: return plan_number(a[0]) > 1ull << 53 ? "time out of bounds" : NULL;
+    case OP_HOOK:
+    case OP_PRESERVE_FDS: return check_hook(op);
+    case OP_CHROOT: return one_of(a[0], "move", "detached", "expected move or detached");
     case OP_CGROUP_SET: return a[1][0] == '.' ? "not the name of a cgroup file" : NULL;
     case OP_JOIN_NAMESPACE:
     case OP_NAMESPACE:

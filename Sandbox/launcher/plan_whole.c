@@ -17,6 +17,7 @@ static const char *check_order(const struct plan *plan, uint32_t *seen, uint32_t
         *line = op->line;
         if (rules_phase(op->kind) < phase) return "operation stands too late in the order";
         phase = rules_phase(op->kind);
+        if ((op->kind == OP_HOOK_ARG || op->kind == OP_HOOK_ENV) && !seen[OP_HOOK]) return "stands before its hook";
         if (seen[op->kind]++ && rules_once(op->kind)) return "operation may stand only once";
     }
     *line = 0;
@@ -50,10 +51,12 @@ static const char *check_namespaces(const struct plan *plan, const uint32_t *see
 }
 
 static const char *check_root(const struct plan *plan, const uint32_t *seen) {
-    uint32_t roots = seen[OP_ROOT_TMPFS] + seen[OP_ROOT_BIND] + seen[OP_ROOT_OVERLAY];
+    uint32_t roots = seen[OP_ROOT_TMPFS] + seen[OP_ROOT_BIND] + seen[OP_ROOT_OVERLAY] + seen[OP_ROOT_DETACHED];
     if (roots > 1) return "root-tmpfs, root-bind and root-overlay exclude each other";
-    if (roots != seen[OP_PIVOT]) return "a root needs pivot, and pivot a root";
-    if (roots && !plan_has_namespace(plan, "mount")) return "a root needs namespace mount";
+    if (roots != seen[OP_PIVOT] + seen[OP_CHROOT]) return "a root needs pivot or chroot, and they a root";
+    // A detached tree is entered, and attached nowhere: it needs no mount table of its own.
+    if (roots && !seen[OP_ROOT_DETACHED] && !plan_has_namespace(plan, "mount")) return "a root needs namespace mount";
+    if (seen[OP_ROOT_DETACHED] && !seen[OP_CHROOT]) return "root-detached needs chroot";
     for (int kind = OP_ROOT_PROPAGATION; kind <= OP_ROOT_READONLY; kind++)
         if (seen[kind] && !roots) return "file system operations need a root";
     if (seen[OP_PROC] && !has_namespace(plan, "pid")) return "proc needs namespace pid";
