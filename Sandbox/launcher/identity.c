@@ -2,6 +2,7 @@
 // owned by the initial user namespace, so that nothing inside can ever unmount or remount them.
 #define _GNU_SOURCE
 #include "identity.h"
+#include "rootless.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,7 @@ static int write_map(pid_t pid, const char *file, const struct operation *map) {
 }
 
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {
-    if (!plan_has_namespace(plan, "user")) return -1;
+    if (!plan_has_namespace(plan, "user") || rootless_wanted(plan)) return -1;
     // A namespace lives as long as something holds it: a short-lived child carries it until it is opened.
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid < 0) {
@@ -79,7 +80,7 @@ void identity_become(const struct operation *user) {
     for (uint32_t i = 2; i < user->count; i++) groups[count++] = (gid_t)plan_number(user->argument[i]);
     uid_t uid = (uid_t)plan_number(user->argument[0]);
     gid_t gid = (gid_t)plan_number(user->argument[1]);
-    if (setgroups(count, groups) < 0) fail(errno, "user(groups)");
+    if (setgroups(count, groups) < 0 && !(count == 0 && rootless_groups_are_fixed())) fail(errno, "user(groups)");
     if (setresgid(gid, gid, gid) < 0) fail(errno, "user(gid %u)", gid);
     if (setresuid(uid, uid, uid) < 0) fail(errno, "user(uid %u)", uid);
 }

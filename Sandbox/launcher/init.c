@@ -6,6 +6,7 @@
 #include "identity.h"
 #include "mounts.h"
 #include "payload.h"
+#include "rootless.h"
 #include "rootpath.h"
 #include "stack.h"
 
@@ -99,12 +100,17 @@ _Noreturn static void reap(pid_t payload, int status_pipe, const sigset_t *signa
     }
 }
 
-_Noreturn void init_run(const struct launch *launch) {
+_Noreturn void init_run(const struct launch *given) {
+    struct launch own = *given, *launch = &own;
     sigset_t signals;
     sigfillset(&signals);
     sigprocmask(SIG_SETMASK, &signals, NULL);
     if (setsid() < 0) fail(errno, "init(setsid)");
     set_title();
+    if (rootless_wanted(launch->plan)) {
+        rootless_await(launch->plan, own.gate);
+        own.user_namespace = rootless_nest(launch->plan);
+    }
     build_jail(launch);
     pid_t payload = fork();
     if (payload < 0) fail(errno, "fork");

@@ -10,6 +10,7 @@ struct launch {
     int out, err;        // write ends of the task's output
     int status;          // write end: the payload's wait status
     int lifeline;        // read end of a pipe that the supervisor holds open as long as it lives
+    int gate[2];         // rootless: where init waits for its ids
 };
 
 // Tells where the process's arguments lie: inside the task, pid 1 is to show "init", not the host's paths.

@@ -3,6 +3,7 @@
 #include "payload.h"
 #include "failure.h"
 #include "identity.h"
+#include "rootless.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -103,6 +104,8 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, int out,
     size_t args = 0, variables = 0;
     const struct operation *filter = NULL;
     reset_signals();
+    // The mounts stay behind, in the outer user namespace.
+    if (rootless_wanted(plan)) identity_enter_user_namespace(user_namespace);
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
         char **a = op->argument;

@@ -3,6 +3,7 @@
 #include "supervise.h"
 #include "identity.h"
 #include "init.h"
+#include "rootless.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -50,10 +51,11 @@ static uint64_t clone_flags(const struct plan *plan) {
     if (plan_has_namespace(plan, "ipc")) flags |= CLONE_NEWIPC;
     if (plan_has_namespace(plan, "uts")) flags |= CLONE_NEWUTS;
     if (plan_has_namespace(plan, "net")) flags |= CLONE_NEWNET;
+    if (rootless_wanted(plan)) flags |= CLONE_NEWUSER;
     return flags;  // user and cgroup namespaces are entered by the child, later
 }
 
-struct pipes { int out[2], err[2], status[2], failure[2], lifeline[2]; };
+struct pipes { int out[2], err[2], status[2], failure[2], lifeline[2], gate[2]; };
 
 static int open_pipes(struct pipes *p, const struct plan *plan) {
     int *all[] = {p->out, p->err, p->status, p->failure, p->lifeline};
@@ -62,7 +64,9 @@ static int open_pipes(struct pipes *p, const struct plan *plan) {
     uint32_t uid, gid;
     identity_host_ids(plan, &uid, &gid);
     // So that the task may open /dev/stdout and /dev/stderr again by name.
-    if (fchown(p->out[1], uid, gid) < 0 || fchown(p->err[1], uid, gid) < 0) return -1;
+    // An ordinary user cannot give them to another of his ids.
+    if ((fchown(p->out[1], uid, gid) < 0 || fchown(p->err[1], uid, gid) < 0) && !rootless_wanted(plan)) return -1;
+    if (rootless_wanted(plan) && rootless_open_gate(p->gate) < 0) return -1;
     fcntl(p->out[0], F_SETFL, O_NONBLOCK);
     fcntl(p->err[0], F_SETFL, O_NONBLOCK);
     return 0;
@@ -80,7 +84,7 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct pipes
     if (task->ready >= 0) close(task->ready);
     close(p->out[0]); close(p->err[0]); close(p->status[0]); close(p->failure[0]); close(p->lifeline[1]);
     failure_pipe = p->failure[1];
-    struct launch launch = {plan, &task->cgroups, user_namespace, p->out[1], p->err[1], p->status[1], p->lifeline[0]};
+    struct launch launch = {plan, &task->cgroups, user_namespace, p->out[1], p->err[1], p->status[1], p->lifeline[0], {p->gate[0], p->gate[1]}};
     init_run(&launch);
 }
 
@@ -132,7 +136,7 @@ static int launch_task(struct task *task, struct plan *plan) {
     close(p.out[1]); close(p.err[1]); close(p.status[1]); close(p.failure[1]); close(p.lifeline[0]);
     if (user_namespace >= 0) close(user_namespace);
     cgroups_close_join_files(&task->cgroups);
-    if (await_exec(p.failure[0], &failure) < 0) {
+    if ((rootless_wanted(plan) && rootless_admit(plan, task->state.pid, p.gate, &failure) < 0) || await_exec(p.failure[0], &failure) < 0) {
         kill_and_reap(task);
         cgroups_read_usage(&task->cgroups, &task->state.usage);
         return failed_before_clone(task, &failure);
