@@ -17,19 +17,20 @@ enum HostView {
         "/etc/mime.types", "/etc/magic",
     ]
 
-    static var operations: [LaunchOperation] {
+    /// `further`: flags of the trees beside their own.
+    static func operations(_ further: MountFlags = []) -> [LaunchOperation] {
         let programs: [LaunchOperation] = programs.map {
-            .bind(source: $0, path: $0, flags: [readOnlyTree, .optional, .copyLink])
+            .bind(source: $0, path: $0, flags: [readOnlyTree, further, .optional, .copyLink])
         }
         let configuration: [LaunchOperation] = configuration.map {
-            .bind(source: $0, path: $0, flags: [readOnlyTree, .noExec, .optional])
+            .bind(source: $0, path: $0, flags: [readOnlyTree, further, .noExec, .optional])
         }
         return programs + configuration
     }
 
     /// What an image needs beside the programs, outer paths first. Bound after /tmp, below which it may lie.
-    static func additional(_ paths: [String]) -> [LaunchOperation] {
-        paths.sorted { $0.utf8.count < $1.utf8.count }.map { .bind(source: $0, path: $0, flags: readOnlyTree) }
+    static func additional(_ paths: [String], _ further: MountFlags = []) -> [LaunchOperation] {
+        paths.sorted { $0.utf8.count < $1.utf8.count }.map { .bind(source: $0, path: $0, flags: [readOnlyTree, further]) }
     }
 }
 
@@ -38,12 +39,12 @@ enum DeviceFileSystem {
     private static let nodes = ["null", "zero", "full", "random", "urandom", "tty"]
 
     /// `own`: a file system of its own, so that nothing is written into an image. The host view's root is one already.
-    static func operations(own: Bool, sharedMemoryBytes: Int64, owner: UInt32) -> [LaunchOperation] {
+    static func operations(own: Bool, sharedMemoryBytes: Int64, owner: (uid: UInt32, gid: UInt32)) -> [LaunchOperation] {
         let place: [LaunchOperation] =
             own
             ? [
                 .tmpfs(
-                    path: "/dev", options: TmpfsOptions(bytes: 65_536, inodes: 64, mode: 0o755, uid: owner, gid: owner),
+                    path: "/dev", options: TmpfsOptions(bytes: 65_536, inodes: 64, mode: 0o755, uid: owner.uid, gid: owner.gid),
                     flags: [.noSuid, .noExec])
             ] : []
         return place + nodes.map { .device($0) } + [
@@ -55,7 +56,7 @@ enum DeviceFileSystem {
             .tmpfs(
                 path: "/dev/shm",
                 options: TmpfsOptions(
-                    bytes: sharedMemoryBytes, inodes: max(1024, sharedMemoryBytes / 16_384), mode: 0o1777, uid: owner, gid: owner),
+                    bytes: sharedMemoryBytes, inodes: max(1024, sharedMemoryBytes / 16_384), mode: 0o1777, uid: owner.uid, gid: owner.gid),
                 flags: [.noSuid, .noDev, .noExec]),
         ]
     }
@@ -70,7 +71,9 @@ enum ProcFileSystem {
     ]
     private static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
-    static var operations: [LaunchOperation] {
-        [.proc(path: "/proc")] + masked.map { .mask($0) } + readOnly.map { .readOnly($0) }
+    /// A task sees its own processes only: not even its init, which it may not trace.
+    static func operations(unmasked: Bool) -> [LaunchOperation] {
+        let proc = LaunchOperation.proc(path: "/proc", options: ProcOptions(hidePID: .invisible))
+        return unmasked ? [.proc(path: "/proc")] : [proc] + masked.map { .mask($0) } + readOnly.map { .readOnly($0) }
     }
 }

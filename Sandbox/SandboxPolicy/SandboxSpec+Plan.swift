@@ -6,7 +6,7 @@ extension SandboxSpec {
 
     public func plan() throws(SandboxPolicyError) -> LaunchPlan {
         try check()
-        let plan = LaunchPlan(operations: supervision + namespaces + fileSystem + identity + program)
+        let plan = LaunchPlan(operations: supervision + controlGroups + namespaces + fileSystem + system + identity + wall + program)
         let size = plan.encoded().count
         guard size <= LaunchPlan.maximumBytes else {
             throw .invalid(
@@ -15,31 +15,57 @@ extension SandboxSpec {
         return plan
     }
 
-    /// Host ids of the task's root: the owner of what the launcher makes for it.
-    private var hostRoot: UInt32 { idRangeStart ?? 0 }
     private var isImage: Bool {
         if case .directory = root { return true }
         return false
     }
+    private var isIDMapped: Bool { rootless == nil && !userMaps.uid.isEmpty }
+    /// A mount namespace that an ordinary user makes holds the host's mounts together: a tree is bound with what is mounted in it.
+    private var treeFlags: MountFlags { rootless == nil ? [] : [.recursive] }
 
     private var supervision: [LaunchOperation] {
-        var log: [LaunchOperation] = []
-        if case .log(let path, let bytes) = output { log = [.log(path: path, maximumBytes: bytes)] }
-        return [.id(id)] + log + [.grace(milliseconds: graceMilliseconds)]
-            + cgroups.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.path) }
+        var operations = [LaunchOperation.id(id)]
+        switch output {
+        case .log(let path, let bytes): operations.append(.log(path: path, maximumBytes: bytes))
+        case .inherit: operations.append(.inheritStandardStreams)
+        }
+        operations.append(.grace(milliseconds: graceMilliseconds))
+        if let deadlineMilliseconds { operations.append(.deadline(milliseconds: deadlineMilliseconds)) }
+        if let learnPath {
+            operations.append(.learn(path: learnPath))
+        } else if let countedDenials {
+            operations.append(.denials(maximum: countedDenials))
+        }
+        return operations
     }
+
+    private var controlGroups: [LaunchOperation] {
+        let made = madeCgroups.map { LaunchOperation.makeCgroup(version: $0.version, path: $0.path) }
+        let set = cgroupSettings.map { LaunchOperation.setCgroup(path: $0.directory, file: $0.file, value: $0.value) }
+        let joined = cgroups.map { LaunchOperation.cgroup(version: $0.version, controller: $0.controller, path: $0.path) }
+        return made + set + joined + madeCgroups.map { .removeCgroup(path: $0.path) }
+    }
+
+    // MARK: Namespaces
 
     private var namespaces: [LaunchOperation] {
         var operations: [LaunchOperation] = []
-        if idRangeStart != nil { operations.append(.namespace(.user)) }
-        operations += [.namespace(.mount), .namespace(.pid), .namespace(.ipc), .namespace(.uts), .namespace(.cgroup)]
-        if network == .none { operations.append(.namespace(.net)) }
-        if let start = idRangeStart {
-            operations.append(.uidMap(inside: 0, host: start, count: Self.idRangeCount))
-            operations.append(.gidMap(inside: 0, host: start, count: Self.idRangeCount))
-            operations.append(.owner(uid: start, gid: start))
+        if !userMaps.uid.isEmpty { operations.append(.namespace(.user)) }
+        operations += [.namespace(.mount), .namespace(.pid)] + [LaunchOperation.Namespace.ipc, .uts, .cgroup].map(own)
+        switch network {
+        case .host: break
+        case .none: operations.append(own(.net))
+        case .joined(let path): operations.append(.joinNamespace(.net, path: path))
         }
-        return operations
+        if !timeOffsets.isEmpty { operations.append(own(.time)) }
+        operations += timeOffsets.map { .timeOffset($0.clock, seconds: $0.seconds, nanoseconds: $0.nanoseconds) }
+        return operations + idMapOperations
+    }
+
+    /// A task without capabilities has no use for power over its namespaces, and is not given it.
+    private func own(_ namespace: LaunchOperation.Namespace) -> LaunchOperation {
+        let hasPower = isIDMapped && (privileged || !capabilities.isEmpty)
+        return hasPower ? .ownedNamespace(namespace) : .namespace(namespace)
     }
 
     // MARK: File system
@@ -47,21 +73,18 @@ extension SandboxSpec {
     private var fileSystem: [LaunchOperation] {
         var operations = rootOperations
         operations += temporaryOperations
-        if case .hostView(let additional) = root { operations += HostView.additional(additional) }
+        if case .hostView(let additional) = root { operations += HostView.additional(additional, treeFlags) }
         // Outer mounts before those inside them, whatever order the pod names them in.
         for mount in mounts.sorted(by: { $0.path.utf8.count < $1.path.utf8.count }) {
-            var flags: MountFlags = [.noSuid, .noDev]
+            var flags: MountFlags = [.noSuid, .noDev, treeFlags]
             if mount.readOnly { flags.insert(.readOnly) }
-            if idRangeStart != nil { flags.insert(.idMapped) }
+            if isIDMapped { flags.insert(.idMapped) }
             operations.append(.bind(source: mount.source, path: mount.path, flags: flags))
         }
-        operations += DeviceFileSystem.operations(
-            own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: hostRoot)
-        operations += ProcFileSystem.operations
+        operations += DeviceFileSystem.operations(own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: rootIDs)
+        operations += ProcFileSystem.operations(unmasked: unmaskedProc || privileged)
         if readOnlyRoot { operations.append(.rootReadOnly) }
-        operations += [.pivot, .hostname(hostname)]
-        if network == .none { operations.append(.loopback) }
-        return operations
+        return operations + [.pivot]
     }
 
     private var rootOperations: [LaunchOperation] {
@@ -69,32 +92,39 @@ extension SandboxSpec {
         case .hostView:
             return [
                 .rootTmpfs(
-                    at: rootMountPoint,
-                    options: TmpfsOptions(bytes: 1 << 20, inodes: 1024, mode: 0o755, uid: hostRoot, gid: hostRoot))
-            ] + HostView.operations
+                    at: rootMountPoint, options: TmpfsOptions(bytes: 1 << 20, inodes: 1024, mode: 0o755, uid: rootIDs.uid, gid: rootIDs.gid))
+            ] + HostView.operations(treeFlags)
                 + files.map { .file(path: $0.path, mode: $0.mode, contents: Array($0.contents.utf8)) }
         case .directory(let path):
-            var flags: MountFlags = [.noSuid, .noDev]
-            if idRangeStart != nil { flags.insert(.idMapped) }
+            var flags: MountFlags = [.noSuid, .noDev, treeFlags]
+            if isIDMapped { flags.insert(.idMapped) }
             return [.rootBind(source: path, at: rootMountPoint, flags: flags)]
         }
     }
 
     private var temporaryOperations: [LaunchOperation] {
+        let further = temporaryFileSystems.map { temporaryFileSystem($0.path, $0.bytes) }
         switch temporary {
         case .directory(let path):
-            var flags: MountFlags = [.noSuid, .noDev]
-            if idRangeStart != nil { flags.insert(.idMapped) }
-            return [.bind(source: path, path: "/tmp", flags: flags)]
-        case .memory(let bytes):
-            let inodes = max(1024, bytes / 16_384)
-            return [
-                .tmpfs(
-                    path: "/tmp",
-                    options: TmpfsOptions(bytes: bytes, inodes: inodes, mode: 0o1777, uid: hostRoot, gid: hostRoot),
-                    flags: [.noSuid, .noDev])
-            ]
+            var flags: MountFlags = [.noSuid, .noDev, treeFlags]
+            if isIDMapped { flags.insert(.idMapped) }
+            return [.bind(source: path, path: "/tmp", flags: flags)] + further
+        case .memory(let bytes): return [temporaryFileSystem("/tmp", bytes)] + further
         }
+    }
+
+    /// Bounded in inodes too: empty files cost kernel memory.
+    private func temporaryFileSystem(_ path: String, _ bytes: Int64) -> LaunchOperation {
+        .tmpfs(
+            path: path, options: TmpfsOptions(bytes: bytes, inodes: max(1024, bytes / 16_384), mode: 0o1777, uid: rootIDs.uid, gid: rootIDs.gid),
+            flags: [.noSuid, .noDev])
+    }
+
+    private var system: [LaunchOperation] {
+        var operations = [LaunchOperation.hostname(hostname)]
+        if let domainName { operations.append(.domainName(domainName)) }
+        if network == .none { operations.append(.loopback) }
+        return operations + sysctls.map { .sysctl(name: $0.name, value: $0.value) }
     }
 
     // MARK: The process
@@ -105,14 +135,31 @@ extension SandboxSpec {
         }
         if let oomScoreAdjustment { operations.append(.oomScoreAdjustment(oomScoreAdjustment)) }
         operations.append(.umask(umask))
+        if let niceness { operations.append(.nice(niceness)) }
         // Entering a user namespace fills the capability sets again, so they are emptied behind it.
-        if idRangeStart != nil { operations.append(.enterUserNamespace) }
-        operations += [
-            .dropBoundingSet, .user(uid: uid, gid: gid, groups: groups), .dropCapabilities, .noNewPrivileges,
-            .workingDirectory(workingDirectory),
-        ]
-        return operations
+        if isIDMapped { operations.append(.enterUserNamespace) }
+        let kept = privileged ? Capability.allCases : capabilities
+        if kept.isEmpty {
+            // Not even a root inside gets capabilities back by exec (capabilities(7), securebits).
+            operations += [
+                .secureBits([
+                    .noRoot, .noRootLocked, .noSetuidFixup, .noSetuidFixupLocked, .keepCapabilitiesLocked, .noAmbientRaise,
+                    .noAmbientRaiseLocked,
+                ]), .dropBoundingSet, .user(uid: uid, gid: gid, groups: groupIDs), .dropCapabilities,
+            ]
+        } else {
+            // Ambient, so that a user other than root has them behind exec too.
+            operations += [
+                .boundingSet(kept), .user(uid: uid, gid: gid, groups: groupIDs),
+                .capabilities(CapabilitySets(effective: kept, permitted: kept, inheritable: kept, ambient: kept)),
+            ]
+        }
+        return operations + [.noNewPrivileges, .workingDirectory(workingDirectory)]
     }
+
+    private var groupIDs: [UInt32] { rootless == nil ? groups : [] }
+
+    private var wall: [LaunchOperation] { [] }
 
     private var program: [LaunchOperation] {
         environment.map { .environment($0) } + arguments.map { .argument($0) } + (seccomp.map { [.seccomp($0)] } ?? [])

@@ -89,18 +89,41 @@ public struct SandboxSpec: Sendable, Hashable {
             newuidmap: String, newgidmap: String)
     }
 
-    public enum OffsetClock: String, Sendable, Hashable { case monotonic, boottime }
-
     /// What the machine's clock is ahead of the task's, by seconds (time_namespaces(7)).
     public struct TimeOffset: Sendable, Hashable {
-        public var clock: OffsetClock
+        public var clock: NamespaceClock
         public var seconds: Int64
-        public var nanoseconds: UInt32
+        public var nanoseconds: Int64
 
-        public init(clock: OffsetClock, seconds: Int64, nanoseconds: UInt32 = 0) {
+        public init(clock: NamespaceClock, seconds: Int64, nanoseconds: Int64 = 0) {
             self.clock = clock
             self.seconds = seconds
             self.nanoseconds = nanoseconds
+        }
+    }
+
+    /// One line of a user namespace's map.
+    public struct IDMap: Sendable, Hashable {
+        public var inside: UInt32
+        public var host: UInt32
+        public var count: UInt32
+
+        public init(inside: UInt32, host: UInt32, count: UInt32) {
+            self.inside = inside
+            self.host = host
+            self.count = count
+        }
+    }
+
+    /// A path inside, and what Landlock leaves of it.
+    public struct LandlockPath: Sendable, Hashable {
+        public enum Access: String, Sendable, Hashable { case readOnly, readWrite, execute }
+        public var path: String
+        public var access: Access
+
+        public init(path: String, access: Access) {
+            self.path = path
+            self.access = access
         }
     }
 
@@ -184,8 +207,8 @@ public struct SandboxSpec: Sendable, Hashable {
     public var deadlineMilliseconds: Int64?
     public var tcpPorts = TCPPorts()
     public var secondWall = SecondWall.bestEffort
-    /// Capabilities that the task keeps, in lower case without "cap_"; in its own user namespace when it has one.
-    public var capabilities: [String] = []
+    /// Capabilities that the task keeps; in its own user namespace when it has one.
+    public var capabilities: [Capability] = []
     /// Every capability, no filter, /proc and the root as they are.
     public var privileged = false
     /// /proc without masks and read-only paths.
@@ -200,6 +223,11 @@ public struct SandboxSpec: Sendable, Hashable {
     /// The system calls that the task makes are written here at its end, and none is refused (learning a profile).
     public var learnPath: String?
     public var rootless: Rootless?
+    /// Maps of the user namespace instead of `idRangeStart` or what `rootless` would map; both or neither.
+    public var uidMaps: [IDMap] = []
+    public var gidMaps: [IDMap] = []
+    /// Rules of the second wall instead of those that follow from the mounts: other paths are closed.
+    public var landlockPaths: [LandlockPath] = []
     /// Directories that the launcher makes (before it joins any) and removes at the end, outermost first, with their version.
     public var madeCgroups: [CgroupJoin] = []
     public var cgroupSettings: [CgroupSetting] = []

@@ -11,7 +11,9 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int clinux_pidfd_open(pid_t pid, unsigned flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
@@ -103,3 +105,8 @@ int clinux_landlock_abi(void) {
     long abi = syscall(444 /* landlock_create_ruleset */, NULL, 0, 1u /* its version */);
     return abi > 0 ? (int)abi : 0;
 }
+
+int clinux_has_attribute(const char *path, const char *name) { return getxattr(path, name, NULL, 0) > 0; }
+
+unsigned clinux_major(dev_t device) { return major(device); }
+unsigned clinux_minor(dev_t device) { return minor(device); }

@@ -35,3 +35,10 @@ int clinux_keep_on_exec(int fd);
 
 /// Landlock's ABI; 0 where the kernel has none or it is switched off.
 int clinux_landlock_abi(void);
+
+/// 1 when the file has this extended attribute.
+int clinux_has_attribute(const char *path, const char *name);
+
+/// Halves of a device number: macros in C.
+unsigned clinux_major(dev_t device);
+unsigned clinux_minor(dev_t device);

@@ -1,0 +1,78 @@
+// Wishes that contradict each other or the machine, found before anything is made.
+
+struct RunChecks {
+    let options: RunOptions
+    let machine: Machine
+
+    func check() throws(RunFailure) {
+        try checkPorts()
+        try checkIdentity()
+        try checkKernel()
+        if let offset = options.oomScoreAdjustment, offset < machine.oomScoreMinimum, !options.allowUnenforced {
+            throw RunFailure(
+                field: "--oom-score-adj", found: "\(offset)", expected: "at least \(machine.oomScoreMinimum)",
+                hint: "lowering it needs CAP_SYS_RESOURCE, which this process has not")
+        }
+        if let nice = options.nice, nice < machine.niceMinimum {
+            throw RunFailure(
+                field: "--nice", found: "\(nice)", expected: "at least \(machine.niceMinimum)", hint: "lowering it needs CAP_SYS_NICE")
+        }
+        if options.report != .none, case .descriptor(1) = options.report, options.logPath == nil, !options.explain {
+            throw RunFailure(
+                field: "--json", found: "1, the task's own output", expected: "another descriptor or a file", hint: "--json=3 3>result.json")
+        }
+    }
+
+    private func checkPorts() throws(RunFailure) {
+        guard !options.ports.isEmpty || !options.connectPorts.isEmpty else { return }
+        let option = options.ports.isEmpty ? "--connect-port" : "--port"
+        if options.network == .none {
+            throw RunFailure(field: option, found: "network none", expected: "--network host or cni:NAME", hint: "without a network no port can be reached")
+        }
+        guard options.landlock else { throw RunFailure(field: option, found: "--no-landlock", expected: "Landlock, which holds the ports") }
+        // Landlock knows TCP ports since its fourth version (Linux 6.7).
+        guard machine.landlockABI >= 4 || options.allowUnenforced else {
+            throw RunFailure(
+                field: option, found: machine.landlockABI == 0 ? "a kernel without Landlock" : "Landlock ABI \(machine.landlockABI)",
+                expected: "ABI 4 or later (Linux 6.7)", hint: "--network none or cni:NAME isolate on any kernel; --allow-unenforced runs without this wall")
+        }
+    }
+
+    private func checkIdentity() throws(RunFailure) {
+        guard options.uidMaps.isEmpty == options.gidMaps.isEmpty else {
+            let missing = options.uidMaps.isEmpty ? "--uid-map" : "--gid-map"
+            throw RunFailure(field: missing, found: "nothing", expected: "a map of its own beside the other one")
+        }
+        for map in options.uidMaps + options.gidMaps where map.host == 0 && machine.rootless == nil {
+            throw RunFailure(
+                field: "--uid-map", found: "the host's root", expected: "host ids above 0",
+                hint: "a task whose root is the host's root is one kernel bug away from the host")
+        }
+        let uids = mapped(options.uidMaps, machine.rootless.map { ($0.ranges?.uidCount, options.uid) })
+        let gids = mapped(options.gidMaps, machine.rootless.map { ($0.ranges?.gidCount, options.gid) })
+        for (id, maps, what) in [(options.uid, uids, "user"), (options.gid, gids, "group")] where !maps.contains(where: { $0.contains(inside: id) }) {
+            throw RunFailure(
+                field: "--user", found: "\(what) \(id), which is not mapped", expected: "an id that the maps cover",
+                hint: machine.rootless == nil ? "a private range covers 0 to 65535" : "ranges come from /etc/subuid and /etc/subgid")
+        }
+    }
+
+    /// The ids inside that exist.
+    private func mapped(_ maps: [IDMap], _ rootless: (range: UInt32?, own: UInt32)?) -> [IDMap] {
+        if !maps.isEmpty { return maps }
+        guard let rootless else { return [IDMap(inside: 0, host: 0, count: 65_536)] }
+        guard let range = rootless.range else { return [IDMap(inside: rootless.own, host: 0, count: 1)] }
+        return [IDMap(inside: 0, host: 0, count: range + 1)]
+    }
+
+    private func checkKernel() throws(RunFailure) {
+        if options.timeNamespace || options.timeOffsetMilliseconds != nil, !machine.hasTimeNamespace {
+            throw RunFailure(field: "--time-offset", found: "a kernel without time namespaces", expected: "Linux 5.6 with CONFIG_TIME_NS")
+        }
+        if !options.landlockPaths.isEmpty, machine.landlockABI == 0, !options.allowUnenforced {
+            throw RunFailure(
+                field: "--landlock-*", found: "a kernel without Landlock", expected: "Linux 5.13 with landlock among its security modules",
+                hint: "the mounts hold without it; --allow-unenforced runs without the second wall")
+        }
+    }
+}
