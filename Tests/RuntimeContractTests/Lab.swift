@@ -91,13 +91,21 @@ struct Lab {
     let events = Events()
     let podUID = "11111111-2222-3333-4444-555555555555"
 
-    init() async throws {
+    private let network: PodNetwork?
+    private let kernelParameters: [KernelParameter]
+
+    init(
+        network: PodNetwork? = nil, kernelParameters: [KernelParameter] = [], configure: (inout RunPConfiguration) -> Void = { _ in }
+    ) async throws {
+        self.network = network
+        self.kernelParameters = kernelParameters
         var template = Array("/var/tmp/swiftlet-lab.XXXXXX".utf8CString)
         directory = try #require(mkdtemp(&template).map { String(cString: $0) })
         parent = "swiftlet-test.\(directory.suffix(6))"
         var configuration = RunPConfiguration(
             launcherPath: try #require(Machine.launcher), stateDirectory: "\(directory)/runp", cgroupParent: parent)
         configuration.permitsUnconfined = true
+        configure(&configuration)
         self.configuration = configuration
         runtime = try Self.makeRuntime(configuration)
         let events = events
@@ -114,11 +122,11 @@ struct Lab {
         }
     }
 
-    func sandboxConfig() -> PodSandboxConfig {
+    func sandboxConfig(podUID: String? = nil) -> PodSandboxConfig {
         PodSandboxConfig(
-            podUID: podUID, namespace: "alice", name: "pod", hostname: "alice-pod", stateDirectory: directory,
+            podUID: podUID ?? self.podUID, namespace: "alice", name: "pod", hostname: "alice-pod", stateDirectory: directory,
             logDirectory: "\(directory)/log", hostAliases: [HostAlias(ip: "10.1.2.3", hostnames: ["bob.svc"])],
-            nameservers: ["10.0.0.10"], searches: ["svc.local"])
+            nameservers: ["10.0.0.10"], searches: ["svc.local"], network: network, kernelParameters: kernelParameters)
     }
 
     func config(_ script: String, name: String = "main", _ change: (inout ContainerConfig) -> Void = { _ in }) -> ContainerConfig {
@@ -203,8 +211,11 @@ struct Lab {
 }
 
 /// Makes a lab, runs the body, cleans up whatever happens.
-func withLab(_ body: (Lab) async throws -> Void) async throws {
-    let lab = try await Lab()
+func withLab(
+    network: PodNetwork? = nil, kernelParameters: [KernelParameter] = [], configure: (inout RunPConfiguration) -> Void = { _ in },
+    _ body: (Lab) async throws -> Void
+) async throws {
+    let lab = try await Lab(network: network, kernelParameters: kernelParameters, configure: configure)
     do { try await body(lab) } catch {
         try? await lab.cleanUp()
         throw error
