@@ -22,6 +22,8 @@ int rootless_wanted(const struct plan *plan) { return plan_find(plan, OP_ROOTLES
 
 int rootless_open_gate(int gate[2]) { return pipe2(gate, O_CLOEXEC); }
 
+static int groups_are_fixed;
+
 static int write_file(int directory, const char *name, const char *text, size_t length) {
     int fd = openat(directory, name, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -1;
@@ -95,6 +97,44 @@ static int map_directly(const struct plan *plan, pid_t pid, struct failure *fail
     return result;
 }
 
+// As a caller with power over the ids writes them (root): groups stay changeable. Without it as map_directly does.
+static int map_with_power(const struct plan *plan, pid_t pid, struct failure *failure) {
+    int process = open_process(pid), result = -1;
+    if (process < 0) { failure_set(failure, errno, "rootless(/proc/%d)", pid); return -1; }
+    if (write_maps(process, "uid_map", plan, OP_UID_MAP, 0) < 0) failure_set(failure, errno, "rootless(uid-map)");
+    else if (write_maps(process, "gid_map", plan, OP_GID_MAP, 0) == 0) result = 0;
+    else if (errno != EPERM) failure_set(failure, errno, "rootless(gid-map)");
+    else if (write_file(process, "setgroups", "deny", 4) < 0) failure_set(failure, errno, "rootless(setgroups)");
+    else if (write_maps(process, "gid_map", plan, OP_GID_MAP, 0) < 0) failure_set(failure, errno, "rootless(gid-map)");
+    else { groups_are_fixed = 1; result = 0; }
+    close(process);
+    return result;
+}
+
+int rootless_make_user_namespace(const struct plan *plan, struct failure *failure) {
+    const struct operation *op = plan_find(plan, OP_ROOTLESS);
+    // A namespace lives as long as something holds it: a short-lived child carries it until it is opened.
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid < 0) { failure_set(failure, errno, "rootless(user namespace)"); return -1; }
+    if (pid == 0) {
+        for (;;) pause();
+    }
+    int fd = -1, mapped = -1;
+    if (!op || op->count == 1) mapped = map_with_power(plan, pid, failure);
+    else if (run_mapper(op->argument[0], pid, plan, OP_UID_MAP) < 0 || run_mapper(op->argument[1], pid, plan, OP_GID_MAP) < 0)
+        failure_set(failure, errno, "rootless(%s: the ranges are not granted)", op->argument[0]);
+    else mapped = 0;
+    if (mapped == 0) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) failure_set(failure, errno, "rootless(open user namespace)");
+    }
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    return fd;
+}
+
 int rootless_admit(const struct plan *plan, int pid, int gate[2], struct failure *failure) {
     const struct operation *op = plan_find(plan, OP_ROOTLESS);
     int result = 0;
@@ -111,8 +151,6 @@ int rootless_admit(const struct plan *plan, int pid, int gate[2], struct failure
     close(gate[1]);
     return result;
 }
-
-static int groups_are_fixed;
 
 int rootless_groups_are_fixed(void) { return groups_are_fixed; }
 

@@ -23,3 +23,7 @@ int rootless_groups_are_fixed(void);
 // init, while the host's /proc is still there: makes the payload's user namespace with the same ids, and returns a
 // descriptor of it.
 int rootless_nest(const struct plan *plan);
+
+// A user namespace with the plan's maps, made ahead so that it can be entered before the clone (OCI containers): its
+// descriptor, or -1 with `failure` set. A caller with power over the ids leaves groups changeable.
+int rootless_make_user_namespace(const struct plan *plan, struct failure *failure);
