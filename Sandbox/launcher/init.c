@@ -121,8 +121,9 @@ _Noreturn void init_run(const struct launch *given) {
     }
     int status_pipe = launch->status;
     settle(launch);
-    close(launch->out);
-    close(launch->err);
+    // What reads the task's output is to see its end, whoever else had the descriptors.
+    if (launch->out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
+    else { close(launch->out); close(launch->err); }
     if (launch->user_namespace >= 0) close(launch->user_namespace);
     for (int i = 0; i < launch->cgroups->count; i++) {
         close(launch->cgroups->group[i].join);

@@ -10,6 +10,7 @@
 
 static int usage(void) {
     fputs("usage: swiftlet-sandbox supervise --plan FILE --state-dir DIR [--foreground]\n"
+          "       swiftlet-sandbox supervise --plan FILE --foreground\n"
           "       swiftlet-sandbox kill --state-dir DIR [--grace MILLISECONDS]\n"
           "       swiftlet-sandbox check --plan FILE\n"
           "       swiftlet-sandbox netns --make PATH\n", stderr);
@@ -35,7 +36,7 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "--foreground")) foreground = 1;
         else return usage();
     }
-    if (!strcmp(argv[1], "supervise") && plan && directory) return supervise(plan, directory, foreground);
+    if (!strcmp(argv[1], "supervise") && plan && (directory || foreground)) return supervise(plan, directory, foreground);
     if (!strcmp(argv[1], "kill") && directory) return supervise_kill(directory, grace);
     if (!strcmp(argv[1], "check") && plan) return check(plan);
     if (!strcmp(argv[1], "netns") && make) return netns_make(make);

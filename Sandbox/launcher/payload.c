@@ -54,10 +54,11 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+// Without pipes (`stdio inherit`) the launcher's own descriptors stay.
 static void take_descriptors(int out, int err) {
-    int null = open("/dev/null", O_RDONLY);
+    int null = out < 0 ? 0 : open("/dev/null", O_RDONLY);
     if (null < 0) fail(errno, "stdin(/dev/null)");
-    if (dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) fail(errno, "stdio(dup2)");
+    if (out >= 0 && (dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)) fail(errno, "stdio(dup2)");
     // Everything else goes at exec; the failure pipe must live until then. Before the filter: a filter that refuses
     // close_range would leak descriptors silently.
     if (syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0) fail(errno, "close_range");

@@ -96,6 +96,7 @@ static void compose(struct text *t, const struct task_state *s, const struct cgr
 
 int state_write(int directory, const struct task_state *state, const struct cgroups *groups, const struct log_file *log,
                 int durable) {
+    if (directory < 0) return 0;  // nobody wants one
     struct text t;
     t.length = 0;  // not zeroed as a whole: pages that are never touched cost nothing
     compose(&t, state, groups, log);

@@ -30,8 +30,16 @@ static int failed_before_clone(struct task *task, struct failure *failure) {
     return state_write(task->directory, &task->state, &task->cgroups, &task->log, 1) < 0 ? 2 : 1;
 }
 
+// Without a record the reason goes to standard error, and the exit status is what shells and container runtimes use.
+static int say_failure(const struct failure *failure) {
+    fprintf(stderr, "swiftlet-sandbox: %s%s%s\n", failure->stage, failure->error ? ": " : "", failure->error ? strerror(failure->error) : "");
+    if (strncmp(failure->stage, "exec(", 5)) return 125;
+    return failure->error == ENOENT ? 127 : 126;
+}
+
 // One supervisor per directory. The lock goes with the process, so nobody need clean it up after a crash.
 static int take_lock(struct task *task) {
+    if (task->directory < 0) return 0;  // nobody but our parent knows this task
     task->lock = openat(task->directory, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     return task->lock < 0 ? -1 : flock(task->lock, LOCK_EX | LOCK_NB);
 }
@@ -58,9 +66,13 @@ static uint64_t clone_flags(const struct plan *plan) {
 struct pipes { int out[2], err[2], status[2], failure[2], lifeline[2], gate[2]; };
 
 static int open_pipes(struct pipes *p, const struct plan *plan) {
-    int *all[] = {p->out, p->err, p->status, p->failure, p->lifeline};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+    int *all[] = {p->status, p->failure, p->lifeline, p->out, p->err};
+    int inherited = plan_find(plan, OP_STDIO) != NULL;
+    p->out[0] = p->out[1] = p->err[0] = p->err[1] = -1;
+    for (size_t i = 0; i < (inherited ? 3 : 5); i++)
         if (pipe2(all[i], O_CLOEXEC) < 0) return -1;
+    if (rootless_wanted(plan) && rootless_open_gate(p->gate) < 0) return -1;
+    if (inherited) return 0;
     uint32_t uid, gid;
     identity_host_ids(plan, &uid, &gid);
     // So that the task may open /dev/stdout and /dev/stderr again by name.
@@ -116,7 +128,8 @@ static int launch_task(struct task *task, struct plan *plan) {
     const struct operation *log = plan_find(plan, OP_LOG), *grace = plan_find(plan, OP_GRACE);
     task->grace_ms = grace ? (int64_t)plan_number(grace->argument[0]) : 30000;
     if (cgroups_open(&task->cgroups, plan, &failure) < 0) return failed_before_clone(task, &failure);
-    if (log_open(&task->log, log->argument[0], plan_number(log->argument[1])) < 0) {
+    task->log.fd = -1;
+    if (log && log_open(&task->log, log->argument[0], plan_number(log->argument[1])) < 0) {
         failure_set(&failure, errno, "log(open %s)", log->argument[0]);
         return failed_before_clone(task, &failure);
     }
@@ -176,8 +189,8 @@ int supervise(const char *plan_path, const char *state_directory, int foreground
     task.ready = task.lock = task.stream[0].fd = task.stream[1].fd = -1;
     task.stream[0].name = "stdout";
     task.stream[1].name = "stderr";
-    task.directory = open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (task.directory < 0) { fprintf(stderr, "%s: %s\n", state_directory, strerror(errno)); return 2; }
+    task.directory = state_directory ? open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (task.directory < 0 && state_directory) { fprintf(stderr, "%s: %s\n", state_directory, strerror(errno)); return 2; }
     if (take_lock(&task) < 0) {
         fprintf(stderr, "%s: %s\n", state_directory, errno == EWOULDBLOCK ? "has a supervisor already" : strerror(errno));
         return 2;
@@ -205,6 +218,7 @@ int supervise(const char *plan_path, const char *state_directory, int foreground
         (void)ignored;
         close(task.ready);
     }
+    if (result && !state_directory) return say_failure(&task.state.failure);
     if (result) return result == 1 && foreground ? 128 : result;
     watch(&task);
     return foreground ? task.state.exit_code : 0;
