@@ -227,7 +227,7 @@ def attack(lab, options, before, started):
             columns.append(sandbox)
     results = attack_all(lab, columns, names, probes)
     setup = []
-    if not options.only or "setup" in options.only.split(","):
+    if not options.only or any(word.split(":")[0] == "setup" for word in options.only.split(",")):
         import setup_attacks
         setup = setup_attacks.run(lab, options)
     for sandbox in columns:

@@ -118,7 +118,7 @@ class Launcher(Sandbox):
     """The command launcher with the plan of RunP's default pod, without network."""
 
     name, ours, limited = "launcher", True, True
-    golden = "network-none.plan"
+    golden, tag = "network-none.plan", "*"
 
     def available(self):
         return None if self.lab.launcher else "no swiftlet-sandbox"
@@ -172,6 +172,8 @@ class Launcher(Sandbox):
         text, kept = "", 0
         for path in sorted(glob.glob(os.path.join(state, "main.log*")), reverse=True):
             kept += os.path.getsize(path)
+            if not os.path.isfile(path):
+                continue
             with open(path, errors="replace") as file:
                 text += "".join(re.sub(r"^\S+ stdout [FP] ", "", row) for row in file if " stdout " in row[:60])
         record = {}
@@ -184,7 +186,8 @@ class Launcher(Sandbox):
         return result
 
     def clean(self):
-        for directory in glob.glob(f"/sys/fs/cgroup/*/{self.lab.targets.magic}-*"):
+        """Removes this sandbox's cgroups, or with the tag `*` those of every launch of the run."""
+        for directory in glob.glob(f"/sys/fs/cgroup/*/{self.lab.targets.magic}-{self.tag}"):
             for _ in range(20):
                 try:
                     os.rmdir(directory)
