@@ -42,3 +42,33 @@ int clinux_has_attribute(const char *path, const char *name);
 /// Halves of a device number: macros in C.
 unsigned clinux_major(dev_t device);
 unsigned clinux_minor(dev_t device);
+
+/// posix_spawn in our own session with our own standard descriptors, all signals default and unblocked. The descriptors of
+/// `keep` stay open under their numbers; others go as their close-on-exec flags say. 0 or an errno value.
+int clinux_spawn_keeping(pid_t *pid, const char *path, char *const argv[], char *const envp[], const int *keep, int count);
+
+/// Two connected SOCK_SEQPACKET descriptors, close-on-exec.
+int clinux_message_pair(int ends[2]);
+
+/// Unix stream sockets by a path of any length (only its last component is bounded); close-on-exec, -1 with errno.
+int clinux_unix_connect(const char *path);
+int clinux_unix_listen(const char *path);
+int clinux_unix_accept(int listener);
+/// One descriptor sent over a unix socket (SCM_RIGHTS), close-on-exec; -1 with errno.
+int clinux_receive_descriptor(int socket);
+
+/// Orphans below this process become its children (PR_SET_CHILD_SUBREAPER).
+int clinux_become_subreaper(void);
+
+/// A copy of an executable that nobody can open for writing: a detached read-only mount of it, or a sealed memory file.
+int clinux_sealed_executable(const char *path);
+
+/// Opens a path for reading beneath a root whose symbolic links may be hostile (openat2, RESOLVE_IN_ROOT); -1 with errno.
+int clinux_open_in_root(const char *root, const char *path);
+
+/// The window size of one terminal given to another.
+int clinux_copy_window_size(int from, int to);
+int clinux_set_window_size(int terminal, unsigned short rows, unsigned short columns);
+
+/// A BPF_PROG_TYPE_CGROUP_DEVICE program of `count` instructions, attached to a cgroup v2 directory, replacing none. 0 or -1.
+int clinux_attach_device_program(const char *cgroup, const void *instructions, unsigned count);
