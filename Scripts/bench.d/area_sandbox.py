@@ -1,0 +1,137 @@
+"""Area `sandbox`: design targets of the launcher. Parts: latency, throughput, memory, growth, where."""
+import os
+import shutil
+import statistics
+import subprocess
+
+from sandbox import candidates as make
+from sandbox.growth import measure_growth
+from sandbox.lab import Lab
+from sandbox.memory import measure_memory
+from sandbox.where import where_the_time_goes
+
+PARALLEL = (1, 2, 8, 32)
+FLOOR_COMMAND, COMMAND = "floor command", "swiftlet-sandbox supervise"
+FLOOR_NEW, FLOOR_NET, FLOOR_POOLED = ("resident floor, new net + cgroups", "resident floor, pooled net, new cgroups",
+                                      "resident floor, all pooled")
+RESIDENT, OCI, RUN = "swiftlet-sandbox serve", "swiftlet-oci run", "swiftlet run"
+BWRAP, NSJAIL, CRUN, RUNC = "bubblewrap (no cgroups)", "nsjail", "crun", "runc"
+
+
+def binaries(options):
+    """Paths of our programs; builds what is missing and says so."""
+    directory = options.bin or os.path.join(options.source, ".build", "release")
+    paths = {name: os.path.join(directory, name) for name in ("swiftlet-sandbox", "swiftlet-oci", "swiftlet")}
+    missing = [name for name, path in paths.items() if not os.path.exists(path)]
+    if missing and not options.bin:
+        print(f"bench: building {', '.join(missing)} in release mode (minutes)", flush=True)
+        for name in missing:
+            if subprocess.run(["swift", "build", "-c", "release", "--product", name], cwd=options.source).returncode:
+                raise RuntimeError(f"swift build -c release --product {name} failed")
+    if not os.path.exists(paths["swiftlet-sandbox"]):
+        raise RuntimeError(f"no swiftlet-sandbox in {directory}")
+    return {name: path for name, path in paths.items() if os.path.exists(path)}
+
+
+def line_up(lab, paths, notes):
+    """Every candidate that works here, in the order of the tables."""
+    commands, resident = make.floors(lab)
+    found = [make.Candidate("posix_spawn", "spawn", [os.path.join(lab.root, "bin", "noop")])] + commands + resident
+    asked = [make.launcher_command(lab, paths["swiftlet-sandbox"], max(PARALLEL)), *make.served(lab, paths["swiftlet-sandbox"], max(PARALLEL)),
+             make.run_command(lab, paths.get("swiftlet")), paths.get("swiftlet-oci") and make.oci(lab, paths["swiftlet-oci"], OCI),
+             make.bubblewrap(lab), make.nsjail(lab), make.minijail(lab)]
+    for name in (CRUN, RUNC):
+        program = shutil.which(name)
+        asked.append(program and make.oci(lab, program, name, "--cgroup-manager=cgroupfs" if name == CRUN else "--log-format=text"))
+    return found + [c for c in (make.working(lab, candidate, notes) for candidate in asked) if c]
+
+
+def latencies(lab, lineup, rounds, gap_ms):
+    """name -> {wall: [ms], inner: [ms], cpu: ms per launch or None, phases: [[us]]}"""
+    before = {c.name: server_cpu(c) for c in lineup if c.server}
+    result = {c.name: {"wall": [], "inner": [], "cpu": [], "phases": []} for c in lineup}
+    for name, (wall, inner, cpu, *phases) in lab.measure("rounds", rounds, gap_ms, lineup):
+        result[name]["wall"].append(wall / 1e6)
+        result[name]["inner"].append(inner / 1e6)
+        result[name]["cpu"].append(cpu / 1e6)
+        result[name]["phases"].append([phase / 1e3 for phase in phases])
+    for c in lineup:
+        if c.server:
+            used = server_cpu(c) - before[c.name]
+            result[c.name]["cpu"] = [used / (rounds + 2)] if c.kind == "serve" else []
+    return result
+
+
+def server_cpu(candidate):
+    """Milliseconds of a server and of the children it reaped; in clock ticks, so good over many launches."""
+    fields = open(f"/proc/{candidate.server.pid}/stat").read().rsplit(")", 1)[1].split()
+    return sum(int(field) for field in fields[11:15]) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def p99(values):
+    return sorted(values)[min(len(values) - 1, int(len(values) * 0.99))]
+
+
+def latency_table(report, title, result):
+    spawn = result["posix_spawn"]["wall"]
+    rows = []
+    for name, r in result.items():
+        cpu = f"{statistics.mean(r['cpu']):.2f}" if r["cpu"] else "-"
+        paired = statistics.median(ours / reference for ours, reference in zip(r["wall"], spawn))
+        rows.append([name, f"{min(r['wall']):.2f}", f"{statistics.median(r['wall']):.2f}", f"{p99(r['wall']):.2f}", cpu, f"{paired:.1f}"])
+    report.table(title, ["launch to exit", "min ms", "median", "p99", "cpu ms", "x spawn"], rows)
+
+
+def latency_rows(report, sparse):
+    median = lambda name, kind="wall": statistics.median(sparse[name][kind]) if name in sparse else None
+    ours = median(COMMAND)
+    for reference, bound in ((FLOOR_COMMAND, 1.3), (BWRAP, 0.7), (NSJAIL, 0.25), (CRUN, 0.2), (RUNC, 0.15)):
+        report.ratio("command, 50 ms apart", ours, median(reference), reference, at_most=bound)
+    resident = median(RESIDENT)
+    report.ratio("resident launcher, 50 ms apart", resident, median(FLOOR_NET), FLOOR_NET, at_most=1.3)
+    report.ratio("resident launcher, 50 ms apart", resident, median(NSJAIL), NSJAIL, at_most=0.1)
+    pooled = median(RESIDENT + ", all pooled")
+    report.ratio("resident launcher, all pooled (stretch)", pooled if pooled is not None else resident, median("posix_spawn"), "posix_spawn", at_most=3)
+    for reference, bound in ((CRUN, 0.6), (RUNC, 0.25)):
+        report.ratio("swiftlet-oci run of a bundle", median(OCI), median(reference), reference, at_most=bound)
+
+
+def throughput(lab, lineup, seconds, levels):
+    """name -> {parallel: launches per second}; two blocks of each, so that a burst of other load hits no candidate alone."""
+    counted = {c.name: {level: [0, 0.0] for level in levels} for c in lineup}
+    for _ in range(2):
+        for level in levels:
+            for name, (launches, wall, _) in lab.measure("parallel", level, seconds, lineup):
+                counted[name][level][0] += launches
+                counted[name][level][1] += wall / 1e9
+    return {name: {level: launches / wall for level, (launches, wall) in levels.items()} for name, levels in counted.items()}
+
+
+def throughput_report(report, rates, levels):
+    report.table("Launches per second, P in flight", ["candidate"] + [f"P={level}" for level in levels],
+                 [[name] + [f"{rate[level]:.0f}" for level in levels] for name, rate in rates.items()])
+    at = lambda name: rates.get(name, {}).get(8)
+    for reference, bound in ((FLOOR_NET, 0.8), (NSJAIL, 5), (CRUN, 6), (RUNC, 15)):
+        report.ratio("launches per second, 8 in flight, new cgroups", at(RESIDENT), at(reference), reference, at_least=bound, unit="1/s")
+
+
+def run(options, report):
+    parts = options.only.split(",") if options.only else ["latency", "throughput", "memory", "growth", "where"]
+    with Lab(options.source) as lab:
+        paths = binaries(options)
+        lineup = line_up(lab, paths, report.notes)
+        sparse = latencies(lab, lineup, options.rounds, 50)
+        if "latency" in parts:
+            latency_table(report, f"Launches 50 ms apart, {options.rounds} interleaved rounds", sparse)
+            latency_table(report, f"Launches back to back, {options.rounds} interleaved rounds", latencies(lab, lineup, options.rounds, 0))
+            latency_rows(report, sparse)
+        if "throughput" in parts:
+            levels = (1, 8) if options.quick else PARALLEL
+            rates = throughput(lab, [c for c in lineup if c.name != RUN], 0.5 if options.quick else 1.5, levels)
+            throughput_report(report, rates, levels)
+        if "growth" in parts:
+            measure_growth(lab, paths, lineup, options, report)
+        if "memory" in parts:
+            measure_memory(lab, paths, options, report)
+        if "where" in parts:
+            where_the_time_goes(lab, lineup, sparse, report)

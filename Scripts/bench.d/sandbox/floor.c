@@ -1,0 +1,152 @@
+// floor command ROOT FILTER CGROUP... -- PROGRAM [ARGUMENT...]      one launch as a command
+// floor resident SOCKET KIND ROOT FILTER CGROUP... -- PROGRAM        a server: a byte in, {status, nanoseconds, moments} out
+// KIND: new (network and cgroups new), network (pooled network, new cgroups), pooled (both). `command` may be `command-naive`.
+#define _GNU_SOURCE
+#include "floor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+_Noreturn void floor_die(const char *what) {
+    char text[256];
+    int n = snprintf(text, sizeof text, "floor: %s: %s\n", what, strerror(errno));
+    if (write(2, text, (size_t)n) < 0) _exit(121);
+    _exit(120);
+}
+
+static uint64_t now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+uint64_t *floor_moments;
+
+void floor_mark(enum floor_moment moment) { floor_moments[moment] = now(); }
+
+static void map_ids(pid_t pid) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
+    floor_write(AT_FDCWD, path, "0 100000 65536\n");
+    snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
+    floor_write(AT_FDCWD, path, "0 100000 65536\n");
+}
+
+static pid_t clone_child(const struct floor *floor, struct floor_launch *launch) {
+    static char stack[64 * 1024] __attribute__((aligned(64)));
+    int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD;
+    if (launch->network < 0) flags |= CLONE_NEWNET;
+    // The resident kind borrows the parent's memory until exec; the command is so small that a copy costs little,
+    // and its parent has the id maps to write meanwhile.
+    flags |= floor->resident ? CLONE_VM | CLONE_VFORK : CLONE_NEWUSER;
+    return clone(floor_child, stack + sizeof stack, flags, launch);
+}
+
+int floor_launch_once(const struct floor *floor, int slot) {
+    struct floor_launch launch = {.floor = floor, .go = {-1, -1}, .network = -1};
+    static int sequence;
+    char name[32];
+    int status;
+    floor_mark(BEGUN);
+    snprintf(name, sizeof name, "s%d.%d.%d", getpid(), slot, ++sequence);
+    if (floor->pooled_cgroups) memcpy(launch.join, floor->pool_join, sizeof launch.join);
+    else floor_cgroup_make(floor, name, launch.join);
+    floor_mark(GROUPED);
+    if (floor->pooled_network) launch.network = floor->network[0];
+    if (!floor->resident && pipe2(launch.go, O_CLOEXEC) < 0) floor_die("pipe");
+    pid_t pid = clone_child(floor, &launch);
+    if (pid < 0) floor_die("clone");
+    if (!floor->resident) {
+        map_ids(pid);
+        if (floor->naive) floor_cgroup_attach(floor, name, pid);
+        if (write(launch.go[1], "", 1) != 1) floor_die("go");
+        close(launch.go[0]), close(launch.go[1]);
+    }
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    floor_mark(ENDED);
+    if (!floor->pooled_cgroups) floor_cgroup_remove(floor, name, launch.join);
+    floor_mark(REMOVED);
+    return status;
+}
+
+static void read_filter(struct floor *floor, const char *path) {
+    static struct sock_filter filter[4096];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, filter, sizeof filter);
+    if (n <= 0 || n % 8) floor_die(path);
+    close(fd);
+    floor->filter = filter;
+    floor->filter_length = (unsigned short)(n / 8);
+}
+
+static void share_moments(void) {
+    floor_moments = mmap(NULL, FLOOR_MOMENTS * sizeof *floor_moments, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (floor_moments == MAP_FAILED) floor_die("mmap");
+}
+
+static int serve(struct floor *floor, const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) < 0 || listen(listener, 64) < 0) floor_die(path);
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    signal(SIGCHLD, SIG_DFL);
+    // A worker per connection: each a process of its own, as clone with borrowed memory stops its parent.
+    for (;;) {
+        int client = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        if (client < 0) floor_die("accept");
+        while (waitpid(-1, NULL, WNOHANG) > 0) {}
+        pid_t worker = fork();
+        if (worker != 0) { close(client); continue; }
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        close(listener);
+        share_moments();  // one page per worker
+        floor_prepare_resident(floor);
+        char byte = 0;
+        if (write(client, &byte, 1) != 1) _exit(1);  // ready
+        while (read(client, &byte, 1) == 1) {
+            uint64_t answer[2 + FLOOR_MOMENTS];
+            answer[0] = (uint64_t)floor_launch_once(floor, 0);
+            answer[1] = floor_moments[REMOVED] - floor_moments[BEGUN];
+            memcpy(answer + 2, floor_moments, FLOOR_MOMENTS * sizeof *answer);
+            if (write(client, answer, sizeof answer) != (ssize_t)sizeof answer) break;
+        }
+        floor_release_resident(floor);
+        _exit(0);
+    }
+}
+
+int main(int argc, char **argv) {
+    static struct floor floor;
+    int at = 2;
+    const char *socket_path = NULL, *kind = "";
+    if (argc > 4 && !strcmp(argv[1], "resident")) { floor.resident = 1; socket_path = argv[2]; kind = argv[3]; at = 4; }
+    if (argc < at + 4) { fputs("floor: see the first lines of floor.c\n", stderr); return 64; }
+    floor.naive = !strcmp(argv[1], "command-naive");
+    floor.pooled_network = !strcmp(kind, "network") || !strcmp(kind, "pooled");
+    floor.pooled_cgroups = !strcmp(kind, "pooled");
+    floor.root = argv[at++];
+    read_filter(&floor, argv[at++]);
+    for (; at < argc && strcmp(argv[at], "--"); at++) {
+        if (floor.cgroups == FLOOR_CGROUPS_MAX) { errno = E2BIG; floor_die("cgroups"); }
+        floor_cgroup_parse(&floor.cgroup[floor.cgroups++], argv[at]);
+    }
+    if (at + 1 >= argc) { fputs("floor: no program\n", stderr); return 64; }
+    floor.argv = argv + at + 1;
+    if (socket_path) return serve(&floor, socket_path);
+    share_moments();
+    int status = floor_launch_once(&floor, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,113 @@
+// How each kind of candidate is launched and its end awaited.
+#define _GNU_SOURCE
+#include "measure.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static int is_kind(const struct worker *worker, const char *kind) { return !strcmp(worker->candidate->word[1], kind); }
+
+static char *numbered(const char *word, int number) {
+    char *out = malloc(strlen(word) + 16), *to = out;
+    for (const char *at = word; *at; at++) {
+        if (at[0] == '%' && at[1] == 'w') { to += sprintf(to, "%d", number); at++; }
+        else *to++ = *at;
+    }
+    *to = 0;
+    return out;
+}
+
+static int connect_to(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
+        fprintf(stderr, "measure: %s: %s\n", path, strerror(errno));
+        return -1;
+    }
+    return fd;
+}
+
+int worker_open(struct worker *worker, const struct candidate *candidate, int number) {
+    char byte;
+    *worker = (struct worker){.candidate = candidate, .socket = -1};
+    for (int i = 0; i < candidate->words; i++) {
+        worker->word[i] = numbered(candidate->word[i], number);
+        if (worker->word[i][0] == '+') worker->fresh = memmove(worker->word[i], worker->word[i] + 1, strlen(worker->word[i]));
+    }
+    if (is_kind(worker, "floor")) {
+        if ((worker->socket = connect_to(worker->word[2])) < 0) return -1;
+        if (read(worker->socket, &byte, 1) != 1) { fprintf(stderr, "measure: %s: not ready\n", worker->word[2]); return -1; }
+    }
+    return 0;
+}
+
+void worker_close(struct worker *worker) {
+    if (worker->socket >= 0) close(worker->socket);
+    for (int i = 0; i < worker->candidate->words; i++) free(worker->word[i]);
+}
+
+static uint64_t nanoseconds(struct timeval t) { return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u; }
+
+// "+PATH" among the arguments is a directory that is new for every launch (a task's record); neither making nor removing it is measured.
+static void make_fresh(const struct worker *worker) {
+    if (worker->fresh && mkdir(worker->fresh, 0700) < 0 && errno != EEXIST) perror(worker->fresh);
+}
+
+static void remove_fresh(const struct worker *worker) {
+    DIR *directory = worker->fresh ? opendir(worker->fresh) : NULL;
+    if (!directory) return;
+    for (struct dirent *entry; (entry = readdir(directory));) unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
+    rmdir(worker->fresh);
+}
+
+static int launch_command(struct worker *worker, struct sample *sample) {
+    static char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
+    posix_spawn_file_actions_t actions;
+    char **argv = worker->word + 2;
+    struct rusage usage;
+    *sample = (struct sample){0};
+    pid_t pid;
+    int status;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+    for (; *argv && **argv == '@'; argv++)
+        posix_spawn_file_actions_addopen(&actions, atoi(*argv + 1), strchr(*argv, '=') + 1, O_RDONLY, 0);
+    uint64_t begin = measure_now();
+    int error = posix_spawn(&pid, argv[0], &actions, NULL, argv, environment);
+    if (error) { fprintf(stderr, "measure: %s: %s\n", argv[0], strerror(error)); return -1; }
+    while (wait4(pid, &status, 0, &usage) < 0 && errno == EINTR) {}
+    sample->wall = sample->inner = measure_now() - begin;
+    sample->cpu = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+    posix_spawn_file_actions_destroy(&actions);
+    if (status) fprintf(stderr, "measure: %s: wait status 0x%x\n", argv[0], status);
+    return status ? -1 : 0;
+}
+
+static int launch_floor(struct worker *worker, struct sample *sample) {
+    uint64_t answer[2 + MOMENTS], begin = measure_now();
+    if (write(worker->socket, "", 1) != 1 || read(worker->socket, answer, sizeof answer) != (ssize_t)sizeof answer) return -1;
+    *sample = (struct sample){.wall = measure_now() - begin, .inner = answer[1]};
+    for (int i = 0; i + 1 < MOMENTS; i++) sample->phase[i] = answer[3 + i] - answer[2 + i];
+    return answer[0] ? -1 : 0;
+}
+
+int worker_launch(struct worker *worker, struct sample *sample) {
+    make_fresh(worker);
+    int result = is_kind(worker, "floor") ? launch_floor(worker, sample) : launch_command(worker, sample);
+    if (!result) remove_fresh(worker);
+    return result;
+}
