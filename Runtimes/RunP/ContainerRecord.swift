@@ -14,7 +14,7 @@ struct SandboxRecord: Sendable, Codable {
 /// Paths below RunP's directory:
 ///
 ///     pods/UID/sandbox.json
-///     pods/UID/NAME_ATTEMPT/{config.json, plan, state.json, supervisor.lock, grace, verdict.json, rootfs/, tmp/, work/, etc/}
+///     pods/UID/NAME_ATTEMPT/{config.json, plan, state.json, supervisor.lock, grace, verdict.json, sentence.json, rootfs/, tmp/, work/, etc/}
 struct RecordPaths: Sendable, Hashable {
     let root: String
 
@@ -34,6 +34,7 @@ struct ContainerPaths: Sendable, Hashable {
     var state: String { "\(directory)/state.json" }
     var grace: String { "\(directory)/grace" }
     var verdict: String { "\(directory)/verdict.json" }
+    var sentence: String { "\(directory)/sentence.json" }
     var rootMountPoint: String { "\(directory)/rootfs" }
     var temporary: String { "\(directory)/tmp" }
     var work: String { "\(directory)/work" }
@@ -41,6 +42,10 @@ struct ContainerPaths: Sendable, Hashable {
 
     func readState() -> SupervisorState? {
         RecordFiles.read(state).flatMap { try? JSON.decode(SupervisorState.self, from: $0) }
+    }
+
+    func readSentence() -> Sentence? {
+        RecordFiles.read(sentence).flatMap { try? JSON.decode(Sentence.self, from: $0) }
     }
 
     func readVerdict() -> Verdict? {

@@ -81,7 +81,7 @@ actor RunPContainer {
         case .none, .notStarted: return
         case .ended(let exit): phase = .exited(exit)
         case .state(let state):
-            if let exit = state.ended(limits: config.limits) { end(exit) } else { await follow(state) }
+            if let exit = state.ended(limits: config.limits) { await endAsSentenced(exit) } else { await follow(state) }
         }
     }
 
@@ -125,7 +125,13 @@ actor RunPContainer {
             if let exit = paths.readState()?.ended(limits: limits) { return exit }
             return try Self.settleLostSupervisor(paths: paths, cgroup: cgroup, startedAt: startedAt)
         }
-        end(exit ?? Self.lost(cgroup: cgroup, startedAt: startedAt))
+        await endAsSentenced(exit ?? Self.lost(cgroup: cgroup, startedAt: startedAt))
+    }
+
+    private func endAsSentenced(_ exit: ContainerExit) async {
+        let paths = paths
+        let sentence = try? await Blocking.run { paths.readSentence() }
+        end((sentence ?? nil)?.applied(to: exit) ?? exit)
     }
 
     /// The supervisor was killed: its task died with it (parent-death signal). Whatever is left goes too, and since nobody
@@ -175,6 +181,14 @@ actor RunPContainer {
         guard await ended(within: .seconds(Self.stopSlack)) else {
             throw RuntimeError.unavailable(stage: "stop(\(id))", reason: "it does not end after SIGKILL")
         }
+    }
+
+    /// Ends it for a reason that is the runtime's own: a limit that no kernel holds. The reason outlives this process.
+    func sentence(_ sentence: Sentence, graceSeconds: Int) async throws {
+        guard case .running = phase else { return }
+        let paths = paths
+        try await Blocking.run { try RecordFiles.write(JSON.encode(sentence), to: paths.sentence) }
+        try await stop(graceSeconds: graceSeconds)
     }
 
     /// True as soon as it ended, false at the deadline.

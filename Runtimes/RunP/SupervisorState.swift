@@ -67,3 +67,16 @@ extension SupervisorState {
 struct Verdict: Sendable, Hashable, Codable {
     var exit: ContainerExit
 }
+
+/// Why RunP itself ended a container, written down before the stop: whoever reads the end says this and not "killed".
+struct Sentence: Sendable, Hashable, Codable {
+    var reason: String
+    var message: String
+
+    func applied(to exit: ContainerExit) -> ContainerExit {
+        var exit = exit
+        exit.reason = reason
+        exit.message = exit.message.map { "\(message); \($0)" } ?? message
+        return exit
+    }
+}
