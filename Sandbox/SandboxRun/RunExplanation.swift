@@ -15,7 +15,7 @@ struct RunExplanation {
             let name = words.first ?? ""
             let step = Self.steps[name] ?? "other"
             defer { last = step }
-            let arguments = words.dropFirst().map { $0.utf8.count > 120 ? "(\($0.utf8.count / 16) instructions)" : Self.decoded($0) }
+            let arguments = words.dropFirst().map { name == "seccomp" && $0.utf8.count >= 16 ? "(\($0.utf8.count / 16) instructions)" : Self.decoded($0) }
             return [step == last ? "" : step, name, arguments.joined(separator: " ")]
         }
     }

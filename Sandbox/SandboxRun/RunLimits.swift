@@ -47,7 +47,7 @@ struct RunLimits: Sendable, Hashable {
                 expected: "one that it does", hint: "\(limit.fix); or run without the limit: --allow-unenforced")
         }
         if host.layout != .none, limits != CgroupLimits() || machine.rootless == nil {
-            cgroup = host.plan([CgroupLevel("swiftlet-run-\(id)", limits)])
+            cgroup = host.plan([CgroupLevel("swiftlet-\(id)", limits)])
         }
     }
 

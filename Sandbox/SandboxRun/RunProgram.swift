@@ -28,8 +28,8 @@ public enum RunProgram {
             return 0
         }
         for limit in plan.unenforced {
-            let instead = limit.instead.map { "; instead: \($0)" } ?? ""
-            print("swiftlet run: \(limit.option) is not enforced: \(limit.reason)\(instead)\n", to: STDERR_FILENO)
+            let held = limit.instead.map { "is held by \($0)" } ?? "is not enforced"
+            print("swiftlet run: \(limit.option) \(held): \(limit.reason)\n", to: STDERR_FILENO)
         }
         let task = try RunTask(plan, launcher: .find())
         return try task.run()

@@ -14,6 +14,7 @@ struct RunTable {
                 text += cell
                 if column < row.count - 1 { text += String(repeating: " ", count: widths[column] - cell.count + 2) }
             }
+            while text.last == " " { text.removeLast() }
             text += "\n"
         }
         return text

@@ -1,5 +1,7 @@
 // The executable's root command: names the subcommands, one file each under Commands/.
 import ArgumentParser
+import Glibc
+import SandboxRun
 
 @main
 struct SwiftletCommand: AsyncParsableCommand {
@@ -17,9 +19,17 @@ struct SwiftletCommand: AsyncParsableCommand {
                 subcommands: [
                     SubmitCommand.self, GetCommand.self, DescribeCommand.self, LogsCommand.self, DeleteCommand.self,
                 ]),
+            CommandGroup(name: "Sandbox", subcommands: [RunCommand.self, DoctorCommand.self]),
             CommandGroup(name: "Local cluster", subcommands: [UpCommand.self, DownCommand.self]),
             CommandGroup(
                 name: "Setup",
                 subcommands: [MasterCommand.self, LiteCommand.self, InitCommand.self, TokenCommand.self, VersionCommand.self]),
         ])
+
+    /// A sandbox starts as fast as it can: nothing of the cluster's commands is looked at before.
+    static func main() async {
+        let words = CommandLine.arguments
+        if words.count > 1, words[1] == "run" { Glibc.exit(RunProgram.main(Array(words.dropFirst(2)))) }
+        await main(nil)
+    }
 }

@@ -47,8 +47,8 @@ extension Doctor {
         if let obstacle = machine.cgroups.unenforceable(limits).first {
             let stand = name == "pids" ? "; rlimit nproc stands in" : ""
             return DoctorFinding(
-                .limits, name, name == "pids" ? .limited : .missing, (machine.cgroupReason ?? obstacle.reason) + stand,
-                fix: machine.cgroupReason == nil ? obstacle.fix : machine.cgroupFix, essential: essential)
+                .limits, name, name == "pids" ? .limited : .missing, (machine.cgroupReason == nil ? obstacle.reason : "no cgroup of one's own") + stand,
+                fix: machine.cgroupReason == nil ? obstacle.fix : "as for the delegation above", essential: essential)
         }
         let plan = machine.cgroups.plan([CgroupLevel("swiftlet-doctor-\(getpid())", limits)])
         return finding(

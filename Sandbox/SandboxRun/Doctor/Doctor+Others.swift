@@ -33,7 +33,10 @@ extension Doctor {
     }
 
     private var root: [LaunchOperation] {
-        [.rootTmpfs(at: machine.mountPoints.first ?? "/mnt", options: TmpfsOptions(bytes: 1 << 20, inodes: 64, mode: 0o755))]
+        [
+            .rootTmpfs(at: machine.mountPoints.first ?? "/mnt", options: TmpfsOptions(bytes: 1 << 20, inodes: 64, mode: 0o755)),
+            .device("null"),
+        ]
     }
 
     private var idMapped: DoctorFinding {
@@ -61,7 +64,7 @@ extension Doctor {
                 .rootOverlay(
                     at: machine.mountPoints.first ?? "/mnt",
                     options: OverlayOptions(lower: [parts[0]], upper: parts[1], work: parts[2], userAttributes: machine.rootless != nil), flags: []),
-                .pivot,
+                .device("null"), .pivot,
             ]
         }
         return finding(.fileSystem, "overlay", outcome, detail: "on \(probe.scratch.path)", fix: "a kernel with CONFIG_OVERLAY_FS (5.11 for ordinary users)")
@@ -126,6 +129,9 @@ extension Doctor {
     }
 
     private var veth: DoctorFinding {
+        guard machine.rootless == nil else {
+            return DoctorFinding(.network, "veth", .limited, "needs root: ordinary users' tasks have loopback or the host's network", fix: "run as root")
+        }
         let fix = "a kernel with CONFIG_VETH; apt-get install iproute2"
         guard let tool = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"].first(where: RunPath.isExecutable) else {
             return DoctorFinding(.network, "veth", .limited, "not tried: no ip(8)", fix: fix)
