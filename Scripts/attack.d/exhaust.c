@@ -228,12 +228,12 @@ static enum verdict semaphores(void) {
 
 static enum verdict queues(void) {
     announce("queues");
-    static char block[8192];
+    static struct { long kind; char text[8184]; } block = {1, {0}};
     long count = 0, bytes = 0;
     for (; count < 20000; count++) {
         int id = msgget(IPC_PRIVATE, 0600 | IPC_CREAT);
         if (id < 0) break;
-        while (bytes < PLENTY_MIB * MIB && msgsnd(id, block, 8000, IPC_NOWAIT) == 0) bytes += 8000;
+        while (bytes < PLENTY_MIB * MIB && msgsnd(id, &block, 8000, IPC_NOWAIT) == 0) bytes += 8000;
         if (ctx.control) msgctl(id, IPC_RMID, NULL);
     }
     return stopped("message queues", count, 20000);

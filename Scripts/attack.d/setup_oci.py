@@ -1,1 +1,303 @@
-"""Not here yet."""
+"""Hostile OCI bundles: what a config.json, a root file system or a state directory can do to the runtime that reads it."""
+import copy
+import hashlib
+import itertools
+import json
+import os
+import shutil
+import stat
+import subprocess
+import time
+
+import sandboxes
+from setup_attacks import attack
+from setup_lab import judge, wait_for
+
+COUNTER = itertools.count()
+SENTINELS = ["host-file", "proc-root-walk", "mount-tmpfs", "core_pattern", "dev-nodes", "proc-1-exe-write"]
+CRASHES = {-4, -5, -6, -7, -8, -11, 132, 133, 134, 135, 136, 139}  # ILL, TRAP, ABRT, BUS, FPE, SEGV, plain or by a shell's count
+
+
+class Bundle:
+    """A bundle as `runc spec` makes it, with this run's programs, and the state directory of the runtime."""
+
+    def __init__(self, lab, words=SENTINELS):
+        self.lab, number = lab, next(COUNTER)
+        base = sandboxes.OCI(lab)
+        base.name, base.count = "hostile", number
+        self.dir = os.path.join(lab.targets.dir, f"bundle-{number}")
+        self.rootfs = os.path.join(self.dir, "rootfs")
+        for name in ("proc", "sys", "dev", "tmp", "etc", "usr", "bin", "data", "attack", "readonly"):
+            os.makedirs(os.path.join(self.rootfs, name))
+        self.id = f"{lab.targets.magic}-hostile-{number}"
+        self.root = os.path.join(lab.targets.dir, f"oci-root-{number}")
+        self.config = base.config(list(words))
+
+    def verb(self, *words, seconds=15, **options):
+        """(status, text); status None when it hangs."""
+        process = subprocess.Popen([self.lab.oci, "--root", self.root, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, cwd=self.dir, start_new_session=True, **options)
+        try:
+            text, _ = process.communicate(timeout=seconds)
+            return process.returncode, text.decode(errors="replace")
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return None, "hangs"
+
+    def write(self, text=None):
+        with open(os.path.join(self.dir, "config.json"), "wb") as file:
+            file.write(text if text is not None else json.dumps(self.config).encode())
+        return self
+
+    def run(self, text=None, words=()):
+        self.write(text)
+        started = time.monotonic()
+        status, output = self.verb(*words, "run", "--bundle", self.dir, self.id)
+        self.verb("delete", "--force", self.id)
+        done = sandboxes.Run(output, status if status is not None else -1, time.monotonic() - started, 0, status is None)
+        if status in CRASHES:
+            return False, f"crashed with status {status}: {output[-120:]}"
+        if status is None:
+            return False, "hangs"
+        if not done.lines:
+            return status != 0 or not output.strip(), f"refused ({status}): {output.strip()[-110:]}"
+        return judge(done)
+
+
+def digests(lab):
+    return {path: hashlib.sha256(open(path, "rb").read()).hexdigest() for path in (lab.oci, lab.launcher)}
+
+
+def bundle_attack(name, severity):
+    """An attack that changes a bundle (its config and its files) and runs it; may return its own verdict."""
+    def register(change):
+        def function(lab, rounds):
+            if sandboxes.OCI(lab).available():
+                return None
+            bundle, before = Bundle(lab), digests(lab)
+            answer = change(bundle)
+            if answer is None:
+                answer = bundle.run()
+            if digests(lab) != before:
+                return False, "a program of the runtime was overwritten; " + answer[1]
+            shutil.rmtree(bundle.dir, ignore_errors=True)
+            return answer
+        attack("bundle:" + name, severity)(function)
+        return change
+    return register
+
+
+@bundle_attack("working directory is a descriptor (CVE-2024-21626)", "C")
+def descriptor_cwd(bundle):
+    details = []
+    for number in range(3, 14):
+        bundle.config["process"]["cwd"] = f"/proc/self/fd/{number}"
+        good, detail = bundle.run()
+        if not good:
+            return False, f"descriptor {number}: {detail}"
+        details.append(detail)
+    return True, f"11 descriptors, last: {details[-1]}"
+
+
+@bundle_attack("program is /proc/self/exe (CVE-2019-5736)", "C")
+def self_exe(bundle):
+    os.symlink("/proc/self/exe", os.path.join(bundle.rootfs, "bin/x"))
+    with open(os.path.join(bundle.rootfs, "bin/y"), "w") as file:
+        file.write("#!/proc/self/exe\n")
+    os.chmod(os.path.join(bundle.rootfs, "bin/y"), 0o755)
+    for program in ("/proc/self/exe", "/bin/x", "/bin/y"):
+        bundle.config["process"]["args"] = [program, "--help"]
+        bundle.write()
+        status, text = bundle.verb("run", "--bundle", bundle.dir, bundle.id)
+        bundle.verb("delete", "--force", bundle.id)
+        if status is None or status in CRASHES:
+            return False, f"{program}: {status} {text[-80:]}"
+    return True, f"three ways; last answers {status}"
+
+
+@bundle_attack("/proc is a link (CVE-2019-19921)", "C")
+def proc_link(bundle):
+    os.rmdir(os.path.join(bundle.rootfs, "proc"))
+    os.symlink("/data", os.path.join(bundle.rootfs, "proc"))
+
+
+@bundle_attack("mount over /proc", "C")
+def proc_mount(bundle):
+    bundle.config["mounts"].append({"destination": "/proc/self/attr", "type": "bind", "source": bundle.lab.targets.readonly, "options": ["bind"]})
+
+
+@bundle_attack("masked and read-only paths are links out of the root", "C")
+def masked_links(bundle):
+    for number, target in enumerate((bundle.lab.targets.secret, "/../../../../etc", "/proc/1/root", "loop")):
+        os.symlink(target, os.path.join(bundle.rootfs, f"l{number}"))
+    bundle.config["linux"]["maskedPaths"] += ["/l0", "/l1/passwd", "/l2", "/../../../var/tmp", "/proc/self/fd"]
+    bundle.config["linux"]["readonlyPaths"] += ["/l0", "/l1", "/l3", "/../.."]
+
+
+for label, field in {"dots": "/data/../../../../var/tmp/x", "relative": "../../x", "link to the host": "/l", "magic link": "/proc/self/root/x", "root itself": "/",
+                     "empty": "", "NUL": "/data\0/x", "long": "/" + "d" * 5000}.items():
+    @bundle_attack(f"mount destination: {label}", "C")
+    def destination(bundle, field=field):
+        os.symlink(bundle.lab.targets.secret, os.path.join(bundle.rootfs, "l"))
+        bundle.config["mounts"].append({"destination": field, "type": "bind", "source": bundle.lab.targets.readonly, "options": ["bind", "ro"]})
+
+
+for label, path in {"dots": "../../../../../../tmp/evil", "absolute dots": "/../../../evil", "root": "/", "link name": "/x\n/y", "long": "/" + "g/" * 3000}.items():
+    @bundle_attack(f"cgroupsPath: {label}", "C")
+    def cgroups(bundle, path=path):
+        before = os.listdir("/tmp")
+        bundle.config["linux"]["cgroupsPath"] = path
+        answer = bundle.run()
+        made = [p for p in ("/tmp/evil", "/evil", "/sys/fs/evil", "/sys/evil") if os.path.exists(p)]
+        return (False, f"made {made}") if made else answer
+
+
+for label, path in {"the host's root": "/", "dots": "../../../../../..", "a link": "l", "missing": "none", "a file": "config.json", "proc": "/proc/self/root"}.items():
+    @bundle_attack(f"root path: {label}", "M")
+    def root(bundle, path=path, label=label):
+        os.symlink("/", os.path.join(bundle.dir, "l"))
+        bundle.config["root"]["path"] = path
+        bundle.config["process"]["args"] = ["/no-such-program"]  # the host's root as root is the caller's own choice: it must only not fall over
+        bundle.write()
+        status, text = bundle.verb("run", "--bundle", bundle.dir, bundle.id)
+        bundle.verb("delete", "--force", bundle.id)
+        return status not in (0, None) and status not in CRASHES, f"status {status}: {text.strip()[-90:]}"
+
+
+@bundle_attack("container ids that are paths or options", "C")
+def ids(bundle):
+    bundle.write()
+    for wrong in ("../../../tmp/evil", "a/b", "", ".", "..", "-x", "x" * 2000, "a b", "a\nb", "\u00e4", "$(id)"):
+        status, text = bundle.verb("create", "--bundle", bundle.dir, "--", wrong)
+        if status in (None, 0) or status in CRASHES:
+            bundle.verb("delete", "--force", "--", wrong)
+            return False, f"{wrong[:30]!r}: status {status} {text[-60:]}"
+    return True, "11 ids refused"
+
+
+BROKEN = {
+    "empty": b"", "not JSON": b"hello", "array": b"[]", "null": b"null", "nested 100,000 deep": b"[" * 100000, "object nested": b'{"a":' * 50000,
+    "invalid UTF-8": b'{"ociVersion":"\xff\xfe"}', "16 MiB": b'{"ociVersion":"1.0.2","annotations":{"a":"' + b"x" * (16 << 20) + b'"}}',
+    "numbers": b'{"ociVersion":1e999999,"process":{"user":{"uid":-1}}}', "surrogates": b'{"ociVersion":"\\ud800"}', "cut": b'{"ociVersion":"1.0.2","process":{',
+    "NUL bytes": b'{"ociVersion":"1.0.2"\0}'}
+
+
+@bundle_attack("config.json that is no config", "M")
+def broken(bundle):
+    for label, text in BROKEN.items():
+        good, detail = bundle.run(text)
+        if not good or "sentinels" in detail:
+            return False, f"{label}: {detail}"
+    os.unlink(os.path.join(bundle.dir, "config.json"))
+    os.mkfifo(os.path.join(bundle.dir, "config.json"))
+    status, text = bundle.verb("run", "--bundle", bundle.dir, bundle.id, seconds=4)
+    return status not in (None, 0), f"{len(BROKEN)} texts and a fifo refused" if status is not None else "a fifo as config.json: hangs"
+
+
+def put(config, path, value):
+    at = config
+    for key in path[:-1]:
+        at = at.setdefault(key, {}) if isinstance(at, dict) else at[key]
+    at[path[-1]] = value
+
+
+GREEDY = {
+    "sysctl core_pattern": (("linux", "sysctl"), {"kernel.core_pattern": "|/tmp/x"}), "sysctl with dots": (("linux", "sysctl"), {"net/../kernel/core_pattern": "|/tmp/x"}),
+    "sysctl of the host": (("linux", "sysctl"), {"vm.panic_on_oom": "0"}), "sysctl net without netns": (("linux", "sysctl"), {"net...kernel.hostname": "x"}),
+    "no arguments": (("process", "args"), []), "empty argument": (("process", "args"), [""]), "NUL in an argument": (("process", "args"), ["/attack/probe\0x"]),
+    "environment without =": (("process", "env"), ["PATH", "=x", "A\0B=c"]), "unknown capability": (("process", "capabilities"), {"bounding": ["CAP_EVERYTHING"]}),
+    "uid out of range": (("process", "user"), {"uid": 4294967296, "gid": -5}), "unknown limit": (("process", "rlimits"), [{"type": "RLIMIT_X", "soft": 1, "hard": 1}]),
+    "limit soft above hard": (("process", "rlimits"), [{"type": "RLIMIT_NOFILE", "soft": 9, "hard": 1}]), "unknown namespace": (("linux", "namespaces"), [{"type": "galaxy"}]),
+    "namespace twice": (("linux", "namespaces"), [{"type": "mount"}, {"type": "mount"}, {"type": "pid"}]),
+    "namespace of a file": (("linux", "namespaces"), [{"type": "mount"}, {"type": "pid"}, {"type": "network", "path": "/etc/passwd"}]),
+    "namespace of another kind": (("linux", "namespaces"), [{"type": "mount"}, {"type": "pid"}, {"type": "network", "path": "/proc/self/ns/uts"}]),
+    "map of the host's root": (("linux", "uidMappings"), [{"containerID": 0, "hostID": 0, "size": 4294967295}]),
+    "device outside /dev": (("linux", "devices"), [{"path": "/../../../tmp/evil-device", "type": "c", "major": 1, "minor": 3}]),
+    "device over a link": (("linux", "devices"), [{"path": "/l/evil-device", "type": "c", "major": 1, "minor": 3}]),
+    "unknown action": (("linux", "seccomp"), {"defaultAction": "SCMP_ACT_PLEASE"}), "hook that is relative": (("hooks",), {"prestart": [{"path": "bin/sh"}]}),
+    "hook that is missing": (("hooks",), {"createRuntime": [{"path": "/no/such/hook"}]}),
+    "hook that hangs": (("hooks",), {"createRuntime": [{"path": "/bin/sleep", "args": ["sleep", "600"], "timeout": 1}]}),
+    "terminal without socket": (("process", "terminal"), True), "no root": (("root",), None), "relative working directory": (("process", "cwd"), "x"),
+    "working directory is a file": (("process", "cwd"), "/attack/probe"), "host name too long": (("hostname",), "h" * 300),
+    "propagation unknown": (("linux", "rootfsPropagation"), "sideways"), "oom score": (("process", "oomScoreAdj"), -5000),
+}
+for label, (path, value) in GREEDY.items():
+    @bundle_attack(f"config: {label}", "C" if "sysctl" in label or "device" in label else "M")
+    def greedy(bundle, path=path, value=value, label=label):
+        os.symlink("/var/tmp", os.path.join(bundle.rootfs, "l"))
+        if value is None:
+            bundle.config.pop(path[0])
+        else:
+            put(bundle.config, path, copy.deepcopy(value))
+        with open("/proc/sys/kernel/core_pattern") as file:
+            pattern = file.read()
+        answer = bundle.run()
+        with open("/proc/sys/kernel/core_pattern") as file:
+            if file.read() != pattern:
+                return False, "core_pattern of the host was changed"
+        for evil in ("/tmp/evil-device", "/var/tmp/evil-device"):
+            if os.path.lexists(evil):
+                os.unlink(evil)
+                return False, f"{evil} was made"
+        return answer
+
+
+@bundle_attack("state and pid files are links to a host file", "C")
+def state_links(bundle):
+    bundle.config["process"]["args"] = ["/attack/probe", "/attack/context", "sandbox", "host-file"]
+    link = os.path.join(bundle.dir, "pid")
+    os.symlink(bundle.lab.targets.canary, link)
+    os.makedirs(os.path.join(bundle.root, bundle.id + "-2"))
+    os.symlink(bundle.lab.targets.canary, os.path.join(bundle.root, bundle.id + "-2", "state.json"))
+    bundle.write()
+    first = bundle.verb("run", "--pid-file", link, "--bundle", bundle.dir, bundle.id)
+    second = bundle.verb("run", "--bundle", bundle.dir, bundle.id + "-2")
+    for name in (bundle.id, bundle.id + "-2"):
+        bundle.verb("delete", "--force", name)
+    return not bundle.lab.targets.harmed() and None not in (first[0], second[0]), f"status {first[0]} and {second[0]}, the file is as it was"
+
+
+@bundle_attack("exec into a container that replaced its programs", "C")
+def hostile_exec(bundle):
+    os.symlink("/proc/self/exe", os.path.join(bundle.rootfs, "bin/sh"))
+    bundle.config["process"]["args"] = ["/attack/probe", "/attack/context", "sandbox", "hang-term"]
+    bundle.write()
+    made = bundle.verb("create", "--bundle", bundle.dir, bundle.id)
+    if made[0] != 0:
+        return False, f"create: {made[1][-100:]}"
+    try:
+        if bundle.verb("start", bundle.id)[0] != 0:
+            return False, "start is refused"
+        answers = []
+        for words in (["--cwd", "/proc/self/fd/7", bundle.id, "/attack/probe", "/attack/context", "sandbox", *SENTINELS],
+                      [bundle.id, "/bin/sh", "-c", "x"], [bundle.id, "/proc/self/exe", "init"], [bundle.id, "/attack/probe", "/attack/context", "sandbox", *SENTINELS]):
+            status, text = bundle.verb("exec", *words)
+            done = sandboxes.Run(text, status or 0, 0, 0, status is None)
+            if status is None or status in CRASHES:
+                return False, f"exec {words[1]}: status {status} {text[-80:]}"
+            bad = [n for n, v in done.lines.items() if v[0] == "open"]
+            if bad:
+                return False, f"exec: {bad[0]} is open: {done.lines[bad[0]][1]}"
+            answers.append(status)
+        return True, f"four execs, status {answers}"
+    finally:
+        bundle.verb("kill", bundle.id, "KILL")
+        wait_for(lambda: bundle.verb("delete", "--force", bundle.id)[0] == 0, 5)
+
+
+@bundle_attack("verbs on containers that are not there, twice, or half made", "M")
+def verbs(bundle):
+    bundle.config["process"]["args"] = ["/attack/probe", "/attack/context", "sandbox", "hang-term"]
+    bundle.write()
+    for words in (["start", "nobody"], ["kill", "nobody", "KILL"], ["state", "nobody"], ["delete", "nobody"], ["exec", "nobody", "x"]):
+        status, text = bundle.verb(*words)
+        if status in (None, 0) or status in CRASHES:
+            return False, f"{words}: {status} {text[-60:]}"
+    bundle.verb("create", "--bundle", bundle.dir, bundle.id)
+    again = bundle.verb("create", "--bundle", bundle.dir, bundle.id)
+    wrong = bundle.verb("kill", bundle.id, "NOSUCHSIGNAL")
+    bundle.verb("delete", "--force", bundle.id)
+    gone = bundle.verb("state", bundle.id)
+    good = again[0] not in (0, None) and wrong[0] not in (0, None) and gone[0] not in (0, None)
+    return good, f"second create {again[0]}, unknown signal {wrong[0]}, after delete {gone[0]}"
