@@ -1,4 +1,4 @@
-// User namespace, ids, capabilities. The namespace is made ahead and entered *last*, after the mounts: they stay
+// User namespace and ids. The namespace is made ahead and entered *last*, after the mounts: they stay
 // owned by the initial user namespace, so that nothing inside can ever unmount or remount them.
 #define _GNU_SOURCE
 #include "identity.h"
@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,19 +16,24 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define CAPABILITY_LAST_POSSIBLE 63
-
-static int write_map(pid_t pid, const char *file, const struct operation *map) {
-    char path[64], line[64];
+// All lines of one kind in one write, which is what the kernel takes; it takes a page.
+static int write_map(pid_t pid, const char *file, const struct plan *plan, enum operation_kind kind) {
+    char path[64], text[4096];
+    size_t length = 0;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        char **a = plan->operation[i].argument;
+        if (plan->operation[i].kind != kind) continue;
+        length += (size_t)snprintf(text + length, sizeof text - length, "%s %s %s\n", a[0], a[1], a[2]);
+        if (length >= sizeof text) { errno = E2BIG; return -1; }
+    }
     snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
-    int length = snprintf(line, sizeof line, "%s %s %s\n", map->argument[0], map->argument[1], map->argument[2]);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -1;
-    ssize_t n = write(fd, line, (size_t)length);
+    ssize_t n = write(fd, text, length);
     int saved = errno;
     close(fd);
     errno = saved;
-    return n == length ? 0 : -1;
+    return n == (ssize_t)length ? 0 : -1;
 }
 
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {
@@ -45,8 +49,8 @@ int identity_make_user_namespace(const struct plan *plan, struct failure *failur
     }
     int fd = -2;
     char path[64];
-    if (write_map(pid, "uid_map", plan_find(plan, OP_UID_MAP)) < 0) failure_set(failure, errno, "uid-map");
-    else if (write_map(pid, "gid_map", plan_find(plan, OP_GID_MAP)) < 0) failure_set(failure, errno, "gid-map");
+    if (write_map(pid, "uid_map", plan, OP_UID_MAP) < 0) failure_set(failure, errno, "uid-map");
+    else if (write_map(pid, "gid_map", plan, OP_GID_MAP) < 0) failure_set(failure, errno, "gid-map");
     else {
         snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
         fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -57,46 +61,36 @@ int identity_make_user_namespace(const struct plan *plan, struct failure *failur
     return fd;
 }
 
-static uint32_t host_id(const struct operation *map, uint64_t id) {
-    if (!map) return (uint32_t)id;
-    uint64_t inside = plan_number(map->argument[0]), count = plan_number(map->argument[2]);
-    // An unmapped id owns nothing; identity_become will refuse it with its stage.
-    return id < inside || id - inside >= count ? 65534 : (uint32_t)(plan_number(map->argument[1]) + id - inside);
+// An unmapped id owns nothing; identity_become will refuse it with its stage.
+static uint32_t host_id(const struct plan *plan, enum operation_kind kind, uint64_t id) {
+    if (!plan_has_namespace(plan, "user")) return (uint32_t)id;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        char **a = plan->operation[i].argument;
+        if (plan->operation[i].kind != kind) continue;
+        uint64_t inside = plan_number(a[0]), count = plan_number(a[2]);
+        if (id >= inside && id - inside < count) return (uint32_t)(plan_number(a[1]) + id - inside);
+    }
+    return 65534;
 }
 
 void identity_host_ids(const struct plan *plan, uint32_t *uid, uint32_t *gid) {
     const struct operation *user = plan_find(plan, OP_USER);
-    *uid = user ? host_id(plan_find(plan, OP_UID_MAP), plan_number(user->argument[0])) : 0;
-    *gid = user ? host_id(plan_find(plan, OP_GID_MAP), plan_number(user->argument[1])) : 0;
+    *uid = user ? host_id(plan, OP_UID_MAP, plan_number(user->argument[0])) : 0;
+    *gid = user ? host_id(plan, OP_GID_MAP, plan_number(user->argument[1])) : 0;
 }
 
 void identity_enter_user_namespace(int user_namespace) {
     if (setns(user_namespace, CLONE_NEWUSER) < 0) fail(errno, "enter-user-namespace");
 }
 
-void identity_become(const struct operation *user) {
+void identity_become(const struct operation *user, int keep) {
     gid_t groups[PLAN_TOKENS_PER_LINE_MAX];
     size_t count = 0;
     for (uint32_t i = 2; i < user->count; i++) groups[count++] = (gid_t)plan_number(user->argument[i]);
     uid_t uid = (uid_t)plan_number(user->argument[0]);
     gid_t gid = (gid_t)plan_number(user->argument[1]);
+    if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) fail(errno, "user(keep capabilities)");
     if (setgroups(count, groups) < 0 && !(count == 0 && rootless_groups_are_fixed())) fail(errno, "user(groups)");
     if (setresgid(gid, gid, gid) < 0) fail(errno, "user(gid %u)", gid);
     if (setresuid(uid, uid, uid) < 0) fail(errno, "user(uid %u)", uid);
-}
-
-void identity_drop_bounding_set(void) {
-    for (int capability = 0; capability <= CAPABILITY_LAST_POSSIBLE; capability++) {
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) == 0) continue;
-        if (errno == EINVAL) break;  // above the kernel's last capability
-        fail(errno, "bounding-set(drop %d)", capability);
-    }
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) fail(errno, "bounding-set(ambient)");
-}
-
-void identity_drop_capabilities(void) {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2];
-    memset(none, 0, sizeof none);
-    if (syscall(SYS_capset, &header, none) < 0) fail(errno, "capabilities(drop)");
 }

@@ -1,4 +1,4 @@
-// Who the task is: its user namespace, ids and (absent) capabilities.
+// Who the task is: its user namespace, ids and capabilities.
 #pragma once
 #include "plan.h"
 #include "failure.h"
@@ -13,11 +13,6 @@ void identity_host_ids(const struct plan *plan, uint32_t *uid, uint32_t *gid);
 // Enters the user namespace. Entering fills the capability sets again, so it stands before they are emptied.
 void identity_enter_user_namespace(int user_namespace);
 
-// Takes the plan's ids: uid, gid, supplementary groups.
-void identity_become(const struct operation *user);
-
-// Empties the bounding and ambient sets. Needs CAP_SETPCAP, so it stands before the change of user.
-void identity_drop_bounding_set(void);
-
-// Empties permitted, effective and inheritable.
-void identity_drop_capabilities(void);
+// Takes the plan's ids: uid, gid, supplementary groups. `keep`: the permitted capabilities outlive the change, for
+// capabilities_apply to choose from.
+void identity_become(const struct operation *user, int keep);

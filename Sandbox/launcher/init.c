@@ -2,23 +2,23 @@
 // for the payload (pid 1 would ignore them), and it holds no privilege once the payload is started.
 #define _GNU_SOURCE
 #include "init.h"
+#include "capabilities.h"
 #include "failure.h"
+#include "host.h"
 #include "identity.h"
 #include "mounts.h"
+#include "namespaces.h"
 #include "payload.h"
 #include "rootless.h"
 #include "rootpath.h"
 #include "stack.h"
+#include "system.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,13 +38,6 @@ static void set_title(void) {
     prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
-static void bring_loopback_up(void) {
-    struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0) fail(errno, "loopback");
-    close(fd);
-}
-
 // Everything from the root file system to the host name, in plan order.
 static void build_jail(const struct launch *launch) {
     const struct plan *plan = launch->plan;
@@ -57,14 +50,12 @@ static void build_jail(const struct launch *launch) {
     }
     // Joined first: what the set-up itself allocates (tmpfs pages) is already the task's own.
     cgroups_join(launch->cgroups);
-    // After joining, or the namespace's root would be the supervisor's group.
-    if (plan_has_namespace(plan, "cgroup") && unshare(CLONE_NEWCGROUP) < 0) fail(errno, "namespace(cgroup)");
-    if (plan_has_namespace(plan, "mount")) mounts_make_private();
+    namespaces_enter(plan, launch->user_namespace);
+    if (plan_has_namespace(plan, "mount")) mounts_prepare(plan);
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
-        if (op->kind >= OP_ROOT_TMPFS && op->kind <= OP_PIVOT) mounts_apply(&root, op);
-        else if (op->kind == OP_HOSTNAME && sethostname(op->argument[0], strlen(op->argument[0])) < 0) fail(errno, "hostname");
-        else if (op->kind == OP_LOOPBACK) bring_loopback_up();
+        if (op->kind >= OP_ROOT_TMPFS && op->kind <= OP_CHROOT) mounts_apply(&root, op);
+        else if (op->kind >= OP_HOSTNAME && op->kind <= OP_SYSCTL) system_apply(op);
     }
 }
 
@@ -73,9 +64,9 @@ static void settle(const struct launch *launch) {
     const struct plan *plan = launch->plan;
     const struct operation *user = plan_find(plan, OP_USER);
     if (launch->user_namespace >= 0) identity_enter_user_namespace(launch->user_namespace);
-    identity_drop_bounding_set();
-    if (user) identity_become(user);
-    identity_drop_capabilities();
+    capabilities_drop_bounding_set();
+    if (user) identity_become(user, 0);
+    capabilities_drop();
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(errno, "init(no-new-privs)");
     // Same ids as the payload: not dumpable, so that the payload can neither trace it nor read its memory.
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(errno, "init(dumpable)");
@@ -129,6 +120,7 @@ _Noreturn void init_run(const struct launch *given) {
         close(launch->cgroups->group[i].join);
         close(launch->cgroups->group[i].directory);
     }
+    host_release();
     plan_release((struct plan *)(uintptr_t)launch->plan);
     stack_release();
     close(failure_pipe);  // last: its end of file tells the supervisor that init stands

@@ -2,114 +2,77 @@
 // symbolic links cannot lead a mount out of it, and every mount gets its flags while still detached.
 #define _GNU_SOURCE
 #include "mounts.h"
+#include "copyup.h"
+#include "enter_root.h"
 #include "failure.h"
+#include "host.h"
+#include "mount_tree.h"
+#include "names.h"
+#include "nodes.h"
+#include "overlay.h"
 #include "rootpath.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdio.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
-void mounts_make_private(void) {
+static int shares_propagation(const char *flags) {
+    return plan_flag(flags, "shared") || plan_flag(flags, "rshared") || plan_flag(flags, "slave") || plan_flag(flags, "rslave");
+}
+
+// Copies of trees whose propagation the task shares, taken before the mount namespace becomes private: a copy is in the
+// group of its source only while the source is in one. More than any task has.
+#define PREPARED_MAX 64
+static struct { const struct operation *op; int tree; } prepared[PREPARED_MAX];
+static int prepared_count;
+static const char *root_propagation;
+
+const char *mounts_root_propagation(void) { return root_propagation; }
+
+static void prepare(const struct operation *op, const char *source, const char *flags) {
+    if (prepared_count == PREPARED_MAX) fail(E2BIG, "mount(bind %s: too many shared mounts)", source);
+    int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (plan_flag(flags, "rec") ? AT_RECURSIVE : 0));
+    if (tree < 0 && !plan_flag(flags, "optional")) fail(errno, "mount(bind %s)", source);
+    if (tree < 0) return;
+    prepared[prepared_count].op = op;
+    prepared[prepared_count++].tree = tree;
+}
+
+static int take_prepared(const struct operation *op) {
+    for (int i = 0; i < prepared_count; i++)
+        if (prepared[i].op == op) return prepared[i].tree;
+    return -1;
+}
+
+void mounts_prepare(const struct plan *plan) {
+    const struct operation *propagation = plan_find(plan, OP_ROOT_PROPAGATION);
+    root_propagation = propagation ? propagation->argument[0] : NULL;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operation[i];
+        int root = op->kind == OP_ROOT_BIND && root_propagation && shares_propagation(root_propagation);
+        if (root || ((op->kind == OP_BIND || op->kind == OP_ROOT_BIND) && shares_propagation(op->argument[2])))
+            prepare(op, op->argument[0], op->argument[2]);
+    }
+    host_keep();
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) fail(errno, "mount(private /)");
-}
-
-static uint64_t attributes(const char *flags) {
-    uint64_t set = 0;
-    if (plan_flag(flags, "ro")) set |= MOUNT_ATTR_RDONLY;
-    if (plan_flag(flags, "nosuid")) set |= MOUNT_ATTR_NOSUID;
-    if (plan_flag(flags, "nodev")) set |= MOUNT_ATTR_NODEV;
-    if (plan_flag(flags, "noexec")) set |= MOUNT_ATTR_NOEXEC;
-    return set;
-}
-
-static void attach(int tree, int target, const char *what, const char *path) {
-    if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
-        fail(errno, "%s(attach %s)", what, path);
-    close(tree);
-    close(target);
-}
-
-// A detached copy of `source` with its flags set; -1 when it does not exist and the plan calls it optional.
-static int detached_copy(const struct root *root, const char *source, const char *flags) {
-    unsigned recursive = plan_flag(flags, "rec") ? AT_RECURSIVE : 0;
-    int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
-    if (tree < 0 && (errno == ENOENT || errno == ENOTDIR) && plan_flag(flags, "optional")) return -1;
-    if (tree < 0) fail(errno, "mount(bind %s)", source);
-    struct mount_attr attr = {.attr_set = attributes(flags), .propagation = MS_PRIVATE};
-    if (plan_flag(flags, "idmap") && root->user_namespace >= 0) {
-        // The task's root writes files that the host sees as owned by the host's root: no chown, no foreign ids on disk.
-        attr.attr_set |= MOUNT_ATTR_IDMAP;
-        attr.userns_fd = (uint64_t)root->user_namespace;
-    }
-    if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr) < 0)
-        fail(errno, "mount(%s %s)", attr.attr_set & MOUNT_ATTR_IDMAP ? "idmap" : "flags", source);
-    return tree;
-}
-
-// A new file system of `type` with comma-separated key=value `options`, detached.
-static int detached_new(const char *type, const char *options, uint64_t attr, const char *path) {
-    int context = fsopen(type, FSOPEN_CLOEXEC);
-    if (context < 0) fail(errno, "mount(%s %s)", type, path);
-    char copy[512], *rest = copy, *option;
-    if (strlen(options) >= sizeof copy) fail(E2BIG, "mount(%s %s)", type, path);
-    strcpy(copy, options);
-    while (*copy && (option = strsep(&rest, ","))) {
-        char *value = strchr(option, '=');
-        *value++ = 0;
-        if (fsconfig(context, FSCONFIG_SET_STRING, option, value, 0) < 0)
-            fail(errno, "mount(%s %s: %s)", type, path, option);
-    }
-    if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) fail(errno, "mount(%s %s)", type, path);
-    int tree = fsmount(context, FSMOUNT_CLOEXEC, (unsigned)attr);
-    if (tree < 0) fail(errno, "mount(%s %s)", type, path);
-    close(context);
-    return tree;
 }
 
 static void start_root(struct root *root, int tree, const char *at) {
     int target = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (target < 0) fail(errno, "root(open %s)", at);
-    attach(tree, target, "root", at);
+    mount_tree_attach(tree, target, "root", at);
     root->fd = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (root->fd < 0) fail(errno, "root(open %s)", at);
 }
 
-static void own(const struct root *root, int parent, const char *name) {
-    if (!root->owner_uid && !root->owner_gid) return;
-    if (fchownat(parent, name, root->owner_uid, root->owner_gid, AT_SYMLINK_NOFOLLOW) < 0)
-        fail(errno, "chown(%s)", name);
-}
-
-static void make_symlink(const struct root *root, const char *target, const char *path) {
-    const char *name;
-    int parent = rootpath_parent(root->fd, path, &name);
-    if (symlinkat(target, parent, name) < 0 && errno != EEXIST) fail(errno, "symlink(%s)", path);
-    close(parent);
-}
-
-static void make_file(const struct root *root, const char *path, mode_t mode, const char *bytes, size_t length) {
-    const char *name;
-    int parent = rootpath_parent(root->fd, path, &name);
-    int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd < 0) fail(errno, "file(%s)", path);
-    for (size_t done = 0; done < length;) {
-        ssize_t n = write(fd, bytes + done, length - done);
-        if (n < 0) fail(errno, "file(%s)", path);
-        done += (size_t)n;
-    }
-    if (fchmod(fd, mode) < 0) fail(errno, "file(%s)", path);
-    close(fd);
-    own(root, parent, name);
-    close(parent);
-}
-
-static void bind_path(const struct root *root, const char *source, const char *path, const char *flags) {
+static void bind_path(const struct root *root, const struct operation *op) {
+    const char *source = op->argument[0], *path = op->argument[1], *flags = op->argument[2];
     struct stat info;
     char link[PATH_MAX];
     if (plan_flag(flags, "link") && lstat(source, &info) == 0 && S_ISLNK(info.st_mode)) {
@@ -117,88 +80,106 @@ static void bind_path(const struct root *root, const char *source, const char *p
         ssize_t length = readlink(source, link, sizeof link - 1);
         if (length < 0) fail(errno, "readlink(%s)", source);
         link[length] = 0;
-        make_symlink(root, link, path);
+        nodes_make_symlink(root, link, path);
         return;
     }
-    int tree = detached_copy(root, source, flags);
+    int tree = mount_tree_copy(root, source, flags, take_prepared(op));
     if (tree < 0) return;
     if (fstat(tree, &info) < 0) fail(errno, "mount(stat %s)", source);
-    int target = rootpath_target(root->fd, path, S_ISDIR(info.st_mode));
-    attach(tree, target, "mount", path);
+    mount_tree_attach(tree, rootpath_target(root->fd, path, S_ISDIR(info.st_mode)), "mount", path);
+}
+
+// A tmpfs that begins with what its place holds; read-only only once it is filled.
+static void mount_copied_up(const struct root *root, const char *options, const char *flags, const char *path) {
+    int tree = mount_tree_new("tmpfs", "", options, "rw", path);
+    int target = rootpath_target(root->fd, path, 1);
+    copyup(target, tree, path);
+    struct mount_attr attr = {.attr_set = mount_tree_attributes(flags)};
+    if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0) fail(errno, "mount(flags %s)", path);
+    mount_tree_propagate(tree, flags, path);
+    mount_tree_attach(tree, target, "tmpfs", path);
+}
+
+static void mount_new(const struct root *root, char **a) {
+    const char *type = a[0], *path = a[2], *flags = a[3], *data = a[4];
+    if (!strcmp(type, "tmpfs") && plan_flag(flags, "tmpcopyup")) { mount_copied_up(root, data, flags, path); return; }
+    // Masks and programs trust what they find at these: no link of an image may move them aside.
+    int strict = !strcmp(type, "proc") || !strcmp(type, "sysfs") || !strcmp(type, "cgroup") || !strcmp(type, "cgroup2");
+    int target = strict ? rootpath_plain_directory(root->fd, path) : rootpath_target(root->fd, path, 1);
+    if (!strcmp(type, "overlay")) {
+        // Its id-mapped layers are mounted at the place for a moment, so the place is a name of ours in the old root.
+        if (plan_flag(flags, "idmap")) fail(EINVAL, "mount(overlay %s: idmap is for root-overlay)", path);
+        mount_tree_attach(overlay_make(root, data, flags, path), target, "mount", path);
+        return;
+    }
+    mount_tree_attach(mount_tree_new(type, a[1], data, flags, path), target, "mount", path);
+}
+
+// Masked and read-only paths of /proc must be the kernel's own: whoever shares the image could have put a link in between.
+static int open_covered(const struct root *root, const char *path, const char *what) {
+    int target = rootpath_open(root->fd, path);
+    if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) return -1;  // nothing there on this kernel
+    if (target < 0) fail(errno, "%s(%s)", what, path);
+    struct statfs info;
+    if (strncmp(path, "/proc/", 6) == 0 && (fstatfs(target, &info) < 0 || info.f_type != PROC_SUPER_MAGIC))
+        fail(EXDEV, "%s(%s is not of the proc file system)", what, path);
+    return target;
 }
 
 static void mask_path(const struct root *root, const char *path) {
     struct stat info;
-    int target = rootpath_open(root->fd, path);
-    if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) return;  // nothing there to hide on this kernel
-    if (target < 0 || fstat(target, &info) < 0) fail(errno, "mask(%s)", path);
+    int target = open_covered(root, path, "mask");
+    if (target < 0) return;
+    if (fstat(target, &info) < 0) fail(errno, "mask(%s)", path);
     int tree = S_ISDIR(info.st_mode)
-                   ? detached_new("tmpfs", "size=4096,nr_inodes=1,mode=0555",
-                                  MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, path)
-                   : detached_copy(root, "/dev/null", "ro,nosuid,noexec");
-    attach(tree, target, "mask", path);
+                   ? mount_tree_new("tmpfs", "", "size=4096,nr_inodes=1,mode=0555", "ro,nosuid,nodev,noexec", path)
+                   : mount_tree_copy(root, "/dev/null", "ro,nosuid,noexec", -1);
+    mount_tree_attach(tree, target, "mask", path);
 }
 
 static void make_readonly(const struct root *root, const char *path) {
-    int target = rootpath_open(root->fd, path);
-    if (target < 0 && (errno == ENOENT || errno == ENOTDIR)) return;
-    if (target < 0) fail(errno, "readonly(%s)", path);
+    int target = open_covered(root, path, "readonly");
+    if (target < 0) return;
     int tree = open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (tree < 0) fail(errno, "readonly(%s)", path);
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC};
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
     if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0) fail(errno, "readonly(%s)", path);
-    attach(tree, target, "readonly", path);
+    mount_tree_attach(tree, target, "readonly", path);
 }
 
-static void make_device(const struct root *root, const char *name) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "/dev/%s", name);
-    bind_path(root, path, path, "nosuid,noexec");
-}
-
-static void pivot(struct root *root) {
-    // pivot_root(".", ".") stacks the old root over the new one, so no directory for it is needed (pivot_root(2)).
-    if (fchdir(root->fd) < 0) fail(errno, "pivot(chdir)");
-    if (syscall(SYS_pivot_root, ".", ".") < 0) fail(errno, "pivot_root");
-    if (umount2(".", MNT_DETACH) < 0) fail(errno, "pivot(umount old root)");
-    if (chdir("/") < 0) fail(errno, "pivot(chdir /)");
-    close(root->fd);
-    root->fd = -1;
+static void make_root_readonly(const struct root *root) {
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    if (mount_setattr(root->fd, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0) fail(errno, "root(readonly)");
 }
 
 void mounts_apply(struct root *root, const struct operation *op) {
     char **a = op->argument;
     switch (op->kind) {
-    case OP_ROOT_TMPFS: start_root(root, detached_new("tmpfs", a[1], MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV, a[0]), a[0]); break;
-    case OP_ROOT_BIND: start_root(root, detached_copy(root, a[0], a[2]), a[1]); break;
-    case OP_MKDIR: {
-        const char *name;
-        int parent = rootpath_parent(root->fd, a[0], &name);
-        mode_t mode = plan_octal(a[1]);
-        if (mkdirat(parent, name, mode) == 0) {
-            if (fchmodat(parent, name, mode, 0) < 0) fail(errno, "mkdir(%s)", a[0]);
-            own(root, parent, name);
-        } else if (errno != EEXIST) fail(errno, "mkdir(%s)", a[0]);
-        close(parent);
+    case OP_ROOT_TMPFS: start_root(root, mount_tree_new("tmpfs", "", a[1], "nosuid,nodev", a[0]), a[0]); break;
+    case OP_ROOT_BIND: start_root(root, mount_tree_copy(root, a[0], a[2], take_prepared(op)), a[1]); break;
+    case OP_ROOT_OVERLAY: start_root(root, overlay_make(root, a[1], a[2], a[0]), a[0]); break;
+    case OP_ROOT_DETACHED: root->fd = mount_tree_copy(root, a[0], "rec,nosuid,nodev", -1); break;
+    case OP_ROOT_PROPAGATION: break;  // mounts_prepare and enter_root
+    case OP_MKDIR: nodes_make_directory(root, a[0], plan_octal(a[1])); break;
+    case OP_SYMLINK: nodes_make_symlink(root, a[0], a[1]); break;
+    case OP_FILE: nodes_make_file(root, a[0], plan_octal(a[1]), a[2], op->length); break;
+    case OP_BIND: bind_path(root, op); break;
+    case OP_TMPFS:
+        if (plan_flag(a[2], "tmpcopyup")) mount_copied_up(root, a[1], a[2], a[0]);
+        else mount_tree_attach(mount_tree_new("tmpfs", "", a[1], a[2], a[0]), rootpath_target(root->fd, a[0], 1), "tmpfs", a[0]);
         break;
-    }
-    case OP_SYMLINK: make_symlink(root, a[0], a[1]); break;
-    case OP_FILE: make_file(root, a[0], plan_octal(a[1]), a[2], op->length); break;
-    case OP_BIND: bind_path(root, a[0], a[1], a[2]); break;
-    case OP_TMPFS: attach(detached_new("tmpfs", a[1], attributes(a[2]), a[0]), rootpath_target(root->fd, a[0], 1), "tmpfs", a[0]); break;
+    case OP_MOUNT: mount_new(root, a); break;
     case OP_PROC:
-        attach(detached_new("proc", "", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, a[0]),
-               rootpath_target(root->fd, a[0], 1), "proc", a[0]);
+        mount_tree_attach(mount_tree_new("proc", "", op->count > 1 ? a[1] : "", "nosuid,nodev,noexec", a[0]),
+                          rootpath_plain_directory(root->fd, a[0]), "proc", a[0]);
         break;
-    case OP_DEVICE: make_device(root, a[0]); break;
+    case OP_DEVICE: nodes_bind_device(root, a[0]); break;
+    case OP_DEVICE_NODE: nodes_make_device(root, a); break;
     case OP_MASK: mask_path(root, a[0]); break;
     case OP_READONLY: make_readonly(root, a[0]); break;
-    case OP_ROOT_READONLY: {
-        struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-        if (mount_setattr(root->fd, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0) fail(errno, "root(readonly)");
-        break;
-    }
-    case OP_PIVOT: pivot(root); break;
+    case OP_ROOT_READONLY: make_root_readonly(root); break;
+    case OP_PIVOT: enter_root_pivot(root); break;
+    case OP_CHROOT: enter_root_change(root, a[0]); break;
     default: fail(EINVAL, "mounts(operation %d)", op->kind);
     }
 }

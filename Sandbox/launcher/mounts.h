@@ -2,6 +2,8 @@
 #pragma once
 #include "plan.h"
 
+#include <sys/types.h>
+
 // The root under construction. `user_namespace` is the descriptor for idmapped mounts, or -1.
 struct root {
     int fd;
@@ -9,8 +11,11 @@ struct root {
     uint32_t owner_uid, owner_gid;
 };
 
-// Makes the mount namespace private to this task: nothing propagates in or out.
-void mounts_make_private(void);
+// Makes the mount namespace private to this task: nothing propagates in or out, but for the binds that ask for it.
+void mounts_prepare(const struct plan *plan);
 
-// Carries out one operation from OP_ROOT_TMPFS to OP_PIVOT; ends the process through fail() when it cannot.
+// What `root-propagation` says of the finished root, or NULL.
+const char *mounts_root_propagation(void);
+
+// Carries out one operation from OP_ROOT_TMPFS to OP_CHROOT; ends the process through fail() when it cannot.
 void mounts_apply(struct root *root, const struct operation *op);

@@ -1,48 +1,30 @@
-// Limits, identity, no_new_privs, descriptors, filter, exec: in plan order, which the rules fix.
+// Limits, identity, no_new_privs, descriptors, second wall, filter, exec: in plan order, which the rules fix.
 #define _GNU_SOURCE
 #include "payload.h"
+#include "capabilities.h"
+#include "descriptors.h"
 #include "failure.h"
+#include "filters.h"
 #include "identity.h"
+#include "landlock.h"
+#include "names.h"
+#include "process.h"
 #include "rootless.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/keyctl.h>
-#include <linux/seccomp.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const struct { const char *name; int resource; } rlimits[] = {
-    {"as", RLIMIT_AS}, {"core", RLIMIT_CORE}, {"cpu", RLIMIT_CPU}, {"data", RLIMIT_DATA}, {"fsize", RLIMIT_FSIZE},
-    {"memlock", RLIMIT_MEMLOCK}, {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE}, {"nofile", RLIMIT_NOFILE},
-    {"nproc", RLIMIT_NPROC}, {"rtprio", RLIMIT_RTPRIO}, {"sigpending", RLIMIT_SIGPENDING}, {"stack", RLIMIT_STACK},
-};
+#define CAPABILITY_SYS_ADMIN (1ull << 21)
 
-static void set_rlimit(char **a) {
-    for (size_t i = 0; i < sizeof rlimits / sizeof *rlimits; i++) {
-        if (strcmp(rlimits[i].name, a[0])) continue;
-        struct rlimit limit = {plan_number(a[1]), plan_number(a[2])}, now;
-        // A hard limit above our own needs CAP_SYS_RESOURCE, which a machine may lack: ours is then the highest there is.
-        if (getrlimit(rlimits[i].resource, &now) == 0 && limit.rlim_max > now.rlim_max) limit.rlim_max = now.rlim_max;
-        if (limit.rlim_cur > limit.rlim_max) limit.rlim_cur = limit.rlim_max;
-        if (setrlimit(rlimits[i].resource, &limit) < 0) fail(errno, "rlimit(%s)", a[0]);
-        return;
-    }
-    fail(EINVAL, "rlimit(%s)", a[0]);
-}
-
-static void set_oom_score_adj(const char *value) {
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, value, strlen(value)) < 0) fail(errno, "oom-score-adj(%s)", value);
-    close(fd);
-}
+void (*payload_before_exec)(void);
 
 static void reset_signals(void) {
     for (int signal = 1; signal < NSIG; signal++) {
@@ -54,29 +36,22 @@ static void reset_signals(void) {
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-// Without pipes (`stdio inherit`) the launcher's own descriptors stay.
-static void take_descriptors(int out, int err) {
-    int null = out < 0 ? 0 : open("/dev/null", O_RDONLY);
-    if (null < 0) fail(errno, "stdin(/dev/null)");
-    if (out >= 0 && (dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0)) fail(errno, "stdio(dup2)");
-    // Everything else goes at exec; the failure pipe must live until then. Before the filter: a filter that refuses
-    // close_range would leak descriptors silently.
-    if (syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0) fail(errno, "close_range");
-}
-
 static void new_session(void) {
     // A session of its own: no terminal to push input into, and no session keyring shared with the host.
-    if (setsid() < 0) fail(errno, "setsid");
+    if (getsid(0) != getpid() && setsid() < 0) fail(errno, "setsid");
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM && errno != EDQUOT)
         fail(errno, "keyring(new session)");
 }
 
-static void load_filter(const struct operation *op) {
-    size_t bytes = plan_hex(op->argument[0]);
-    struct sock_fprog program = {.len = (unsigned short)(bytes / sizeof(struct sock_filter)),
-                                 .filter = (struct sock_filter *)(void *)op->argument[0]};
-    if (bytes / sizeof(struct sock_filter) > BPF_MAXINSNS) fail(E2BIG, "seccomp(load)");
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) fail(errno, "seccomp(load)");
+// As the task's user, in its root. Without magic links: /proc/self/fd of a process that is not yet the task is the host's.
+static void enter_working_directory(const char *path) {
+    struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
+    if (fd < 0 || fchdir(fd) < 0) fail(errno, "cwd(%s)", path);
+    close(fd);
+    // The bare call says "(unreachable)..." of a directory outside of the root; libc's would go looking for it.
+    char where[4096];
+    if (syscall(SYS_getcwd, where, sizeof where) > 0 && where[0] != '/') fail(EXDEV, "cwd(%s)", path);
 }
 
 // execvp(3) without its shell fallback and without reading our own environment.
@@ -100,39 +75,65 @@ _Noreturn static void execute(char **argv, char **envp) {
     fail(reason, "exec(%s)", argv[0]);
 }
 
-_Noreturn void payload_run(const struct plan *plan, int user_namespace, int out, int err) {
-    static char *argv[PLAN_OPERATIONS_MAX + 1], *envp[PLAN_OPERATIONS_MAX + 1];
-    size_t args = 0, variables = 0;
-    const struct operation *filter = NULL;
-    reset_signals();
-    // The mounts stay behind, in the outer user namespace.
-    if (rootless_wanted(plan)) identity_enter_user_namespace(user_namespace);
+// Ids and capabilities. What stays to be done with the host's powers comes before; `user_namespace` is -1 when it was entered
+// already.
+static void take_identity(const struct plan *plan, int user_namespace) {
+    const struct operation *securebits = plan_find(plan, OP_SECUREBITS), *capabilities = plan_find(plan, OP_CAPABILITIES);
+    struct capability_sets sets = capabilities_wanted(capabilities);
+    int early_filter = filters_before_capabilities(plan);
+    int keep = capabilities && (early_filter || securebits || sets.permitted || sets.inheritable);
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
-        char **a = op->argument;
         switch (op->kind) {
-        case OP_RLIMIT: set_rlimit(a); break;
-        case OP_OOM_SCORE_ADJ: set_oom_score_adj(a[0]); break;
-        case OP_UMASK: umask(plan_octal(a[0])); break;
-        case OP_ENTER_USER_NAMESPACE: identity_enter_user_namespace(user_namespace); break;
-        case OP_BOUNDING_SET: identity_drop_bounding_set(); break;
-        case OP_USER: identity_become(op); break;
-        case OP_CAPABILITIES: identity_drop_capabilities(); break;
+        case OP_ENTER_USER_NAMESPACE:
+            if (user_namespace >= 0) identity_enter_user_namespace(user_namespace);
+            break;
+        case OP_SECUREBITS:
+            if (!capabilities && prctl(PR_SET_SECUREBITS, (unsigned long)names_mask(names_securebit, op->argument[0]), 0, 0, 0) < 0)
+                fail(errno, "securebits(%s)", op->argument[0]);
+            break;  // else with the capabilities, which it may forbid to set
+        case OP_BOUNDING_SET: capabilities_limit(op->argument[0]); break;
+        case OP_USER: identity_become(op, keep); break;
+        case OP_CAPABILITIES:
+            if (keep) capabilities_apply(&sets, securebits, early_filter ? CAPABILITY_SYS_ADMIN : 0);
+            else capabilities_drop();
+            break;
         case OP_NO_NEW_PRIVS:
             if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(errno, "no-new-privs");
             break;
-        case OP_CWD:
-            if (chdir(a[0]) < 0) fail(errno, "cwd(%s)", a[0]);
-            break;
-        case OP_ENV: envp[variables++] = a[0]; break;
-        case OP_ARG: argv[args++] = a[0]; break;
-        case OP_SECCOMP: filter = op; break;
         default: break;
         }
     }
+}
+
+_Noreturn void payload_run(const struct plan *plan, int user_namespace, int out, int err) {
+    static char *argv[PLAN_OPERATIONS_MAX + 1], *envp[PLAN_OPERATIONS_MAX + 1];
+    size_t args = 0, variables = 0;
+    reset_signals();
+    // The mounts stay behind, in the outer user namespace.
+    if (rootless_wanted(plan) && user_namespace >= 0) identity_enter_user_namespace(user_namespace);
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operation[i];
+        if (op->kind >= OP_RLIMIT && op->kind <= OP_PERSONALITY) process_apply(op);
+        else if (op->kind == OP_ENV) envp[variables++] = op->argument[0];
+        else if (op->kind == OP_ARG) argv[args++] = op->argument[0];
+    }
+    take_identity(plan, rootless_wanted(plan) ? -1 : user_namespace);
+    // Among processes that are not its own children it must not outlive whoever watches it.
+    if (!plan_has_namespace(plan, "pid") && !payload_before_exec && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+        fail(errno, "parent death signal");
     new_session();
-    take_descriptors(out, err);
-    // Nothing but exec stands behind the filter, so a profile need permit none of the launcher's own calls.
-    if (filter) load_filter(filter);
+    descriptors_take(plan, out, err);
+    const struct operation *directory = plan_find(plan, OP_CWD);
+    if (directory) enter_working_directory(directory->argument[0]);
+    landlock_apply(plan);
+    if (payload_before_exec) payload_before_exec();
+    // Nothing but exec stands behind the filter, so a profile need permit none of the launcher's own calls; without no_new_privs
+    // one `capset`, as loading takes a capability.
+    filters_load(plan);
+    if (filters_before_capabilities(plan)) {
+        struct capability_sets sets = capabilities_wanted(plan_find(plan, OP_CAPABILITIES));
+        capabilities_finish(&sets);
+    }
     execute(argv, envp);
 }

@@ -2,5 +2,12 @@
 #pragma once
 #include "plan.h"
 
-// Carries out the plan from rlimits to exec. Never returns.
+// Descriptors that the last steps need (beside the failure pipe): they are kept, close-on-exec, when all others go. A name in
+// /proc/self/fd leads a task's paths to whatever is open, so these are sockets and pipes, never files or directories.
+void payload_keep(int descriptor);
+
+// Called when everything is set but the filter and exec; may be NULL.
+extern void (*payload_before_exec)(void);
+
+// Carries out the plan from rlimits to exec. Never returns. `out`, `err`: the task's output (with `log`).
 _Noreturn void payload_run(const struct plan *plan, int user_namespace, int out, int err);

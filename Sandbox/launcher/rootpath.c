@@ -98,3 +98,12 @@ int rootpath_target(int root, const char *path, int directory) {
     if (fd < 0) fail(errno, "mountpoint(%s)", path);
     return fd;
 }
+
+int rootpath_plain_directory(int root, const char *path) {
+    close(rootpath_target(root, path, 1));
+    struct open_how how = {
+        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    if (fd < 0) fail(errno, "mountpoint(%s%s)", path, errno == ELOOP ? " lies behind a symbolic link" : "");
+    return fd;
+}

@@ -13,3 +13,6 @@ int rootpath_parent(int root, const char *path, const char **name);
 
 // O_PATH descriptor of the place to mount on: made as a directory or an empty file where missing.
 int rootpath_target(int root, const char *path, int directory);
+
+// The same for a directory that must be where its path says: no symbolic link on the way.
+int rootpath_plain_directory(int root, const char *path);

@@ -3,6 +3,7 @@
 #include "supervise.h"
 #include "identity.h"
 #include "init.h"
+#include "namespaces.h"
 #include "rootless.h"
 #include "watch.h"
 
@@ -52,17 +53,6 @@ static void write_lock(struct task *task) {
     if (ftruncate(task->lock, 0) == 0 && pwrite(task->lock, text, (size_t)n, 0) != n) return;  // only `kill` reads it
 }
 
-static uint64_t clone_flags(const struct plan *plan) {
-    uint64_t flags = CLONE_PIDFD;
-    if (plan_has_namespace(plan, "mount")) flags |= CLONE_NEWNS;
-    if (plan_has_namespace(plan, "pid")) flags |= CLONE_NEWPID;
-    if (plan_has_namespace(plan, "ipc")) flags |= CLONE_NEWIPC;
-    if (plan_has_namespace(plan, "uts")) flags |= CLONE_NEWUTS;
-    if (plan_has_namespace(plan, "net")) flags |= CLONE_NEWNET;
-    if (rootless_wanted(plan)) flags |= CLONE_NEWUSER;
-    return flags;  // user and cgroup namespaces are entered by the child, later
-}
-
 struct pipes { int out[2], err[2], status[2], failure[2], lifeline[2], gate[2]; };
 
 static int open_pipes(struct pipes *p, const struct plan *plan) {
@@ -86,7 +76,7 @@ static int open_pipes(struct pipes *p, const struct plan *plan) {
 
 static pid_t clone_init(struct task *task, const struct plan *plan, struct pipes *p, int user_namespace) {
     struct clone_args args = {
-        .flags = clone_flags(plan), .pidfd = (uint64_t)(uintptr_t)&task->init, .exit_signal = SIGCHLD};
+        .flags = CLONE_PIDFD | namespaces_clone_flags(plan), .pidfd = (uint64_t)(uintptr_t)&task->init, .exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
     if (pid != 0) return pid;
     close(task->lock);  // a lock that the task inherits would outlive its supervisor

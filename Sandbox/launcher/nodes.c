@@ -1,0 +1,104 @@
+// See nodes.h. Nothing that the root holds is ever opened: names are made beneath a directory, and changed without following.
+#define _GNU_SOURCE
+#include "nodes.h"
+#include "failure.h"
+#include "mount_tree.h"
+#include "rootpath.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+static void own(const struct root *root, int parent, const char *name) {
+    if (!root->owner_uid && !root->owner_gid) return;
+    if (fchownat(parent, name, root->owner_uid, root->owner_gid, AT_SYMLINK_NOFOLLOW) < 0)
+        fail(errno, "chown(%s)", name);
+}
+
+void nodes_make_directory(const struct root *root, const char *path, mode_t mode) {
+    const char *name;
+    int parent = rootpath_parent(root->fd, path, &name);
+    if (mkdirat(parent, name, mode) == 0) {
+        if (fchmodat(parent, name, mode, 0) < 0) fail(errno, "mkdir(%s)", path);
+        own(root, parent, name);
+    } else if (errno != EEXIST) fail(errno, "mkdir(%s)", path);
+    close(parent);
+}
+
+void nodes_make_symlink(const struct root *root, const char *target, const char *path) {
+    const char *name;
+    int parent = rootpath_parent(root->fd, path, &name);
+    if (symlinkat(target, parent, name) < 0 && errno != EEXIST) fail(errno, "symlink(%s)", path);
+    close(parent);
+}
+
+void nodes_make_file(const struct root *root, const char *path, mode_t mode, const char *bytes, size_t length) {
+    const char *name;
+    int parent = rootpath_parent(root->fd, path, &name);
+    int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (fd < 0) fail(errno, "file(%s)", path);
+    for (size_t done = 0; done < length;) {
+        ssize_t n = write(fd, bytes + done, length - done);
+        if (n <= 0) fail(n ? errno : EIO, "file(%s)", path);
+        done += (size_t)n;
+    }
+    if (fchmod(fd, mode) < 0) fail(errno, "file(%s)", path);
+    close(fd);
+    own(root, parent, name);
+    close(parent);
+}
+
+static void bind_node(const struct root *root, const char *source, const char *path) {
+    int tree = mount_tree_copy(root, source, "nosuid,noexec", -1);
+    mount_tree_attach(tree, rootpath_target(root->fd, path, 0), "device", path);
+}
+
+void nodes_bind_device(const struct root *root, const char *name) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "/dev/%s", name);
+    bind_node(root, path, path);
+}
+
+// The host's node of this number: at the same path, or by the number's own link.
+static int find_on_host(const char *path, mode_t type, dev_t number, char *found) {
+    char by_number[64];
+    snprintf(by_number, sizeof by_number, "/dev/%s/%u:%u", type == S_IFBLK ? "block" : "char", major(number), minor(number));
+    const char *candidates[] = {path, by_number};
+    for (size_t i = 0; i < 2; i++) {
+        struct stat info;
+        if (stat(candidates[i], &info) < 0 || (info.st_mode & S_IFMT) != type || info.st_rdev != number) continue;
+        snprintf(found, PATH_MAX, "%s", candidates[i]);
+        return 1;
+    }
+    return 0;
+}
+
+void nodes_make_device(const struct root *root, char **a) {
+    const char *path = a[0], *name;
+    mode_t type = a[1][0] == 'p' ? S_IFIFO : a[1][0] == 'b' ? S_IFBLK : S_IFCHR, mode = plan_octal(a[4]);
+    dev_t number = type == S_IFIFO ? 0 : makedev((unsigned)plan_number(a[2]), (unsigned)plan_number(a[3]));
+    int parent = rootpath_parent(root->fd, path, &name);
+    if (mknodat(parent, name, type | mode, number) == 0) {
+        if (fchmodat(parent, name, mode, 0) < 0 ||
+            fchownat(parent, name, (uid_t)plan_number(a[5]), (gid_t)plan_number(a[6]), AT_SYMLINK_NOFOLLOW) < 0)
+            fail(errno, "device-node(%s)", path);
+    } else if (errno == EEXIST) {
+        // An image's own node: taken when it is the one asked for, else refused; never opened.
+        struct stat info;
+        if (fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) < 0 || (info.st_mode & S_IFMT) != type ||
+            (type != S_IFIFO && info.st_rdev != number))
+            fail(EEXIST, "device-node(%s)", path);
+    } else {
+        int saved = errno;
+        char source[PATH_MAX];
+        // Inside a user namespace no node may be made, nor opened on a file system of its own.
+        if (saved != EPERM || type == S_IFIFO || !find_on_host(path, type, number, source)) fail(saved, "device-node(%s)", path);
+        bind_node(root, source, path);
+    }
+    close(parent);
+}
