@@ -92,7 +92,7 @@ extension RunOptions {
         }
         return text + """
 
-            Exit status: the task's; 128 + N when signal N ended it; Of swiftlet itself: 125 not started,
+            Exit status: the task's; 128 + N when signal N ended it. Of swiftlet itself: 125 not started,
             126 the command cannot be executed, 127 it was not found.
             `swiftlet doctor` says what this machine can enforce.
 
