@@ -36,7 +36,7 @@ struct LauncherTests {
     private static func plan() throws -> LaunchPlan {
         var spec = SandboxSpec(
             id: "x", arguments: ["a b", "", "%\"\u{7f}ä"], environment: ["A="], hostname: "h", rootMountPoint: "/r",
-            temporary: .memory(bytes: 4096), logPath: "/l")
+            temporary: .memory(bytes: 4096), output: .log(path: "/l", maximumBytes: 10 << 20))
         spec.idRangeStart = 0x4000_0000
         spec.network = .none
         spec.oomScoreAdjustment = -5
@@ -80,7 +80,7 @@ struct LauncherTests {
             var spec = SandboxSpec(
                 id: "net", arguments: ["/bin/sh", "-c", "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"], environment: ["PATH=/usr/bin:/bin"],
                 hostname: "h", rootMountPoint: "\(lab.directory)/root", temporary: .memory(bytes: 1 << 20),
-                logPath: "\(lab.directory)/net.log")
+                output: .log(path: "\(lab.directory)/net.log", maximumBytes: 10 << 20))
             spec.network = .none
             spec.idRangeStart = 0x4000_0000
             spec.seccomp = try SeccompCompiler.program(for: .runtimeDefault())
