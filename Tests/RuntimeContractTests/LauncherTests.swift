@@ -92,7 +92,7 @@ struct LauncherTests {
             close(descriptor)
             let status = try run(["supervise", "--foreground", "--plan", path, "--state-dir", lab.directory])
             #expect(status == 0, "\(Lab.text("\(lab.directory)/state.json"))")
-            #expect(lab.lines(spec.logPath) == ["lo"])
+            #expect(lab.lines("\(lab.directory)/net.log") == ["lo"])
         }
     }
 
