@@ -4,25 +4,30 @@ import Glibc
 
 /// A cgroup operation that the kernel refused: where, on what, why.
 public struct CgroupError: Error, Sendable, Hashable, CustomStringConvertible {
-    /// "mkdir", "write", "rmdir", "unenforceable".
+    /// "mkdir", "open", "write VALUE", "rmdir", "bpf", "unenforceable".
     public var stage: String
     public var path: String
     public var errno: Int32
+    /// What to do about it; empty when the kernel's word says enough.
+    public var hint: String
 
-    public init(stage: String, path: String, errno: Int32) {
+    public init(stage: String, path: String, errno: Int32, hint: String = "") {
         self.stage = stage
         self.path = path
         self.errno = errno
+        self.hint = hint
     }
 
-    public var description: String { "cgroup \(stage)(\(path)): \(String(cString: strerror(errno)))" }
+    public var description: String {
+        "cgroup \(stage)(\(path)): \(String(cString: strerror(errno)))" + (hint.isEmpty ? "" : "; \(hint)")
+    }
 }
 
 enum CgroupFile {
     /// Largest file that is read: memory.stat of today's kernels has 4 KiB, cgroup.procs of a 4096-process group 32 KiB.
     static let maximumBytes = 65_536
 
-    static func read(_ path: String) -> String? {
+    static func read(_ path: String, maximumBytes: Int = maximumBytes) -> String? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -51,20 +56,21 @@ enum CgroupFile {
         return Int64(text.prefix { $0 != "\n" })
     }
 
-    /// The number after `key ` in a file of "key value" lines.
-    static func number(_ path: String, key: String) -> Int64? {
-        guard let text = read(path) else { return nil }
+    /// A file of "key value" lines.
+    static func table(_ path: String) -> [Substring: Int64] {
+        guard let text = read(path) else { return [:] }
+        var table: [Substring: Int64] = [:]
         for line in text.split(separator: "\n") {
-            let words = line.split(separator: " ")
-            if words.count >= 2, words[0] == key { return Int64(words[1]) }
+            let words = line.split(separator: " ", maxSplits: 1)
+            if words.count == 2, let value = Int64(words[1]) { table[words[0]] = value }
         }
-        return nil
+        return table
     }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    /// Names of the directories in `path`, sorted.
-    static func subdirectories(_ path: String) -> [String] {
+    /// Names in `path`, sorted, without "." and "..".
+    static func entries(_ path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []
@@ -72,10 +78,16 @@ enum CgroupFile {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if name == "." || name == ".." { continue }
-            var info = stat()
-            if lstat("\(path)/\(name)", &info) == 0, info.st_mode & S_IFMT == S_IFDIR { names.append(name) }
+            if name != ".", name != ".." { names.append(name) }
         }
         return names.sorted()
+    }
+
+    /// Names of the directories in `path`, sorted.
+    static func subdirectories(_ path: String) -> [String] {
+        entries(path).filter { name in
+            var info = stat()
+            return lstat("\(path)/\(name)", &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
+        }
     }
 }

@@ -3,10 +3,15 @@
 import Glibc
 
 public enum CgroupController: String, Sendable, Hashable, CaseIterable, Codable {
-    case memory, cpu, cpuacct, pids
+    case memory, cpu, cpuacct, pids, cpuset, io, hugetlb, devices, freezer
 
-    /// v2 accounts CPU time in every group, so `cpuacct` is part of `cpu` there.
-    static let ofVersion2: [CgroupController] = [.memory, .cpu, .pids]
+    /// v2 accounts CPU time, freezes and filters devices in every group, without a controller.
+    static let ofVersion2: [CgroupController] = [.memory, .cpu, .pids, .cpuset, .io, .hugetlb]
+    /// What every task joins: its usage is read from here.
+    public static let accounting: Set<CgroupController> = [.memory, .cpu, .cpuacct, .pids]
+
+    /// The name of its v1 hierarchy and in /proc/self/cgroup.
+    public var version1Name: String { self == .io ? "blkio" : rawValue }
 }
 
 /// One directory that a task joins: what the launch plan's `cgroup` operation says.
@@ -24,72 +29,112 @@ public struct CgroupDirectory: Sendable, Hashable, Codable {
     }
 }
 
+/// Where a controller's groups are made: the hierarchy's mount point, or the group in it that was delegated to us.
+public struct CgroupHierarchy: Sendable, Hashable {
+    public var version: Int
+    public var path: String
+
+    public init(version: Int, path: String) {
+        self.version = version
+        self.path = path
+    }
+}
+
+/// What a kernel may lack although it has the controller.
+public enum CgroupFeature: String, Sendable, Hashable, CaseIterable {
+    /// `ioWeight`: a weight acts on some device; `bfqWeight`: it is the bfq scheduler that looks at it.
+    case swap, oomGroup, cpuBurst, cpuIdle, ioThrottle, ioWeight, bfqWeight, kill, pressure
+}
+
+/// A value: the rules of limits are functions of it, so that they can be tested for machines that are not here.
 public struct CgroupHost: Sendable, Hashable {
     public enum Layout: Sendable, Hashable {
-        /// Every controller that we use sits on v1 (a v2 hierarchy without them may exist beside: "hybrid").
+        /// At least one controller that we use sits on v1 (hybrid: a v2 hierarchy exists beside).
         case version1(hybrid: Bool)
         case version2
         case none
     }
 
     public let root: String
-    public let layout: Layout
-    /// Mount point per controller; on v2 all are `root`.
-    let hierarchies: [CgroupController: String]
+    public let hierarchies: [CgroupController: CgroupHierarchy]
+    /// The v2 hierarchy, with or without controllers.
+    public let unified: String?
+    public let features: Set<CgroupFeature>
+    /// The CPUs and memory nodes of the hierarchies' roots: a v1 cpuset is empty, and refuses members, until it is told some.
+    public let cpus: String
+    public let memoryNodes: String
+    /// "2MB", "1GB"
+    public let hugePageSizes: Set<String>
 
-    /// Looks at the directories below `root`, which are what systemd and container hosts agree on.
-    public init(root: String = "/sys/fs/cgroup") {
+    public init(
+        root: String = "/sys/fs/cgroup", hierarchies: [CgroupController: CgroupHierarchy], unified: String? = nil,
+        features: Set<CgroupFeature> = [], cpus: String = "0", memoryNodes: String = "0", hugePageSizes: Set<String> = []
+    ) {
         self.root = root
-        if CgroupFile.exists("\(root)/cgroup.controllers") {
-            let available = (CgroupFile.read("\(root)/cgroup.controllers") ?? "").split(whereSeparator: \.isWhitespace)
-            let usable = CgroupController.ofVersion2.filter { available.contains(Substring($0.rawValue)) }
-            layout = .version2
-            hierarchies = Dictionary(uniqueKeysWithValues: usable.map { ($0, root) })
-            return
-        }
-        var found: [CgroupController: String] = [:]
-        for controller in CgroupController.allCases where CgroupFile.exists("\(root)/\(controller.rawValue)/cgroup.procs") {
-            found[controller] = "\(root)/\(controller.rawValue)"
-        }
-        hierarchies = found
-        let hybrid = CgroupFile.exists("\(root)/unified/cgroup.controllers")
-        layout = found.isEmpty ? .none : .version1(hybrid: hybrid)
+        self.hierarchies = hierarchies
+        self.unified = unified
+        self.features = features
+        self.cpus = cpus
+        self.memoryNodes = memoryNodes
+        self.hugePageSizes = hugePageSizes
+    }
+
+    public var layout: Layout {
+        if hierarchies.values.contains(where: { $0.version == 1 }) { return .version1(hybrid: unified != nil) }
+        return unified == nil ? .none : .version2
     }
 
     public var controllers: Set<CgroupController> { Set(hierarchies.keys) }
 
     /// The group of this name; nothing is made yet. `name` is relative to the hierarchies' roots: "swiftlet.alice/pod_main_0".
-    public func group(_ name: String) -> Cgroup {
-        switch layout {
-        case .none: return Cgroup(host: self, name: name, directories: [])
-        case .version2:
-            return Cgroup(
-                host: self, name: name,
-                directories: [CgroupDirectory(version: 2, controller: "unified", path: "\(root)/\(name)")])
-        case .version1:
-            // cpu and cpuacct may be one hierarchy under two names: the same directory is joined once.
-            var seen: Set<String> = []
-            var directories: [CgroupDirectory] = []
-            for controller in CgroupController.allCases {
-                guard let mount = hierarchies[controller] else { continue }
-                let path = "\(Self.resolved(mount))/\(name)"
-                if seen.insert(path).inserted {
-                    directories.append(CgroupDirectory(version: 1, controller: controller.rawValue, path: path))
-                }
-            }
-            return Cgroup(host: self, name: name, directories: directories)
+    /// `controllers`: those whose limits the group or one above it has, besides the accounting ones.
+    public func group(_ name: String, controllers: Set<CgroupController> = []) -> Cgroup {
+        Cgroup(host: self, name: name, directories: directories(name, CgroupController.accounting.union(controllers)))
+    }
+
+    /// The group that can carry all of `limits`: a container's own and its pod's.
+    public func group(_ name: String, for limits: CgroupLimits...) -> Cgroup {
+        group(name, controllers: limits.reduce(into: []) { $0.formUnion(controllers(of: $1)) })
+    }
+
+    /// One directory per hierarchy that serves any of `controllers`. cpu and cpuacct may be one hierarchy under two names: it is named once.
+    func directories(_ name: String, _ controllers: Set<CgroupController>) -> [CgroupDirectory] {
+        var seen: Set<String> = []
+        var directories: [CgroupDirectory] = []
+        func add(_ version: Int, _ controller: String, _ base: String) {
+            let path = name.isEmpty ? base : "\(base)/\(name)"
+            if seen.insert(path).inserted { directories.append(CgroupDirectory(version: version, controller: controller, path: path)) }
         }
+        // On v2 alone there is a group even where no controller is offered: it still counts, freezes and kills.
+        if layout == .version2, let unified { add(2, "unified", unified) }
+        for controller in CgroupController.allCases where controllers.contains(controller) {
+            if let hierarchy = hierarchies[controller] {
+                add(hierarchy.version, hierarchy.version == 2 ? "unified" : controller.version1Name, hierarchy.path)
+            }
+        }
+        return directories
+    }
+
+    /// In every hierarchy, whatever a group's limits were.
+    func everyDirectory(_ name: String) -> [CgroupDirectory] {
+        var all = directories(name, Set(CgroupController.allCases))
+        if let unified, !all.contains(where: { $0.version == 2 }) {
+            all.append(CgroupDirectory(version: 2, controller: "unified", path: "\(unified)/\(name)"))
+        }
+        return all
     }
 
     /// Names of the groups directly below `parent`, in any hierarchy: what a former agent may have left behind.
     public func children(of parent: String) -> [String] {
-        let parents = group(parent).directories.map(\.path)
-        return Set(parents.flatMap { CgroupFile.subdirectories($0) }).sorted()
+        Set(everyDirectory(parent).flatMap { CgroupFile.subdirectories($0.path) }).sorted()
     }
 
-    private static func resolved(_ path: String) -> String {
-        guard let real = realpath(path, nil) else { return path }
-        defer { free(real) }
-        return String(cString: real)
+    /// Which controllers these limits need; those that the machine lacks are among them.
+    public func controllers(of limits: CgroupLimits) -> Set<CgroupController> {
+        var needed: Set<CgroupController> = []
+        for rule in LimitRule.all where rule.isAsked(limits) {
+            if let controller = rule.controller { needed.insert(controller) }
+        }
+        return needed
     }
 }
