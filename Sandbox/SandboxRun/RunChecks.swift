@@ -5,6 +5,11 @@ struct RunChecks {
     let machine: Machine
 
     func check() throws(RunFailure) {
+        if case .cni = options.network, machine.rootless != nil {
+            throw RunFailure(
+                field: "--network", found: "a CNI network, and this is not root", expected: "none or host",
+                hint: "network plugins change the machine's network, which needs root")
+        }
         try checkPorts()
         try checkIdentity()
         try checkKernel()

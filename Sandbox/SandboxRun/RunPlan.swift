@@ -8,10 +8,13 @@ public struct RunPlan: Sendable {
     public var spec: SandboxSpec
     public var launch: LaunchPlan
     public var unenforced: [UnenforcedLimit]
+    /// The machine's own.
+    let nameservers: [String]
 
     /// Throws `RunFailure` with the option that is wrong, or whose wish this machine cannot fulfil.
     public init(_ options: RunOptions, machine: Machine, resources: RunResources) throws(RunFailure) {
         self.options = options
+        nameservers = machine.nameservers
         if machine.rootless != nil, let obstacle = machine.userNamespaceObstacle {
             throw RunFailure(
                 field: "user namespace", found: "\(obstacle), and this is not root", expected: "one that an ordinary user may make",
@@ -31,6 +34,17 @@ public struct RunPlan: Sendable {
         spec.seccomp = try resources.seccomp(options, capabilities: spec.capabilities)
         self.spec = spec
         do { launch = try spec.plan() } catch { throw RunFailure(error) }
+    }
+
+    /// The same in a namespace that was attached to a network meanwhile.
+    func joining(_ network: RunNetwork) throws(RunFailure) -> LaunchPlan {
+        var spec = spec
+        spec.network = .joined(path: network.path)
+        if let index = spec.files.firstIndex(where: { $0.path == "/etc/resolv.conf" }) {
+            let servers = network.nameservers.isEmpty ? nameservers : network.nameservers
+            spec.files[index].contents = servers.map { "nameserver \($0)\n" }.joined()
+        }
+        do { return try spec.plan() } catch { throw RunFailure(error) }
     }
 
     private static func identifier(_ asked: String?, machine: Machine) throws(RunFailure) -> String {

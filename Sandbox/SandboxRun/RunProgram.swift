@@ -6,13 +6,13 @@ import SandboxPolicy
 
 public enum RunProgram {
     /// Returns the exit status, or does not return at all. Blocks.
-    public static func main(_ words: [String]) -> Int32 {
+    public static func main(_ words: [String], networks: (any RunNetworkProvider)? = nil) -> Int32 {
         do {
             switch try RunOptions.parse(words) {
             case .help:
                 print(RunOptions.help, to: STDOUT_FILENO)
                 return 0
-            case .run(let options): return try run(options)
+            case .run(let options): return try run(options, networks)
             }
         } catch {
             print("swiftlet run: \(error)\n", to: STDERR_FILENO)
@@ -20,7 +20,7 @@ public enum RunProgram {
         }
     }
 
-    private static func run(_ options: RunOptions) throws(RunFailure) -> Int32 {
+    private static func run(_ options: RunOptions, _ networks: (any RunNetworkProvider)?) throws(RunFailure) -> Int32 {
         let plan = try RunPlan(options, machine: .probe(), resources: .machine)
         if options.explain {
             let explanation = RunExplanation(plan)
@@ -31,7 +31,7 @@ public enum RunProgram {
             let held = limit.instead.map { "is held by \($0)" } ?? "is not enforced"
             print("swiftlet run: \(limit.option) \(held): \(limit.reason)\n", to: STDERR_FILENO)
         }
-        let task = try RunTask(plan, launcher: .find())
+        let task = try RunTask(plan, launcher: .find(), networks: networks)
         return try task.run()
     }
 

@@ -7,19 +7,32 @@ import Synchronization
 struct RunTask {
     let plan: RunPlan
     let launcher: Launcher
+    let networks: (any RunNetworkProvider)?
 
-    init(_ plan: RunPlan, launcher: Launcher) {
+    init(_ plan: RunPlan, launcher: Launcher, networks: (any RunNetworkProvider)? = nil) {
         self.plan = plan
         self.launcher = launcher
+        self.networks = networks
     }
 
     /// The exit status of `swiftlet run`.
     func run() throws(RunFailure) -> Int32 {
+        if case .cni(let name) = plan.options.network {
+            let directory = try ScratchDirectory("swiftlet-run")
+            let network = try RunNetwork(name, plan: plan, launcher: launcher, directory: directory.path, provider: networks)
+            defer { network.release() }
+            return try follow(plan.joining(network))
+        }
         if plan.options.report == .none { try launcher.become(plan.launch) }
+        return try follow(plan.launch)
+    }
+
+    /// As a child, whose record becomes the report.
+    private func follow(_ launch: LaunchPlan) throws(RunFailure) -> Int32 {
         // Opened before the task runs: a report that cannot be written is no surprise at the end.
         let report = try openReport()
         let scratch = try ScratchDirectory("swiftlet-run")
-        let child = try launcher.start(plan.launch, stateDirectory: scratch.path)
+        let child = try launcher.start(launch, stateDirectory: scratch.path)
         RunSignals.forward(to: child)
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0 {
@@ -29,7 +42,7 @@ struct RunTask {
         let record = SmallFile.readBytes(scratch.path + "/state.json").flatMap { try? JSONValue(parsing: $0) }
         let code = exitStatus(record, launcher: status)
         let text = RunReport(record: record, exitCode: code, unenforced: plan.unenforced, systemCallName: { _ in nil }).text
-        guard SmallFile.write(Array(text.utf8), to: report) else { throw .system("--json", "the report") }
+        guard plan.options.report == .none || SmallFile.write(Array(text.utf8), to: report) else { throw .system("--json", "the report") }
         if record?["phase"]?.stringValue != "exited" { RunProgram.print("swiftlet run: \(startError(record))\n", to: STDERR_FILENO) }
         return code
     }

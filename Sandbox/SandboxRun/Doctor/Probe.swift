@@ -127,6 +127,8 @@ final class ScratchDirectory: Sendable {
     deinit { Self.remove(path) }
 
     private static func remove(_ path: String) {
+        // An overlay leaves a directory behind that nobody may enter.
+        chmod(path, 0o700)
         guard let directory = opendir(path) else { return }
         while let entry = readdir(directory) {
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
