@@ -20,10 +20,32 @@ static void own(const struct root *root, int parent, const char *name) {
         fail(errno, "chown(%s)", name);
 }
 
+// The four ways of making a name; each again as the task's root where only that one has an id.
+enum kind { DIRECTORY, LINK, CONTENTS, DEVICE };
+struct making { enum kind kind; mode_t mode; const char *target; dev_t number; };
+
+static int make_once(int parent, const char *name, const struct making *m) {
+    switch (m->kind) {
+    case DIRECTORY: return mkdirat(parent, name, m->mode);
+    case LINK: return symlinkat(m->target, parent, name);
+    case CONTENTS: return openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    default: return mknodat(parent, name, m->mode, m->number);
+    }
+}
+
+static int make(int parent, const char *name, struct making m) {
+    int result = make_once(parent, name, &m);
+    if (result < 0 && rootpath_become_owner()) {
+        result = make_once(parent, name, &m);
+        rootpath_become_self();
+    }
+    return result;
+}
+
 void nodes_make_directory(const struct root *root, const char *path, mode_t mode) {
     const char *name;
     int parent = rootpath_parent(root->fd, path, &name);
-    if (mkdirat(parent, name, mode) == 0) {
+    if (make(parent, name, (struct making){.kind = DIRECTORY, .mode = mode}) == 0) {
         if (fchmodat(parent, name, mode, 0) < 0) fail(errno, "mkdir(%s)", path);
         own(root, parent, name);
     } else if (errno != EEXIST) fail(errno, "mkdir(%s)", path);
@@ -33,14 +55,15 @@ void nodes_make_directory(const struct root *root, const char *path, mode_t mode
 void nodes_make_symlink(const struct root *root, const char *target, const char *path) {
     const char *name;
     int parent = rootpath_parent(root->fd, path, &name);
-    if (symlinkat(target, parent, name) < 0 && errno != EEXIST) fail(errno, "symlink(%s)", path);
+    if (make(parent, name, (struct making){.kind = LINK, .target = target}) == 0) own(root, parent, name);
+    else if (errno != EEXIST) fail(errno, "symlink(%s)", path);
     close(parent);
 }
 
 void nodes_make_file(const struct root *root, const char *path, mode_t mode, const char *bytes, size_t length) {
     const char *name;
     int parent = rootpath_parent(root->fd, path, &name);
-    int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int fd = make(parent, name, (struct making){.kind = CONTENTS});
     if (fd < 0) fail(errno, "file(%s)", path);
     for (size_t done = 0; done < length;) {
         ssize_t n = write(fd, bytes + done, length - done);
@@ -83,7 +106,7 @@ void nodes_make_device(const struct root *root, char **a) {
     mode_t type = a[1][0] == 'p' ? S_IFIFO : a[1][0] == 'b' ? S_IFBLK : S_IFCHR, mode = plan_octal(a[4]);
     dev_t number = type == S_IFIFO ? 0 : makedev((unsigned)plan_number(a[2]), (unsigned)plan_number(a[3]));
     int parent = rootpath_parent(root->fd, path, &name);
-    if (mknodat(parent, name, type | mode, number) == 0) {
+    if (make(parent, name, (struct making){.kind = DEVICE, .mode = type | mode, .number = number}) == 0) {
         if (fchmodat(parent, name, mode, 0) < 0 ||
             fchownat(parent, name, (uid_t)plan_number(a[5]), (gid_t)plan_number(a[6]), AT_SYMLINK_NOFOLLOW) < 0)
             fail(errno, "device-node(%s)", path);

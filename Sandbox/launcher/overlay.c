@@ -1,5 +1,6 @@
 // See overlay.h. The kernel makes no id-mapped view of an overlay, but of each of its layers: those views are mounted for
-// the moment of the making (the overlay keeps private copies of them) on a directory that nobody else sees.
+// the moment of the making (the overlay keeps private copies of them) on a directory that nobody else sees. The upper layer is
+// not id-mapped: the overlay makes its work directory with the launcher's own id, which has no name on such a view.
 #define _GNU_SOURCE
 #include "overlay.h"
 #include "failure.h"
@@ -52,27 +53,6 @@ static void add_lower(struct layers *layers, const char *source) {
     set_layer(layers, "lowerdir+", layers->idmap ? view : source);
 }
 
-// The kernel wants upper and work on one mount: under id-mapping, one view of the directory that holds both.
-static void add_upper(struct layers *layers, const char *upper, const char *work) {
-    if (!upper || !work) fail(EINVAL, "overlay(upperdir and workdir go together)");
-    if (!layers->idmap) {
-        set_layer(layers, "upperdir", upper);
-        set_layer(layers, "workdir", work);
-        return;
-    }
-    const char *upper_name = strrchr(upper, '/'), *work_name = strrchr(work, '/');
-    char parent[PATH_MAX], view[PATH_MAX], path[2 * PATH_MAX];
-    if (!upper_name || !work_name || upper_name - upper != work_name - work ||
-        strncmp(upper, work, (size_t)(upper_name - upper)) != 0 || upper_name - upper >= PATH_MAX)
-        fail(EINVAL, "overlay(id-mapped upperdir and workdir stand side by side)");
-    snprintf(parent, sizeof parent, "%.*s/", (int)(upper_name - upper), upper);
-    mount_view(layers, parent, view);
-    snprintf(path, sizeof path, "%s%s", view, upper_name);
-    set_layer(layers, "upperdir", path);
-    snprintf(path, sizeof path, "%s%s", view, work_name);
-    set_layer(layers, "workdir", path);
-}
-
 static void stage_views(struct layers *layers) {
     int target = open(layers->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (target < 0) fail(errno, "overlay(open %s)", layers->place);
@@ -100,7 +80,8 @@ int overlay_make(const struct root *root, const char *options, const char *flags
         } else if (value && !strcmp(option, "workdir")) { mount_options_unescape(value); work = value;
         } else if (*option) mount_tree_option(layers.context, option, value, place);
     }
-    if (upper || work) add_upper(&layers, upper, work);
+    if (upper) set_layer(&layers, "upperdir", upper);
+    if (work) set_layer(&layers, "workdir", work);
     int tree = mount_tree_create(layers.context, "overlay", flags, place);
     if (layers.idmap && umount2(place, MNT_DETACH | UMOUNT_NOFOLLOW) < 0) fail(errno, "overlay(release %s)", place);
     free(copy);

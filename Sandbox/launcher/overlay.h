@@ -3,6 +3,7 @@
 #include "mounts.h"
 
 // A detached overlay. `options`: lowerdir=A:B,upperdir=C,workdir=D and flags; `\` before `:` or `,` inside a path.
-// Flag idmap: files of the host's root belong to the task's root, in every layer; upper and work then stand side by side.
+// Flag idmap: in the lower layers, files of the host's root belong to the task's root. The upper layer holds the task's host ids
+// as they are; its directory, which is the root's own inode, is to belong to the task's root.
 // `place` is a directory that nothing is mounted on yet.
 int overlay_make(const struct root *root, const char *options, const char *flags, const char *place);

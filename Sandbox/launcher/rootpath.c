@@ -25,22 +25,35 @@ void rootpath_set_owner(uint32_t uid, uint32_t gid) {
     owner_gid = gid;
 }
 
-// mkdirat or an empty file. Beneath an id-mapped mount our own id has no name (EOVERFLOW): the task's root has.
+int rootpath_become_owner(void) {
+    if (errno != EOVERFLOW || !owner_uid) return 0;
+    setfsgid(owner_gid);
+    setfsuid(owner_uid);
+    return 1;
+}
+
+void rootpath_become_self(void) {
+    int saved = errno;
+    setfsuid(geteuid());
+    setfsgid(getegid());
+    errno = saved;
+}
+
+static int make_once(int parent, const char *name, int directory) {
+    if (directory) return mkdirat(parent, name, 0755);
+    int fd = openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    if (fd >= 0) close(fd);
+    return fd < 0 ? -1 : 0;
+}
+
+// A directory or an empty file, unless there is something of that name.
 static int make(int parent, const char *name, int directory) {
-    for (int attempt = 0;; attempt++) {
-        int result = directory ? mkdirat(parent, name, 0755)
-                               : openat(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        int saved = errno;
-        if (attempt) { setfsuid(0); setfsgid(0); }
-        if (result >= 0) {
-            if (!directory) close(result);
-            return 0;
-        }
-        errno = saved;
-        if (attempt || errno != EOVERFLOW || !owner_uid) return errno == EEXIST ? 0 : -1;
-        setfsgid(owner_gid);
-        setfsuid(owner_uid);
+    int result = make_once(parent, name, directory);
+    if (result < 0 && rootpath_become_owner()) {
+        result = make_once(parent, name, directory);
+        rootpath_become_self();
     }
+    return result < 0 && errno != EEXIST ? -1 : 0;
 }
 
 int rootpath_open(int root, const char *path) { return open_beneath(root, path, 0); }
