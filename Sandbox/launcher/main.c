@@ -1,11 +1,13 @@
 // swiftlet-sandbox: executes launch plans and supervises their tasks. Policy is elsewhere (SandboxPolicy).
 #define _GNU_SOURCE
+#include "create.h"
 #include "init.h"
 #include "netns.h"
 #include "plan.h"
 #include "supervise.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int usage(void) {
@@ -13,6 +15,7 @@ static int usage(void) {
           "       swiftlet-sandbox supervise --plan FILE --foreground\n"
           "       swiftlet-sandbox kill --state-dir DIR [--grace MILLISECONDS]\n"
           "       swiftlet-sandbox check --plan FILE\n"
+          "       swiftlet-sandbox create --plan FILE --sync DESCRIPTOR\n"
           "       swiftlet-sandbox netns --make PATH\n", stderr);
     return 64;
 }
@@ -26,12 +29,12 @@ static int check(const char *path) {
 
 int main(int argc, char **argv) {
     init_title_area(argv[0], argc ? (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]) : 0);
-    const char *plan = NULL, *directory = NULL, *grace = NULL, *make = NULL;
+    const char *plan = NULL, *directory = NULL, *grace = NULL, *make = NULL, *sync = NULL;
     int foreground = 0;
     if (argc < 2) return usage();
     for (int i = 2; i < argc; i++) {
         const char **value = !strcmp(argv[i], "--plan") ? &plan : !strcmp(argv[i], "--state-dir") ? &directory
-                             : !strcmp(argv[i], "--grace") ? &grace : !strcmp(argv[i], "--make") ? &make : NULL;
+                             : !strcmp(argv[i], "--grace") ? &grace : !strcmp(argv[i], "--make") ? &make : !strcmp(argv[i], "--sync") ? &sync : NULL;
         if (value && i + 1 < argc) *value = argv[++i];
         else if (!strcmp(argv[i], "--foreground")) foreground = 1;
         else return usage();
@@ -39,6 +42,7 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], "supervise") && plan && (directory || foreground)) return supervise(plan, directory, foreground);
     if (!strcmp(argv[1], "kill") && directory) return supervise_kill(directory, grace);
     if (!strcmp(argv[1], "check") && plan) return check(plan);
+    if (!strcmp(argv[1], "create") && plan && sync) return create(plan, atoi(sync));
     if (!strcmp(argv[1], "netns") && make) return netns_make(make);
     return usage();
 }

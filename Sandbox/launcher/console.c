@@ -1,0 +1,94 @@
+// See console.h. The caller receives one descriptor by SCM_RIGHTS with the name "/dev/ptmx", as runc sends it.
+#define _GNU_SOURCE
+#include "console.h"
+#include "failure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define DEVPTS_MAGIC 0x1cd1
+
+int console_connect(const struct plan *plan) {
+    const struct operation *terminal = plan_find(plan, OP_TERMINAL);
+    if (!terminal) return -1;
+    const char *path = terminal->argument[0];
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    // A path longer than a socket's name goes by its directory's descriptor.
+    if (strlen(path) >= sizeof address.sun_path) {
+        char directory[4096];
+        const char *name = strrchr(path, '/') + 1;
+        snprintf(directory, sizeof directory, "%.*s", (int)(name - path), path);
+        int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0 || strlen(name) > 60) fail(fd < 0 ? errno : ENAMETOOLONG, "terminal(%s)", path);
+        snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", fd, name);
+    } else strcpy(address.sun_path, path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) fail(errno, "terminal(%s)", path);
+    return fd;
+}
+
+static void send_master(int socket, int master) {
+    char name[] = "/dev/ptmx";
+    struct iovec data = {.iov_base = name, .iov_len = sizeof name - 1};
+    union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
+    memset(&control, 0, sizeof control);
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.header), &master, sizeof master);
+    if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0) fail(errno, "terminal(send)");
+}
+
+// A hostile image may offer any file as /dev/ptmx: only the multiplexer of a devpts is taken.
+static int open_multiplexer(void) {
+    int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0) master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    struct stat info;
+    struct statfs system;
+    if (master < 0) fail(errno, "terminal(open /dev/ptmx)");
+    if (fstat(master, &info) < 0 || fstatfs(master, &system) < 0) fail(errno, "terminal(/dev/ptmx)");
+    if (!S_ISCHR(info.st_mode) || major(info.st_rdev) != 5 || minor(info.st_rdev) != 2 || system.f_type != DEVPTS_MAGIC)
+        fail(ENOTTY, "terminal(/dev/ptmx is no devpts multiplexer)");
+    return master;
+}
+
+static void bind_console(int slave) {
+    int place = open("/dev/console", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_EXCL, 0666);
+    if (place >= 0) close(place);
+    else if (errno != EEXIST) fail(errno, "terminal(/dev/console)");
+    int target = open("/dev/console", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int tree = open_tree(slave, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (target < 0 || tree < 0 ||
+        move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        fail(errno, "terminal(bind /dev/console)");
+    close(tree);
+    close(target);
+}
+
+void console_take(int socket, int bind) {
+    int unlocked = 0, master = open_multiplexer();
+    if (ioctl(master, TIOCSPTLCK, &unlocked) < 0) fail(errno, "terminal(unlock)");
+    // By the master, not by a path that the image may have prepared (TIOCGPTPEER).
+    int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (slave < 0) fail(errno, "terminal(open slave)");
+    if (bind) bind_console(slave);
+    send_master(socket, master);
+    close(master);
+    close(socket);
+    if (ioctl(slave, TIOCSCTTY, 0) < 0) fail(errno, "terminal(controlling)");
+    for (int fd = 0; fd < 3; fd++)
+        if (dup2(slave, fd) < 0) fail(errno, "terminal(dup2)");
+    close(slave);
+}
