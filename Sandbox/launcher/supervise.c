@@ -1,6 +1,7 @@
 // Start of a task: one supervisor process per task, detached from the agent, that outlives it.
 #define _GNU_SOURCE
 #include "supervise.h"
+#include "cgroup_make.h"
 #include "identity.h"
 #include "init.h"
 #include "namespaces.h"
@@ -116,6 +117,7 @@ static int launch_task(struct task *task, struct plan *plan) {
     struct pipes p;
     const struct operation *log = plan_find(plan, OP_LOG), *grace = plan_find(plan, OP_GRACE);
     task->grace_ms = grace ? (int64_t)plan_number(grace->argument[0]) : 30000;
+    if (cgroup_make_all(plan, &failure) < 0) return failed_before_clone(task, &failure);
     if (cgroups_open(&task->cgroups, plan, &failure) < 0) return failed_before_clone(task, &failure);
     task->log.fd = -1;
     if (log && log_open(&task->log, log->argument[0], plan_number(log->argument[1])) < 0) {
@@ -202,6 +204,7 @@ int supervise(const char *plan_path, const char *state_directory, int foreground
     }
     watch_prepare(&task);
     unsigned char result = (unsigned char)run(&task, plan_path);
+    if (result) cgroup_remove_all();
     if (task.ready >= 0) {
         ssize_t ignored = write(task.ready, &result, 1);  // the agent may be gone: the task goes on
         (void)ignored;
@@ -210,5 +213,6 @@ int supervise(const char *plan_path, const char *state_directory, int foreground
     if (result && !state_directory) return say_failure(&task.state.failure);
     if (result) return result == 1 && foreground ? 128 : result;
     watch(&task);
+    cgroup_remove_all();
     return foreground ? task.state.exit_code : 0;
 }

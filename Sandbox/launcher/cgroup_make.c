@@ -1,0 +1,79 @@
+// Making and removing a task's own groups. The paths to remove outlive the plan in one small block.
+#define _GNU_SOURCE
+#include "cgroup_make.h"
+#include "timestamp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REMOVE_DEADLINE_MS 5000
+
+// Paths one behind the other, each with its NUL, an empty one at the end; in the order in which they go.
+static char *removals;
+
+static int make(const char *version, const char *path) {
+    (void)version;
+    return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+static int set(const char *directory, const char *file, const char *value) {
+    int group = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (group < 0) return -1;
+    int fd = openat(group, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    close(group);
+    if (fd < 0) return -1;
+    size_t length = strlen(value);
+    ssize_t n = write(fd, value, length);
+    int saved = errno;
+    close(fd);
+    errno = n < 0 ? saved : EIO;
+    return n == (ssize_t)length ? 0 : -1;
+}
+
+// A plan names outer groups first; they go last.
+static int remember(const struct plan *plan) {
+    size_t size = 1;
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (plan->operation[i].kind == OP_CGROUP_REMOVE) size += strlen(plan->operation[i].argument[0]) + 1;
+    if (size == 1) return 0;
+    char *at = removals = malloc(size);
+    if (!removals) return -1;
+    for (uint32_t i = plan->count; i-- > 0;)
+        if (plan->operation[i].kind == OP_CGROUP_REMOVE) at = stpcpy(at, plan->operation[i].argument[0]) + 1;
+    *at = 0;
+    return 0;
+}
+
+int cgroup_make_all(const struct plan *plan, struct failure *failure) {
+    if (remember(plan) < 0) {
+        failure_set(failure, ENOMEM, "cgroup-remove");
+        return -1;
+    }
+    for (uint32_t i = 0; i < plan->count; i++) {
+        char **a = plan->operation[i].argument;
+        int result = 0;
+        if (plan->operation[i].kind == OP_CGROUP_MAKE) result = make(a[0], a[1]);
+        else if (plan->operation[i].kind == OP_CGROUP_SET) result = set(a[0], a[1], a[2]);
+        if (result == 0) continue;
+        int error = errno;
+        if (plan->operation[i].kind == OP_CGROUP_MAKE) failure_set(failure, error, "cgroup(make %s)", a[1]);
+        else failure_set(failure, error, "cgroup(set %s/%s %s)", a[0], a[1], a[2]);
+        cgroup_remove_all();
+        return -1;
+    }
+    return 0;
+}
+
+void cgroup_remove_all(void) {
+    int64_t deadline = timestamp_monotonic_ms() + REMOVE_DEADLINE_MS;
+    for (char *path = removals; path && *path; path += strlen(path) + 1)
+        while (rmdir(path) < 0 && errno == EBUSY && timestamp_monotonic_ms() < deadline) poll(NULL, 0, 2);
+    free(removals);
+    removals = NULL;
+}
