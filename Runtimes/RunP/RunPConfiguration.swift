@@ -26,6 +26,8 @@ public struct RunPConfiguration: Sendable {
     public var permitsPrivileged = false
     /// Limits that this machine cannot enforce are left out instead of refusing the container.
     public var allowsUnenforced = false
+    /// So many refused system calls of a container are counted as evidence; nil: none is, the filter refuses by itself.
+    public var countedDenials: Int?
     /// Directories of the network configuration lists and of the plugins' programs.
     public var cniConfigurations = "/etc/cni/net.d"
     public var cniPlugins = ["/opt/cni/bin", "/usr/lib/cni"]

@@ -44,7 +44,7 @@ extension RunPRuntime {
                 continue
             }
             records.sandboxes[uid] = sandbox
-            for name in RecordFiles.names(in: paths.pod(uid)) where name != "sandbox.json" && name != "sandbox.json.tmp" {
+            for name in RecordFiles.names(in: paths.pod(uid)) {
                 guard let underscore = name.lastIndex(of: "_"), let attempt = Int(name[name.index(after: underscore)...]) else {
                     continue
                 }
@@ -63,7 +63,7 @@ extension RunPRuntime {
 
     private func removeOrphanedCgroups() async throws {
         let (host, parent, logger) = (cgroups, configuration.cgroupParent, logger)
-        let known = state.withLock { Set($0.containers.keys.map(\.description)) }
+        let known = state.withLock { Set($0.sandboxes.keys) }
         try await Blocking.run {
             for name in host.children(of: parent) where !known.contains(name) {
                 do { try host.group("\(parent)/\(name)").remove() } catch {

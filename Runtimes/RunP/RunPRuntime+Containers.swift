@@ -10,12 +10,13 @@ extension RunPRuntime {
     public func createContainer(podUID: String, config: ContainerConfig) async throws -> ContainerID {
         try RecordName.check("podUID", podUID)
         try RecordName.check("name", config.name)
-        guard state.withLock({ $0.sandboxes[podUID] != nil }) else { throw RuntimeError.notFound("pod sandbox \(podUID)") }
+        guard let sandbox = state.withLock({ $0.sandboxes[podUID] }) else { throw RuntimeError.notFound("pod sandbox \(podUID)") }
         let id = ContainerID(podUID: podUID, name: config.name, attempt: config.attempt)
         if container(id) != nil { return id }
         // Before anything is made: what cannot be run is refused here, with its field.
         _ = try await images(config.image)
-        _ = try seccompProgram(config.seccompProfile)
+        _ = try seccompProgram(config, sandbox.config)
+        try refuseUnenforceable(config, sandbox.config)
         let paths = paths.container(id)
         try await Blocking.run {
             try RecordFiles.makeDirectories(paths.directory)
@@ -34,7 +35,7 @@ extension RunPRuntime {
         let config = container.config
         let input = ContainerSpecInput(
             id: id, sandbox: sandbox, config: config, image: try await images(config.image), paths: container.paths,
-            networkNamespace: network(of: id.podUID).path, cgroup: container.cgroup, seccomp: try seccompProgram(config.seccompProfile), node: configuration)
+            networkNamespace: network(of: id.podUID).path, cgroup: container.cgroup, seccomp: try seccompProgram(config, sandbox.config), node: configuration)
         let (spec, needsWork) = try SandboxSpec.container(input)
         let plan = try Self.plan(for: spec)
         try await container.start(launcher: configuration.launcherPath) {
@@ -81,11 +82,7 @@ extension RunPRuntime {
 
     /// Everything on the machine that the launcher expects to be there. Repeatable.
     private static func prepare(_ input: ContainerSpecInput, spec: SandboxSpec, needsWork: Bool, plan: LaunchPlan) throws {
-        let limits = SandboxSpec.limits(input)
-        do throws(CgroupError) {
-            try input.cgroup.create(
-                limits: CgroupLimits(memoryBytes: limits.memoryBytes, cpuMillis: limits.cpuMillis, pids: limits.pids))
-        } catch { throw error.asRuntimeError }
+        do throws(CgroupError) { try ContainerGroups(input).make() } catch { throw error.asRuntimeError }
         try RecordFiles.makeDirectories(input.paths.rootMountPoint)
         if case .directory(let path) = spec.temporary { try makeScratch(path, mode: 0o1777, spec) }
         try makeMountPointsInTemporary(spec)
@@ -109,35 +106,6 @@ extension RunPRuntime {
         try RecordFiles.makeDirectories(path)
         guard chown(path, spec.uid, spec.gid) == 0, chmod(path, mode) == 0 else { throw RecordFiles.failure("chown", path) }
     }
-
-    /// nil: unconfined.
-    private func seccompProgram(_ name: String) throws -> [UInt8]? {
-        let profile: SeccompProfile
-        switch name {
-        case "RuntimeDefault", "": profile = try profileError { () throws(SandboxPolicyError) in try .runtimeDefault() }
-        case "Unconfined":
-            guard configuration.permitsUnconfined else {
-                throw RuntimeError.invalid(field: "seccompProfile", reason: "this node does not permit Unconfined")
-            }
-            return nil
-        default:
-            guard name.hasPrefix("Localhost/"), let directory = configuration.seccompProfiles else {
-                throw RuntimeError.invalid(
-                    field: "seccompProfile", reason: "found \(name), expected RuntimeDefault, Unconfined or Localhost/NAME")
-            }
-            let file = String(name.dropFirst("Localhost/".count))
-            try RecordName.check("seccompProfile", file)
-            guard let bytes = RecordFiles.read("\(directory)/\(file)") ?? RecordFiles.read("\(directory)/\(file).json") else {
-                throw RuntimeError.invalid(field: "seccompProfile", reason: "this node has no profile \(file)")
-            }
-            profile = try profileError { () throws(SandboxPolicyError) in try SeccompProfile(parsing: bytes) }
-        }
-        return try profileError { () throws(SandboxPolicyError) in try SeccompCompiler.program(for: profile) }
-    }
-
-    private func profileError<T>(_ body: () throws(SandboxPolicyError) -> T) throws(RuntimeError) -> T {
-        do { return try body() } catch { throw error.asRuntimeError }
-    }
 }
 
 extension SandboxPolicyError {
@@ -152,7 +120,7 @@ extension SandboxPolicyError {
 extension CgroupError {
     var asRuntimeError: RuntimeError {
         stage == "unenforceable"
-            ? .unenforceable("a limit: it has no \(path)")
+            ? .unenforceable(hint.isEmpty ? path : "\(path); \(hint)")
             : .unavailable(stage: "cgroup \(stage)(\(path))", reason: String(cString: strerror(self.errno)))
     }
 }

@@ -14,6 +14,7 @@ public final class RunPRuntime: ContainerRuntime {
     let images: RunPImageResolver
     let logger: Logger
     let cgroups: CgroupHost
+    let seccompProfiles: SeccompProfiles
     let paths: RecordPaths
     let state = Mutex(State())
 
@@ -31,10 +32,14 @@ public final class RunPRuntime: ContainerRuntime {
         self.logger = logger
         cgroups = CgroupHost(root: configuration.cgroupRoot)
         paths = RecordPaths(root: configuration.stateDirectory)
+        seccompProfiles = SeccompProfiles(
+            directory: configuration.seccompProfiles, cacheDirectory: "\(configuration.stateDirectory)/seccomp",
+            permitsUnconfined: configuration.permitsUnconfined)
         guard RecordFiles.exists(configuration.launcherPath) else {
             throw .invalid(field: "launcherPath", reason: "\(configuration.launcherPath) does not exist")
         }
         try RecordFiles.makeDirectories(paths.pods)
+        try RecordFiles.makeDirectories("\(configuration.stateDirectory)/seccomp")
     }
 
     public func onEvent(_ handler: @escaping @Sendable (ContainerEvent) -> Void) async {
@@ -116,9 +121,10 @@ public final class RunPRuntime: ContainerRuntime {
             }
             try await removeContainer(container.id)
         }
-        let (paths, network) = (paths, network(of: podUID))
+        let (paths, network, group) = (paths, network(of: podUID), podGroup(podUID))
         try await Blocking.run {
             try network.remove()
+            do throws(CgroupError) { try group.remove() } catch { throw error.asRuntimeError }
             try RecordFiles.removeTree(paths.pod(podUID))
         }
         state.withLock { _ = $0.sandboxes.removeValue(forKey: podUID) }
@@ -147,10 +153,12 @@ public final class RunPRuntime: ContainerRuntime {
         state.withLock { state in state.containers.filter { $0.key.podUID == podUID }.map(\.value) }
     }
 
+    func podGroup(_ podUID: String) -> Cgroup { cgroups.group("\(configuration.cgroupParent)/\(podUID)") }
+
     func makeContainer(_ id: ContainerID, _ config: ContainerConfig) -> RunPContainer {
         RunPContainer(
             id: id, config: config, paths: paths.container(id),
-            cgroup: cgroups.group("\(configuration.cgroupParent)/\(id)"),
+            cgroup: cgroups.group("\(configuration.cgroupParent)/\(id.podUID)/\(ContainerGroups.name(id))"),
             changed: { [weak self] id in
                 guard let handler = self?.state.withLock({ $0.handler }) else { return }
                 handler(ContainerEvent(id: id))

@@ -47,6 +47,8 @@ extension SandboxSpec {
             CgroupJoin(version: $0.version, controller: $0.controller, path: $0.path)
         }
         spec.seccomp = input.seccomp
+        spec.countedDenials = input.seccomp == nil ? nil : input.node.countedDenials
+        if input.sandbox.config.handler == RunPRuntime.strictHandler { spec.secondWall = .required }
         try Self.setSecurity(&spec, input)
         try refuseHiddenPaths(spec, input)
         let needsWork = Self.setRoot(&spec, input)
