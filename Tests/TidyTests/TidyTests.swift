@@ -29,12 +29,14 @@ import Testing
         }
     }
 
-    private static let swiftRoots = ["Sources", "Runtimes", "Sandbox/SandboxPolicy"]
+    private static let swiftRoots = [
+        "Sources", "Runtimes", "Sandbox/SandboxPolicy", "Sandbox/SandboxRun", "Sandbox/OCIRuntime", "Sandbox/oci",
+    ]
 
     /// "Sources/Agent/X.swift" -> "Agent"; a Swift room is the folder below its root.
     private static func room(_ path: String) -> String {
         let parts = path.split(separator: "/").map(String.init)
-        return path.hasPrefix("Sandbox/") ? "SandboxPolicy" : parts[1]
+        return parts[1]
     }
 
     /// What each room may import of ours: arrows point down only (docs/ARCHITECTURE.md).
@@ -52,7 +54,12 @@ import Testing
             "Controllers": models.union(["KubernetesClient", "Orchestration", "Scheduling"]),
             "RuntimeInterface": ["KubernetesModel"], "Cgroups": ["KubernetesModel", "CLinux"],
             "ImageStore": ["JSON", "KubernetesModel"], "SandboxPolicy": ["JSON", "KubernetesModel", "CSeccomp"],
-            "RunP": ["JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux"],
+            "Spawn": ["CLinux"], "CNI": ["JSON", "CLinux", "Spawn"],
+            "SandboxRun": ["JSON", "KubernetesModel", "SandboxPolicy", "Cgroups", "CLinux", "Spawn", "CNI"],
+            "OCIRuntime": ["JSON", "SandboxPolicy", "Cgroups", "CLinux", "Spawn"], "oci": ["OCIRuntime"],
+            "RunP": [
+                "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", "Spawn", "CNI",
+            ],
             "Agent": models.union(["KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux"]),
         ]
     }()
