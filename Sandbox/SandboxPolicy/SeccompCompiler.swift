@@ -1,74 +1,68 @@
-// Profile -> BPF, through libseccomp; compiled once per profile and process, loaded raw by the launcher.
+// Profile -> BPF, through libseccomp. The launcher loads the raw program; SeccompFilterCache keeps it.
 
 import CSeccomp
 import Glibc
-import Synchronization
 
 public enum SeccompCompiler {
-    /// A node uses a handful of profiles; what is beyond is compiled anew each time.
-    private static let cacheCapacity = 64
-    private static let cache = Mutex<[[UInt8]: [UInt8]]>([:])
-
-    /// The program's bytes, 8 an instruction, for this machine's architecture. System calls that the library does not
-    /// know are passed over: the kernel cannot be asked for them by a name it has not.
+    /// The program's bytes, 8 an instruction, for this machine. System calls that neither libseccomp nor the kernel's newer
+    /// list knows are passed over: the kernel cannot be asked for them by a name it has not.
+    /// Throws `.profile` with the entry's place for what cannot be enforced.
     public static func program(for profile: SeccompProfile) throws(SandboxPolicyError) -> [UInt8] {
-        if let known = cache.withLock({ $0[profile.source] }) { return known }
+        if let known = SeccompFilterCache.shared[profile] { return known }
         let program = try compile(profile)
-        cache.withLock { if $0.count < cacheCapacity { $0[profile.source] = program } }
+        SeccompFilterCache.shared[profile] = program
         return program
     }
 
-    private static func compile(_ profile: SeccompProfile) throws(SandboxPolicyError) -> [UInt8] {
+    static func compile(_ profile: SeccompProfile) throws(SandboxPolicyError) -> [UInt8] {
         guard let context = seccomp_init(profile.defaultAction.code) else { throw .profile("libseccomp has no memory") }
         defer { seccomp_release(context) }
-        // The launcher sets no_new_privs itself; 32-bit and x32 entries end the process; a binary tree loads fastest.
+        // The launcher sets no_new_privs itself; entries that are not served end the process.
         try check(seccomp_attr_set(context, SCMP_FLTATR_CTL_NNP, 0), "no_new_privs")
         try check(seccomp_attr_set(context, SCMP_FLTATR_ACT_BADARCH, SeccompProfile.Action.killProcess.code), "architecture")
-        try check(seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2), "optimize")
-        var newest: Int32 = 0
+        for architecture in profile.foreignArchitectures {
+            let added = seccomp_arch_add(context, architecture.libseccompToken)
+            if added != -EEXIST { try check(added, "architectures: \(architecture.rawValue)") }
+        }
+        // A binary tree: half the instructions on the way to a call in the middle of the table. Libraries before 2.5 have
+        // none and make a list, which answers the same.
+        _ = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
+        var newest: UInt32 = 0
+        var decided: [String: SeccompProfile.Action] = [:]
         for rule in profile.rules {
+            if rule.action == .notify { throw Self.nobodyListens(rule.place) }
             for name in rule.names {
-                let number = seccomp_syscall_resolve_name(name)
-                if number < 0 { continue }
-                newest = max(newest, number)
-                for conditions in rule.alternatives { try add(rule.action, name, number, conditions, to: context) }
+                // libseccomp would take one of the two without a word.
+                if rule.conditions.isEmpty, let earlier = decided.updateValue(rule.action, forKey: name), earlier != rule.action {
+                    throw .profile("\(rule.place).names: \(name) has another action in an earlier entry")
+                }
+                newest = max(newest, SystemCallName.number(name) ?? 0)
+                for conditions in rule.alternatives { try add(rule, name, conditions, of: profile, to: context) }
             }
         }
+        if profile.defaultAction == .notify { throw Self.nobodyListens("defaultAction") }
         let program = try export(context)
         guard case .errno = profile.defaultAction else { return program }
-        return Self.unknownCallsAreAbsent(newerThan: UInt32(newest)) + program
+        return FilterProgram.absentCalls(newerThan: newest) + program
     }
 
-    /// Calls newer than any that the profile names answer ENOSYS: a libc that tries them first then falls back, where
-    /// EPERM would be taken for an answer (the same stub as runc's). Everything else goes on to the profile's program.
-    private static func unknownCallsAreAbsent(newerThan newest: UInt32) -> [UInt8] {
-        let native = seccomp_arch_native()
-        let instructions: [(code: UInt16, yes: UInt8, no: UInt8, operand: UInt32)] = [
-            (0x20, 0, 0, 4),  // load the architecture
-            (0x15, 0, 4, native),  // another one: to the program, which ends the process
-            (0x20, 0, 0, 0),  // load the number
-            (0x35, 2, 0, 0x4000_0000),  // an x32 entry: likewise
-            (0x25, 0, 1, newest),
-            (0x06, 0, 0, SeccompProfile.Action.errno(38).code),
-        ]
-        return instructions.flatMap { instruction -> [UInt8] in
-            let (code, operand) = (instruction.code, instruction.operand)
-            return [UInt8(code & 0xff), UInt8(code >> 8), instruction.yes, instruction.no]
-                + (0..<4).map { UInt8(truncatingIfNeeded: operand >> (8 * $0)) }
-        }
+    private static func nobodyListens(_ place: String) -> SandboxPolicyError {
+        .profile("\(place): SCMP_ACT_NOTIFY needs an agent of the profile's own, which this launcher does not serve")
     }
 
     private static func add(
-        _ action: SeccompProfile.Action, _ name: String, _ number: Int32, _ conditions: [SeccompProfile.Condition],
+        _ rule: SeccompProfile.Rule, _ name: String, _ conditions: [SeccompProfile.Condition], of profile: SeccompProfile,
         to context: scmp_filter_ctx
     ) throws(SandboxPolicyError) {
+        guard let number = SystemCallName.ruleNumber(name) else { return }
+        if profile.foreignArchitectures.isEmpty, number < 0 { return }  // a call of other machines
         let comparisons = conditions.map {
             scmp_arg_cmp(arg: $0.index, op: $0.comparison.code, datum_a: $0.value, datum_b: $0.valueTwo)
         }
-        let result = seccomp_rule_add_array(context, action.code, number, UInt32(comparisons.count), comparisons)
-        // A rule that repeats the default or an earlier rule adds nothing.
-        if result == -EACCES || result == -EEXIST { return }
-        try check(result, name)
+        let result = seccomp_rule_add_array(context, rule.action.code, number, UInt32(comparisons.count), comparisons)
+        // A rule that repeats the default adds nothing.
+        if result == -EACCES, rule.action == profile.defaultAction { return }
+        try check(result, "\(rule.place).names: \(name)")
     }
 
     private static func export(_ context: scmp_filter_ctx) throws(SandboxPolicyError) -> [UInt8] {
@@ -87,7 +81,7 @@ public enum SeccompCompiler {
             if chunk.isEmpty { break }
             bytes += chunk
         }
-        guard !bytes.isEmpty, bytes.count % 8 == 0 else { throw .profile("export: \(bytes.count) bytes") }
+        guard FilterProgram.isWellFormed(bytes) else { throw .profile("export: \(bytes.count) bytes that are no filter") }
         return bytes
     }
 
@@ -103,16 +97,22 @@ extension SeccompProfile.Rule {
     }
 }
 
+extension SeccompArchitecture {
+    var libseccompToken: UInt32 { self == .x32 ? 0x4000_003e : token }
+}
+
 extension SeccompProfile.Action {
     /// The values of <seccomp.h>; some are macros, which Swift does not see.
     var code: UInt32 {
         switch self {
         case .allow: 0x7fff_0000
         case .log: 0x7ffc_0000
-        case .trap: 0x0003_0000
-        case .killProcess: 0x8000_0000
-        case .killThread: 0x0000_0000
+        case .notify: 0x7fc0_0000
+        case .trace(let number): 0x7ff0_0000 | UInt32(number)
         case .errno(let number): 0x0005_0000 | UInt32(number)
+        case .trap: 0x0003_0000
+        case .killThread: 0x0000_0000
+        case .killProcess: 0x8000_0000
         }
     }
 }

@@ -1,23 +1,39 @@
-// Seccomp profiles in the OCI / Docker JSON format, so that existing profiles load.
-
-import JSON
+// What a seccomp profile says, in the words of the OCI runtime-spec's linux.seccomp; `+Parsing` reads the documents.
 
 public struct SeccompProfile: Sendable, Hashable {
+    /// Some system calls and what becomes of them. Several rules for one call are alternatives.
     public struct Rule: Sendable, Hashable {
         public var names: [String]
         public var action: Action
         public var conditions: [Condition]
+        /// Place of the entry in its document, for messages: "syscalls[3]".
+        public var place: String
+
+        public init(names: [String], action: Action, conditions: [Condition] = [], place: String = "") {
+            self.names = names
+            self.action = action
+            self.conditions = conditions
+            self.place = place
+        }
     }
 
-    /// linux.seccomp.syscalls[].args[] of the runtime-spec.
+    /// linux.seccomp.syscalls[].args[] of the runtime-spec. For `maskedEqual`, `value` is the mask and `valueTwo` what is
+    /// left under it.
     public struct Condition: Sendable, Hashable {
         public var index: UInt32
         public var value: UInt64
         public var valueTwo: UInt64
         public var comparison: Comparison
+
+        public init(index: UInt32, value: UInt64, valueTwo: UInt64 = 0, comparison: Comparison) {
+            self.index = index
+            self.value = value
+            self.valueTwo = valueTwo
+            self.comparison = comparison
+        }
     }
 
-    public enum Comparison: String, Sendable, Hashable {
+    public enum Comparison: String, Sendable, Hashable, CaseIterable {
         case notEqual = "SCMP_CMP_NE"
         case lessThan = "SCMP_CMP_LT"
         case lessOrEqual = "SCMP_CMP_LE"
@@ -28,94 +44,86 @@ public struct SeccompProfile: Sendable, Hashable {
     }
 
     public enum Action: Sendable, Hashable {
-        case allow, log, trap, killProcess, killThread
+        case allow, log, killProcess, killThread
         case errno(UInt16)
+        /// SIGSYS, which the process may handle.
+        case trap
+        /// For a tracer. Without one, which is always so here, the call answers ENOSYS.
+        case trace(UInt16)
+        /// For a listener of the profile's own.
+        case notify
+
+        /// True when the call is carried out.
+        public var permits: Bool { self == .allow || self == .log }
     }
 
     public var defaultAction: Action
     public var rules: [Rule]
-    /// What the profile was read from; names its compiled form in the cache.
-    public let source: [UInt8]
+    /// Entries of other word sizes that the profile serves beside the machine's own; empty: they end the process.
+    public var foreignArchitectures: [SeccompArchitecture]
+    /// Flags of seccomp(2) that the document asks for.
+    public var flags: [SeccompFlag]
+    /// Where the document wants the descriptor of its `notify` rules sent.
+    public var listenerPath: String?
+    public var listenerMetadata: String?
+
+    public init(
+        defaultAction: Action, rules: [Rule], foreignArchitectures: [SeccompArchitecture] = [], flags: [SeccompFlag] = [],
+        listenerPath: String? = nil, listenerMetadata: String? = nil
+    ) {
+        self.defaultAction = defaultAction
+        self.rules = rules
+        self.foreignArchitectures = foreignArchitectures
+        self.flags = flags
+        self.listenerPath = listenerPath
+        self.listenerMetadata = listenerMetadata
+    }
 }
 
-extension SeccompProfile {
-    /// Docker's `includes`/`excludes` are evaluated for a task without capabilities on this machine's architecture;
-    /// fields that nobody here knows are an error, as ignoring one could widen the profile.
-    public init(parsing bytes: [UInt8]) throws(SandboxPolicyError) {
-        let document: JSONValue
-        do { document = try JSONValue(parsing: bytes) } catch { throw .profile("not JSON: \(error)") }
-        guard let members = document.objectValue else { throw .profile("expected an object") }
-        for member in members where !Self.knownFields.contains(member.key) { throw .profile("unknown field \(member.key)") }
-        let defaultErrno = try Self.number(document, "defaultErrnoRet") ?? 1
-        defaultAction = try Self.action(document["defaultAction"]?.stringValue, errno: defaultErrno)
-        rules = []
-        guard let entries = document["syscalls"]?.arrayValue else { throw .profile("syscalls: expected an array") }
-        for (index, entry) in entries.enumerated() {
-            guard Self.applies(entry) else { continue }
-            rules.append(try Self.rule(entry, at: index, defaultErrno: defaultErrno))
-        }
-        source = bytes
-    }
+/// Entries to the kernel by the names of libseccomp and the OCI. All that one of our machines (x86-64, AArch64) can serve.
+public enum SeccompArchitecture: String, Sendable, Hashable, CaseIterable {
+    case x86_64 = "SCMP_ARCH_X86_64"
+    case x86 = "SCMP_ARCH_X86"
+    case x32 = "SCMP_ARCH_X32"
+    case aarch64 = "SCMP_ARCH_AARCH64"
+    case arm = "SCMP_ARCH_ARM"
 
-    private static let knownFields: Set<String> = [
-        "defaultAction", "defaultErrnoRet", "defaultErrno", "architectures", "archMap", "syscalls", "flags", "comment",
-    ]
-
-    private static var architecture: String {
+    /// The machine's own.
+    public static var native: SeccompArchitecture {
         #if arch(arm64)
-            "arm64"
+            .aarch64
         #else
-            "amd64"
+            .x86_64
         #endif
     }
 
-    private static func applies(_ entry: JSONValue) -> Bool {
-        func strings(_ part: String, _ key: String) -> [String]? {
-            entry[part]?[key]?.arrayValue?.compactMap(\.stringValue)
-        }
-        // A rule for holders of a capability is none for a task that has none.
-        if let capabilities = strings("includes", "caps"), !capabilities.isEmpty { return false }
-        if let arches = strings("includes", "arches"), !arches.isEmpty, !arches.contains(architecture) { return false }
-        if let arches = strings("excludes", "arches"), arches.contains(architecture) { return false }
-        return true
-    }
-
-    private static func rule(_ entry: JSONValue, at index: Int, defaultErrno: Int64) throws(SandboxPolicyError) -> Rule {
-        let names = entry["names"]?.arrayValue?.compactMap(\.stringValue) ?? entry["name"]?.stringValue.map { [$0] } ?? []
-        guard !names.isEmpty else { throw .profile("syscalls[\(index)].names: expected names") }
-        let errno = try number(entry, "errnoRet") ?? defaultErrno
-        var conditions: [Condition] = []
-        for argument in entry["args"]?.arrayValue ?? [] {
-            let place = try number(argument, "index") ?? -1
-            guard (0...5).contains(place), let text = argument["op"]?.stringValue, let comparison = Comparison(rawValue: text)
-            else { throw .profile("syscalls[\(index)].args: expected index 0-5 and a comparison") }
-            conditions.append(
-                Condition(
-                    index: UInt32(place), value: UInt64(bitPattern: try number(argument, "value") ?? 0),
-                    valueTwo: UInt64(bitPattern: try number(argument, "valueTwo") ?? 0), comparison: comparison))
-        }
-        return Rule(names: names, action: try action(entry["action"]?.stringValue, errno: errno), conditions: conditions)
-    }
-
-    private static func number(_ value: JSONValue, _ key: String) throws(SandboxPolicyError) -> Int64? {
-        switch value[key] {
-        case .none, .null: return nil
-        case .int(let number): return number
-        default: throw .profile("\(key): expected a whole number")
+    /// The AUDIT_ARCH_ value that a filter sees. x32 shares x86-64's and differs by a bit of the number.
+    public var token: UInt32 {
+        switch self {
+        case .x86_64, .x32: 0xc000_003e
+        case .x86: 0x4000_0003
+        case .aarch64: 0xc000_00b7
+        case .arm: 0x4000_0028
         }
     }
 
-    private static func action(_ name: String?, errno: Int64) throws(SandboxPolicyError) -> Action {
-        switch name {
-        case "SCMP_ACT_ALLOW": return .allow
-        case "SCMP_ACT_LOG": return .log
-        case "SCMP_ACT_TRAP": return .trap
-        case "SCMP_ACT_KILL", "SCMP_ACT_KILL_THREAD": return .killThread
-        case "SCMP_ACT_KILL_PROCESS": return .killProcess
-        case "SCMP_ACT_ERRNO":
-            guard let code = UInt16(exactly: errno), code < 4096 else { throw .profile("errnoRet \(errno)") }
-            return .errno(code)
-        default: throw .profile("action \(name ?? "missing"): expected a SCMP_ACT_ name that needs no tracer")
+    /// The names that Docker's profiles use in `includes.arches`: Go's.
+    var dockerName: String {
+        switch self {
+        case .x86_64: "amd64"
+        case .x86: "x86"
+        case .x32: "x32"
+        case .aarch64: "arm64"
+        case .arm: "arm"
+        }
+    }
+
+    /// True for an entry that this machine's kernel may have beside its own.
+    var isForeignHere: Bool {
+        switch self {
+        case .x86, .x32: Self.native == .x86_64
+        case .arm: Self.native == .aarch64
+        case .x86_64, .aarch64: false
         }
     }
 }

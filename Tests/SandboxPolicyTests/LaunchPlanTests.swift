@@ -12,14 +12,15 @@ enum Golden {
         "/" + #filePath.split(separator: "/").dropLast(2).joined(separator: "/") + "/Golden/SandboxPolicy"
     }
 
-    static func read(_ path: String) -> String? {
+    static func read(_ path: String) -> String? { bytes(path).map { String(decoding: $0, as: UTF8.self) } }
+
+    static func bytes(_ path: String) -> [UInt8]? {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
-        let bytes = [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
+        return [UInt8](unsafeUninitializedCapacity: 1 << 20) { buffer, count in
             count = max(0, Glibc.read(descriptor, buffer.baseAddress, buffer.count))
         }
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     static func expect(_ plan: LaunchPlan, _ name: String) throws {
