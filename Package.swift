@@ -100,8 +100,8 @@ let package = Package(
         // Pod networks through the containernetworking plugins.
         room("CNI", ["JSON", "CLinux", "Spawn"]),
         // The launcher's two other faces: the OCI runtime's verbs, and `swiftlet run` with `swiftlet doctor`.
-        room("OCIRuntime", path: "Sandbox/OCIRuntime", ["JSON", "SandboxPolicy", "Cgroups", "CLinux"]),
-        room("SandboxRun", path: "Sandbox/SandboxRun", ["JSON", "KubernetesModel", "SandboxPolicy", "Cgroups", "CLinux"]),
+        room("OCIRuntime", path: "Sandbox/OCIRuntime", ["JSON", "SandboxPolicy", "Cgroups", "CLinux", "Spawn"]),
+        room("SandboxRun", path: "Sandbox/SandboxRun", ["JSON", "KubernetesModel", "SandboxPolicy", "Cgroups", "CLinux", "Spawn", "CNI"]),
         room("RunP", path: "Runtimes/RunP", [
             "CNI", "Spawn", "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
         ]),
