@@ -1,0 +1,128 @@
+// Making, filling, reading and removing a container's groups.
+
+import CLinux
+import Glibc
+
+enum CgroupDirectories {
+    /// Makes every place with what lies above it; returns the directories that were not there before, outermost first.
+    static func make(_ places: [CgroupPlace], controllers: Set<String>) throws(OCIError) -> [String] {
+        var made: [String] = []
+        for place in places {
+            do {
+                try make(place, controllers: controllers, made: &made)
+            } catch {
+                remove(made)
+                throw error
+            }
+        }
+        return made
+    }
+
+    private static func make(_ place: CgroupPlace, controllers: Set<String>, made: inout [String]) throws(OCIError) {
+        if place.version == 1, mkdir(place.directory, 0o755) == 0 {
+            // Nearly always the group's parent is there already: one call.
+            made.append(place.directory)
+            if place.controllers.contains("cpuset") { try fillCpuset(place, from: place.mount) }
+            return
+        }
+        var path = place.mount
+        for part in place.group.split(separator: "/") {
+            if place.version == 2 { enable(controllers, in: path) }
+            path += "/\(part)"
+            if mkdir(path, 0o755) == 0 { made.append(path) } else if errno != EEXIST { throw .system("mkdir", path) }
+            if place.controllers.contains("cpuset"), place.version == 1 { try fillCpuset(path) }
+        }
+    }
+
+    /// A v1 cpuset starts empty and takes nobody before it has CPUs and memory nodes.
+    private static func fillCpuset(_ place: CgroupPlace, from mount: String) throws(OCIError) {
+        var path = mount
+        for part in place.group.split(separator: "/") {
+            path += "/\(part)"
+            try fillCpuset(path)
+        }
+    }
+
+    private static func fillCpuset(_ path: String) throws(OCIError) {
+        for file in ["cpuset.cpus", "cpuset.mems"] {
+            guard HostFile.text("\(path)/\(file)").map({ $0 == "\n" || $0.isEmpty }) ?? false else { continue }
+            let above = String(path[..<(path.lastIndex(of: "/") ?? path.startIndex)])
+            guard let parent = HostFile.text("\(above)/\(file)") else { continue }
+            let code = HostFile.writeOnce("\(path)/\(file)", String(parent.prefix { $0 != "\n" }))
+            guard code == 0 else { throw .system(stage: "write", errno: code, subject: "\(path)/\(file)") }
+        }
+    }
+
+    /// v2: controllers are handed down level by level. What cannot be handed down shows when its file is missing.
+    private static func enable(_ controllers: Set<String>, in directory: String) {
+        let available = Set((HostFile.text("\(directory)/cgroup.controllers") ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
+        let enabled = Set((HostFile.text("\(directory)/cgroup.subtree_control") ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
+        for name in available.intersection(controllers).subtracting(enabled).sorted() {
+            _ = HostFile.writeOnce("\(directory)/cgroup.subtree_control", "+\(name)")
+        }
+    }
+
+    /// Innermost first. A group whose last member has just ended may need a moment; one that others use stays.
+    static func remove(_ directories: [String], patiently: Bool = true) {
+        for directory in directories.reversed() {
+            for attempt in 0..<(patiently ? 200 : 1) {
+                if rmdir(directory) == 0 || errno != EBUSY { break }
+                // Groups that the container made below its own go with it.
+                if attempt == 0 { removeBelow(directory) }
+                usleep(attempt < 20 ? 500 : 5000)
+            }
+        }
+    }
+
+    private static func removeBelow(_ directory: String) {
+        for name in HostFile.entries(directory) where HostFile.isDirectory("\(directory)/\(name)") {
+            removeBelow("\(directory)/\(name)")
+            rmdir("\(directory)/\(name)")
+        }
+    }
+
+    // MARK: Settings
+
+    static func apply(_ settings: [CgroupSetting], to places: [CgroupPlace]) throws(OCIError) {
+        for setting in settings {
+            guard let place = places.holding(setting.controller) else {
+                if setting.isOptional { continue }
+                throw .unsupported(field: setting.field, reason: "this machine has no \(setting.controller) cgroup controller")
+            }
+            // "a|b": the first file that exists.
+            let names = setting.file.split(separator: "|").map(String.init)
+            guard let file = names.map({ "\(place.directory)/\($0)" }).first(where: { names.count == 1 && !setting.isOptional || HostFile.exists($0) })
+            else {
+                if setting.isOptional { continue }
+                throw .unsupported(field: setting.field, reason: "this kernel has no \(names[0])")
+            }
+            for line in setting.value.split(separator: "\n", omittingEmptySubsequences: false) {
+                let code = HostFile.writeOnce(file, String(line))
+                if code == ENOENT { throw .unsupported(field: setting.field, reason: "this kernel has no \(names[0])") }
+                guard code == 0 else {
+                    throw .invalid(field: setting.field, reason: "\(file) did not take \"\(line)\": \(OCIError.text(code))")
+                }
+            }
+        }
+    }
+
+    /// The processes of the container, those in groups below included.
+    static func processes(_ places: [CgroupPlace]) -> [Int32] {
+        guard let place = places.first(where: { $0.controllers.contains("pids") }) ?? places.first else { return [] }
+        var found: [Int32] = []
+        var pending = [place.directory]
+        while let directory = pending.popLast() {
+            found += (HostFile.text("\(directory)/cgroup.procs") ?? "").split(separator: "\n").compactMap { Int32($0) }
+            pending += HostFile.entries(directory).map { "\(directory)/\($0)" }.filter { HostFile.isDirectory($0) }
+        }
+        return found
+    }
+}
+
+extension [CgroupPlace] {
+    func holding(_ controller: String) -> CgroupPlace? {
+        if controller == "unified" { return first { $0.version == 2 } }
+        return first { $0.version == 1 && $0.controllers.contains(controller) }
+            ?? first { $0.version == 2 && ($0.controllers.contains(controller) || controller == "devices") }
+    }
+}

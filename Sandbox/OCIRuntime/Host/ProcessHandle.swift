@@ -1,0 +1,57 @@
+// A process that cannot be mistaken for another one that got its number: pid, start time and boot together.
+
+import CLinux
+import Glibc
+
+struct ProcessHandle: Sendable, Hashable {
+    var pid: Int32
+    /// Clock ticks since boot (proc_pid_stat(5), field 22).
+    var startTime: Int64
+
+    /// Of a living process; nil when it is gone or a zombie.
+    init?(pid: Int32) {
+        guard let start = Self.startTime(of: pid) else { return nil }
+        self.init(pid: pid, startTime: start)
+    }
+
+    init(pid: Int32, startTime: Int64) {
+        self.pid = pid
+        self.startTime = startTime
+    }
+
+    var isAlive: Bool { pid > 0 && Self.startTime(of: pid) == startTime }
+
+    /// 0, or an errno; ESRCH when it is gone.
+    func signal(_ number: Int32) -> Int32 {
+        // The handle first, then the check: it pins the identity that the check confirms.
+        let descriptor = clinux_pidfd_open(pid, 0)
+        guard descriptor >= 0 else { return errno }
+        defer { close(descriptor) }
+        guard isAlive else { return ESRCH }
+        return clinux_pidfd_send_signal(descriptor, number) == 0 ? 0 : errno
+    }
+
+    /// Waits until it has ended; false when it still lives after so many milliseconds.
+    func waitUntilGone(milliseconds: Int32) -> Bool {
+        let descriptor = clinux_pidfd_open(pid, 0)
+        guard descriptor >= 0 else { return errno == ESRCH }
+        defer { close(descriptor) }
+        guard isAlive else { return true }
+        var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&ready, 1, milliseconds) > 0
+    }
+
+    private static func startTime(of pid: Int32) -> Int64? {
+        guard let bytes = try? HostFile.readIfPresent("/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")")) else {
+            return nil
+        }
+        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
+        // The first of these is field 3, the state.
+        guard fields.count > 19, fields[0] != [UInt8(ascii: "Z")], fields[0] != [UInt8(ascii: "X")] else { return nil }
+        return Int64(String(decoding: fields[19], as: UTF8.self))
+    }
+
+    static func bootID() -> String {
+        String((HostFile.text("/proc/sys/kernel/random/boot_id") ?? "").prefix { $0 != "\n" })
+    }
+}

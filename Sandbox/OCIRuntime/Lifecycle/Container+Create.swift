@@ -1,0 +1,170 @@
+// create: from a bundle to a process that waits at its gate.
+
+import CLinux
+import Glibc
+import SandboxPolicy
+
+/// The lifecycle's operations on one state directory. Each throws with the container as it was before, unless it says else.
+public struct ContainerLifecycle {
+    public let directory: StateDirectory
+    /// Receives warnings that the specification wants logged.
+    let warn: (String) -> Void
+
+    public init(directory: StateDirectory, warn: @escaping (String) -> Void = { _ in }) {
+        self.directory = directory
+        self.warn = warn
+    }
+
+    public struct CreateOptions {
+        public var bundle = "."
+        public var pidFile: String?
+        public var consoleSocket: String?
+        public var usesPivot = true
+        public var preservedDescriptors = 0
+        public init() {}
+    }
+
+    /// Returns when the process waits for `start`.
+    @discardableResult
+    public func create(_ id: String, _ options: CreateOptions) throws(OCIError) -> ContainerRecord {
+        try StateDirectory.check(id: id)
+        let bundle = try HostFile.resolved(options.bundle)
+        let bytes = try HostFile.read("\(bundle)/config.json")
+        let specification = try ContainerSpecification(parsing: bytes)
+        specification.process?.warnings.forEach(warn)
+        try directory.reserve(id)
+        var creation = Creation(id: id, bundle: bundle, specification: specification, options: options, lifecycle: self)
+        do {
+            // What is changed in the bundle from now on does not matter (runtime.md, "Create").
+            try HostFile.replace(directory.configuration(id), with: bytes)
+            try creation.carryOut()
+            if let file = options.pidFile { try HostFile.replace(file, with: Array("\(creation.record.pid)".utf8), mode: 0o644) }
+            return creation.record
+        } catch {
+            creation.undo()
+            throw error
+        }
+    }
+}
+
+/// One create in progress, with what must be undone when it fails.
+private struct Creation {
+    let id: String
+    let specification: ContainerSpecification
+    let options: ContainerLifecycle.CreateOptions
+    let lifecycle: ContainerLifecycle
+    var record: ContainerRecord
+    private var environmentExists = false
+
+    init(
+        id: String, bundle: String, specification: ContainerSpecification, options: ContainerLifecycle.CreateOptions,
+        lifecycle: ContainerLifecycle
+    ) {
+        self.id = id
+        self.specification = specification
+        self.options = options
+        self.lifecycle = lifecycle
+        record = ContainerRecord(
+            id: id, version: specification.version, bundle: bundle, rootfs: "", bootID: ProcessHandle.bootID(),
+            created: Timestamp.now(), annotations: specification.annotations)
+    }
+
+    mutating func carryOut() throws(OCIError) {
+        record.rootfs = try rootfs()
+        try makeCgroups()
+        try lifecycle.directory.save(record)
+        let session = try LauncherSession.start(try plan(), preserving: options.preservedDescriptors)
+        defer { session.close() }
+        try converse(session)
+        record.isComplete = true
+        try lifecycle.directory.save(record)
+    }
+
+    private func rootfs() throws(OCIError) -> String {
+        let path = specification.root.path.hasPrefix("/") ? specification.root.path : "\(record.bundle)/\(specification.root.path)"
+        let rootfs: String
+        do { rootfs = try HostFile.resolved(path) } catch {
+            throw .invalid(field: "root.path", reason: "\"\(specification.root.path)\": \(error)")
+        }
+        guard HostFile.isDirectory(rootfs) else { throw .invalid(field: "root.path", reason: "\(rootfs) is no directory") }
+        guard rootfs != "/" else { throw .invalid(field: "root.path", reason: "the host's own root cannot be a container's") }
+        return rootfs
+    }
+
+    private mutating func makeCgroups() throws(OCIError) {
+        let group = ContainerCgroups(specification.linux, id: id)
+        do {
+            let (places, made) = try group.make()
+            record.cgroups = places
+            record.createdCgroups = made
+            try group.limit(places)
+        } catch {
+            // An ordinary user without delegated groups runs without; wishes for limits are not passed over.
+            guard geteuid() != 0, group.isWithoutLimits else { throw error }
+            CgroupDirectories.remove(record.createdCgroups)
+            record.cgroups = []
+            record.createdCgroups = []
+        }
+    }
+
+    private func plan() throws(OCIError) -> LaunchPlan {
+        var context = ContainerPlanContext(id: id, bundle: record.bundle, rootfs: record.rootfs)
+        context.gate = lifecycle.directory.gate(id)
+        context.consoleSocket = try options.consoleSocket.map { path throws(OCIError) in
+            let directory = try HostFile.resolved(path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ".")
+            return ContainerPath.clean("\(directory)/\(path.split(separator: "/").last ?? "")")
+        }
+        if options.consoleSocket != nil, specification.process?.terminal != true {
+            throw .usage("cannot use console socket if runc will not detach or allocate tty")
+        }
+        context.cgroups = record.cgroups
+        context.isPrivileged = geteuid() == 0
+        context.idMapHelpers = IDMapHelpers.find()
+        context.usesPivot = options.usesPivot
+        context.preservedDescriptors = options.preservedDescriptors
+        context.hookState = record.stateAroundPID(.created)
+        var specification = specification
+        specification.process?.completeEnvironment(rootfs: record.rootfs)
+        try ResourceLimitCheck.check(specification.process)
+        return try ContainerPlan(specification, context).launchPlan()
+    }
+
+    private mutating func converse(_ session: LauncherSession) throws(OCIError) {
+        var hooksAreDue = false
+        while true {
+            switch try session.next() {
+            case .process(let pid):
+                guard let handle = ProcessHandle(pid: pid) else { break }
+                record.pid = handle.pid
+                record.pidStartTime = handle.startTime
+                environmentExists = true
+                try lifecycle.directory.save(record)
+            case .hooks: hooksAreDue = true
+            case .ready: return
+            case .failed(let error): throw error
+            case .ended: throw .launch(stage: "the container's process ended during its set-up", errno: 0)
+            }
+            // The launcher and its child speak independently: the pid may come second.
+            if hooksAreDue, record.pid != 0 {
+                hooksAreDue = false
+                let state = record.state(.created)
+                try HookRunner.run(.prestart, of: specification.hooks, state: state)
+                try HookRunner.run(.createRuntime, of: specification.hooks, state: state)
+                try session.proceed()
+            }
+        }
+    }
+
+    /// Steps 12 and 13 of the lifecycle: the environment is taken down, then the poststop hooks run.
+    mutating func undo() {
+        if record.pid > 0 {
+            _ = record.process.signal(SIGKILL)
+            ChildProcess.reap(record.pid)
+        }
+        CgroupDirectories.remove(record.createdCgroups)
+        if environmentExists {
+            HookRunner.runAll(.poststop, of: specification.hooks, state: record.state(.stopped)).forEach { lifecycle.warn("\($0)") }
+        }
+        do { try lifecycle.directory.remove(id) } catch { lifecycle.warn("\(error)") }
+    }
+}

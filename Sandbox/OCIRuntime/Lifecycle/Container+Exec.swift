@@ -1,0 +1,94 @@
+// exec: another program in a running container.
+
+import CLinux
+import Glibc
+import SandboxPolicy
+
+extension ContainerLifecycle {
+    public struct ExecOptions {
+        public var pidFile: String?
+        public var consoleSocket: String?
+        public var preservedDescriptors = 0
+        public init() {}
+    }
+
+    /// The configured process as a pattern for what `exec`'s flags change.
+    public func configuredProcess(_ id: String) throws(OCIError) -> ProcessSpecification {
+        _ = try directory.load(id)
+        var process = try directory.loadConfiguration(id).process ?? ProcessSpecification()
+        process.terminal = false
+        process.arguments = []
+        return process
+    }
+
+    /// Starts it; returns its pid once the program was executed. It is a child of this process.
+    public func exec(_ id: String, _ process: ProcessSpecification, _ options: ExecOptions) throws(OCIError) -> Int32 {
+        process.warnings.forEach(warn)
+        let container = try directory.load(id)
+        switch directory.status(of: container) {
+        case .created, .running: break
+        case .paused: throw .conflict("cannot exec in a paused container")
+        case .creating, .stopped: throw .conflict("cannot exec in a container that is not running")
+        }
+        let session = try LauncherSession.start(try plan(container, process, options), preserving: options.preservedDescriptors)
+        defer { session.close() }
+        var pid: Int32 = 0
+        do {
+            conversation: while true {
+                switch try session.next() {
+                case .process(let number): pid = number
+                case .failed(let error): throw error
+                case .ended: break conversation
+                case .hooks, .ready: throw OCIError.system(stage: "understand", errno: EPROTO, subject: "launcher")
+                }
+            }
+            guard pid > 0 else { throw OCIError.launch(stage: "the process ended during its set-up", errno: 0) }
+            if let file = options.pidFile { try HostFile.replace(file, with: Array("\(pid)".utf8), mode: 0o644) }
+            return pid
+        } catch let error as OCIError {
+            if pid > 0 {
+                Glibc.kill(pid, SIGKILL)
+                ChildProcess.reap(pid)
+            }
+            throw error
+        } catch { throw .usage("\(error)") }
+    }
+
+    private func plan(
+        _ container: ContainerRecord, _ process: ProcessSpecification, _ options: ExecOptions
+    ) throws(OCIError) -> LaunchPlan {
+        var process = process
+        process.completeEnvironment(rootfs: "/proc/\(container.pid)/root")
+        try ResourceLimitCheck.check(process)
+        let linux = try directory.loadConfiguration(container.id).linux
+        var operations: [LaunchOperation] = [.id(container.id)]
+        if process.terminal {
+            guard let socket = options.consoleSocket else {
+                throw .usage("cannot allocate tty if runc will detach without setting console socket")
+            }
+            operations.append(.terminal(socketPath: socket))
+        } else {
+            operations.append(.inheritStandardStreams)
+        }
+        if options.preservedDescriptors > 0 { operations.append(.preserveDescriptors(options.preservedDescriptors)) }
+        operations += container.cgroups.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.directory) }
+        let joined = foreignNamespaces(of: container.pid)
+        operations += joined.map { .joinNamespace($0, path: "/proc/\(container.pid)/ns/\($0.file)") }
+        if joined.contains(.user) { operations.append(.rootless(.direct)) }
+        operations += try ProcessPlan(process: process, linux: linux, isExec: true).operations()
+        return LaunchPlan(operations: operations)
+    }
+
+    /// Those that are not this process's own already: a user namespace cannot be entered twice.
+    private func foreignNamespaces(of pid: Int32) -> [LaunchOperation.Namespace] {
+        LaunchOperation.Namespace.allCases.filter { namespace in
+            let theirs = HostFile.linkTarget("/proc/\(pid)/ns/\(namespace.file)")
+            return theirs != nil && theirs != HostFile.linkTarget("/proc/self/ns/\(namespace.file)")
+        }
+    }
+}
+
+extension LaunchOperation.Namespace {
+    /// Its name below /proc/PID/ns.
+    var file: String { self == .mount ? "mnt" : rawValue }
+}

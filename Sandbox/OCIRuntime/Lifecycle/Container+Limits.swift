@@ -1,0 +1,54 @@
+// pause, resume, update, events and ps: all through the container's groups.
+
+import CLinux
+import Glibc
+import JSON
+
+extension ContainerLifecycle {
+    public func pause(_ id: String) throws(OCIError) {
+        let container = try directory.load(id)
+        switch directory.status(of: container) {
+        case .running, .created: try CgroupFreezer(container.cgroups).set(frozen: true)
+        default: throw .conflict("container not running or created: \(directory.status(of: container).rawValue)")
+        }
+    }
+
+    public func resume(_ id: String) throws(OCIError) {
+        let container = try directory.load(id)
+        guard directory.status(of: container) == .paused else { throw .conflict("container not paused") }
+        try CgroupFreezer(container.cgroups).set(frozen: false)
+    }
+
+    public func update(_ id: String, _ resources: ResourceSpecification) throws(OCIError) {
+        let container = try directory.load(id)
+        guard directory.status(of: container) != .stopped else { throw .conflict("container not running") }
+        let places = container.cgroups
+        var settings = try resources.settings { places.holding($0)?.version == 2 }
+        // The pair of v1's memory limits has to stay consistent in between: raise the sum first, lower it last.
+        if let swap = settings.firstIndex(where: { $0.file == "memory.memsw.limit_in_bytes" }),
+            let limit = settings.firstIndex(where: { $0.file == "memory.limit_in_bytes" }), let memory = places.holding("memory"),
+            let now = HostFile.text("\(memory.directory)/memory.memsw.limit_in_bytes").flatMap({ Int64($0.prefix { $0 != "\n" }) }),
+            let wanted = Int64(settings[swap].value), wanted < 0 || wanted > now
+        {
+            settings.swapAt(swap, limit)
+        }
+        try CgroupDirectories.apply(settings, to: places)
+        if !resources.devices.isEmpty, places.contains(where: { $0.controllers.contains("devices") && $0.version == 1 }) {
+            try CgroupDirectories.apply(
+                resources.effectiveDeviceRules().map { $0.version1(field: "devices") }, to: places)
+        }
+    }
+
+    public func processes(_ id: String) throws(OCIError) -> [Int32] {
+        let container = try directory.load(id)
+        guard directory.status(of: container) != .stopped else { throw .conflict("container not running") }
+        return CgroupDirectories.processes(container.cgroups)
+    }
+
+    /// One line of `events --stats`, in the shape that runc's readers know.
+    public func statistics(_ id: String) throws(OCIError) -> JSONValue {
+        let container = try directory.load(id)
+        guard directory.status(of: container) != .stopped else { throw .conflict("container with id \(id) is not running") }
+        return .object(JSONObject([("type", "stats"), ("id", .string(id)), ("data", CgroupStatistics(container.cgroups).document())]))
+    }
+}

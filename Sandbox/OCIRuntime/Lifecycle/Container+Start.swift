@@ -1,0 +1,58 @@
+// start: opens the gate and learns whether the program was executed.
+
+import CLinux
+import Glibc
+
+extension ContainerLifecycle {
+    public func start(_ id: String) throws(OCIError) {
+        let lock = try directory.lock(id)
+        defer { withExtendedLifetime(lock) {} }
+        let container = try directory.load(id)
+        switch directory.status(of: container) {
+        case .created: break
+        case .creating: throw .conflict("cannot start a container that is being created")
+        case .running, .paused: throw .conflict("cannot start an already running container")
+        case .stopped: throw .conflict("cannot start a container that has stopped")
+        }
+        let specification = try directory.loadConfiguration(id)
+        guard specification.process != nil else {
+            throw .invalid(field: "process", reason: "required by start, and missing")
+        }
+        do {
+            try openGate(container)
+            try HookRunner.run(.poststart, of: specification.hooks, state: container.state(.running))
+        } catch {
+            // A hook that fails ends the container (runtime.md, "Lifecycle", steps 7 and 9); a program that cannot be executed
+            // has ended it already, and `delete` is the caller's.
+            if error.isHookFailure { destroy(container, specification) }
+            throw error
+        }
+    }
+
+    private func openGate(_ container: ContainerRecord) throws(OCIError) {
+        let gate = directory.gate(container.id)
+        let connection = clinux_unix_connect(gate)
+        guard connection >= 0 else {
+            if errno == ECONNREFUSED || errno == ENOENT { throw .conflict("cannot start a container that has stopped") }
+            throw .system("connect to", gate)
+        }
+        defer { close(connection) }
+        // First, so that a crash between the two leaves a container that is stopped, never one that is started twice.
+        unlink(gate)
+        guard send(connection, "G", 1, Int32(MSG_NOSIGNAL)) == 1 else { throw .system("open", gate) }
+        let answer = try HostFile.readAll(connection, gate)
+        if answer.isEmpty { return }
+        guard let failure = LauncherFailure(answer) else { throw .system(stage: "understand", errno: EPROTO, subject: gate) }
+        throw .launch(stage: failure.stage, errno: failure.code)
+    }
+}
+
+extension OCIError {
+    var isHookFailure: Bool {
+        switch self {
+        case .hook: true
+        case .launch(let stage, _): stage.hasPrefix("hook(")
+        default: false
+        }
+    }
+}

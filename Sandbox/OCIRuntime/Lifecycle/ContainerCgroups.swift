@@ -1,0 +1,44 @@
+// A container's groups from its configuration: places, limits, the device list.
+
+import CLinux
+
+struct ContainerCgroups {
+    private let linux: LinuxSpecification
+    private let id: String
+    private let hierarchies: [CgroupHierarchy]
+
+    init(_ linux: LinuxSpecification, id: String, hierarchies: [CgroupHierarchy] = CgroupHierarchy.all()) {
+        self.linux = linux
+        self.id = id
+        self.hierarchies = hierarchies
+    }
+
+    /// Nothing is asked for but the device list, which a user namespace makes moot: nobody in it can make or open a device.
+    var isWithoutLimits: Bool {
+        guard let settings = try? settings() else { return false }
+        return settings.isEmpty
+    }
+
+    func isVersion2(_ controller: String) -> Bool { hierarchies.holding(controller)?.version == 2 || hierarchies.isPureVersion2 }
+
+    func settings() throws(OCIError) -> [CgroupSetting] { try linux.resources.settings(isVersion2: isVersion2) }
+
+    func make() throws(OCIError) -> (places: [CgroupPlace], made: [String]) {
+        let needed = Set(try settings().map(\.controller))
+        let places = try CgroupLayout.places(path: linux.cgroupsPath, id: id, needed: needed, hierarchies: hierarchies)
+        let wanted = needed.union(["memory", "cpu", "pids", "io", "cpuset"])
+        return (places, try CgroupDirectories.make(places, controllers: wanted))
+    }
+
+    /// Before the first process is in: every limit holds from the first instruction on.
+    func limit(_ places: [CgroupPlace]) throws(OCIError) {
+        try CgroupDirectories.apply(try settings(), to: places)
+        let rules = linux.resources.effectiveDeviceRules()
+        if places.contains(where: { $0.version == 1 && $0.controllers.contains("devices") }) {
+            let field = "linux.resources.devices"
+            try CgroupDirectories.apply(rules.map { $0.version1(field: field) }, to: places)
+        } else if let unified = places.first(where: { $0.version == 2 }), !rules.isEmpty, rules != [DeviceProgram.everything] {
+            try DeviceProgram(rules).attach(to: unified.directory)
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// The runtime's root directory: one directory per container, whose name is its id.
+
+import CLinux
+import Glibc
+
+public struct StateDirectory: Sendable {
+    public let root: String
+
+    public init(root: String) { self.root = root }
+
+    /// /run/swiftlet-oci; below $XDG_RUNTIME_DIR for an ordinary user.
+    public static func standard(isRoot: Bool = geteuid() == 0) -> String {
+        if !isRoot, let directory = getenv("XDG_RUNTIME_DIR") { return "\(String(cString: directory))/swiftlet-oci" }
+        return isRoot ? "/run/swiftlet-oci" : "/tmp/swiftlet-oci-\(geteuid())"
+    }
+
+    /// The id names a directory and stands in records and logs, so that its letters are few (runc's rule).
+    public static func check(id: String) throws(OCIError) {
+        let isPlain = id.utf8.allSatisfy {
+            (48...57).contains($0) || (65...90).contains($0) || (97...122).contains($0) || [43, 45, 46, 95].contains($0)
+        }
+        guard !id.isEmpty, id.utf8.count <= 200, isPlain, id != ".", id != ".." else {
+            throw .invalid(field: "container id", reason: "invalid container ID format: \"\(id)\"")
+        }
+    }
+
+    func directory(_ id: String) -> String { "\(root)/\(id)" }
+    func record(_ id: String) -> String { "\(root)/\(id)/state.json" }
+    func configuration(_ id: String) -> String { "\(root)/\(id)/config.json" }
+    func gate(_ id: String) -> String { "\(root)/\(id)/start.sock" }
+
+    /// mkdir(2) decides who gets the id when two ask at once.
+    func reserve(_ id: String) throws(OCIError) {
+        try Self.check(id: id)
+        try makeRoot()
+        guard mkdir(directory(id), 0o700) == 0 else {
+            if errno == EEXIST { throw .alreadyExists }
+            throw .system("mkdir", directory(id))
+        }
+    }
+
+    private func makeRoot() throws(OCIError) {
+        if HostFile.isDirectory(root) { return }
+        var path = ""
+        for part in root.split(separator: "/") {
+            path += "/\(part)"
+            guard mkdir(path, path == root ? 0o700 : 0o755) == 0 || errno == EEXIST else { throw .system("mkdir", path) }
+        }
+    }
+
+    /// Throws `notFound` for an id without a directory.
+    func load(_ id: String) throws(OCIError) -> ContainerRecord {
+        try Self.check(id: id)
+        guard let bytes = try HostFile.readIfPresent(record(id)) else { throw .notFound }
+        return try ContainerRecord(parsing: bytes, id: id)
+    }
+
+    func save(_ container: ContainerRecord) throws(OCIError) {
+        try HostFile.replace(record(container.id), with: container.encoded())
+    }
+
+    func loadConfiguration(_ id: String) throws(OCIError) -> ContainerSpecification {
+        try ContainerSpecification(parsing: HostFile.read(configuration(id)))
+    }
+
+    /// The files of a container, the record last: what is half removed is still found.
+    func remove(_ id: String) throws(OCIError) {
+        let directory = directory(id)
+        for name in HostFile.entries(directory) where name != "state.json" { unlink("\(directory)/\(name)") }
+        unlink(record(id))
+        guard rmdir(directory) == 0 || errno == ENOENT else { throw .system("rmdir", directory) }
+    }
+
+    func ids() -> [String] {
+        HostFile.entries(root).filter { (try? Self.check(id: $0)) != nil }.sorted()
+    }
+
+    func exists(_ id: String) -> Bool { HostFile.isDirectory(directory(id)) }
+
+    /// Verbs that change a container exclude each other; the kernel releases the lock with the process.
+    func lock(_ id: String) throws(OCIError) -> StateLock {
+        try Self.check(id: id)
+        let descriptor = clinux_open(directory(id), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
+        guard descriptor >= 0 else {
+            if errno == ENOENT { throw .notFound }
+            throw .system("open", directory(id))
+        }
+        // Another verb holds it for milliseconds, or for as long as its hooks take: their time limits bound this.
+        while clinux_flock(descriptor, LOCK_EX) != 0 {
+            if errno == EINTR { continue }
+            let code = errno
+            close(descriptor)
+            throw .system(stage: "lock", errno: code, subject: directory(id))
+        }
+        return StateLock(descriptor: descriptor)
+    }
+}
+
+final class StateLock {
+    private let descriptor: Int32
+    init(descriptor: Int32) { self.descriptor = descriptor }
+    deinit { close(descriptor) }
+}

@@ -1,0 +1,64 @@
+// The `process` section and the filter as operations: the same for a container's first process and for `exec`.
+
+import Glibc
+import SandboxPolicy
+
+struct ProcessPlan {
+    let process: ProcessSpecification
+    let linux: LinuxSpecification
+    /// `exec`: scheduling and affinity of its own.
+    var isExec = false
+
+    func operations() throws(OCIError) -> [LaunchOperation] {
+        var operations: [LaunchOperation] = []
+        for limit in process.resourceLimits {
+            operations.append(.resourceLimit(name: limit.name, soft: limit.soft, hard: limit.hard))
+        }
+        if let value = process.oomScoreAdjustment { operations.append(.oomScoreAdjustment(value)) }
+        operations.append(.umask(process.user.umask ?? 0o022))
+        if let scheduler = process.scheduler { operations.append(.scheduler(scheduler)) }
+        if let priority = process.ioPriority { operations.append(.ioPriority(priority.ioClass, level: priority.level)) }
+        if isExec, let list = process.execCPUAffinity { operations.append(.cpuAffinity(list)) }
+        if let personality = linux.personality { operations.append(.personality(personality)) }
+        operations += identity()
+        operations.append(.workingDirectory(process.workingDirectory))
+        operations += process.environment.map { .environment($0) }
+        operations += process.arguments.map { .argument($0) }
+        if let filter = try filter() { operations.append(filter) }
+        return operations
+    }
+
+    private func identity() -> [LaunchOperation] {
+        var operations: [LaunchOperation] = []
+        let capabilities = process.capabilities
+        if let bounding = capabilities?.bounding, !bounding.isEmpty {
+            operations.append(.boundingSet(bounding))
+        } else {
+            operations.append(.dropBoundingSet)
+        }
+        operations.append(.user(uid: process.user.uid, gid: process.user.gid, groups: process.user.additionalGroups))
+        if let sets = capabilities?.sets, sets != CapabilitySets() {
+            operations.append(.capabilities(sets))
+        } else {
+            operations.append(.dropCapabilities)
+        }
+        if process.noNewPrivileges { operations.append(.noNewPrivileges) }
+        return operations
+    }
+
+    private func filter() throws(OCIError) -> LaunchOperation? {
+        guard let seccomp = linux.seccomp else { return nil }
+        let program: [UInt8]
+        do {
+            program = try SeccompCompiler.program(for: SeccompProfile(parsing: seccomp.profile))
+        } catch {
+            throw .invalid(field: "linux.seccomp", reason: "\(error)")
+        }
+        let words: [String: SeccompFlag] = [
+            "SECCOMP_FILTER_FLAG_TSYNC": .threadSync, "SECCOMP_FILTER_FLAG_LOG": .log, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": .speculationAllowed,
+            "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": .waitKillable,
+        ]
+        // Without no_new_privs a filter needs a capability, and so comes before the capabilities go.
+        return .seccomp(program, flags: seccomp.flags.compactMap { words[$0] } + (process.noNewPrivileges ? [] : [.beforeCapabilities]))
+    }
+}

@@ -1,0 +1,28 @@
+// linux.seccomp: kept as the document it is, for the profile reader that all of the sandbox shares.
+
+import JSON
+
+public struct SeccompSpecification: Sendable, Hashable {
+    /// The section's own text, in the OCI format.
+    public var profile: [UInt8]
+    public var flags: [String]
+
+    init(_ field: ConfigField) throws(OCIError) {
+        profile = field.rawBytes() ?? []
+        flags = try field["flags"].strings()
+        for (index, flag) in flags.enumerated() where !Self.knownFlags.contains(flag) {
+            throw .invalid(field: "\(field.path).flags[\(index)]", reason: "seccomp flag \"\(flag)\" is unknown")
+        }
+        if let path = try field["listenerPath"].string(), !path.isEmpty {
+            throw field["listenerPath"].unsupported("SCMP_ACT_NOTIFY needs an agent, which this runtime does not serve")
+        }
+        if let text = try field["listenerMetadata"].string(), !text.isEmpty {
+            throw field["listenerMetadata"].invalid("may not be set without listenerPath")
+        }
+    }
+
+    static let knownFlags = [
+        "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
+        "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV",
+    ]
+}
