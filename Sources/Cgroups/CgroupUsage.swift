@@ -126,7 +126,8 @@ extension Cgroup {
     private func readMemory1(_ usage: inout CgroupUsage) {
         usage.memoryBytes = number(.memory, "memory.usage_in_bytes")
         usage.memoryPeakBytes = number(.memory, "memory.max_usage_in_bytes")
-        usage.memoryLimitHits = number(.memory, "memory.failcnt")
+        // Where memory and swap together have the same limit, it is that one which is met.
+        usage.memoryLimitHits = number(.memory, "memory.failcnt") + number(.memory, "memory.memsw.failcnt")
         usage.oomKills = table(.memory, "memory.oom_control")["oom_kill"] ?? 0
         let stat = table(.memory, "memory.stat")
         usage.anonymousBytes = stat["total_rss"] ?? 0

@@ -62,7 +62,9 @@ struct MachineGroup {
         posix_spawnattr_setsigdefault(&attributes, &all)
         posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         var pid: pid_t = 0
-        var arguments = ["/bin/sh", "-c", text].map { strdup($0) } + [nil]
+        let words: [String] = ["/bin/sh", "-c", text]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+        arguments.append(nil)
         defer { arguments.forEach { free($0) } }
         let started = Self.now()
         try #require(posix_spawn(&pid, "/bin/sh", &actions, &attributes, &arguments, environ) == 0)
