@@ -160,4 +160,7 @@ def sleeping_served(lab, sandbox, tasks):
 
 
 def run_command(lab, swiftlet):
-    return None
+    """The whole command line program: options to plan, filter from its cache, then the launcher."""
+    return swiftlet and Candidate("swiftlet run", "spawn", [
+        swiftlet, "run", "--rootfs", lab.root, "--network", "none", "--memory", "64Mi", "--pids", "64", "--cpus", "1", "--hostname", "sandbox",
+        "--tmp-size", "16Mi", "--", "/bin/noop"])
