@@ -54,6 +54,7 @@ extension LaunchOperation {
         case .denials(let maximum): ["denials", "\(maximum)"]
         case .learn(let path): ["learn", path]
         case .startGate(let path): ["start-gate", path]
+        case .consoleSize(let rows, let columns): ["console-size", "\(rows)", "\(columns)"]
         case .preserveDescriptors(let count): ["preserve-fds", "\(count)"]
         case .runtimeHooks: ["runtime-hooks"]
         case .hookState(let before, let after): ["hook-state", before, after]

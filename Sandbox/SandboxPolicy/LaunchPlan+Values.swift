@@ -68,10 +68,12 @@ public struct MountFlags: OptionSet, Sendable, Hashable {
     public static let recursiveSlave = MountFlags(rawValue: 1 << 21)
     public static let recursiveShared = MountFlags(rawValue: 1 << 22)
     public static let recursiveUnbindable = MountFlags(rawValue: 1 << 23)
+    /// With `recursive`: the attributes hold for the mount itself only, as mount(8) has it.
+    public static let topOnly = MountFlags(rawValue: 1 << 24)
 
     private static let words: [(MountFlags, String)] = [
         (.noSuid, "nosuid"), (.noDev, "nodev"), (.noExec, "noexec"), (.recursive, "rec"), (.idMapped, "idmap"),
-        (.optional, "optional"), (.copyLink, "link"), (.recursiveReadOnly, "rro"), (.relativeAccessTime, "relatime"),
+        (.optional, "optional"), (.copyLink, "link"), (.topOnly, "top"), (.recursiveReadOnly, "rro"), (.relativeAccessTime, "relatime"),
         (.noAccessTime, "noatime"), (.strictAccessTime, "strictatime"), (.noDirectoryAccessTime, "nodiratime"),
         (.noSymlinkFollow, "nosymfollow"), (.synchronous, "sync"), (.copyUp, "tmpcopyup"), (.private, "private"), (.slave, "slave"),
         (.shared, "shared"), (.unbindable, "unbindable"), (.recursivePrivate, "rprivate"), (.recursiveSlave, "rslave"),

@@ -22,6 +22,8 @@ public enum LaunchOperation: Sendable, Hashable {
     case learn(path: String)
     /// A FIFO: the jail stands and waits until somebody opens it for writing.
     case startGate(path: String)
+    /// Of the terminal, in characters.
+    case consoleSize(rows: UInt16, columns: UInt16)
     /// Descriptors from 3 on that the program inherits from the launcher.
     case preserveDescriptors(Int)
     /// The launcher's caller runs hooks of its own before the root is entered; init waits for it.

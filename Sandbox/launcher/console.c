@@ -77,12 +77,21 @@ static void bind_console(int slave) {
     close(target);
 }
 
-void console_take(int socket, int bind) {
+static void set_size(const struct plan *plan, int slave) {
+    const struct operation *size = plan_find(plan, OP_CONSOLE_SIZE);
+    if (!size) return;
+    struct winsize window = {
+        .ws_row = (unsigned short)plan_number(size->argument[0]), .ws_col = (unsigned short)plan_number(size->argument[1])};
+    if (ioctl(slave, TIOCSWINSZ, &window) < 0) fail(errno, "terminal(size)");
+}
+
+void console_take(const struct plan *plan, int socket, int bind) {
     int unlocked = 0, master = open_multiplexer();
     if (ioctl(master, TIOCSPTLCK, &unlocked) < 0) fail(errno, "terminal(unlock)");
     // By the master, not by a path that the image may have prepared (TIOCGPTPEER).
     int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (slave < 0) fail(errno, "terminal(open slave)");
+    set_size(plan, slave);
     if (bind) bind_console(slave);
     send_master(socket, master);
     close(master);

@@ -7,4 +7,4 @@ int console_connect(const struct plan *plan);
 
 // Inside the new root: opens /dev/ptmx there, sends the master, makes the slave this session's controlling terminal and
 // descriptors 0 to 2. With `bind` it is also bound on /dev/console. Ends the set-up when that fails.
-void console_take(int socket, int bind);
+void console_take(const struct plan *plan, int socket, int bind);

@@ -104,7 +104,7 @@ _Noreturn static void run(void) {
     if (prctl(PR_SET_DUMPABLE, container.joins ? 0 : 1, 0, 0, 0) < 0) fail(errno, "dumpable");
     if (setsid() < 0) fail(errno, "setsid");
     build_jail(plan);
-    if (container.console >= 0) console_take(container.console, !container.joins);
+    if (container.console >= 0) console_take(plan, container.console, !container.joins);
     own_standard_streams(plan);
     payload_before_exec = before_exec;
     payload_keep(container.gate);
@@ -150,7 +150,7 @@ int create(const char *plan_path, int sync) {
         return report(&failure);
     }
     container.plan = plan;
-    container.joins = plan_joined_namespace(plan, "mount") != NULL;
+    container.joins = plan_joined_namespace(plan, "mount") && !plan_find(plan, OP_ROOT_DETACHED);
     if (container.joins) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (prepare(plan, &failure) < 0) return report(&failure);
     // The caller's child, not ours: we end at once, and the caller is who waits for it.

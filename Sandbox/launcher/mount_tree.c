@@ -32,7 +32,12 @@ int mount_tree_copy(const struct root *root, const char *source, const char *fla
         attr.attr_set |= MOUNT_ATTR_IDMAP;
         attr.userns_fd = (uint64_t)root->user_namespace;
     }
-    if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr) < 0)
+    // What lies below keeps its own attributes with "top"; being private holds for all of it.
+    if (recursive && plan_flag(flags, "top") && attr.propagation) {
+        struct mount_attr unshared = {.propagation = MS_PRIVATE};
+        if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &unshared, sizeof unshared) < 0) fail(errno, "mount(private %s)", source);
+    }
+    if (mount_setattr(tree, "", AT_EMPTY_PATH | (plan_flag(flags, "top") ? 0 : recursive), &attr, sizeof attr) < 0)
         fail(errno, "mount(%s %s)", attr.attr_set & MOUNT_ATTR_IDMAP ? "idmap" : "flags", source);
     mount_tree_propagate(tree, flags, source);
     return tree;

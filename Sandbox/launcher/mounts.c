@@ -46,7 +46,15 @@ static void prepare(const struct operation *op, const char *source, const char *
 
 static int take_prepared(const struct operation *op) {
     for (int i = 0; i < prepared_count; i++)
-        if (prepared[i].op == op) return prepared[i].tree;
+        if (prepared[i].op == op) {
+            // The mount table is listed by age: a copy taken now stands in the plan's order, where the kernel copies detached
+            // trees (6.15); elsewhere the first one does.
+            unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE;
+            int fresh = open_tree(prepared[i].tree, "", flags);
+            if (fresh < 0) return prepared[i].tree;
+            close(prepared[i].tree);
+            return fresh;
+        }
     return -1;
 }
 
@@ -158,7 +166,7 @@ void mounts_apply(struct root *root, const struct operation *op) {
     case OP_ROOT_TMPFS: start_root(root, mount_tree_new("tmpfs", "", a[1], "nosuid,nodev", a[0]), a[0]); break;
     case OP_ROOT_BIND: start_root(root, mount_tree_copy(root, a[0], a[2], take_prepared(op)), a[1]); break;
     case OP_ROOT_OVERLAY: start_root(root, overlay_make(root, a[1], a[2], a[0]), a[0]); break;
-    case OP_ROOT_DETACHED: root->fd = mount_tree_copy(root, a[0], "rec,nosuid,nodev", -1); break;
+    case OP_ROOT_DETACHED: root->fd = mount_tree_copy(root, a[0], "rec", -1); break;
     case OP_ROOT_PROPAGATION: break;  // mounts_prepare and enter_root
     case OP_MKDIR: nodes_make_directory(root, a[0], plan_octal(a[1])); break;
     case OP_SYMLINK: nodes_make_symlink(root, a[0], a[1]); break;

@@ -22,6 +22,7 @@ static const struct rule {
     [OP_LEARN] = {"learn", "p", 0, 1},
     [OP_START_GATE] = {"start-gate", "p", 0, 1},
     [OP_PRESERVE_FDS] = {"preserve-fds", "n", 0, 1},
+    [OP_CONSOLE_SIZE] = {"console-size", "nn", 0, 1},
     [OP_RUNTIME_HOOKS] = {"runtime-hooks", "", 0, 1},
     [OP_HOOK_STATE] = {"hook-state", "ss", 0, 1},
     [OP_HOOK] = {"hook", "kpn", 0, 0},
@@ -162,6 +163,7 @@ static const char *check_meaning(const struct operation *op) {
     case OP_DEADLINE: return plan_number(a[0]) > 1ull << 53 ? "time out of bounds" : NULL;
     case OP_HOOK:
     case OP_PRESERVE_FDS: return check_hook(op);
+    case OP_CONSOLE_SIZE: return plan_number(a[0]) > 65535 || plan_number(a[1]) > 65535 ? "size out of bounds" : NULL;
     case OP_CHROOT: return one_of(a[0], "move", "detached", "expected move or detached");
     case OP_CGROUP_SET: return a[1][0] == '.' ? "not the name of a cgroup file" : NULL;
     case OP_JOIN_NAMESPACE:

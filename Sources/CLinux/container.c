@@ -106,6 +106,8 @@ int clinux_receive_descriptor(int socket) {
 
 int clinux_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
+int clinux_may_grant(int capability) { return prctl(PR_CAPBSET_READ, capability, 0, 0, 0); }
+
 static int copy_in_memory(const char *path) {
     int from = open(path, O_RDONLY | O_CLOEXEC);
     int to = from < 0 ? -1 : memfd_create("swiftlet-sandbox", MFD_CLOEXEC | MFD_ALLOW_SEALING);

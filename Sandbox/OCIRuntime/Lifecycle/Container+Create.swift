@@ -126,6 +126,7 @@ private struct Creation {
         var specification = specification
         specification.process?.completeEnvironment(rootfs: record.rootfs)
         try ResourceLimitCheck.check(specification.process)
+        if !specification.linux.has("user") { specification.process?.withholdUngrantable(warn: lifecycle.warn) }
         return try ContainerPlan(specification, context).launchPlan()
     }
 

@@ -60,13 +60,16 @@ extension ContainerLifecycle {
         var process = process
         process.completeEnvironment(rootfs: "/proc/\(container.pid)/root")
         try ResourceLimitCheck.check(process)
-        let linux = try directory.loadConfiguration(container.id).linux
+        let all = try directory.loadConfiguration(container.id)
+        if !all.linux.has("user") { process.withholdUngrantable(warn: warn) }
+        let linux = all.linux
         var operations: [LaunchOperation] = [.id(container.id)]
         if process.terminal {
             guard let socket = options.consoleSocket else {
                 throw .usage("cannot allocate tty if runc will detach without setting console socket")
             }
             operations.append(.terminal(socketPath: socket))
+            if let size = process.consoleSize { operations.append(.consoleSize(rows: size.height, columns: size.width)) }
         } else {
             operations.append(.inheritStandardStreams)
         }

@@ -16,6 +16,8 @@ extension ContainerLifecycle {
         }
         let specification = try directory.loadConfiguration(id)
         guard specification.process != nil else {
+            // A start that fails leaves a container that is stopped, like one whose program cannot be executed.
+            _ = container.process.signal(SIGKILL)
             throw .invalid(field: "process", reason: "required by start, and missing")
         }
         do {

@@ -16,12 +16,9 @@ extension ContainerPlan {
         return operations
     }
 
-    /// The container shares the runtime's mounts: its root is put together in a tree that is attached nowhere, so that nothing of it
+    /// The container shares the runtime's mounts, or those of a namespace that it joins: its root is put together in a tree that is attached nowhere, so that nothing of it
     /// stays in the host's table when it ends.
     private func withoutMountNamespace() throws(OCIError) -> [LaunchOperation] {
-        if linux.has("mount") {
-            throw .unsupported(field: "linux.namespaces", reason: "joining a mount namespace: the root file system is prepared in a new one")
-        }
         var operations: [LaunchOperation] = [.rootDetached(source: context.rootfs)]
         operations += try contents()
         if specification.root.isReadOnly { operations.append(.rootReadOnly) }
@@ -60,7 +57,11 @@ extension ContainerPlan {
 
     private func bind(_ mount: MountSpecification) throws(OCIError) -> LaunchOperation {
         var flags = MountFlags(mount.options)
-        if mount.options.isRecursive { flags.insert(.recursive) }
+        if mount.options.isRecursive {
+            flags.insert(.recursive)
+            // "ro" is the mount's own, "rro" the whole tree's.
+            if mount.options.recursiveAttributes.isEmpty { flags.insert(.topOnly) }
+        }
         if mount.options.isIDMapped || !mount.uidMappings.isEmpty {
             let own = mount.uidMappings.isEmpty || (mount.uidMappings == linux.uidMappings && mount.gidMappings == linux.gidMappings)
             guard linux.makes("user"), own else {

@@ -65,6 +65,7 @@ public struct ContainerPlan {
                 throw .usage("cannot allocate tty if runc will detach without setting console socket")
             }
             operations.append(.terminal(socketPath: socket))
+            if let size = process.consoleSize { operations.append(.consoleSize(rows: size.height, columns: size.width)) }
         } else {
             operations.append(.inheritStandardStreams)
         }

@@ -72,3 +72,6 @@ int clinux_set_window_size(int terminal, unsigned short rows, unsigned short col
 
 /// A BPF_PROG_TYPE_CGROUP_DEVICE program of `count` instructions, attached to a cgroup v2 directory, replacing none. 0 or -1.
 int clinux_attach_device_program(const char *cgroup, const void *instructions, unsigned count);
+
+/// 1 when the capability is in this process's bounding set, 0 when not, -1 when the kernel has none of that number.
+int clinux_may_grant(int capability);
