@@ -1,0 +1,108 @@
+// How the listener leaves the payload: nothing but exec may stand behind the filter, so the payload cannot send it. It starts a
+// courier before: a process that shares its memory and its table of descriptors and is not filtered. The courier sees the
+// number that the payload stores, passes the descriptor on and ends; exec gives the payload a table of its own again.
+#define _GNU_SOURCE
+#include "notify.h"
+#include "failure.h"
+#include "payload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
+#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+#endif
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS _IOW('!', 4, __u64)
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0)
+#endif
+
+// The courier looks every 50 us for the first 10 ms and every millisecond then; it never outlives the start's deadline.
+#define COURIER_QUICK_LOOKS 200
+#define COURIER_LOOKS_MAX 31000
+
+static int handover = -1;
+// Shared with the courier. `listener` is the descriptor's number plus one; `alive` is cleared by the kernel when the payload
+// leaves this memory, by exec or by exit (set_tid_address(2)).
+static volatile int listener, alive;
+static char courier_stack[8192] __attribute__((aligned(16)));
+
+int notify_wanted(const struct plan *plan) { return plan_find(plan, OP_DENIALS) || plan_find(plan, OP_LEARN); }
+
+int notify_open(int ends[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends); }
+
+void notify_take(int end) {
+    handover = end;
+    payload_keep(end);
+}
+
+void notify_forget(void) {
+    if (handover >= 0) close(handover);
+    handover = -1;
+}
+
+static void send_descriptor(int socket, int fd) {
+    char byte = 0, control[CMSG_SPACE(sizeof fd)] = {0};
+    struct iovec part = {&byte, 1};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof fd);
+    memcpy(CMSG_DATA(header), &fd, sizeof fd);
+    sendmsg(socket, &message, MSG_NOSIGNAL);  // without a supervisor there is nobody to tell
+}
+
+// Calls nothing that fails in passing: errno is the payload's too.
+static int courier(void *unused) {
+    (void)unused;
+    prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0);
+    for (int looks = 0; !listener && alive && looks < COURIER_LOOKS_MAX; looks++) {
+        struct timespec pause = {0, looks < COURIER_QUICK_LOOKS ? 50000 : 1000000};
+        nanosleep(&pause, NULL);
+    }
+    if (listener) send_descriptor(handover, listener - 1);
+    return 0;
+}
+
+static void start_courier(void) {
+    sigset_t all, before;
+    listener = 0;
+    alive = 1;
+    // The payload's user is the task's: what shares its memory, unfiltered, must not be open to it. exec makes it dumpable again.
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(errno, "denials(dumpable)");
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &before);
+    char *top = courier_stack + sizeof courier_stack;
+    // A child of init, so that the program finds no child that it has not made; of the payload where that is pid 1 itself.
+    int flags = CLONE_VM | CLONE_FILES;
+    if (clone(courier, top, flags | CLONE_PARENT, NULL) < 0 && (errno != EINVAL || clone(courier, top, flags | SIGCHLD, NULL) < 0))
+        fail(errno, "denials(courier)");
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    syscall(SYS_set_tid_address, &alive);
+}
+
+int notify_load(const struct sock_fprog *program, uint64_t flags) {
+    if (handover < 0) fail(ENOTCONN, "denials(no supervisor)");
+    start_courier();
+    // One thread, so there is none to synchronise, and the kernel refuses both flags together.
+    flags = (flags & ~(uint64_t)SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER;
+    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, program);
+    if (fd < 0 && errno == EINVAL) fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program);
+    if (fd < 0) return -1;
+    listener = (int)fd + 1;
+    return 0;
+}
