@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure *failure) {
+int cgroups_note(struct cgroups *groups, const struct plan *plan, struct failure *failure) {
     groups->count = 0;  // entries are filled one by one: most are never touched
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
@@ -23,23 +25,62 @@ int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure
         groups->group[n].version = op->argument[0][0] - '0';
         strcpy(groups->group[n].controller, op->argument[1]);
         strcpy(groups->group[n].path, op->argument[2]);
-        groups->group[n].join = -1;
-        groups->group[n].directory = open(op->argument[2], O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (groups->group[n].directory >= 0)
-            // v1: `tasks` moves the writing thread alone, which skips the lock that costs cgroup.procs 10 ms.
-            groups->group[n].join = openat(groups->group[n].directory, groups->group[n].version == 1 ? "tasks" : "cgroup.procs",
-                                           O_WRONLY | O_CLOEXEC);
-        if (groups->group[n].join < 0) {
-            failure_set(failure, errno, "cgroup(open %s)", op->argument[2]);
-            return -1;
-        }
+        groups->group[n].join = groups->group[n].directory = -1;
+    }
+    return 0;
+}
+
+// v1: `tasks` moves the writing thread alone, which skips the lock that costs cgroup.procs 10 ms.
+static const char *join_file(const struct cgroups *groups, int n) { return groups->group[n].version == 1 ? "tasks" : "cgroup.procs"; }
+
+void cgroups_open_directories(struct cgroups *groups) {
+    for (int i = 0; i < groups->count; i++)
+        if (groups->group[i].directory < 0)
+            groups->group[i].directory = open(groups->group[i].path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure *failure) {
+    if (cgroups_note(groups, plan, failure) < 0) return -1;
+    cgroups_open_directories(groups);
+    for (int i = 0; i < groups->count; i++) {
+        int directory = groups->group[i].directory;
+        if (directory >= 0) groups->group[i].join = openat(directory, join_file(groups, i), O_WRONLY | O_CLOEXEC);
+        if (groups->group[i].join >= 0) continue;
+        failure_set(failure, errno, "cgroup(open %s)", groups->group[i].path);
+        return -1;
     }
     return 0;
 }
 
 void cgroups_join(const struct cgroups *groups) {
-    for (int i = 0; i < groups->count; i++)
-        if (write(groups->group[i].join, "0", 1) != 1) fail(errno, "cgroup(join %s)", groups->group[i].path);
+    for (int i = 0; i < groups->count; i++) {
+        int fd = groups->group[i].join;
+        if (fd < 0) {
+            char path[600];
+            snprintf(path, sizeof path, "%s/%s", groups->group[i].path, join_file(groups, i));
+            fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+            if (fd < 0) fail(errno, "cgroup(open %s)", groups->group[i].path);
+        }
+        if (write(fd, "0", 1) != 1) fail(errno, "cgroup(join %s)", groups->group[i].path);
+        if (fd != groups->group[i].join) close(fd);
+    }
+}
+
+int cgroups_watch_out_of_memory(const struct cgroups *groups) {
+    for (int i = 0; i < groups->count; i++) {
+        if (groups->group[i].version != 1 || strcmp(groups->group[i].controller, "memory")) continue;
+        char line[32];
+        int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        int control = openat(groups->group[i].directory, "memory.oom_control", O_RDONLY | O_CLOEXEC);
+        int registry = openat(groups->group[i].directory, "cgroup.event_control", O_WRONLY | O_CLOEXEC);
+        int length = snprintf(line, sizeof line, "%d %d", event, control);
+        int good = event >= 0 && control >= 0 && registry >= 0 && write(registry, line, (size_t)length) == length;
+        if (control >= 0) close(control);  // the kernel keeps what it needs
+        if (registry >= 0) close(registry);
+        if (!good && event >= 0) { close(event); event = -1; }
+        return event;
+    }
+    return -1;
 }
 
 void cgroups_close_join_files(struct cgroups *groups) {
@@ -60,22 +101,44 @@ static ssize_t read_file(int directory, const char *name, char *text, size_t siz
     return n;
 }
 
+#define KILLED_PER_ROUND 64
+
+// Processes of one group, up to `max`; one page of the file is looked at.
+static int members(int directory, pid_t *pid, int max) {
+    char text[4096], *rest = text, *line;
+    int count = 0;
+    if (read_file(directory, "cgroup.procs", text, sizeof text) <= 0) return 0;
+    while (count < max && (line = strsep(&rest, "\n")) && rest)
+        if (atoi(line) > 0) pid[count++] = atoi(line);
+    return count;
+}
+
+// Handles first, then the list again: a number that is still listed belongs to the process behind its handle.
+static int kill_members(int directory) {
+    pid_t before[KILLED_PER_ROUND], after[KILLED_PER_ROUND];
+    int handle[KILLED_PER_ROUND], count = members(directory, before, KILLED_PER_ROUND);
+    for (int i = 0; i < count; i++) handle[i] = (int)syscall(SYS_pidfd_open, before[i], 0);
+    int still = count ? members(directory, after, KILLED_PER_ROUND) : 0;
+    for (int i = 0; i < count; i++) {
+        int listed = 0;
+        for (int k = 0; k < still && !listed; k++) listed = after[k] == before[i];
+        if (handle[i] >= 0 && listed) syscall(SYS_pidfd_send_signal, handle[i], SIGKILL, NULL, 0);
+        if (handle[i] >= 0) close(handle[i]);
+    }
+    return count;
+}
+
 int cgroups_kill(const struct cgroups *groups) {
     int seen = 0;
-    char text[4096];
     for (int i = 0; i < groups->count; i++) {
         int fd = openat(groups->group[i].directory, "cgroup.kill", O_WRONLY | O_CLOEXEC);
+        // Version 1 and old kernels have no such file: there it is done one by one.
         if (fd >= 0) {
-            if (write(fd, "1", 1) < 0) seen += 0;  // an old kernel: the loop below does it
+            ssize_t ignored = write(fd, "1", 1);
+            (void)ignored;
             close(fd);
         }
-        // One page of ids a round; the caller goes on until none is seen.
-        if (read_file(groups->group[i].directory, "cgroup.procs", text, sizeof text) <= 0) continue;
-        char *rest = text, *line;
-        while ((line = strsep(&rest, "\n")) && rest) {
-            pid_t pid = atoi(line);
-            if (pid > 0) { seen++; kill(pid, SIGKILL); }
-        }
+        seen += kill_members(groups->group[i].directory);  // one page of ids a round; the caller goes on until none is seen
     }
     return seen;
 }

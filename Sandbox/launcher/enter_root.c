@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -24,7 +25,18 @@ static void finish(struct root *root) {
     close(fd);
 }
 
+// The slim namespace's own root is an empty read-only file system. The task's root covers it for good, as an initramfs is
+// covered: nothing is left to unmount, so no grace period of the kernel is waited for.
+static void cover_slim_root(struct root *root, int own_namespace) {
+    if (setns(own_namespace, CLONE_NEWNS) < 0) fail(errno, "pivot(own mount namespace)");
+    close(own_namespace);
+    if (move_mount(root->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0) fail(errno, "pivot(attach root)");
+    if (fchdir(root->fd) < 0 || chroot(".") < 0) fail(errno, "pivot(chroot)");
+    finish(root);
+}
+
 void enter_root_pivot(struct root *root) {
+    if (mounts_own_namespace() >= 0) { cover_slim_root(root, mounts_own_namespace()); return; }
     // pivot_root(".", ".") stacks the old root over the new one, so no directory for it is needed (pivot_root(2)).
     if (fchdir(root->fd) < 0) fail(errno, "pivot(chdir)");
     if (syscall(SYS_pivot_root, ".", ".") < 0) fail(errno, "pivot_root");

@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 // All lines of one kind in one write, which is what the kernel takes; it takes a page.
-static int write_map(pid_t pid, const char *file, const struct plan *plan, enum operation_kind kind) {
-    char path[64], text[4096];
+int identity_write_map(int file, const struct plan *plan, enum operation_kind kind) {
+    char text[4096];
     size_t length = 0;
     for (uint32_t i = 0; i < plan->count; i++) {
         char **a = plan->operation[i].argument;
@@ -26,14 +26,18 @@ static int write_map(pid_t pid, const char *file, const struct plan *plan, enum 
         length += (size_t)snprintf(text + length, sizeof text - length, "%s %s %s\n", a[0], a[1], a[2]);
         if (length >= sizeof text) { errno = E2BIG; return -1; }
     }
+    return write(file, text, length) == (ssize_t)length ? 0 : -1;
+}
+
+static int write_map(pid_t pid, const char *file, const struct plan *plan, enum operation_kind kind) {
+    char path[64];
     snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -1;
-    ssize_t n = write(fd, text, length);
-    int saved = errno;
+    int result = identity_write_map(fd, plan, kind), saved = errno;
     close(fd);
     errno = saved;
-    return n == (ssize_t)length ? 0 : -1;
+    return result;
 }
 
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {

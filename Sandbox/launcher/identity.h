@@ -7,6 +7,9 @@
 // -2 with `failure` set when it could not be made.
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure);
 
+// Writes all maps of one kind (OP_UID_MAP or OP_GID_MAP) into an open map file. 0 or -1 with errno.
+int identity_write_map(int file, const struct plan *plan, enum operation_kind kind);
+
 // Host ids of the task's user, for what it must own outside its namespace (its output pipes).
 void identity_host_ids(const struct plan *plan, uint32_t *uid, uint32_t *gid);
 

@@ -8,6 +8,7 @@
 #include "identity.h"
 #include "mounts.h"
 #include "namespaces.h"
+#include "notify.h"
 #include "payload.h"
 #include "rootless.h"
 #include "rootpath.h"
@@ -16,8 +17,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -38,6 +41,12 @@ static void set_title(void) {
     prctl(PR_SET_NAME, name, 0, 0, 0);
 }
 
+// Of an init that was cloned before its plan was known; else the clone made it.
+static void enter_network(const struct launch *launch) {
+    if (launch->own_mounts < 0 || !plan_has_namespace(launch->plan, "net")) return;
+    if (launch->net_namespace >= 0 ? setns(launch->net_namespace, CLONE_NEWNET) : unshare(CLONE_NEWNET)) fail(errno, "namespace(net)");
+}
+
 // Everything from the root file system to the host name, in plan order.
 static void build_jail(const struct launch *launch) {
     const struct plan *plan = launch->plan;
@@ -50,11 +59,14 @@ static void build_jail(const struct launch *launch) {
     }
     // Joined first: what the set-up itself allocates (tmpfs pages) is already the task's own.
     cgroups_join(launch->cgroups);
+    enter_network(launch);
     namespaces_enter(plan, launch->user_namespace);
-    if (plan_has_namespace(plan, "mount")) mounts_prepare(plan);
+    if (launch->own_mounts >= 0) mounts_build_detached(launch->own_mounts);
+    else if (plan_has_namespace(plan, "mount")) mounts_prepare(plan);
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
         if (op->kind >= OP_ROOT_TMPFS && op->kind <= OP_CHROOT) mounts_apply(&root, op);
+        else if (op->kind == OP_LOOPBACK && launch->net_namespace >= 0) continue;
         else if (op->kind >= OP_HOSTNAME && op->kind <= OP_SYSCTL) system_apply(op);
     }
 }
@@ -64,7 +76,6 @@ static void settle(const struct launch *launch) {
     const struct plan *plan = launch->plan;
     const struct operation *user = plan_find(plan, OP_USER);
     if (launch->user_namespace >= 0) identity_enter_user_namespace(launch->user_namespace);
-    capabilities_drop_bounding_set();
     if (user) identity_become(user, 0);
     capabilities_drop();
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(errno, "init(no-new-privs)");
@@ -91,18 +102,24 @@ _Noreturn static void reap(pid_t payload, int status_pipe, const sigset_t *signa
     }
 }
 
-_Noreturn void init_run(const struct launch *given) {
-    struct launch own = *given, *launch = &own;
+void init_begin(void) {
     sigset_t signals;
     sigfillset(&signals);
     sigprocmask(SIG_SETMASK, &signals, NULL);
     if (setsid() < 0) fail(errno, "init(setsid)");
     set_title();
+}
+
+_Noreturn void init_run(const struct launch *given) {
+    struct launch own = *given, *launch = &own;
+    sigset_t signals;
+    sigfillset(&signals);
     if (rootless_wanted(launch->plan)) {
         rootless_await(launch->plan, own.gate);
         own.user_namespace = rootless_nest(launch->plan);
     }
     build_jail(launch);
+    notify_take(launch->handover);
     pid_t payload = fork();
     if (payload < 0) fail(errno, "fork");
     if (payload == 0) {
@@ -110,18 +127,21 @@ _Noreturn void init_run(const struct launch *given) {
         close(launch->lifeline);
         payload_run(launch->plan, launch->user_namespace, launch->out, launch->err);
     }
+    notify_forget();
     int status_pipe = launch->status;
     settle(launch);
     // What reads the task's output is to see its end, whoever else had the descriptors.
     if (launch->out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
     else { close(launch->out); close(launch->err); }
     if (launch->user_namespace >= 0) close(launch->user_namespace);
+    if (launch->net_namespace >= 0) close(launch->net_namespace);
     for (int i = 0; i < launch->cgroups->count; i++) {
-        close(launch->cgroups->group[i].join);
-        close(launch->cgroups->group[i].directory);
+        if (launch->cgroups->group[i].join >= 0) close(launch->cgroups->group[i].join);
+        if (launch->cgroups->group[i].directory >= 0) close(launch->cgroups->group[i].directory);
     }
     host_release();
     plan_release((struct plan *)(uintptr_t)launch->plan);
+    if (own.shared) munmap(own.shared, own.shared_bytes);
     stack_release();
     close(failure_pipe);  // last: its end of file tells the supervisor that init stands
     reap(payload, status_pipe, &signals);

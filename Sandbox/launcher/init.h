@@ -7,13 +7,22 @@ struct launch {
     const struct plan *plan;
     const struct cgroups *cgroups;
     int user_namespace;  // or -1
+    int net_namespace;   // made ahead, its loopback up; or -1
+    int own_mounts;      // the slim mount namespace to enter last, while the host's is the present one; or -1
     int out, err;        // write ends of the task's output
     int status;          // write end: the payload's wait status
     int lifeline;        // read end of a pipe that the supervisor holds open as long as it lives
+    int handover;        // on which a seccomp listener reaches the supervisor, or -1
     int gate[2];         // rootless: where init waits for its ids
+    void *shared;        // memory shared with the supervisor that is not needed behind the start, or NULL
+    size_t shared_bytes;
 };
 
 // Tells where the process's arguments lie: inside the task, pid 1 is to show "init", not the host's paths.
 void init_title_area(char *start, size_t bytes);
 
+// The first steps, which need no plan: signals blocked, a session and a name of its own.
+void init_begin(void);
+
+// Builds the jail, starts the payload and stays.
 _Noreturn void init_run(const struct launch *launch);

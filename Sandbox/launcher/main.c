@@ -4,6 +4,7 @@
 #include "init.h"
 #include "netns.h"
 #include "plan.h"
+#include "resident.h"
 #include "supervise.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@
 static int usage(void) {
     fputs("usage: swiftlet-sandbox supervise --plan FILE --state-dir DIR [--foreground]\n"
           "       swiftlet-sandbox supervise --plan FILE --foreground\n"
+          "       swiftlet-sandbox serve --socket PATH [--spares NUMBER]\n"
           "       swiftlet-sandbox kill --state-dir DIR [--grace MILLISECONDS]\n"
           "       swiftlet-sandbox check --plan FILE\n"
           "       swiftlet-sandbox create --plan FILE --sync DESCRIPTOR\n"
@@ -29,17 +31,19 @@ static int check(const char *path) {
 
 int main(int argc, char **argv) {
     init_title_area(argv[0], argc ? (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]) : 0);
-    const char *plan = NULL, *directory = NULL, *grace = NULL, *make = NULL, *sync = NULL;
+    const char *plan = NULL, *directory = NULL, *grace = NULL, *make = NULL, *sync = NULL, *socket = NULL, *spares = "4";
     int foreground = 0;
     if (argc < 2) return usage();
     for (int i = 2; i < argc; i++) {
         const char **value = !strcmp(argv[i], "--plan") ? &plan : !strcmp(argv[i], "--state-dir") ? &directory
-                             : !strcmp(argv[i], "--grace") ? &grace : !strcmp(argv[i], "--make") ? &make : !strcmp(argv[i], "--sync") ? &sync : NULL;
+                             : !strcmp(argv[i], "--grace") ? &grace : !strcmp(argv[i], "--make") ? &make : !strcmp(argv[i], "--sync") ? &sync
+                             : !strcmp(argv[i], "--socket") ? &socket : !strcmp(argv[i], "--spares") ? &spares : NULL;
         if (value && i + 1 < argc) *value = argv[++i];
         else if (!strcmp(argv[i], "--foreground")) foreground = 1;
         else return usage();
     }
     if (!strcmp(argv[1], "supervise") && plan && (directory || foreground)) return supervise(plan, directory, foreground);
+    if (!strcmp(argv[1], "serve") && socket) return resident_serve(socket, atoi(spares));
     if (!strcmp(argv[1], "kill") && directory) return supervise_kill(directory, grace);
     if (!strcmp(argv[1], "check") && plan) return check(plan);
     if (!strcmp(argv[1], "create") && plan && sync) return create(plan, atoi(sync));

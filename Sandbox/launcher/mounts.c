@@ -71,7 +71,14 @@ void mounts_prepare(const struct plan *plan) {
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) fail(errno, "mount(private /)");
 }
 
+static int own_namespace = -1;
+
+void mounts_build_detached(int namespace) { own_namespace = namespace; }
+
+int mounts_own_namespace(void) { return own_namespace; }
+
 static void start_root(struct root *root, int tree, const char *at) {
+    if (own_namespace >= 0) { root->fd = tree; return; }
     int target = open(at, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (target < 0) fail(errno, "root(open %s)", at);
     mount_tree_attach(tree, target, "root", at);

@@ -14,6 +14,13 @@ struct root {
 // Makes the mount namespace private to this task: nothing propagates in or out, but for the binds that ask for it.
 void mounts_prepare(const struct plan *plan);
 
+// Instead of mounts_prepare, with the host's mount namespace as the present one: the root is built as a detached tree, whose
+// copies and file systems never were in anybody's mount table, and `own_namespace` is entered with the pivot.
+void mounts_build_detached(int own_namespace);
+
+// The namespace given to mounts_build_detached, or -1.
+int mounts_own_namespace(void);
+
 // What `root-propagation` says of the finished root, or NULL.
 const char *mounts_root_propagation(void);
 

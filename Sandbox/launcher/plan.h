@@ -69,6 +69,10 @@ struct plan *plan_read(const char *path, struct plan_error *error);
 // The same for bytes in memory, which are copied.
 struct plan *plan_parse(const void *bytes, size_t size, struct plan_error *error);
 
+// The next plan is put into this memory (zeroed, mapped, PLAN_ARENA_BYTES), which another process may share; its release unmaps it.
+#define PLAN_ARENA_BYTES (sizeof(struct plan) + PLAN_BYTES_MAX + 8192)
+void plan_use_arena(void *memory);
+
 // Gives the plan's pages back to the kernel: the supervisor lives long and needs none of it.
 void plan_release(struct plan *plan);
 

@@ -43,7 +43,20 @@ static ssize_t decode(char *word) {
 }
 
 // Pages instead of the heap: the supervisor gives them back whole. A fuzzer's heap knows the exact bounds.
+static char *arena;
+static size_t arena_used;
+
+void plan_use_arena(void *memory) {
+    arena = memory;
+    arena_used = 0;
+}
+
 static void *allocate(size_t bytes) {
+    if (arena && arena_used + bytes <= PLAN_ARENA_BYTES) {
+        char *piece = arena + arena_used;
+        arena_used += (bytes + 63) & ~(size_t)63;
+        return piece;
+    }
 #ifdef PLAN_ON_HEAP
     return calloc(1, bytes);
 #else
@@ -53,6 +66,11 @@ static void *allocate(size_t bytes) {
 }
 
 static void release(void *pages, size_t bytes) {
+    if (arena && (char *)pages > arena && (char *)pages < arena + PLAN_ARENA_BYTES) return;
+    if (arena && pages == (void *)arena) {  // the plan itself, which goes last
+        bytes = PLAN_ARENA_BYTES;
+        arena = NULL;
+    }
 #ifdef PLAN_ON_HEAP
     (void)bytes;
     free(pages);

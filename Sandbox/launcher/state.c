@@ -51,22 +51,23 @@ uint64_t state_process_start(pid_t pid) {
     return at ? strtoull(at + 1, NULL, 10) : 0;
 }
 
-void state_read_boot_id(char text[64]) {
+const char *state_boot_id(void) {
+    static char text[64];
+    if (text[0]) return text;
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? 0 : read(fd, text, 63);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
     if (fd >= 0) close(fd);
     text[n > 0 ? n : 0] = 0;
     text[strcspn(text, "\n")] = 0;
+    return text;
 }
 
 static void compose(struct text *t, const struct task_state *s, const struct cgroups *groups, const struct log_file *log) {
-    char boot[64];
-    state_read_boot_id(boot);
     put(t, "{\"version\":1,");
     put_string(t, "id", s->id);
     put(t, ",\"phase\":\"%s\",\"pid\":%d,\"pidStartTime\":%llu,\"supervisorPid\":%d,\"supervisorStartTime\":%llu,", s->phase, s->pid,
         (unsigned long long)s->pid_start, s->supervisor, (unsigned long long)s->supervisor_start);
-    put_string(t, "bootId", boot);
+    put_string(t, "bootId", state_boot_id());
     put(t, ",\"cgroups\":[");
     for (int i = 0; i < groups->count; i++) {
         put(t, "%s{\"version\":%d,", i ? "," : "", groups->group[i].version);
@@ -84,6 +85,15 @@ static void compose(struct text *t, const struct task_state *s, const struct cgr
         (long long)s->usage.cpu_total_ns, (long long)s->usage.memory_peak_bytes, (long long)s->usage.pids_limit_hits,
         (long long)s->usage.throttled_periods);
     put(t, "\"logBytes\":%llu,\"logDroppedBytes\":%llu", (unsigned long long)log->total, (unsigned long long)log->dropped);
+    if (s->reason) {
+        put(t, ",");
+        put_string(t, "reason", s->reason);
+    }
+    if (s->refused && s->refused->kinds) {
+        char members[NOTIFY_KINDS_MAX * 20];
+        notify_compose(s->refused, members, sizeof members);
+        put(t, ",\"deniedSystemCalls\":{%s}", members);
+    }
     if (s->failure.stage[0]) {
         put(t, ",\"error\":{");
         put_string(t, "stage", s->failure.stage);
@@ -94,15 +104,14 @@ static void compose(struct text *t, const struct task_state *s, const struct cgr
     put(t, "}\n");
 }
 
-int state_write(int directory, const struct task_state *state, const struct cgroups *groups, const struct log_file *log,
-                int durable) {
-    if (directory < 0) return 0;  // nobody wants one
+int state_write(int directory, const struct task_state *state, const struct cgroups *groups, const struct log_file *log) {
+    if (directory < 0) return 0;
     struct text t;
     t.length = 0;  // not zeroed as a whole: pages that are never touched cost nothing
     compose(&t, state, groups, log);
     int fd = openat(directory, "state.json.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) return -1;
-    int good = write(fd, t.bytes, t.length) == (ssize_t)t.length && (!durable || fsync(fd) == 0);
+    int good = write(fd, t.bytes, t.length) == (ssize_t)t.length;
     close(fd);
     if (!good || renameat(directory, "state.json.tmp", directory, "state.json") < 0) return -1;
     return 0;

@@ -3,6 +3,7 @@
 #include "cgroup.h"
 #include "failure.h"
 #include "log.h"
+#include "notify.h"
 #include <sys/types.h>
 
 struct task_state {
@@ -12,14 +13,16 @@ struct task_state {
     uint64_t pid_start, supervisor_start;  // clock ticks since boot, /proc/PID/stat field 22
     int64_t started_at, finished_at;       // Unix nanoseconds, 0: not yet
     int exit_code, signal, stop_requested;
+    const char *reason;  // why it was ended from here ("DeadlineExceeded"), or NULL
     struct cgroup_usage usage;
+    const struct notify *refused;  // system calls; or NULL
     struct failure failure;  // stage empty: none
 };
 
 uint64_t state_process_start(pid_t pid);
-void state_read_boot_id(char text[64]);
+// Of this boot; read once per process.
+const char *state_boot_id(void);
 
-// Replaces state.json in one step. `durable`: the contents reach the disk before the name does (an fsync), so that
-// a power cut leaves the old record or the new one, never a torn one. 0 or -1.
-int state_write(int directory, const struct task_state *state, const struct cgroups *groups, const struct log_file *log,
-                int durable);
+// Replaces state.json in one step, so that a reader sees the old record or the new one. Not synced to disk: after a power cut
+// the boot id tells that nothing runs any more, whatever the record says. 0 or -1. Without a directory there is no record.
+int state_write(int directory, const struct task_state *state, const struct cgroups *groups, const struct log_file *log);

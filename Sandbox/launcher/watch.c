@@ -21,12 +21,20 @@
 // Members that SIGKILL reached but that sit in an uninterruptible call.
 #define KILL_DEADLINE_MS 10000
 
-enum { STDOUT, STDERR, SIGNALS, STATUS, INIT, WATCHED };
+enum { STDOUT, STDERR, SIGNALS, STATUS, INIT, OUT_OF_MEMORY, NOTIFY, WATCHED };
 
 struct ending {
     int have_status, status;  // of the payload
     int64_t kill_at;          // monotonic ms; 0: not asked to stop
+    int64_t deadline_at;      // of the whole task; 0: none
 };
+
+void watch_clear(struct task *task) {
+    task->directory = task->lock = task->ready = task->signals = task->init = task->status = task->lifeline = -1;
+    task->out_of_memory = task->client = task->log.fd = task->stream[0].fd = task->stream[1].fd = task->notify.fd = -1;
+    task->stream[0].name = "stdout";
+    task->stream[1].name = "stderr";
+}
 
 void watch_prepare(struct task *task) {
     sigset_t set;
@@ -54,16 +62,49 @@ static int64_t grace(const struct task *task) {
     return value > 86400000 ? 86400000 : value;
 }
 
+static void request_stop(struct task *task, struct ending *ending) {
+    int64_t kill_at = timestamp_monotonic_ms() + grace(task);
+    // A second request may shorten the time, never lengthen it.
+    if (!ending->kill_at || kill_at < ending->kill_at) ending->kill_at = kill_at;
+    if (!task->state.stop_requested) signal_init(task, SIGTERM);
+    task->state.stop_requested = 1;
+}
+
+// As memory.oom.group of version 2: a task that lost one of its processes is not a task any more.
+static void on_out_of_memory(struct task *task) {
+    uint64_t times;
+    struct cgroup_usage usage;
+    if (read(task->out_of_memory, &times, sizeof times) != (ssize_t)sizeof times) return;
+    cgroups_read_usage(&task->cgroups, &usage);
+    // The notice comes before the kernel chose a victim: looks again until it did, or memory was found after all.
+    for (int attempt = 0; !usage.oom_kills && attempt < 100; attempt++) {
+        struct pollfd init = {.fd = task->init, .events = POLLIN};
+        if (poll(&init, 1, 5) > 0) return;
+        cgroups_read_usage(&task->cgroups, &usage);
+    }
+    if (usage.oom_kills) signal_init(task, SIGKILL);
+}
+
 static void on_signals(struct task *task, struct ending *ending) {
     struct signalfd_siginfo info;
     while (read(task->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (info.ssi_signo == SIGHUP) continue;
-        int64_t kill_at = timestamp_monotonic_ms() + grace(task);
-        // A second request may shorten the time, never lengthen it.
-        if (!ending->kill_at || kill_at < ending->kill_at) ending->kill_at = kill_at;
-        if (!task->state.stop_requested) signal_init(task, SIGTERM);
-        task->state.stop_requested = 1;
+        request_stop(task, ending);
     }
+}
+
+// Milliseconds until the next thing that time brings; -1: nothing does. Does what is due.
+static int next_due(struct task *task, struct ending *ending) {
+    if (!ending->kill_at && !ending->deadline_at) return -1;
+    int64_t now = timestamp_monotonic_ms();
+    if (ending->deadline_at && now >= ending->deadline_at) {
+        ending->deadline_at = 0;
+        if (!task->state.stop_requested) task->state.reason = "DeadlineExceeded";
+        request_stop(task, ending);
+    }
+    if (ending->kill_at && now >= ending->kill_at) { signal_init(task, SIGKILL); ending->kill_at = 0; }
+    int64_t due = ending->kill_at && (!ending->deadline_at || ending->kill_at < ending->deadline_at) ? ending->kill_at : ending->deadline_at;
+    return !due ? -1 : due - now > 3600000 ? 3600000 : (int)(due - now);
 }
 
 static void pump(struct task *task, int n) {
@@ -78,14 +119,9 @@ static void follow(struct task *task, struct ending *ending) {
         struct pollfd fds[WATCHED] = {
             [STDOUT] = {task->stream[0].fd, POLLIN, 0}, [STDERR] = {task->stream[1].fd, POLLIN, 0},
             [SIGNALS] = {task->signals, POLLIN, 0},     [STATUS] = {task->status, POLLIN, 0},
-            [INIT] = {task->init, POLLIN, 0}};
-        int timeout = -1;
-        if (ending->kill_at) {
-            int64_t left = ending->kill_at - timestamp_monotonic_ms();
-            if (left <= 0) { signal_init(task, SIGKILL); ending->kill_at = 0; }
-            else timeout = left > 3600000 ? 3600000 : (int)left;
-        }
-        if (poll(fds, WATCHED, timeout) < 0) continue;
+            [INIT] = {task->init, POLLIN, 0},           [OUT_OF_MEMORY] = {task->out_of_memory, POLLIN, 0},
+            [NOTIFY] = {task->notify.fd, POLLIN, 0}};
+        if (poll(fds, WATCHED, next_due(task, ending)) < 0) continue;
         if (fds[SIGNALS].revents) on_signals(task, ending);
         if (fds[STDOUT].revents) pump(task, 0);
         if (fds[STDERR].revents) pump(task, 1);
@@ -95,6 +131,8 @@ static void follow(struct task *task, struct ending *ending) {
             task->status = -1;
         }
         if (fds[INIT].revents) return;
+        if (fds[OUT_OF_MEMORY].revents) on_out_of_memory(task);
+        if (fds[NOTIFY].revents) notify_ready(&task->notify);
     }
 }
 
@@ -137,22 +175,32 @@ static void reap_init(struct task *task, struct ending *ending) {
     if (u->memory_peak_bytes < 0) u->memory_peak_bytes = (int64_t)usage.ru_maxrss * 1024;
 }
 
-void watch(struct task *task) {
-    struct ending ending = {0};
-    stack_release();
-    // Its own pipes and files stay; what the launch left on standard descriptors goes.
+// Its own pipes and files stay; what the launch left on standard descriptors goes.
+static void leave_streams(void) {
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3 && null >= 0; fd++) dup2(null, fd);
     if (null > 2) close(null);
+}
+
+static void write_end(struct task *task, const struct ending *ending) {
+    struct task_state *state = &task->state;
+    if (notify_end(&task->notify) < 0 && !state->reason) state->reason = "LearningFailed";
+    state->finished_at = timestamp_now();
+    state->phase = "exited";
+    if (WIFSIGNALED(ending->status)) state->signal = WTERMSIG(ending->status);
+    state->exit_code = state->signal ? 128 + state->signal : WEXITSTATUS(ending->status);
+    // A full disk may clear up again.
+    for (int attempt = 0; attempt < 60 && state_write(task->directory, state, &task->cgroups, &task->log) < 0; attempt++)
+        poll(NULL, 0, 1000);
+}
+
+void watch(struct task *task) {
+    struct ending ending = {.deadline_at = task->deadline_ms ? timestamp_monotonic_ms() + task->deadline_ms : 0};
+    stack_release();
+    if (!task->keeps_streams) leave_streams();
     follow(task, &ending);
-    sweep_cgroups(task);
+    if (!task->own_pids) sweep_cgroups(task);
     drain(task);
     reap_init(task, &ending);
-    task->state.finished_at = timestamp_now();
-    task->state.phase = "exited";
-    if (WIFSIGNALED(ending.status)) task->state.signal = WTERMSIG(ending.status);
-    task->state.exit_code = task->state.signal ? 128 + task->state.signal : WEXITSTATUS(ending.status);
-    // The one line that must not be lost; a full disk may clear up again.
-    for (int attempt = 0; attempt < 60 && state_write(task->directory, &task->state, &task->cgroups, &task->log, 1) < 0; attempt++)
-        poll(NULL, 0, 1000);
+    write_end(task, &ending);
 }

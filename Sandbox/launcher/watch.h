@@ -2,6 +2,7 @@
 #pragma once
 #include "cgroup.h"
 #include "log.h"
+#include "notify.h"
 #include "state.h"
 #include "timestamp.h"
 
@@ -10,12 +11,20 @@ struct task {
     int init;      // pidfd
     int status;    // the payload's wait status comes here
     int lifeline;  // init dies when this closes
-    int64_t grace_ms;
+    int out_of_memory;     // readable when the memory group's limit was hit and nothing could be reclaimed; or -1
+    int client;            // who asked the resident launcher for this task, or -1
+    int own_pids;          // in a pid namespace of its own: the end of its init is the end of everything in it
+    int keeps_streams;     // standard descriptors are /dev/null already
+    int64_t grace_ms, deadline_ms;  // deadline 0: none
+    struct notify notify;  // refused system calls
     struct log_file log;
     struct task_state state;
     struct cgroups cgroups;       // large and mostly unused, so they stand last
     struct log_stream stream[2];
 };
+
+// No descriptor is open yet.
+void watch_clear(struct task *task);
 
 // Blocks the signals that watch() reads.
 void watch_prepare(struct task *task);

@@ -1,0 +1,198 @@
+// The order here is the order of the jail: cgroups, user namespace, init; then, while init builds, what only the supervisor
+// needs (log, record).
+#define _GNU_SOURCE
+#include "launch.h"
+#include "cgroup_make.h"
+#include "identity.h"
+#include "namespaces.h"
+#include "rootless.h"
+#include "spare.h"
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+// A set-up that hangs (a dead network file system below a mount) is a start error, not a hang of the agent.
+#define START_DEADLINE_MS 30000
+
+int launch_failed(struct task *task, const struct failure *failure) {
+    task->state.phase = "failed";
+    task->state.failure = *failure;
+    task->state.exit_code = 128;
+    task->state.finished_at = timestamp_now();
+    cgroup_remove_all();
+    return state_write(task->directory, &task->state, &task->cgroups, &task->log) < 0 ? 2 : 1;
+}
+
+int launch_take_lock(struct task *task) {
+    if (task->directory < 0) return 0;  // nobody but our parent knows this task
+    task->lock = openat(task->directory, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return task->lock < 0 ? -1 : flock(task->lock, LOCK_EX | LOCK_NB);
+}
+
+void launch_write_lock(struct task *task) {
+    char text[160];
+    if (task->lock < 0) return;
+    int n = snprintf(text, sizeof text, "%d %llu %s\n", task->state.supervisor,
+                     (unsigned long long)task->state.supervisor_start, state_boot_id());
+    // What a former supervisor left is overwritten whole: a longer rest would not parse as another number.
+    if (pwrite(task->lock, text, (size_t)n, 0) != n || ftruncate(task->lock, n) < 0) return;  // only `kill` reads it
+}
+
+int launch_open_channel(struct channel *c, int with_output) {
+    int *all[] = {c->status, c->failure, c->lifeline, c->out, c->err};
+    c->out[0] = c->out[1] = c->err[0] = c->err[1] = c->gate[0] = c->gate[1] = -1;
+    for (size_t i = 0; i < (with_output ? 5 : 3); i++)
+        if (pipe2(all[i], O_CLOEXEC) < 0) return -1;
+    if (notify_open(c->notify) < 0) return -1;
+    if (!with_output) return 0;
+    fcntl(c->out[0], F_SETFL, O_NONBLOCK);
+    fcntl(c->err[0], F_SETFL, O_NONBLOCK);
+    return 0;
+}
+
+// So that the task may open /dev/stdout and /dev/stderr again by name. An ordinary user cannot give them to another of his ids.
+static int give_output(const struct channel *c, const struct plan *plan) {
+    uint32_t uid, gid;
+    if (c->out[0] < 0) return 0;
+    identity_host_ids(plan, &uid, &gid);
+    return (fchown(c->out[0], uid, gid) < 0 || fchown(c->err[0], uid, gid) < 0) && !rootless_wanted(plan) ? -1 : 0;
+}
+
+static pid_t clone_init(struct task *task, const struct plan *plan, struct channel *c, int user_namespace) {
+    struct clone_args args = {
+        .flags = CLONE_PIDFD | namespaces_clone_flags(plan), .pidfd = (uint64_t)(uintptr_t)&task->init, .exit_signal = SIGCHLD};
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    if (pid != 0) return pid;
+    close(task->lock);  // a lock that the task inherits would outlive its supervisor
+    close(task->directory);
+    close(task->signals);
+    if (task->ready >= 0) close(task->ready);
+    if (task->out_of_memory >= 0) close(task->out_of_memory);
+    close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->lifeline[1]); close(c->notify[0]);
+    failure_pipe = c->failure[1];
+    struct launch launch = {
+        .plan = plan, .cgroups = &task->cgroups, .user_namespace = user_namespace, .net_namespace = -1, .own_mounts = -1,
+        .out = c->out[1], .err = c->err[1], .status = c->status[1], .lifeline = c->lifeline[0],
+        .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]}};
+    init_begin();
+    init_run(&launch);
+}
+
+// Waits until exec succeeded (end of file) or a stage failed. 0 or -1 with `failure` set.
+static int await_exec(int pipe, struct notify *notify, struct failure *failure) {
+    int64_t deadline = timestamp_monotonic_ms() + START_DEADLINE_MS;
+    for (;;) {
+        int64_t left = deadline - timestamp_monotonic_ms();
+        // What the filter asks about may be exec itself.
+        struct pollfd ready[] = {{pipe, POLLIN, 0}, {notify->fd, POLLIN, 0}};
+        int n = left > 0 ? poll(ready, 2, (int)left) : 0;
+        if (n < 0 && errno == EINTR) continue;
+        if (n > 0 && ready[1].revents) notify_ready(notify);
+        if (n > 0 && !ready[0].revents) continue;
+        if (n <= 0) { failure_set(failure, ETIMEDOUT, "start"); return -1; }
+        ssize_t bytes = read(pipe, failure, sizeof *failure);
+        if (bytes == (ssize_t)sizeof *failure) return -1;
+        failure->stage[0] = 0;
+        return 0;
+    }
+}
+
+static void kill_and_reap(struct task *task) {
+    syscall(SYS_pidfd_send_signal, task->init, SIGKILL, NULL, 0);
+    while (waitpid(task->state.pid, NULL, 0) < 0 && errno == EINTR) {}
+}
+
+// Everything that must be there before init may start on it. 0, or -1 with `failure` set.
+static int prepare(struct task *task, const struct plan *plan, struct channel *c, int *user_namespace, struct spare *spare,
+                   struct failure *failure) {
+    if (cgroup_make_all(plan, failure) < 0) return -1;
+    // An init that waits in the host's mount namespace opens the groups itself.
+    if ((spare ? cgroups_note(&task->cgroups, plan, failure) : cgroups_open(&task->cgroups, plan, failure)) < 0) return -1;
+    if (give_output(c, plan) < 0) { failure_set(failure, errno, "pipe"); return -1; }
+    if (spare) return spare_map_ids(spare, plan, failure);
+    if (rootless_wanted(plan) && rootless_open_gate(c->gate) < 0) { failure_set(failure, errno, "pipe"); return -1; }
+    *user_namespace = identity_make_user_namespace(plan, failure);
+    return *user_namespace == -2 ? -1 : 0;
+}
+
+static void close_childs_ends(struct channel *c) {
+    if (c->out[1] >= 0) close(c->out[1]);
+    if (c->err[1] >= 0) close(c->err[1]);
+    close(c->status[1]); close(c->failure[1]); close(c->lifeline[0]); close(c->notify[1]);
+}
+
+// In the shadow of init's work: what the supervisor alone needs, and what may fail the start.
+static int open_own_files(struct task *task, const struct plan *plan, struct failure *failure) {
+    const struct operation *log = plan_find(plan, OP_LOG), *grace = plan_find(plan, OP_GRACE), *deadline = plan_find(plan, OP_DEADLINE);
+    task->grace_ms = grace ? (int64_t)plan_number(grace->argument[0]) : 30000;
+    task->deadline_ms = deadline ? (int64_t)plan_number(deadline->argument[0]) : 0;
+    task->own_pids = plan_has_namespace(plan, "pid");
+    launch_write_lock(task);
+    if (log && log_open(&task->log, log->argument[0], plan_number(log->argument[1])) < 0) {
+        failure_set(failure, errno, "log(open %s)", log->argument[0]);
+        return -1;
+    }
+    cgroups_open_directories(&task->cgroups);
+    task->out_of_memory = cgroups_watch_out_of_memory(&task->cgroups);
+    return 0;
+}
+
+int launch_task(struct task *task, const struct plan *plan, struct spare *spare) {
+    struct failure failure = {0};
+    struct channel own, *c = spare ? &spare->channel : &own;
+    int user_namespace = -1;
+    task->log.fd = -1;
+    snprintf(task->state.id, sizeof task->state.id, "%s", plan_find(plan, OP_ID)->argument[0]);
+    if (!spare && launch_open_channel(c, plan_find(plan, OP_LOG) != NULL) < 0) {
+        failure_set(&failure, errno, "pipe");
+        return launch_failed(task, &failure);
+    }
+    if (prepare(task, plan, c, &user_namespace, spare, &failure) < 0) return launch_failed(task, &failure);
+    task->state.started_at = timestamp_now();
+    if (spare) {
+        task->state.pid = spare->init_pid;
+        task->state.pid_start = spare->init_start;
+        task->init = spare->init;
+        spare_go(spare, plan, &task->cgroups);
+    } else {
+        task->state.pid = clone_init(task, plan, c, user_namespace);
+        if (task->state.pid < 0) {
+            failure_set(&failure, errno, "clone");
+            return launch_failed(task, &failure);
+        }
+        close_childs_ends(c);
+    }
+    if (user_namespace >= 0) close(user_namespace);
+    cgroups_close_join_files(&task->cgroups);
+    notify_begin(&task->notify, plan, c->notify[0]);
+    task->state.refused = &task->notify;
+    if (open_own_files(task, plan, &failure) < 0 ||
+        (rootless_wanted(plan) && rootless_admit(plan, task->state.pid, c->gate, &failure) < 0) ||
+        await_exec(c->failure[0], &task->notify, &failure) < 0) {
+        kill_and_reap(task);
+        cgroups_read_usage(&task->cgroups, &task->state.usage);
+        return launch_failed(task, &failure);
+    }
+    close(c->failure[0]);
+    task->status = c->status[0];
+    task->lifeline = c->lifeline[1];
+    task->stream[0].fd = c->out[0];
+    task->stream[1].fd = c->err[0];
+    if (!spare) task->state.pid_start = state_process_start(task->state.pid);
+    task->state.phase = "running";
+    // Not durable: after a power cut the task is gone too, and the boot id says so.
+    if (state_write(task->directory, &task->state, &task->cgroups, &task->log) == 0) return 0;
+    kill_and_reap(task);  // a task without a record must not run
+    cgroup_remove_all();
+    return 2;
+}

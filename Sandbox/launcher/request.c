@@ -1,0 +1,75 @@
+// See request.h.
+#define _GNU_SOURCE
+#include "request.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+// A message; longer plans come in several. Bounded by what a socket takes by default.
+#define MESSAGE_BYTES_MAX (64u << 10)
+#define CLIENT_DEADLINE_S 10
+
+// The socket's mode keeps others out; this holds where somebody changed it.
+static int is_allowed(int client) {
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    return getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == geteuid() || peer.uid == 0);
+}
+
+// "launch BYTES DIRECTORY\n" and the first bytes of the plan. Returns where they begin, or NULL.
+static char *parse_head(char *message, size_t length, size_t *plan_bytes, struct request *request) {
+    char *end = memchr(message, '\n', length), *rest;
+    if (!end || strncmp(message, "launch ", 7)) return NULL;
+    *end = 0;
+    errno = 0;
+    unsigned long long bytes = strtoull(message + 7, &rest, 10);
+    if (errno || rest == message + 7 || *rest != ' ' || rest[1] != '/' || bytes > PLAN_BYTES_MAX) return NULL;
+    if (strlen(rest + 1) >= sizeof request->directory) return NULL;
+    strcpy(request->directory, rest + 1);
+    *plan_bytes = (size_t)bytes;
+    return end + 1;
+}
+
+static int receive(int client, char *buffer, struct request *request) {
+    ssize_t n = recv(client, buffer, MESSAGE_BYTES_MAX, 0);
+    size_t wanted;
+    char *plan = n > 0 ? parse_head(buffer, (size_t)n, &wanted, request) : NULL;
+    if (!plan) return -1;
+    size_t have = (size_t)(buffer + n - plan);
+    while (have < wanted) {
+        n = recv(client, plan + have, MESSAGE_BYTES_MAX, 0);
+        if (n <= 0) return -1;
+        have += (size_t)n;
+    }
+    if (have != wanted) return -1;
+    request->plan = plan_parse(plan, wanted, &request->error);
+    return 0;
+}
+
+int request_receive(int client, struct request *request) {
+    struct timeval deadline = {.tv_sec = CLIENT_DEADLINE_S};
+    if (!is_allowed(client) || setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline) < 0) return -1;
+    size_t bytes = PLAN_BYTES_MAX + 3 * (size_t)MESSAGE_BYTES_MAX;  // what is not touched is never there
+    char *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (buffer == MAP_FAILED) return -1;
+    int result = receive(client, buffer, request);
+    munmap(buffer, bytes);
+    return result;
+}
+
+void request_answer(int client, const char *format, ...) {
+    char text[512];
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    if (n < 0) return;
+    send(client, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+}

@@ -1,0 +1,163 @@
+// See resident.h. The process itself touches no request: it keeps children ready, each with a jail made ahead, and whichever is
+// free takes the next client from the common socket. So a launch waits for nobody else, and the death of this process takes
+// nothing along but the children that still wait.
+#define _GNU_SOURCE
+#include "resident.h"
+#include "attend.h"
+#include "netpool.h"
+#include "slim.h"
+#include "spare.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SPARES_MAX 64
+#define BACKLOG 512
+// A child that dies while it waits is not replaced faster than this: the machine is short of something.
+#define RETRY_MS 100
+
+enum { PARENT, SIGNALS, OFFICE, FIXED };
+
+struct resident {
+    const char *socket_path;
+    int listener, office[2], host_mounts, parent, signals;
+    int makes_spares;
+    int wanted, waiting;
+    struct { int pidfd, pid; } child[SPARES_MAX];  // those that wait
+};
+
+// The name appears when the socket listens, and replaces that of a resident launcher that died.
+static int listen_at(const char *path) {
+    char directory[4096], temporary[80];
+    const char *name = strrchr(path, '/');
+    if (!name || (size_t)(name - path) >= sizeof directory - 1 || strlen(name + 1) > 60 || !name[1]) { errno = EINVAL; return -1; }
+    snprintf(directory, sizeof directory, "%.*s/", (int)(name - path), path);
+    // By the directory's descriptor: a socket's own name holds 107 bytes only.
+    int place = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (place < 0) return -1;
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(temporary, sizeof temporary, "%s.%d", name + 1, getpid());
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", place, temporary);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    mode_t old = umask(0177);
+    int good = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, BACKLOG) == 0 &&
+               renameat(place, temporary, place, name + 1) == 0;
+    int saved = errno;
+    umask(old);
+    close(place);
+    if (!good && fd >= 0) close(fd);
+    errno = saved;
+    return good ? fd : -1;
+}
+
+// Everything that needs the host's paths, then the slim namespace. 0, or -1 with the step that failed.
+static int begin(struct resident *r, const char **step) {
+    sigset_t set;
+    *step = "parent";
+    if ((r->parent = (int)syscall(SYS_pidfd_open, getppid(), 0)) < 0) return -1;
+    *step = "signals";
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGCHLD, SIG_IGN);  // children end by themselves, and nobody asks how
+    if ((r->signals = signalfd(-1, &set, SFD_CLOEXEC)) < 0) return -1;
+    *step = "/proc";
+    int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc < 0 || (r->host_mounts = openat(proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC)) < 0) return -1;
+    *step = "network namespaces";
+    if (netpool_open(proc) < 0) return -1;
+    *step = "socketpair";
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, r->office) < 0) return -1;
+    *step = "slim mount namespace";
+    r->makes_spares = slim_builds_detached();
+    *step = "listen";
+    if ((r->listener = listen_at(r->socket_path)) < 0) return -1;
+    *step = "slim mount namespace";
+    return slim_enter();
+}
+
+static int start_child(struct resident *r) {
+    int pidfd = -1, network = netpool_take();
+    struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+    pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    if (pid == 0) {
+        struct attend attend = {r->listener, r->office[1], r->host_mounts, network, r->makes_spares};
+        int kept[] = {r->listener, r->office[1], r->host_mounts, network};
+        spare_keep_only(kept, sizeof kept / sizeof *kept);
+        attend_run(&attend);
+    }
+    if (network >= 0) close(network);
+    if (pid < 0) return -1;
+    r->child[r->waiting].pid = pid;
+    r->child[r->waiting++].pidfd = pidfd;
+    return 0;
+}
+
+static void forget_child(struct resident *r, int n) {
+    close(r->child[n].pidfd);
+    r->child[n] = r->child[--r->waiting];
+}
+
+// One message. 0 when there is none.
+static int hear(struct resident *r) {
+    struct attend_message word = {0};
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control;
+    struct iovec data = {&word, sizeof word};
+    struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+    if (recvmsg(r->office[0], &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != (ssize_t)sizeof word) return 0;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    for (int i = r->waiting; word.kind == ATTEND_TAKEN && i-- > 0;)
+        if (r->child[i].pid == word.pid) forget_child(r, i);
+    if (word.kind == ATTEND_NETWORK && header && header->cmsg_type == SCM_RIGHTS) {
+        int fd;
+        memcpy(&fd, CMSG_DATA(header), sizeof fd);
+        netpool_return(fd);
+    }
+    return 1;
+}
+
+// One turn of the loop. 0 when it is time to end.
+static int turn(struct resident *r, int timeout) {
+    struct pollfd fds[FIXED + SPARES_MAX] = {
+        [PARENT] = {r->parent, POLLIN, 0}, [SIGNALS] = {r->signals, POLLIN, 0}, [OFFICE] = {r->office[0], POLLIN, 0}};
+    for (int i = 0; i < r->waiting; i++) fds[FIXED + i] = (struct pollfd){r->child[i].pidfd, POLLIN, 0};
+    int children = r->waiting;
+    if (poll(fds, (nfds_t)(FIXED + children), timeout) < 0) return errno == EINTR;
+    if (fds[PARENT].revents || fds[SIGNALS].revents) return 0;
+    for (int i = children; i-- > 0;)
+        if (fds[FIXED + i].revents) forget_child(r, i);
+    while (fds[OFFICE].revents && hear(r)) {}
+    return 1;
+}
+
+int resident_serve(const char *socket_path, int spares) {
+    static struct resident r;
+    const char *step;
+    r.socket_path = socket_path;
+    r.wanted = spares < 1 ? 1 : spares > SPARES_MAX ? SPARES_MAX : spares;
+    if (begin(&r, &step) < 0) {
+        fprintf(stderr, "swiftlet-sandbox serve: %s: %s\n", step, strerror(errno));
+        return 1;
+    }
+    int going = 1;
+    while (going) {
+        int failed = 0;
+        while (r.waiting < r.wanted && !failed) failed = start_child(&r) < 0;
+        int busy = netpool_fill(r.wanted);
+        going = turn(&r, busy ? 0 : failed ? RETRY_MS : -1);
+    }
+    return 0;
+}

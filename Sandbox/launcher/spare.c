@@ -1,0 +1,185 @@
+// See spare.h.
+#define _GNU_SOURCE
+#include "spare.h"
+#include "host.h"
+#include "identity.h"
+#include "namespaces.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define OWN_MOUNT_NAMESPACE _IO(0xFF, 3)  // PIDFD_GET_MNT_NAMESPACE, Linux 6.11
+#define SPARE_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+
+struct order {
+    uint32_t go;
+    struct launch launch;
+    struct cgroups cgroups;
+    _Alignas(4096) char arena[];
+};
+
+// The namespace is kept by its descriptor, and its map files by theirs: writing the maps later needs no process inside.
+static int make_user_namespace(struct spare *spare) {
+    char path[64];
+    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid < 0) return -1;
+    if (pid == 0) for (;;) pause();
+    snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
+    spare->uid_map = open(path, O_WRONLY | O_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
+    spare->gid_map = open(path, O_WRONLY | O_CLOEXEC);
+    snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+    spare->user_namespace = open(path, O_RDONLY | O_CLOEXEC);
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+    return spare->uid_map < 0 || spare->gid_map < 0 || spare->user_namespace < 0 ? -1 : 0;
+}
+
+static void wait_for_go(struct order *order) {
+    while (!__atomic_load_n(&order->go, __ATOMIC_ACQUIRE)) syscall(SYS_futex, &order->go, FUTEX_WAIT, 0, NULL, NULL, 0);
+}
+
+static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+
+void spare_keep_only(int *kept, int count) {
+    qsort(kept, (size_t)count, sizeof *kept, by_value);
+    unsigned next = 3;
+    for (int i = 0; i < count; i++) {
+        if (kept[i] < 3) continue;
+        if ((unsigned)kept[i] > next) syscall(SYS_close_range, next, kept[i] - 1, 0);
+        next = (unsigned)kept[i] + 1;
+    }
+    syscall(SYS_close_range, next, ~0U, 0);
+}
+
+_Noreturn static void wait_as_init(struct spare *spare, int host_mounts) {
+    struct channel *c = &spare->channel;
+    struct order *order = spare->order;
+    failure_pipe = c->failure[1];
+    // A spare whose supervisor died serves nobody. The change of ids clears this, and init asks again then.
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    init_begin();
+    int self = (int)syscall(SYS_pidfd_open, 1, 0);
+    int own = self < 0 ? -1 : ioctl(self, OWN_MOUNT_NAMESPACE, 0);
+    if (own < 0) fail(errno, "spare(own mount namespace)");
+    if (setns(host_mounts, CLONE_NEWNS) < 0) fail(errno, "spare(host's mount namespace)");
+    int kept[] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->lifeline[0], c->notify[1], spare->user_namespace, spare->net_namespace, own};
+    spare_keep_only(kept, sizeof kept / sizeof *kept);
+    host_keep();
+    wait_for_go(order);
+    struct launch launch = order->launch;
+    launch.own_mounts = own;
+    init_run(&launch);
+}
+
+static int clone_waiting_init(struct spare *spare, int host_mounts) {
+    struct clone_args args = {
+        .flags = CLONE_PIDFD | SPARE_NAMESPACES, .pidfd = (uint64_t)(uintptr_t)&spare->init, .exit_signal = SIGCHLD};
+    spare->init_pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
+    if (spare->init_pid == 0) wait_as_init(spare, host_mounts);
+    return spare->init_pid < 0 ? -1 : 0;
+}
+
+int spare_make(struct spare *spare, int host_mounts, int net_namespace) {
+    spare->net_namespace = net_namespace;
+    spare->order_bytes = sizeof(struct order) + PLAN_ARENA_BYTES;
+    spare->order = mmap(NULL, spare->order_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (spare->order == MAP_FAILED) return -1;
+    if (launch_open_channel(&spare->channel, 1) < 0) return -1;
+    plan_use_arena(spare->order->arena);
+    // The order: init's mount namespace is a copy of the present, slim one; the ids' files are found in the host's /proc.
+    int slim = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    int slim_mounts = slim < 0 ? -1 : ioctl(slim, OWN_MOUNT_NAMESPACE, 0);
+    if (slim_mounts < 0 || setns(host_mounts, CLONE_NEWNS) < 0 || make_user_namespace(spare) < 0) return -1;
+    if (setns(slim_mounts, CLONE_NEWNS) < 0 || clone_waiting_init(spare, host_mounts) < 0) return -1;
+    if (setns(host_mounts, CLONE_NEWNS) < 0) return -1;
+    close(slim);
+    close(slim_mounts);
+    struct channel *c = &spare->channel;
+    close(c->out[1]); close(c->err[1]); close(c->status[1]); close(c->failure[1]); close(c->lifeline[0]); close(c->notify[1]);
+    spare->init_start = state_process_start(spare->init_pid);
+    return 0;
+}
+
+static int fits(const struct operation *op) {
+    char **a = op->argument;
+    switch (op->kind) {
+    case OP_NAMESPACE: return op->count == 1 && strcmp(a[0], "time");
+    case OP_JOIN_NAMESPACE: return !strcmp(a[0], "net");
+    case OP_ROOTLESS:
+    case OP_TERMINAL:
+    case OP_START_GATE:
+    case OP_PRESERVE_FDS:
+    case OP_RUNTIME_HOOKS:
+    case OP_HOOK:
+    case OP_DENIALS:
+    case OP_LEARN:
+    case OP_STDIO:
+    case OP_ROOT_DETACHED:
+    case OP_ROOT_PROPAGATION:
+    case OP_CHROOT: return 0;
+    // Its layers' views are mounted for a moment, which nobody may do in the host's mount namespace.
+    case OP_ROOT_OVERLAY: return !plan_flag(a[2], "idmap");
+    case OP_BIND: return !plan_flag(a[2], "shared") && !plan_flag(a[2], "rshared") && !plan_flag(a[2], "slave") && !plan_flag(a[2], "rslave");
+    default: return 1;
+    }
+}
+
+int spare_fits(const struct plan *plan) {
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (!fits(&plan->operation[i])) return 0;
+    return plan_find(plan, OP_PIVOT) && (namespaces_clone_flags(plan) & SPARE_NAMESPACES) == SPARE_NAMESPACES;
+}
+
+int spare_map_ids(struct spare *spare, const struct plan *plan, struct failure *failure) {
+    if (plan_has_namespace(plan, "user")) {
+        if (identity_write_map(spare->uid_map, plan, OP_UID_MAP) < 0) { failure_set(failure, errno, "uid-map"); return -1; }
+        if (identity_write_map(spare->gid_map, plan, OP_GID_MAP) < 0) { failure_set(failure, errno, "gid-map"); return -1; }
+    }
+    return 0;
+}
+
+void spare_go(struct spare *spare, const struct plan *plan, const struct cgroups *cgroups) {
+    struct order *order = spare->order;
+    struct channel *c = &spare->channel;
+    order->cgroups.count = cgroups->count;
+    memcpy(order->cgroups.group, cgroups->group, (size_t)cgroups->count * sizeof *cgroups->group);
+    for (int i = 0; i < cgroups->count; i++) order->cgroups.group[i].join = order->cgroups.group[i].directory = -1;
+    order->launch = (struct launch){
+        .plan = plan, .cgroups = &order->cgroups, .net_namespace = spare->net_namespace,
+        .user_namespace = plan_has_namespace(plan, "user") ? spare->user_namespace : -1,
+        .out = c->out[1], .err = c->err[1], .status = c->status[1], .lifeline = c->lifeline[0],
+        .handover = c->notify[1], .gate = {-1, -1},
+        .shared = order, .shared_bytes = sizeof *order};
+    __atomic_store_n(&order->go, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, &order->go, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+void spare_discard_init(struct spare *spare) {
+    struct channel *c = &spare->channel;
+    int status;
+    syscall(SYS_pidfd_send_signal, spare->init, SIGKILL, NULL, 0);
+    while (waitpid(spare->init_pid, &status, 0) < 0 && errno == EINTR) {}
+    close(spare->init);
+    close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->lifeline[1]); close(c->notify[0]);
+}
+
+void spare_release(struct spare *spare) {
+    munmap(spare->order, spare->order_bytes);
+    close(spare->user_namespace);
+    close(spare->uid_map);
+    close(spare->gid_map);
+}
