@@ -1,6 +1,7 @@
 // state.json as the launcher writes it (Runtimes/README.md), and what it means for a container.
 
 import RuntimeInterface
+import SandboxPolicy
 
 struct SupervisorState: Sendable, Hashable, Codable {
     struct Failure: Sendable, Hashable, Codable {
@@ -28,6 +29,10 @@ struct SupervisorState: Sendable, Hashable, Codable {
     var pidsLimitHits: Int64
     var throttledPeriods: Int64
     var logDroppedBytes: Int64
+    /// Why the supervisor itself ended the task: "DeadlineExceeded", "OutOfMemory"; nil when it did not.
+    var reason: String?
+    /// Refused calls by number; nil when none was counted.
+    var deniedSystemCalls: [String: Int64]?
     var error: Failure?
 }
 
@@ -39,13 +44,14 @@ extension SupervisorState {
         default: return nil
         }
         return ContainerExit(
-            exitCode: exitCode, signal: signal == 0 ? nil : signal, oomKilled: oomKilled, reason: reason,
+            exitCode: exitCode, signal: signal == 0 ? nil : signal, oomKilled: oomKilled, reason: endReason,
             message: message(limits: limits), startedAt: startedAt, finishedAt: finishedAt,
             usage: ContainerUsage(cpuNanoseconds: max(0, cpuNanoseconds), peakMemoryBytes: max(0, memoryPeakBytes)))
     }
 
-    private var reason: String {
+    private var endReason: String {
         if phase == "failed" { return "StartError" }
+        if reason == "DeadlineExceeded" { return "DeadlineExceeded" }
         if exitCode == 0 { return "Completed" }
         // A descendant that was killed for memory usually takes the task with it, by whatever exit code.
         return oomKilled ? "OOMKilled" : "Error"
@@ -58,6 +64,10 @@ extension SupervisorState {
             parts.append("memory limit of \(bytes) bytes exceeded (\(oomKills) process\(oomKills == 1 ? "" : "es") killed)")
         }
         if pidsLimitHits > 0, exitCode != 0 { parts.append("limit of processes reached \(pidsLimitHits) times") }
+        if let deniedSystemCalls, !deniedSystemCalls.isEmpty {
+            let calls = deniedSystemCalls.map { (name: SystemCall.name($0.key), count: $0.value) }.sorted { ($1.count, $0.name) < ($0.count, $1.name) }
+            parts.append("system calls refused: " + calls.map { "\($0.name) \($0.count)x" }.joined(separator: ", "))
+        }
         if logDroppedBytes > 0 { parts.append("\(logDroppedBytes) bytes of output could not be logged") }
         return parts.isEmpty ? nil : parts.joined(separator: "; ")
     }
