@@ -51,11 +51,11 @@ struct LauncherTests {
         ("id x\n", "id x y\n"), ("id x\n", "id ../x\n"), ("id x\n", "id  x\n"), ("id x\n", "bogus\n"), ("id x\n", "id %zz\n"),
         ("id x\n", "id %2\n"), ("log /l ", "log l "), ("log /l ", "log /l/../m "), ("log /l ", "log //l "), ("log /l ", "log /l -"),
         ("namespace mount\n", ""), ("namespace pid\n", ""), ("namespace uts\n", ""), ("namespace net\n", ""),
-        ("namespace user\n", ""), ("namespace ipc\n", "namespace time\n"), ("uid-map 0 1073741824", "uid-map 0 0"),
+        ("namespace user\n", ""), ("namespace ipc\n", "namespace space\n"), ("uid-map 0 1073741824", "uid-map 0 0"),
         ("uid-map 0 1073741824 65536", "uid-map 0 4294967295 65536"), ("gid-map 0 1073741824 65536\n", ""), ("pivot\n", ""),
         ("pivot\n", "hostname z\npivot\n"), ("no-new-privs\n", ""), ("enter-user-namespace\n", ""), ("device null", "device ../sda"),
         ("ro,nosuid,nodev,optional,link", "ro,suid"), ("size=4096", "size=4096,huge=always"), ("umask 22", "umask 98"),
-        ("capabilities none", "capabilities all"), ("env A=\n", "env A\n"), ("proc /proc\n", "proc /proc\0\n"), ("arg \"\"", "arg "),
+        ("capabilities none", "capabilities all"), ("env A=\n", "env A\n"), ("proc /proc", "proc /proc\0"), ("arg \"\"", "arg "),
         ("rlimit core 0 0", "rlimit core 0"), ("rlimit core 0 0", "rlimit core 99999999999999999999 0"),
     ])
     func refused(old: String, new: String) throws {
@@ -69,8 +69,9 @@ struct LauncherTests {
     func truncated() throws {
         let text = try Self.plan().text
         for length in stride(from: 0, to: text.utf8.count, by: 173) {
-            let status = try check(String(decoding: text.utf8.prefix(length), as: UTF8.self))
-            #expect(status == 1, "cut at \(length)")
+            let cut = String(decoding: text.utf8.prefix(length), as: UTF8.self)
+            let status = try check(cut)
+            #expect(status == 1 || (status == 0 && cut.hasSuffix("\n")), "cut at \(length)")
         }
     }
 
