@@ -41,8 +41,8 @@ struct MachineGroup {
 
     func start(_ script: String, in member: Cgroup? = nil, deadline: Double = 20) throws -> Running {
         // "0" into v1's tasks: the shell moves itself, which costs no grace period.
-        let joins = (member ?? group).directories.map { "echo 0 > \($0.path)/\($0.version == 1 ? "tasks" : "cgroup.procs")" }
-        let text = (joins + [script]).joined(separator: " && ")
+        let joins = (member ?? group).directories.map { "echo 0 > \($0.path)/\($0.version == 1 ? "tasks" : "cgroup.procs") || exit 125" }
+        let text = (joins + [script]).joined(separator: "\n")
         var pipe: [Int32] = [0, 0]
         try #require(Glibc.pipe(&pipe) == 0)
         for end in pipe { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
