@@ -1,13 +1,14 @@
 // `swiftlet run --network cni:NAME`: this machine's networks, through the same client as RunP's pods.
 import CNI
-import SandboxRun
 
-struct RunNetworks: RunNetworkProvider {
+public struct CNINetworks: RunNetworkProvider {
     /// Where packages and operators put them (CNI_PATH and the kubelet's defaults).
     static let programs = ["/opt/cni/bin", "/usr/lib/cni", "/usr/libexec/cni"]
     static let configurations = "/etc/cni/net.d"
 
-    func attach(network: String, id: String, namespace: String, ports: [UInt16]) throws(RunFailure) -> RunAttachment {
+    public init() {}
+
+    public func attach(network: String, id: String, namespace: String, ports: [UInt16]) throws(RunFailure) -> RunAttachment {
         do throws(CNIError) {
             let list = try NetworkList.find(network, in: Self.configurations)
             let mappings = ports.map { PortMapping(hostPort: Int64($0), containerPort: Int64($0), protocol: "tcp") }

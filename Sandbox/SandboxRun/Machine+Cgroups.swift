@@ -11,6 +11,7 @@ extension Machine {
             cgroupFix = "mount cgroup2 at /sys/fs/cgroup"
             return
         }
+        allCgroups = host
         let own = CgroupPaths(SmallFile.read("/proc/self/cgroup") ?? "")
         cgroups = host.delegated(own) { access($0, W_OK) == 0 }
         if cgroups.hierarchies.isEmpty {

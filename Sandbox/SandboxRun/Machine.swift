@@ -28,6 +28,8 @@ public struct Machine: Sendable, Hashable {
     public var processID: Int32
     /// Where a task's cgroup is made; `layout == .none` where we may make none.
     public var cgroups: CgroupHost
+    /// The machine with all its groups: what is there but not ours to use was not delegated.
+    public var allCgroups: CgroupHost
     /// Why there is no cgroup of ours, and what would change that.
     public var cgroupObstacle: (reason: String, fix: String)? {
         cgroupReason.map { ($0, cgroupFix) }
@@ -61,6 +63,7 @@ public struct Machine: Sendable, Hashable {
         self.rootless = rootless
         self.processID = processID
         self.cgroups = cgroups
+        allCgroups = cgroups
         self.landlockABI = landlockABI
         self.resourceCeilings = resourceCeilings
         self.mayRaiseLimits = mayRaiseLimits
@@ -71,5 +74,16 @@ public struct Machine: Sendable, Hashable {
         self.nameservers = nameservers
         self.mountPoints = mountPoints
         self.environment = environment
+    }
+
+    /// What of these limits is not held here, in this user's words: a controller that is there but not his is to be delegated.
+    func unenforceable(_ limits: CgroupLimits) -> [UnenforceableLimit] {
+        let elsewhere = Set(allCgroups.unenforceable(limits).map(\.field))
+        return cgroups.unenforceable(limits).map { limit in
+            if let cgroupReason { return UnenforceableLimit(field: limit.field, reason: cgroupReason, fix: cgroupFix) }
+            if elsewhere.contains(limit.field) { return limit }
+            return UnenforceableLimit(
+                field: limit.field, reason: "its controller is not delegated to this user", fix: "give this user a group of it too, or run as root")
+        }
     }
 }

@@ -32,11 +32,8 @@ struct RunLimits: Sendable, Hashable {
     ) throws(RunFailure) {
         var limits = try Self.cgroupLimits(options, resolve: resolve)
         let host = machine.cgroups
-        for obstacle in host.unenforceable(limits) {
-            unenforced.append(
-                UnenforcedLimit(
-                    option: Self.option(obstacle.field), reason: machine.cgroupReason ?? obstacle.reason,
-                    fix: machine.cgroupReason == nil ? obstacle.fix : machine.cgroupFix))
+        for obstacle in machine.unenforceable(limits) {
+            unenforced.append(UnenforcedLimit(option: Self.option(obstacle.field), reason: obstacle.reason, fix: obstacle.fix))
         }
         limits = host.enforceable(limits)
         resourceLimits = try Self.rlimits(options, machine: machine, unenforced: &unenforced)

@@ -6,7 +6,7 @@ import SandboxPolicy
 
 public enum RunProgram {
     /// Returns the exit status, or does not return at all. Blocks.
-    public static func main(_ words: [String], networks: (any RunNetworkProvider)? = nil) -> Int32 {
+    public static func main(_ words: [String], networks: (any RunNetworkProvider)? = CNINetworks()) -> Int32 {
         do {
             switch try RunOptions.parse(words) {
             case .help:

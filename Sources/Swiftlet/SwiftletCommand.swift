@@ -29,7 +29,7 @@ struct SwiftletCommand: AsyncParsableCommand {
     /// A sandbox starts as fast as it can: nothing of the cluster's commands is looked at before.
     static func main() async {
         let words = CommandLine.arguments
-        if words.count > 1, words[1] == "run" { Glibc.exit(RunProgram.main(Array(words.dropFirst(2)), networks: RunNetworks())) }
+        if words.count > 1, words[1] == "run" { Glibc.exit(RunProgram.main(Array(words.dropFirst(2)))) }
         await main(nil)
     }
 }

@@ -44,7 +44,7 @@ extension Doctor {
     private func limit(_ name: String, _ limits: CgroupLimits, essential: Bool) -> DoctorFinding {
         // Rootless tasks have rlimits and size-bound file systems in their place; root is expected to hold limits.
         let essential = essential && machine.rootless == nil
-        if let obstacle = machine.cgroups.unenforceable(limits).first {
+        if let obstacle = machine.unenforceable(limits).first {
             let stand = name == "pids" ? "; rlimit nproc stands in" : ""
             return DoctorFinding(
                 .limits, name, name == "pids" ? .limited : .missing, (machine.cgroupReason == nil ? obstacle.reason : "no cgroup of one's own") + stand,

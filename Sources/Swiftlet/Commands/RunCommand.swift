@@ -18,7 +18,7 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         let words = words
-        let status = await BlockingCall.run { RunProgram.main(words, networks: RunNetworks()) }
+        let status = await BlockingCall.run { RunProgram.main(words) }
         if status != 0 { throw ExitCode(status) }
     }
 }

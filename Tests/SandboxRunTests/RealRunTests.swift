@@ -1,0 +1,170 @@
+// What a command in a sandbox can see, do and use up; on this kernel, as root's task and as an ordinary user's.
+
+import Glibc
+import JSON
+import SandboxPolicy
+import Testing
+
+@testable import SandboxRun
+
+@Suite("swiftlet run on this kernel", .enabled(if: RealRun.canRun))
+struct RealRunTests {
+    /// Every promise that does not depend on who asks.
+    static let machines: [@Sendable () -> Machine] = [{ RealRun.machine() }, { RealRun.userMachine() }]
+
+    @Test("the exit status is the command's, or says why there was none", arguments: machines.indices)
+    func statuses(kind: Int) throws {
+        func status(_ words: String...) throws -> Int32 { try RealRun(words, machine: Self.machines[kind](), withRecord: false).status }
+        #expect(try status("true") == 0)
+        #expect(try status("sh", "-c", "exit 7") == 7)
+        #expect(try status("sh", "-c", "kill -9 $$") == 137)
+        #expect(try status("nonesuch") == RunExit.notFound)
+        #expect(try status("/etc/hostname") == RunExit.notExecutable)
+        #expect(try status("--bind", "/nowhere/at/all:/x", "true") == RunExit.failure)
+    }
+
+    @Test("what cannot be started says the stage on standard error")
+    func complaint() throws {
+        let run = try RealRun(["--bind", "/nowhere/at/all:/x", "true"], withRecord: false)
+        #expect(run.errors.contains("/nowhere/at/all") && run.errors.contains("No such file"))
+    }
+
+    @Test("standard input, output and error are the caller's", arguments: machines.indices)
+    func streams(kind: Int) throws {
+        let run = try RealRun(["sh", "-c", "tr a-z A-Z; echo oops >&2"], machine: Self.machines[kind](), input: "abc\n")
+        #expect(run.output == "ABC\n")
+        #expect(run.errors == "oops\n")
+    }
+
+    @Test("inside: no capability, no new privileges, a filter, no descriptor, own host name, loopback alone", arguments: machines.indices)
+    func inside(kind: Int) throws {
+        let script = """
+            grep -E '^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'
+            ls /proc/self/fd | wc -l; hostname; tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '; ls /root /home 2>/dev/null | wc -l
+            touch /usr/x /etc/x 2>/dev/null || echo read-only; touch /tmp/x /dev/shm/x && echo scratch
+            """
+        let run = try RealRun(["--hostname", "box", "sh", "-c", script], machine: Self.machines[kind]())
+        let none = String(repeating: "0", count: 16)
+        #expect(
+            run.lines == ["Inh", "Prm", "Eff", "Bnd", "Amb"].map { "Cap\($0):\(none)" } + [
+                // ls itself holds its directory: 0, 1, 2 and that one.
+                "NoNewPrivs:1", "Seccomp:2", "4", "box", "lo", "0", "read-only", "scratch",
+            ], "\(run.errors)")
+    }
+
+    @Test("nothing mounted can be taken away, not even with a user namespace more and without a filter", arguments: machines.indices)
+    func mountsStay(kind: Int) throws {
+        let script = """
+            umount /proc/kcore 2>/dev/null && echo bare; umount /proc 2>/dev/null && echo proc
+            unshare -Um sh -c 'umount /proc/kcore /proc/sys; mount -o remount,rw /usr; mount -o remount,rw,bind /usr' 2>/dev/null && echo nested
+            echo x 2>/dev/null >/proc/sys/kernel/hostname && echo sysctl; test -s /proc/kcore && echo kcore; echo done
+            """
+        let run = try RealRun(["--seccomp", "unconfined", "sh", "-c", script], machine: Self.machines[kind]())
+        #expect(run.lines == ["done"])
+    }
+
+    @Test("no process survives its task, whatever it did", arguments: machines.indices)
+    func wholeTree(kind: Int) throws {
+        let marker = "98\(getpid())\(kind)"
+        let run = try RealRun(
+            ["sh", "-c", "trap '' TERM HUP; (setsid sleep \(marker) &) ; sleep \(marker) & exit 3"], machine: Self.machines[kind]())
+        #expect(run.status == 3)
+        #expect(Self.commandLines().allSatisfy { !$0.contains(marker) })
+    }
+
+    @Test("a task over its memory is ended, and the report says so")
+    func memory() throws {
+        let run = try RealRun(["-m", "24Mi", "--tmp-size", "64Mi", "sh", "-c", "head -c 60000000 /dev/zero >/tmp/x"])
+        let report = RunReport(record: run.record, exitCode: run.status, unenforced: [], systemCallName: { _ in nil }).value
+        #expect(report["oomKilled"]?.boolValue == true)
+        #expect(report["reason"]?.stringValue == "OOMKilled")
+        #expect(report["memoryPeakBytes"]?.intValue ?? 0 > 20 << 20)
+        let groups = run.plan.spec.madeCgroups.map(\.path)
+        #expect(!groups.isEmpty && groups.allSatisfy { !RunPath.exists($0) }, "groups go with their task")
+    }
+
+    @Test("a task has no more processes than it may, with cgroups and without", arguments: machines.indices)
+    func processes(kind: Int) throws {
+        let script = "i=0; while [ $i -lt 40 ]; do sleep 5 & i=$((i+1)); done; ls -d /proc/[0-9]* | wc -l"
+        let run = try RealRun(["--pids", "12", "sh", "-c", script], machine: Self.machines[kind]())
+        #expect(run.errors.contains("fork"), "\(run.output)")
+    }
+
+    @Test("a time limit ends the task, and is the reason")
+    func timeLimit() throws {
+        let run = try RealRun(["--time-limit", "200ms", "--grace", "100ms", "sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
+        #expect(run.status == 137)
+        let report = RunReport(record: run.record, exitCode: run.status, unenforced: [], systemCallName: { _ in nil }).value
+        #expect(report["reason"]?.stringValue == "DeadlineExceeded")
+        #expect(report["wallNanoseconds"]?.intValue ?? .max < 20_000_000_000)
+    }
+
+    @Test("rlimits, umask, niceness, environment and working directory are as asked for")
+    func process() throws {
+        let run = try RealRun(
+            [
+                "--rlimit", "nofile=77:88", "--umask", "027", "--nice", "3", "--env", "A=b c", "-w", "/usr", "sh", "-c",
+                "ulimit -n; ulimit -Hn; umask; nice; echo $A; pwd; env | cut -d= -f1 | sort | tr '\\n' ' '",
+            ])
+        #expect(Array(run.lines.prefix(6)) == ["77", "88", "0027", "3", "b c", "/usr"])
+        #expect(!(run.lines.last ?? "").contains("SWIFTLET"))
+    }
+
+    @Test("binds are read-only unless they say otherwise, and what is written belongs to the host's root")
+    func binds() throws {
+        let shared = try ScratchDirectory("swiftlet-run-bind")
+        chmod(shared.path, 0o755)
+        let script = "touch /ro/x 2>/dev/null || echo refused; echo hi >/rw/made"
+        let run = try RealRun(["--bind", "\(shared.path):/ro", "--bind", "\(shared.path):/rw:rw", "sh", "-c", script])
+        #expect(run.lines == ["refused"])
+        var info = stat()
+        #expect(stat(shared.path + "/made", &info) == 0 && info.st_uid == 0)
+    }
+
+    @Test("an ordinary user's own files are writable through a bind, and stay his")
+    func userBinds() throws {
+        let shared = try ScratchDirectory("swiftlet-run-bind")
+        chown(shared.path, RealRun.uid, RealRun.uid)
+        let run = try RealRun(["--bind", "\(shared.path):/data:rw", "sh", "-c", "echo hi >/data/made"], machine: RealRun.userMachine())
+        #expect(run.status == 0, "\(run.errors)")
+        var info = stat()
+        #expect(stat(shared.path + "/made", &info) == 0 && info.st_uid == RealRun.uid)
+    }
+
+    @Test("a report has times, usage and what was not enforced")
+    func report() throws {
+        let run = try RealRun(["--allow-unenforced", "-m", "64Mi", "sh", "-c", "exit 4"], machine: RealRun.userMachine())
+        let report = RunReport(record: run.record, exitCode: run.status, unenforced: run.plan.unenforced, systemCallName: { _ in nil }).value
+        #expect(report["exitCode"]?.intValue == 4)
+        #expect(report["signal"] == .null)
+        #expect(report["started"]?.boolValue == true)
+        #expect(report["reason"]?.stringValue == "Error")
+        #expect(report["unenforced"]?[0]?["option"]?.stringValue == "--memory")
+        #expect(report["wallNanoseconds"]?.intValue ?? 0 > 0)
+        #expect(report["cpuNanoseconds"]?.intValue ?? 0 > 0)
+    }
+
+    @Test("the doctor finds that sandboxes can be made here, with a reason and a fix for what is not")
+    func doctor() throws {
+        let report = try Doctor.examine(launcher: Launcher(path: RunPath.absolute(RealRun.built)), directory: "/tmp")
+        #expect(report.isHealthy, "\(report.text)")
+        for finding in report.findings where finding.state != .works {
+            #expect(!finding.detail.isEmpty && !finding.fix.isEmpty, "\(finding.feature)")
+        }
+        let parsed = try JSONValue(parsing: report.json)
+        #expect(parsed["features"]?.arrayValue?.count == report.findings.count)
+    }
+
+    private static func commandLines() -> [String] {
+        guard let directory = opendir("/proc") else { return [] }
+        defer { closedir(directory) }
+        var lines: [String] = []
+        while let entry = readdir(directory) {
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let pid = Int32(name), let text = SmallFile.read("/proc/\(pid)/cmdline") { lines.append(text) }
+        }
+        return lines
+    }
+}
