@@ -70,10 +70,12 @@ public struct MountFlags: OptionSet, Sendable, Hashable {
     public static let recursiveUnbindable = MountFlags(rawValue: 1 << 23)
     /// With `recursive`: the attributes hold for the mount itself only, as mount(8) has it.
     public static let topOnly = MountFlags(rawValue: 1 << 24)
+    /// No symbolic link on the way to the source: what a path was found to be when it was checked, it is when it is mounted.
+    public static let noFollow = MountFlags(rawValue: 1 << 25)
 
     private static let words: [(MountFlags, String)] = [
         (.noSuid, "nosuid"), (.noDev, "nodev"), (.noExec, "noexec"), (.recursive, "rec"), (.idMapped, "idmap"),
-        (.optional, "optional"), (.copyLink, "link"), (.topOnly, "top"), (.recursiveReadOnly, "rro"), (.relativeAccessTime, "relatime"),
+        (.optional, "optional"), (.copyLink, "link"), (.noFollow, "nofollow"), (.topOnly, "top"), (.recursiveReadOnly, "rro"), (.relativeAccessTime, "relatime"),
         (.noAccessTime, "noatime"), (.strictAccessTime, "strictatime"), (.noDirectoryAccessTime, "nodiratime"),
         (.noSymlinkFollow, "nosymfollow"), (.synchronous, "sync"), (.copyUp, "tmpcopyup"), (.private, "private"), (.slave, "slave"),
         (.shared, "shared"), (.unbindable, "unbindable"), (.recursivePrivate, "rprivate"), (.recursiveSlave, "rslave"),

@@ -7,10 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 uint64_t mount_tree_attributes(const char *flags) { return names_mask(names_mount_attribute, flags); }
@@ -20,9 +22,21 @@ static uint64_t cleared(const char *flags) {
     return plan_flag(flags, "relatime") || plan_flag(flags, "noatime") || plan_flag(flags, "strictatime") ? MOUNT_ATTR__ATIME : 0;
 }
 
+int mount_tree_open(const char *source, const char *flags) {
+    unsigned how = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (plan_flag(flags, "rec") ? AT_RECURSIVE : 0);
+    if (!plan_flag(flags, "nofollow")) return open_tree(AT_FDCWD, source, how);
+    struct open_how plain = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
+    int fd = (int)syscall(SYS_openat2, AT_FDCWD, source, &plain, sizeof plain);
+    if (fd < 0) return -1;
+    int tree = open_tree(fd, "", how | AT_EMPTY_PATH), saved = errno;
+    close(fd);
+    errno = saved;
+    return tree;
+}
+
 int mount_tree_copy(const struct root *root, const char *source, const char *flags, int prepared) {
     unsigned recursive = plan_flag(flags, "rec") ? AT_RECURSIVE : 0;
-    int tree = prepared >= 0 ? prepared : open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | recursive);
+    int tree = prepared >= 0 ? prepared : mount_tree_open(source, flags);
     if (tree < 0 && (errno == ENOENT || errno == ENOTDIR) && plan_flag(flags, "optional")) return -1;
     if (tree < 0) fail(errno, "mount(bind %s)", source);
     struct mount_attr attr = {

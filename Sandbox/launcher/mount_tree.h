@@ -5,6 +5,9 @@
 // MOUNT_ATTR_... of a list of mount flags.
 uint64_t mount_tree_attributes(const char *flags);
 
+// A detached copy of what is at `source`, as it is; -1 with errno.
+int mount_tree_open(const char *source, const char *flags);
+
 // A copy of `source` with its flags set; -1 when it does not exist and the flags call it optional.
 // `prepared`: a copy taken earlier, or -1.
 int mount_tree_copy(const struct root *root, const char *source, const char *flags, int prepared);

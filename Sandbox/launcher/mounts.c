@@ -37,7 +37,7 @@ const char *mounts_root_propagation(void) { return root_propagation; }
 
 static void prepare(const struct operation *op, const char *source, const char *flags) {
     if (prepared_count == PREPARED_MAX) fail(E2BIG, "mount(bind %s: too many shared mounts)", source);
-    int tree = open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | (plan_flag(flags, "rec") ? AT_RECURSIVE : 0));
+    int tree = mount_tree_open(source, flags);
     if (tree < 0 && !plan_flag(flags, "optional")) fail(errno, "mount(bind %s)", source);
     if (tree < 0) return;
     prepared[prepared_count].op = op;

@@ -61,6 +61,23 @@ struct OperationMountTests {
         }
     }
 
+    @Test("a source is what its path said when it was checked: with nofollow, a link put in its way since is refused")
+    func noFollow() throws {
+        try withOperationLab { lab in
+            lab.make("volume/sub")
+            lab.write("volume/sub/file", "mine\n")
+            let sub = "\(lab.directory)/volume/sub"
+            var jail = Jail()
+            jail.files = [.bind(source: sub, path: "/data", flags: [.readOnly, .noFollow])]
+            try #expect(lab.run(jail, "cat /data/file").output == ["mine"])
+            rename(sub, "\(sub).old")
+            symlink("/etc", sub)
+            try #expect(lab.run(jail, "true").stage == "mount(bind \(sub))")
+            jail.files = [.bind(source: "\(sub)/ssl", path: "/data", flags: [.readOnly, .recursive, .noFollow, .recursiveSlave])]
+            try #expect(lab.run(jail, "true").stage == "mount(bind \(sub)/ssl)")
+        }
+    }
+
     @Test("a copied-up tmpfs begins with what its place holds, links as links, no FIFO opened, and keeps its flags")
     func copyUp() throws {
         try withOperationLab { lab in

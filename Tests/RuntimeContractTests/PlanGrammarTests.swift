@@ -46,7 +46,7 @@ struct PlanGrammarTests {
             at: "/r", options: OverlayOptions(lower: ["/a:b", "/c,d\\"], upper: "/u", work: "/w", volatile: true, userAttributes: true),
             flags: [.idMapped]), .rootPropagation(.recursiveSlave), .makeDirectory(path: "/d", mode: 0o1777), .symlink(target: "../a", path: "/l"),
         .file(path: "/f", mode: 0o644, contents: Array(0...255)),
-        .bind(source: "/s", path: "/t", flags: MountFlags(rawValue: (1 << 24) - 1)), .tmpfs(path: "/t", options: tmpfs, flags: [.copyUp]),
+        .bind(source: "/s", path: "/t", flags: MountFlags(rawValue: (1 << 26) - 1)), .tmpfs(path: "/t", options: tmpfs, flags: [.copyUp]),
         .mount(type: "cgroup2", source: "", path: "/sys/fs/cgroup", flags: [.readOnly], data: ""),
         .proc(path: "/proc", options: ProcOptions(hidePID: .invisible, group: 5, onlyProcesses: true)), .device("null"),
         .deviceNode(path: "/dev/x", type: .block, major: 1, minor: 2, mode: 0o600, uid: 1, gid: 2), .mask("/proc/kcore"), .readOnly("/proc/sys"),
