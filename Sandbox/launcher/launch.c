@@ -5,6 +5,7 @@
 #include "cgroup_make.h"
 #include "identity.h"
 #include "namespaces.h"
+#include "plan_rules.h"
 #include "rootless.h"
 #include "spare.h"
 #include "supervise.h"
@@ -153,6 +154,11 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
     int user_namespace = -1;
     task->log.fd = -1;
     snprintf(task->state.id, sizeof task->state.id, "%s", plan_find(plan, OP_ID)->argument[0]);
+    const struct operation *foreign = rules_create_only(plan);
+    if (foreign) {
+        failure_set(&failure, EINVAL, "plan(line %u: this operation is for the verb create)", foreign->line);
+        return launch_failed(task, &failure);
+    }
     if (!spare && launch_open_channel(c, plan_find(plan, OP_LOG) != NULL) < 0) {
         failure_set(&failure, errno, "pipe");
         return launch_failed(task, &failure);

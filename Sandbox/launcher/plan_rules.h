@@ -10,3 +10,5 @@ int rules_once(enum operation_kind kind);
 const char *rules_check_operation(const struct operation *op);
 // A reason why the plan as a whole is not consistent, or NULL; `line` says where (0: nowhere in particular).
 const char *rules_check_plan(const struct plan *plan, uint32_t *line);
+// An operation that the verb `create` alone carries out (its caller answers), or NULL.
+const struct operation *rules_create_only(const struct plan *plan);
