@@ -159,9 +159,10 @@ extension SandboxSpec {
 
     private var groupIDs: [UInt32] { rootless == nil ? groups : [] }
 
-    private var wall: [LaunchOperation] { [] }
+    private var wall: [LaunchOperation] { LandlockPolicy(mirroring: self).operations }
 
     private var program: [LaunchOperation] {
-        environment.map { .environment($0) } + arguments.map { .argument($0) } + (seccomp.map { [.seccomp($0)] } ?? [])
+        let filter = learnPath == nil ? seccomp : FilterProgram.learning
+        return environment.map { .environment($0) } + arguments.map { .argument($0) } + (filter.map { [.seccomp($0)] } ?? [])
     }
 }

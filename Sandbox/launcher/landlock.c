@@ -53,6 +53,8 @@ static void choose_handled(struct landlock *l) {
     if (l->required && scopes && l->version < 6) fail(EOPNOTSUPP, "landlock-scope(needs version 6, the kernel has %d)", l->version);
     if (l->version < 4) l->handled.ports = 0;
     l->handled.scopes = l->version < 6 ? 0 : scopes;
+    // The first version refuses every move between directories, allowed or not: programs would break, so files stay unheld.
+    if (l->version < 2 && !l->required) l->handled.paths = 0;
 }
 
 static void allow_path(const struct landlock *l, const struct operation *op) {
