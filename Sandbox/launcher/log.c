@@ -27,9 +27,13 @@ int log_open(struct log_file *log, const char *path, uint64_t limit) {
         return -1;
     }
     log->limit = limit;
-    log->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+    log->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);  // a fifo must not hold us
     struct stat info;
     if (log->fd < 0 || fstat(log->fd, &info) < 0) return -1;
+    if (!S_ISREG(info.st_mode)) {
+        errno = EINVAL;
+        return -1;
+    }
     log->size = (uint64_t)info.st_size;
     return 0;
 }
@@ -38,7 +42,11 @@ int log_open(struct log_file *log, const char *path, uint64_t limit) {
 static void rotate(struct log_file *log) {
     char old[sizeof log->path + 2];
     snprintf(old, sizeof old, "%s.1", log->path);
-    if (rename(log->path, old) < 0) return;
+    if (rename(log->path, old) < 0) {
+        // Something is in the way: the bound holds all the same, at the price of the oldest lines.
+        if (ftruncate(log->fd, 0) == 0) { log->dropped += log->size; log->size = 0; }
+        return;
+    }
     int fd = open(log->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0) return;
     close(log->fd);

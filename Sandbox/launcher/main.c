@@ -7,9 +7,12 @@
 #include "resident.h"
 #include "supervise.h"
 
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static int usage(void) {
     fputs("usage: swiftlet-sandbox supervise --plan FILE --state-dir DIR [--foreground]\n"
@@ -29,7 +32,20 @@ static int check(const char *path) {
     return 1;
 }
 
+// A careless caller's leavings: closed standard descriptors would become our pipes, an ignored SIGCHLD (it outlives exec) would
+// hide every end, a blocked signal would reach nobody.
+static void make_sane(void) {
+    int fd;
+    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd < 3) {}
+    if (fd >= 3) close(fd);
+    signal(SIGCHLD, SIG_DFL);
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
 int main(int argc, char **argv) {
+    make_sane();
     init_title_area(argv[0], argc ? (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]) : 0);
     const char *plan = NULL, *directory = NULL, *grace = NULL, *make = NULL, *sync = NULL, *socket = NULL, *spares = "4";
     int foreground = 0;

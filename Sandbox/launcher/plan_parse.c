@@ -149,7 +149,7 @@ struct plan *plan_parse(const void *bytes, size_t size, struct plan_error *error
 }
 
 struct plan *plan_read(const char *path, struct plan_error *error) {
-    int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC) : 0;
+    int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : 0;  // a fifo must not hold us
     char *bytes = allocate(PLAN_BYTES_MAX + 1);  // untouched pages are never there
     ssize_t size = fd < 0 || !bytes ? -1 : read_bytes(fd, bytes, PLAN_BYTES_MAX + 1);
     int saved = errno;

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -33,7 +34,7 @@ class Lab:
         self.bin = options.bin
         self.launcher = self.find("swiftlet-sandbox") or self.build_launcher()
         self.swiftlet, self.oci = self.find("swiftlet"), self.find("swiftlet-oci")
-        self.run_refusal = self.check_run() if self.swiftlet else None
+        self.run_refusal = {rootless: self.check_run(rootless) for rootless in (False, True)} if self.swiftlet else {}
         self.filter = plans.filter_program(os.path.join(ROOT, "Sandbox/Profiles/runtime-default.json"))
         self.docker_profile = next((p for p in ("/usr/share/containers/seccomp.json", "/etc/docker/seccomp.json") if os.path.exists(p)),
                                    os.path.join(ROOT, "Sandbox/Profiles/runtime-default.json"))
@@ -60,8 +61,10 @@ class Lab:
             return None
         return into
 
-    def check_run(self):
-        done = subprocess.run([self.swiftlet, "run", "--", "/bin/true"], capture_output=True, text=True, timeout=30)
+    def check_run(self, rootless):
+        """Why `swiftlet run` does not run anything at all, as root or as an ordinary user; None when it does."""
+        words = [*sandboxes.ORDINARY, self.swiftlet, "run", "--allow-unenforced"] if rootless else [self.swiftlet, "run"]
+        done = subprocess.run([*words, "--", "/bin/true"], capture_output=True, text=True, timeout=30)
         if done.returncode == 0:
             return None
         return "swiftlet run does not run: " + (done.stderr.strip().splitlines() or ["status %d" % done.returncode])[0][:120]
@@ -200,6 +203,7 @@ def run(options):
     if os.getuid() != 0:
         print("attack: must be started by root (it makes cgroups, and becomes an ordinary user for the rootless columns itself)", file=sys.stderr)
         return 64
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was made is removed
     started, before = time.monotonic(), node.Snapshot()
     lab = Lab(options)
     try:

@@ -14,6 +14,7 @@ import plan as plans
 MIB = 1 << 20
 MEMORY, TASKS, CPU_MILLIS, TMP, LOG = 96 * MIB, 64, 500, 32 * MIB, MIB
 ROOTLESS_ID = 1500
+ORDINARY = ["setpriv", f"--reuid={ROOTLESS_ID}", f"--regid={ROOTLESS_ID}", "--clear-groups"]
 
 
 class Run:
@@ -38,7 +39,7 @@ class Sandbox:
         return None
 
     def prefix(self):
-        return ["setpriv", f"--reuid={ROOTLESS_ID}", f"--regid={ROOTLESS_ID}", "--clear-groups"] if self.rootless else []
+        return ORDINARY if self.rootless else []
 
     def run(self, words, seconds=90, limit=None):
         raise NotImplementedError
@@ -205,7 +206,7 @@ class Command(Sandbox):
     def available(self):
         if not self.lab.swiftlet:
             return "no swiftlet with the verb run"
-        return self.lab.run_refusal
+        return self.lab.run_refusal[self.rootless]
 
     def run(self, words, seconds=90, limit=None):
         state = self.scratch()

@@ -5,6 +5,7 @@ and nothing of the host was touched, which the driver checks again at the end by
 """
 import concurrent.futures
 import os
+import sys
 import time
 import traceback
 
@@ -39,6 +40,8 @@ def run(lab, options):
         harmed = lab.targets.harmed()
         if harmed:
             verdict, detail = "OPEN", harmed[0] + "; " + detail
+        if os.environ.get("ATTACK_PROGRESS"):
+            print(f"{time.monotonic() - started:6.1f} {verdict} {name}", file=sys.stderr, flush=True)
         return name, severity, verdict, f"{' '.join(detail.split())[:200]} ({time.monotonic() - started:.1f} s)"
 
     only = (options.only or "setup").split(",")

@@ -37,7 +37,7 @@ static enum verdict signal_init(void) {
     usleep(20000);
     char state = state_of(1);
     detail("pid 1 is in state %c after STOP and KILL", state);
-    return state == 'T' || state == '?' ? OPEN : BLOCKED;  // state unknown: nothing to be seen of it is unexpected
+    return state == 'T' ? OPEN : BLOCKED;  // '?': hidden (hidepid); that it still reaps, zombie-reaping shows
 }
 
 static enum verdict trace_init(void) {

@@ -60,10 +60,10 @@ class Targets:
 
     def _process(self):
         # A process whose command line and environment can be recognised.
-        self.victim = subprocess.Popen(["/bin/sleep", "3600"], executable="/bin/sleep",
-                                       env={"SECRET": self.magic}, stdin=subprocess.DEVNULL, start_new_session=True,
-                                       preexec_fn=None, cwd="/")
-        self.named = subprocess.Popen(["/bin/sh", "-c", "read line # " + self.magic], stdin=subprocess.PIPE, start_new_session=True, cwd="/")
+        # Both end by themselves if this program is ended by force.
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True, "cwd": "/"}
+        self.victim = subprocess.Popen(["/bin/sleep", "1200"], env={"SECRET": self.magic}, stdin=subprocess.DEVNULL, **quiet)
+        self.named = subprocess.Popen(["/bin/sh", "-c", "read line # " + self.magic], stdin=subprocess.PIPE, **quiet)
 
     def _sockets(self):
         self.loopback = socket.socket()
