@@ -37,7 +37,7 @@ def line_up(lab, paths, notes):
     """Every candidate that works here, in the order of the tables."""
     commands, resident = make.floors(lab)
     found = [make.Candidate("posix_spawn", "spawn", [os.path.join(lab.root, "bin", "noop")])] + commands + resident
-    asked = [make.launcher_command(lab, paths["swiftlet-sandbox"], max(PARALLEL)), *make.served(lab, paths["swiftlet-sandbox"], max(PARALLEL)),
+    asked = [make.launcher_command(lab, paths["swiftlet-sandbox"], max(PARALLEL)), make.serve_candidate(lab, paths["swiftlet-sandbox"], RESIDENT, max(PARALLEL)),
              make.run_command(lab, paths.get("swiftlet")), paths.get("swiftlet-oci") and make.oci(lab, paths["swiftlet-oci"], OCI),
              make.bubblewrap(lab), make.nsjail(lab), make.minijail(lab)]
     for name in (CRUN, RUNC):

@@ -33,10 +33,10 @@ def floors(lab):
     return commands, resident
 
 
-def plan(lab, name, arguments=("/bin/noop",), log=None):
-    """A launch plan of ours, as a file per worker (%w)."""
+def plan(lab, name, arguments=("/bin/noop",), log=None, serial=False):
+    """A launch plan of ours, as a file. `serial`: its cgroups get a number that `measure` replaces for each launch."""
     lines = ["swiftlet-plan 1", f"id {name}", f"log {log} 1048576" if log else "stdio inherit", "grace 1000"]
-    groups = [(controller, version, f"{directory}/{name}", files) for controller, version, directory, files in lab.limits()]
+    groups = [(controller, version, f"{directory}/{name}{'.@SERIAL@' if serial else ''}", files) for controller, version, directory, files in lab.limits()]
     lines += [f"cgroup-make {version} {path}" for _, version, path, _ in groups]
     lines += [f"cgroup-set {path} {file} {value.replace(' ', '%20')}" for _, _, path, files in groups for file, value in files.items()]
     lines += [f"cgroup {version} {controller} {path}" for controller, version, path, _ in groups]
@@ -147,16 +147,15 @@ def working(lab, candidate, notes):
         return None
 
 
-def served(lab, sandbox, workers):
-    return []
-
-
-def serve_candidate(lab, sandbox, name, workers, preexec=None):
-    return None
-
-
-def sleeping_served(lab, sandbox, tasks):
-    return None
+def serve_candidate(lab, sandbox, name, workers=1, preexec=None):
+    """A resident launcher of its own, asked as the agent asks it: a record, a log, new cgroups for every task."""
+    key = name.replace(" ", "-")
+    socket = os.path.join(lab.directory, f"{key}.socket")
+    for worker in range(workers):
+        plan(lab, f"{key}{worker}", log=os.path.join(lab.directory, f"{key}{worker}.state", "log"), serial=True)
+    at = os.path.join(lab.directory, f"{key}%w")
+    server = lab.serve([sandbox, "serve", "--socket", socket], socket, preexec=preexec)
+    return Candidate(name, "serve", [socket, at + ".plan", "+" + at + ".state"], server)
 
 
 def run_command(lab, swiftlet):

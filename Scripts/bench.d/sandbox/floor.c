@@ -1,5 +1,5 @@
 // floor command ROOT FILTER CGROUP... -- PROGRAM [ARGUMENT...]      one launch as a command
-// floor resident SOCKET KIND ROOT FILTER CGROUP... -- PROGRAM        a server: a byte in, {status, nanoseconds, moments} out
+// floor resident SOCKET KIND ROOT FILTER CGROUP... -- PROGRAM        a server: a byte in, {status, nanoseconds to the end, moments} out
 // KIND: new (network and cgroups new), network (pooled network, new cgroups), pooled (both). `command` may be `command-naive`.
 #define _GNU_SOURCE
 #include "floor.h"
@@ -33,6 +33,7 @@ static uint64_t now(void) {
 }
 
 uint64_t *floor_moments;
+static uint64_t removal;  // ns, of the launch before
 
 void floor_mark(enum floor_moment moment) { floor_moments[moment] = now(); }
 
@@ -76,8 +77,10 @@ int floor_launch_once(const struct floor *floor, int slot) {
     }
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
     floor_mark(ENDED);
+    if (floor->answer) floor->answer(status);
     if (!floor->pooled_cgroups) floor_cgroup_remove(floor, name, launch.join);
     floor_mark(REMOVED);
+    removal = floor_moments[REMOVED] - floor_moments[ENDED];
     return status;
 }
 
@@ -96,6 +99,16 @@ static void share_moments(void) {
     if (floor_moments == MAP_FAILED) floor_die("mmap");
 }
 
+static int asker;
+
+// As soon as the program ended; what is still to be removed is nobody's waiting time. (The moment of removal is the last launch's.)
+static void answer_client(int status) {
+    uint64_t answer[2 + FLOOR_MOMENTS] = {(uint64_t)status, floor_moments[ENDED] - floor_moments[BEGUN]};
+    memcpy(answer + 2, floor_moments, FLOOR_MOMENTS * sizeof *answer);
+    answer[2 + REMOVED] = floor_moments[ENDED] + removal;
+    if (write(asker, answer, sizeof answer) != (ssize_t)sizeof answer) _exit(0);
+}
+
 static int serve(struct floor *floor, const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
@@ -112,16 +125,14 @@ static int serve(struct floor *floor, const char *path) {
         if (worker != 0) { close(client); continue; }
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
         close(listener);
+        asker = client;
+        floor->answer = answer_client;
         share_moments();  // one page per worker
         floor_prepare_resident(floor);
         char byte = 0;
         if (write(client, &byte, 1) != 1) _exit(1);  // ready
         while (read(client, &byte, 1) == 1) {
-            uint64_t answer[2 + FLOOR_MOMENTS];
-            answer[0] = (uint64_t)floor_launch_once(floor, 0);
-            answer[1] = floor_moments[REMOVED] - floor_moments[BEGUN];
-            memcpy(answer + 2, floor_moments, FLOOR_MOMENTS * sizeof *answer);
-            if (write(client, answer, sizeof answer) != (ssize_t)sizeof answer) break;
+            floor_launch_once(floor, 0);
         }
         floor_release_resident(floor);
         _exit(0);

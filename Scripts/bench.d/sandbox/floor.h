@@ -37,6 +37,7 @@ struct floor {
     // Pools of the resident kind
     int user_namespace, network[FLOOR_NETWORKS_MAX];
     int pool_join[FLOOR_CGROUPS_MAX];
+    void (*answer)(int status);  // called at the program's end, before the cgroups go; or NULL
 };
 
 struct floor_launch {  // one launch's own descriptors

@@ -1,5 +1,6 @@
 // One candidate of the benchmark, and a worker that launches it again and again.
 #pragma once
+#include <stddef.h>
 #include <stdint.h>
 
 #define WORDS_MAX 200
@@ -22,6 +23,8 @@ struct worker {
     char *word[WORDS_MAX];  // with %w replaced
     char *fresh;  // one of the words, or NULL
     int socket;
+    char *plan;
+    size_t plan_bytes;
     uint64_t sequence;
 };
 

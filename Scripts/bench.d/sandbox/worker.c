@@ -16,6 +16,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define SERIAL "@SERIAL@"
+
+static char *read_plan(const char *path, size_t *bytes);
+
 static int is_kind(const struct worker *worker, const char *kind) { return !strcmp(worker->candidate->word[1], kind); }
 
 static char *numbered(const char *word, int number) {
@@ -28,10 +32,10 @@ static char *numbered(const char *word, int number) {
     return out;
 }
 
-static int connect_to(const char *path) {
+static int connect_to(const char *path, int type) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0) {
         fprintf(stderr, "measure: %s: %s\n", path, strerror(errno));
         return -1;
@@ -47,14 +51,16 @@ int worker_open(struct worker *worker, const struct candidate *candidate, int nu
         if (worker->word[i][0] == '+') worker->fresh = memmove(worker->word[i], worker->word[i] + 1, strlen(worker->word[i]));
     }
     if (is_kind(worker, "floor")) {
-        if ((worker->socket = connect_to(worker->word[2])) < 0) return -1;
+        if ((worker->socket = connect_to(worker->word[2], SOCK_STREAM)) < 0) return -1;
         if (read(worker->socket, &byte, 1) != 1) { fprintf(stderr, "measure: %s: not ready\n", worker->word[2]); return -1; }
     }
+    if (is_kind(worker, "serve") && !(worker->plan = read_plan(worker->word[3], &worker->plan_bytes))) return -1;
     return 0;
 }
 
 void worker_close(struct worker *worker) {
     if (worker->socket >= 0) close(worker->socket);
+    free(worker->plan);
     for (int i = 0; i < worker->candidate->words; i++) free(worker->word[i]);
 }
 
@@ -105,9 +111,51 @@ static int launch_floor(struct worker *worker, struct sample *sample) {
     return answer[0] ? -1 : 0;
 }
 
+// The plan with every "@SERIAL@" replaced by this launch's own eight digits, behind the request's first line.
+static size_t compose_request(struct worker *worker, char *message, size_t size) {
+    int head = snprintf(message, size, "launch %zu %s\n", worker->plan_bytes, worker->word[4]);
+    if ((size_t)head + worker->plan_bytes >= size) return 0;
+    memcpy(message + head, worker->plan, worker->plan_bytes + 1);
+    char serial[16];
+    snprintf(serial, sizeof serial, "%08llu", (unsigned long long)(++worker->sequence % 100000000));
+    for (char *at = message; (at = strstr(at, SERIAL));) memcpy(at, serial, strlen(SERIAL));
+    return (size_t)head + worker->plan_bytes;
+}
+
+// Asks the resident launcher as the agent does: a connection per task; "started ...", later "ended CODE SIGNAL".
+static int launch_served(struct worker *worker, struct sample *sample) {
+    char message[60000], answer[600];
+    size_t length = compose_request(worker, message, sizeof message);
+    ssize_t n = 0;
+    int code = -1;
+    if (!length) { fputs("measure: the plan is too long for one message\n", stderr); return -1; }
+    uint64_t begin = measure_now();
+    int client = connect_to(worker->word[2], SOCK_SEQPACKET);
+    if (client < 0) return -1;
+    if (send(client, message, length, MSG_NOSIGNAL) != (ssize_t)length) perror("measure: send");
+    while ((n = recv(client, answer, sizeof answer - 1, 0)) > 0) {
+        answer[n] = 0;
+        if (sscanf(answer, "ended %d", &code) == 1) break;
+        if (strncmp(answer, "started ", 8)) fprintf(stderr, "measure: serve: %s", answer);
+    }
+    *sample = (struct sample){.wall = measure_now() - begin};
+    close(client);
+    return code ? -1 : 0;
+}
+
+static char *read_plan(const char *path, size_t *bytes) {
+    FILE *file = fopen(path, "r");
+    char *text = calloc(1, 65536);
+    if (!file || !text) { fprintf(stderr, "measure: %s: %s\n", path, strerror(errno)); return NULL; }
+    *bytes = fread(text, 1, 65535, file);
+    fclose(file);
+    return text;
+}
+
 int worker_launch(struct worker *worker, struct sample *sample) {
     make_fresh(worker);
-    int result = is_kind(worker, "floor") ? launch_floor(worker, sample) : launch_command(worker, sample);
+    int result = is_kind(worker, "floor") ? launch_floor(worker, sample)
+                 : is_kind(worker, "serve") ? launch_served(worker, sample) : launch_command(worker, sample);
     if (!result) remove_fresh(worker);
     return result;
 }
