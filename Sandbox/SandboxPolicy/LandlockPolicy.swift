@@ -49,9 +49,6 @@ extension LandlockPolicy.PathRule {
 
     /// All that files and directories are for; no device nodes.
     public static func writable(_ path: String) -> Self { Self(path, [.read, .execute, .write, .make, .remove, .refer, .truncate]) }
-
-    /// A file system from which nothing is executed: /dev/shm.
-    public static func data(_ path: String) -> Self { Self(path, [.read, .write, .make, .remove, .refer, .truncate]) }
 }
 
 extension LandlockPolicy {
