@@ -47,7 +47,7 @@ actor RunPContainer {
     // MARK: Start
 
     /// `prepare` makes everything that the launch needs (cgroup, directories, plan); it runs on a thread that may block.
-    func start(launcher: String, prepare: @escaping @Sendable () throws -> Void) async throws {
+    func start(launcher: ResidentLauncher, prepare: @escaping @Sendable () throws -> Void) async throws {
         if let starting { return try await starting.value }
         guard case .created = phase else { return }
         let task = Task { try await launch(launcher: launcher, prepare: prepare) }
@@ -56,7 +56,7 @@ actor RunPContainer {
         try await task.value
     }
 
-    private func launch(launcher: String, prepare: @escaping @Sendable () throws -> Void) async throws {
+    private func launch(launcher: ResidentLauncher, prepare: @escaping @Sendable () throws -> Void) async throws {
         let paths = paths
         // A former agent may have died between the launch and its answer: the record then says what became of it.
         let started = try await Blocking.run {
@@ -64,7 +64,7 @@ actor RunPContainer {
             try prepare()
             return false
         }
-        let result = started ? 0 : try await Launcher.supervise(launcher: launcher, plan: paths.plan, directory: paths.directory)
+        let result = started ? 0 : try await launcher.launch(plan: paths.plan, directory: paths.directory)
         guard result < 2 else {
             throw RuntimeError.unavailable(stage: "launch(\(id))", reason: "the launcher could not write its record")
         }

@@ -38,7 +38,7 @@ extension RunPRuntime {
             networkNamespace: network(of: id.podUID).path, cgroup: container.cgroup, seccomp: try seccompProgram(config, sandbox.config), node: configuration)
         let (spec, needsWork) = try SandboxSpec.container(input)
         let plan = try Self.plan(for: spec)
-        try await container.start(launcher: configuration.launcherPath) {
+        try await container.start(launcher: launcher) {
             try Self.prepare(input, spec: spec, needsWork: needsWork, plan: plan)
         }
     }

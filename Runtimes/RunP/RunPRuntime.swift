@@ -16,6 +16,7 @@ public final class RunPRuntime: ContainerRuntime {
     let cgroups: CgroupHost
     let seccompProfiles: SeccompProfiles
     let paths: RecordPaths
+    let launcher: ResidentLauncher
     let state = Mutex(State())
 
     struct State {
@@ -32,6 +33,7 @@ public final class RunPRuntime: ContainerRuntime {
         self.logger = logger
         cgroups = CgroupHost(root: configuration.cgroupRoot)
         paths = RecordPaths(root: configuration.stateDirectory)
+        launcher = ResidentLauncher(program: configuration.launcherPath, socket: "\(configuration.stateDirectory)/launcher.sock")
         seccompProfiles = SeccompProfiles(
             directory: configuration.seccompProfiles, cacheDirectory: "\(configuration.stateDirectory)/seccomp",
             permitsUnconfined: configuration.permitsUnconfined)
@@ -48,6 +50,7 @@ public final class RunPRuntime: ContainerRuntime {
 
     /// At an orderly end: removes the cgroup above all tasks when none is left below it. Running tasks keep it.
     public func close() async throws {
+        launcher.end()
         guard state.withLock({ $0.containers.isEmpty }) else { return }
         let parent = cgroups.group(configuration.cgroupParent)
         let hasChildren = !cgroups.children(of: configuration.cgroupParent).isEmpty
@@ -61,6 +64,7 @@ public final class RunPRuntime: ContainerRuntime {
 
     public func runPodSandbox(_ config: PodSandboxConfig) async throws {
         try RecordName.check("podUID", config.podUID)
+        launcher.start()
         if let made = state.withLock({ $0.sandboxes[config.podUID] }) { return try await makeNetwork(made.config) }
         if config.hostUsers, !configuration.permitsHostUsers {
             throw RuntimeError.invalid(field: "hostUsers", reason: "is not permitted on this node")

@@ -87,7 +87,7 @@ enum Launcher {
         return status & 0x7f == 0 ? (status >> 8) & 0xff : 2
     }
 
-    private static func spawn(_ arguments: [String]) throws -> Int32 {
+    static func spawn(_ arguments: [String]) throws -> Int32 {
         var pid: pid_t = 0
         var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         pointers.append(nil)
