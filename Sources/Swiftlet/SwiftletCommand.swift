@@ -19,7 +19,7 @@ struct SwiftletCommand: AsyncParsableCommand {
                 subcommands: [
                     SubmitCommand.self, GetCommand.self, DescribeCommand.self, LogsCommand.self, DeleteCommand.self,
                 ]),
-            CommandGroup(name: "Sandbox", subcommands: [RunCommand.self, DoctorCommand.self]),
+            CommandGroup(name: "Sandbox", subcommands: [RunCommand.self, OCICommand.self, DoctorCommand.self]),
             CommandGroup(name: "Local cluster", subcommands: [UpCommand.self, DownCommand.self]),
             CommandGroup(
                 name: "Setup",
@@ -29,6 +29,7 @@ struct SwiftletCommand: AsyncParsableCommand {
     /// A sandbox starts as fast as it can: nothing of the cluster's commands is looked at before.
     static func main() async {
         let words = CommandLine.arguments
+        if words.count > 1, words[1] == "oci" { Glibc.exit(OCICommand.replaceThisProgram(Array(words.dropFirst(2)))) }
         if words.count > 1, words[1] == "run" { Glibc.exit(RunProgram.main(Array(words.dropFirst(2)))) }
         await main(nil)
     }

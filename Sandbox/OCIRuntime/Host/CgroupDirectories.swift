@@ -75,7 +75,7 @@ enum CgroupDirectories {
     }
 
     private static func removeBelow(_ directory: String) {
-        for name in HostFile.entries(directory) where HostFile.isDirectory("\(directory)/\(name)") {
+        for name in HostFile.entries(directory, onlyDirectories: true) {
             removeBelow("\(directory)/\(name)")
             rmdir("\(directory)/\(name)")
         }
@@ -113,7 +113,7 @@ enum CgroupDirectories {
         var pending = [place.directory]
         while let directory = pending.popLast() {
             found += (HostFile.text("\(directory)/cgroup.procs") ?? "").split(separator: "\n").compactMap { Int32($0) }
-            pending += HostFile.entries(directory).map { "\(directory)/\($0)" }.filter { HostFile.isDirectory($0) }
+            pending += HostFile.entries(directory, onlyDirectories: true).map { "\(directory)/\($0)" }
         }
         return found
     }

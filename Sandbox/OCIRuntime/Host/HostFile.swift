@@ -87,13 +87,14 @@ enum HostFile {
         return stat(path, &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Names in a directory, without "." and "..".
-    static func entries(_ path: String) -> [String] {
+    /// Names in a directory, without "." and ".."; only those of directories if asked.
+    static func entries(_ path: String, onlyDirectories: Bool = false) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = Glibc.readdir(directory) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if onlyDirectories, entry.pointee.d_type != UInt8(DT_DIR) { continue }
             if name != ".", name != ".." { names.append(name) }
         }
         return names

@@ -25,18 +25,19 @@ public struct ContainerLifecycle {
     }
 
     /// Returns when the process waits for `start`.
-    @discardableResult
-    public func create(_ id: String, _ options: CreateOptions) throws(OCIError) -> ContainerRecord {
+    public func create(_ id: String, _ options: CreateOptions) throws(OCIError) {
+        _ = try create(id, try Bundle(options.bundle), options)
+    }
+
+    func create(_ id: String, _ bundle: Bundle, _ options: CreateOptions) throws(OCIError) -> ContainerRecord {
         try StateDirectory.check(id: id)
-        let bundle = try HostFile.resolved(options.bundle)
-        let bytes = try HostFile.read("\(bundle)/config.json")
-        let specification = try ContainerSpecification(parsing: bytes)
+        let specification = bundle.specification
         specification.process?.warnings.forEach(warn)
         try directory.reserve(id)
-        var creation = Creation(id: id, bundle: bundle, specification: specification, options: options, lifecycle: self)
+        var creation = Creation(id: id, bundle: bundle.path, specification: specification, options: options, lifecycle: self)
         do {
             // What is changed in the bundle from now on does not matter (runtime.md, "Create").
-            try HostFile.replace(directory.configuration(id), with: bytes)
+            try HostFile.replace(directory.configuration(id), with: bundle.configuration)
             try creation.carryOut()
             if let file = options.pidFile { try HostFile.replace(file, with: Array("\(creation.record.pid)".utf8), mode: 0o644) }
             return creation.record
@@ -44,6 +45,19 @@ public struct ContainerLifecycle {
             creation.undo()
             throw error
         }
+    }
+}
+
+/// A directory with a config.json, read once.
+struct Bundle {
+    let path: String
+    let configuration: [UInt8]
+    let specification: ContainerSpecification
+
+    init(_ directory: String) throws(OCIError) {
+        path = try HostFile.resolved(directory)
+        configuration = try HostFile.read("\(path)/config.json")
+        specification = try ContainerSpecification(parsing: configuration)
     }
 }
 
@@ -139,7 +153,6 @@ private struct Creation {
                 record.pid = handle.pid
                 record.pidStartTime = handle.startTime
                 environmentExists = true
-                try lifecycle.directory.save(record)
             case .hooks: hooksAreDue = true
             case .ready: return
             case .failed(let error): throw error
@@ -148,6 +161,8 @@ private struct Creation {
             // The launcher and its child speak independently: the pid may come second.
             if hooksAreDue, record.pid != 0 {
                 hooksAreDue = false
+                // A hook may ask this runtime for the state.
+                try lifecycle.directory.save(record)
                 let state = record.state(.created)
                 try HookRunner.run(.prestart, of: specification.hooks, state: state)
                 try HookRunner.run(.createRuntime, of: specification.hooks, state: state)

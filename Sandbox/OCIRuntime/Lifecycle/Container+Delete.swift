@@ -55,7 +55,7 @@ extension ContainerLifecycle {
 
     /// Ends what still runs, removes groups, runs the poststop hooks, forgets the container.
     func destroy(_ container: ContainerRecord, _ specification: ContainerSpecification?) {
-        end(container)
+        end(container, endsWithFirstProcess: specification?.linux.makes("pid") ?? false)
         CgroupDirectories.remove(container.createdCgroups)
         if let specification {
             HookRunner.runAll(.poststop, of: specification.hooks, state: container.state(.stopped)).forEach { warn("\($0)") }
@@ -63,7 +63,7 @@ extension ContainerLifecycle {
         do { try directory.remove(container.id) } catch { warn("\(error)") }
     }
 
-    private func end(_ container: ContainerRecord) {
+    private func end(_ container: ContainerRecord, endsWithFirstProcess: Bool) {
         guard container.bootID == ProcessHandle.bootID() else { return }
         if container.pid > 0, container.process.isAlive {
             _ = container.process.signal(SIGKILL)
@@ -73,13 +73,19 @@ extension ContainerLifecycle {
             if !container.process.waitUntilGone(milliseconds: 10_000) { warn("process \(container.pid) does not end") }
         }
         ChildProcess.reapIfChild(container.pid)
-        // Others of the container: without a pid namespace nobody took them along. Only in groups that are the container's own.
+        // With a pid namespace the kernel has ended everybody by now. Without, and where a create was killed before it wrote a pid:
+        // whoever is in groups that are the container's own.
+        if endsWithFirstProcess, container.pid > 0 { return }
         let own = Set(container.createdCgroups)
         let places = container.cgroups.filter { own.contains($0.directory) }
-        for _ in 0..<100 where signalAll(container, among: places) { usleep(5000) }
+        var attempts = 0
+        while attempts < 200, signalAll(among: places) {
+            attempts += 1
+            usleep(5000)
+        }
     }
 
-    private func signalAll(_ container: ContainerRecord, among places: [CgroupPlace]) -> Bool {
+    private func signalAll(among places: [CgroupPlace]) -> Bool {
         let processes = CgroupDirectories.processes(places)
         for pid in processes { _ = ProcessHandle(pid: pid)?.signal(SIGKILL) }
         return !processes.isEmpty

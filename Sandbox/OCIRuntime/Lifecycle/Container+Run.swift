@@ -13,41 +13,38 @@ extension ContainerLifecycle {
 
     /// The program's exit code; 0 at once when detached.
     public func run(_ id: String, _ options: RunOptions) throws(OCIError) -> Int32 {
-        if options.detach {
-            try create(id, options.create)
-            try startOrDestroy(id)
-            return 0
-        }
-        ForegroundProcess.prepare()
+        let bundle = try Bundle(options.create.bundle)
+        if !options.detach { ForegroundProcess.prepare() }
         var createOptions = options.create
-        let receiver = try console(id, &createOptions)
-        let container = try create(id, createOptions)
-        var terminal: TerminalProxy?
+        let receiver = options.detach ? nil : try console(bundle.specification, &createOptions)
+        let container = try create(id, bundle, createOptions)
         do throws(OCIError) {
-            terminal = try receiver.map { receiver throws(OCIError) in TerminalProxy(master: try receiver.receive()) }
+            let terminal = try receiver.map { receiver throws(OCIError) in TerminalProxy(master: try receiver.receive()) }
+            try start(container, bundle.specification)
+            if options.detach { return 0 }
+            let code = ForegroundProcess(pid: container.pid, terminal: terminal).wait()
+            if !options.keep { try finish(container, bundle.specification) }
+            return code
         } catch {
-            try? delete(id, force: true)
+            if directory.exists(id) { destroy(container, bundle.specification) }
             throw error
         }
-        try startOrDestroy(id)
-        let code = ForegroundProcess(pid: container.pid, terminal: terminal).wait()
-        if !options.keep { try delete(id, force: true) }
-        return code
     }
 
-    private func startOrDestroy(_ id: String) throws(OCIError) {
-        do { try start(id) } catch {
-            try? delete(id, force: true)
-            throw error
+    /// Somebody else may have deleted it meanwhile.
+    private func finish(_ container: ContainerRecord, _ specification: ContainerSpecification) throws(OCIError) {
+        do {
+            let lock = try directory.lock(container.id)
+            defer { withExtendedLifetime(lock) {} }
+            destroy(container, specification)
+        } catch {
+            guard error == .notFound else { throw error }
         }
     }
 
     /// A terminal in the foreground without a console socket is ours to serve.
-    private func console(_ id: String, _ options: inout CreateOptions) throws(OCIError) -> ConsoleReceiver? {
-        guard options.consoleSocket == nil else { return nil }
-        let configuration = "\(try HostFile.resolved(options.bundle))/config.json"
-        guard try ContainerSpecification(parsing: HostFile.read(configuration)).process?.terminal == true else { return nil }
-        try StateDirectory.check(id: id)
+    private func console(_ specification: ContainerSpecification, _ options: inout CreateOptions) throws(OCIError) -> ConsoleReceiver? {
+        guard options.consoleSocket == nil, specification.process?.terminal == true else { return nil }
         let receiver = try ConsoleReceiver(path: "/tmp/swiftlet-oci-console-\(getpid())")
         options.consoleSocket = receiver.path
         return receiver

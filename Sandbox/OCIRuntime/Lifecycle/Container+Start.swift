@@ -14,7 +14,11 @@ extension ContainerLifecycle {
         case .running, .paused: throw .conflict("cannot start an already running container")
         case .stopped: throw .conflict("cannot start a container that has stopped")
         }
-        let specification = try directory.loadConfiguration(id)
+        try start(container, try directory.loadConfiguration(id))
+    }
+
+    /// A container that is known to be created.
+    func start(_ container: ContainerRecord, _ specification: ContainerSpecification) throws(OCIError) {
         guard specification.process != nil else {
             // A start that fails leaves a container that is stopped, like one whose program cannot be executed.
             _ = container.process.signal(SIGKILL)
