@@ -70,13 +70,16 @@ extension LandlockPolicy {
         rules.append(.writable("/tmp"))
         rules += spec.temporaryFileSystems.map { .writable($0.path) }
         rules += spec.mounts.filter { !$0.readOnly }.map { .writable($0.path) }
-        // Devices are written, and asked; none is made. What is read-only below /proc is so by its mounts.
         rules += minimum
         var seen: Set<String> = []
         return rules.filter { seen.insert($0.path).inserted }
     }
 
-    private static let minimum: [PathRule] = [PathRule("/dev", [.read, .write, .ioctl]), .data("/dev/shm"), PathRule("/proc", [.read, .write])]
+    /// Devices are written, and asked; none is made. What is read-only below /proc, and that nothing in /dev/shm is executed, is
+    /// the mounts' alone to say: a rule cannot take back what the root's gives. Files of /proc are "truncated" by a shell's >.
+    private static let minimum: [PathRule] = [
+        PathRule("/dev", [.read, .write, .ioctl]), .writable("/dev/shm"), PathRule("/proc", [.read, .write, .truncate]),
+    ]
 
     /// A rule that somebody asked for by name.
     private static func rule(_ asked: SandboxSpec.LandlockPath) -> PathRule {
