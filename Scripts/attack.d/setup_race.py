@@ -1,17 +1,15 @@
 """Mount sources and destinations that another process swaps between directory and link while the launcher works."""
-import ctypes
+import itertools
 import os
 import shutil
 import subprocess
 import sys
-import threading
 import time
 
 import plan as plans
 from setup_attacks import attack
 from setup_lab import Setup, judge
 
-LIBC = ctypes.CDLL(None, use_errno=True)
 SWAPPER = """
 import ctypes, os, sys
 libc = ctypes.CDLL(None)
@@ -88,13 +86,16 @@ def proc(lab, rounds):
     return race(lab, rounds, prepare, None)
 
 
-@attack("race:file to write <-> link to a host file", "C")
+@attack("race:directory of a file to write <-> link to the host", "C")
 def file(lab, rounds):
+    numbers = itertools.count()
+
     def prepare(image):
-        os.mkdir(os.path.join(image, "etc2"))
-        os.symlink(lab.targets.canary, os.path.join(image, "etc2", "hosts"))
+        os.symlink(lab.targets.secret, os.path.join(image, "etc2"))
         return os.path.join(image, "etc"), os.path.join(image, "etc2")
-    return race(lab, rounds, prepare, lambda plan: plan.before("proc ", plans.line("file", "/etc/hosts", "644", "overwritten")))
+    return race(lab, rounds, prepare, lambda plan: plan.before("proc ", plans.line("file", f"/etc/made-{next(numbers)}", "644", "overwritten"),
+                                                               plans.line("symlink", "/x", f"/etc/link-{next(numbers)}"),
+                                                               plans.line("mkdir", f"/etc/directory-{next(numbers)}", "755")))
 
 
 @attack("race:masked path in a mounted tree", "M")
