@@ -24,12 +24,20 @@ static size_t read_everything(const struct plan *plan) {
     return sum;
 }
 
+static int has(const struct plan *plan, enum operation_kind kind) { return plan_find(plan, kind) != NULL; }
+
 static void expect_promises(struct plan *plan) {
-    if (!plan_find(plan, OP_ID) || !plan_find(plan, OP_ARG)) abort();
-    if (plan_has_namespace(plan, "user") != (plan_find(plan, OP_ENTER_USER_NAMESPACE) != NULL)) abort();
-    if (plan_find(plan, OP_SECCOMP) && !plan_find(plan, OP_NO_NEW_PRIVS)) abort();
-    for (uint32_t i = 0; i < plan->count; i++)
-        if (plan->operation[i].kind == OP_SECCOMP && plan_hex(plan->operation[i].argument[0]) % 8) abort();
+    if (!has(plan, OP_ID) || !has(plan, OP_ARG)) abort();
+    int user = plan_has_namespace(plan, "user") || plan_joined_namespace(plan, "user");
+    if (user != has(plan, OP_ENTER_USER_NAMESPACE) + has(plan, OP_ROOTLESS)) abort();
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operation[i];
+        if (op->kind != OP_SECCOMP) continue;
+        // Without no-new-privs only one who has capabilities may load a filter.
+        int before = op->count > 1 && plan_flag(op->argument[1], "before-capabilities");
+        if (!before && !has(plan, OP_NO_NEW_PRIVS)) abort();
+        if (plan_hex(op->argument[0]) % 8) abort();
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
