@@ -8,6 +8,9 @@ public struct RunPlan: Sendable {
     public var spec: SandboxSpec
     public var launch: LaunchPlan
     public var unenforced: [UnenforcedLimit]
+    /// A flood of refused calls must not cost the host's time: behind so many the kernel answers alone.
+    static let countedDenials = 4096
+
     /// The machine's own.
     let nameservers: [String]
 
@@ -31,7 +34,8 @@ public struct RunPlan: Sendable {
             output: options.logPath.map { .log(path: $0, maximumBytes: options.logBytes) } ?? .inherit)
         spec.take(options, machine: machine)
         spec.take(limits)
-        spec.seccomp = try resources.seccomp(options, capabilities: spec.capabilities)
+        spec.seccomp = try resources.seccomp(options)
+        if options.countsDenials { spec.countedDenials = Self.countedDenials }
         self.spec = spec
         do { launch = try spec.plan() } catch { throw RunFailure(error) }
     }

@@ -1,11 +1,12 @@
 // What `--json` writes: the launcher's record in the words of a person at a terminal, with what was not enforced.
 import JSON
+import SandboxPolicy
 
 public struct RunReport: Sendable {
     var value: JSONValue
 
     /// `record` is the launcher's state.json; nil when it wrote none.
-    public init(record: JSONValue?, exitCode: Int32, unenforced: [UnenforcedLimit], systemCallName: (Int32) -> String?) {
+    public init(record: JSONValue?, exitCode: Int32, unenforced: [UnenforcedLimit]) {
         var report = JSONObject()
         let phase = record?["phase"]?.stringValue
         report["exitCode"] = .int(Int64(exitCode))
@@ -27,7 +28,7 @@ public struct RunReport: Sendable {
         }
         if let usage = record?["resourceUsage"] { report["resourceUsage"] = usage }
         if let error = record?["error"] { report["error"] = error }
-        report["deniedSystemCalls"] = .object(Self.denied(record?["deniedSystemCalls"], systemCallName))
+        report["deniedSystemCalls"] = .object(Self.denied(record?["deniedSystemCalls"]))
         report["unenforced"] = .array(unenforced.map(\.json))
         value = .object(report)
     }
@@ -44,10 +45,10 @@ public struct RunReport: Sendable {
     }
 
     /// Numbers of system calls as their names, counts as they are.
-    private static func denied(_ calls: JSONValue?, _ name: (Int32) -> String?) -> JSONObject {
+    private static func denied(_ calls: JSONValue?) -> JSONObject {
         var named = JSONObject()
         for (key, count) in calls?.objectValue ?? JSONObject() {
-            named[Int32(key).flatMap(name) ?? key] = count
+            named[SystemCall.name(key)] = count
         }
         return named
     }

@@ -20,33 +20,29 @@ public struct RunResources: Sendable {
         },
         read: { SmallFile.readBytes($0) })
 
-    /// The compiled filter; nil: unconfined.
-    func seccomp(_ options: RunOptions, capabilities: [Capability]) throws(RunFailure) -> [UInt8]? {
-        let profile: SeccompProfile
-        switch options.seccomp {
-        case .unconfined: return nil
-        case .named(let name): profile = try Self.named(name)
-        case .file(let path):
-            guard let bytes = read(path) else {
-                throw RunFailure(
-                    field: "--seccomp", found: "\(path): \(String(cString: strerror(errno)))", expected: "a readable file in the OCI seccomp format")
-            }
-            do { profile = try SeccompProfile(parsing: bytes) } catch {
-                throw RunFailure(field: "--seccomp", found: "\(path): \(error)", expected: "a file in the OCI seccomp format")
-            }
-        }
-        do { return try SeccompCompiler.program(for: profile) } catch { throw RunFailure(error) }
-    }
-
-    private static func named(_ name: String) throws(RunFailure) -> SeccompProfile {
-        do {
-            switch name {
-            case "RuntimeDefault", "default": return try .runtimeDefault()
-            default: break
+    /// The compiled filter; nil: unconfined. A run with a report counts what is refused.
+    func seccomp(_ options: RunOptions) throws(RunFailure) -> [UInt8]? {
+        let profiles = SeccompProfiles(permitsUnconfined: true)
+        let context = SeccompContext(capabilities: Set(options.capabilities))
+        do throws(SandboxPolicyError) {
+            switch options.seccomp {
+            case .unconfined: return nil
+            case .named(let name):
+                let reference = try SeccompProfileReference(name, field: "--seccomp")
+                return try profiles.filter(for: reference, context: context, countsDenials: options.countsDenials)
+            case .file(let path):
+                guard let document = read(path) else {
+                    let reason = "\(path): \(String(cString: strerror(errno)))"
+                    throw SandboxPolicyError.invalid(field: "--seccomp", found: reason, expected: "a readable file in the OCI seccomp format")
+                }
+                let filter = try profiles.filter(document: document, name: path, context: context)
+                return options.countsDenials ? FilterProgram.countingDenials(filter) : filter
             }
         } catch { throw RunFailure(error) }
-        throw RunFailure(
-            field: "--seccomp", found: RunAmount.shown(name), expected: "RuntimeDefault, a file, or unconfined",
-            hint: "a file's name holds a slash or ends in .json")
     }
+}
+
+extension RunOptions {
+    /// Only a report has room for the evidence.
+    var countsDenials: Bool { report != .none && seccomp != .unconfined && seccompLearn == nil }
 }

@@ -23,7 +23,7 @@ struct RunTask {
             defer { network.release() }
             return try follow(plan.joining(network))
         }
-        if plan.options.report == .none { try launcher.become(plan.launch) }
+        if plan.options.report == .none, plan.options.seccompLearn == nil { try launcher.become(plan.launch) }
         return try follow(plan.launch)
     }
 
@@ -41,7 +41,8 @@ struct RunTask {
         RunSignals.stop()
         let record = SmallFile.readBytes(scratch.path + "/state.json").flatMap { try? JSONValue(parsing: $0) }
         let code = exitStatus(record, launcher: status)
-        let text = RunReport(record: record, exitCode: code, unenforced: plan.unenforced, systemCallName: { _ in nil }).text
+        if let path = plan.options.seccompLearn { try RunLesson.write(path, of: plan.options.command) }
+        let text = RunReport(record: record, exitCode: code, unenforced: plan.unenforced).text
         guard plan.options.report == .none || SmallFile.write(Array(text.utf8), to: report) else { throw .system("--json", "the report") }
         if record?["phase"]?.stringValue != "exited" { RunProgram.print("swiftlet run: \(startError(record))\n", to: STDERR_FILENO) }
         return code

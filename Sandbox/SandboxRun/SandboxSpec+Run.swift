@@ -26,7 +26,7 @@ extension SandboxSpec {
             let rest = (offset - seconds * 1000) * 1_000_000
             timeOffsets = [NamespaceClock.monotonic, .boottime].map { TimeOffset(clock: $0, seconds: seconds, nanoseconds: rest) }
         }
-        learnPath = options.seccompLearn
+        learnPath = options.seccompLearn.map(RunLesson.path)
         landlockPaths = options.landlockPaths
     }
 

@@ -75,7 +75,7 @@ struct RealRunTests {
     @Test("a task over its memory is ended, and the report says so")
     func memory() throws {
         let run = try RealRun(["-m", "24Mi", "--tmp-size", "64Mi", "sh", "-c", "head -c 60000000 /dev/zero >/tmp/x"])
-        let report = RunReport(record: run.record, exitCode: run.status, unenforced: [], systemCallName: { _ in nil }).value
+        let report = RunReport(record: run.record, exitCode: run.status, unenforced: []).value
         #expect(report["oomKilled"]?.boolValue == true)
         #expect(report["reason"]?.stringValue == "OOMKilled")
         #expect(report["memoryPeakBytes"]?.intValue ?? 0 > 20 << 20)
@@ -94,7 +94,7 @@ struct RealRunTests {
     func timeLimit() throws {
         let run = try RealRun(["--time-limit", "200ms", "--grace", "100ms", "sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
         #expect(run.status == 137)
-        let report = RunReport(record: run.record, exitCode: run.status, unenforced: [], systemCallName: { _ in nil }).value
+        let report = RunReport(record: run.record, exitCode: run.status, unenforced: []).value
         #expect(report["reason"]?.stringValue == "DeadlineExceeded")
         #expect(report["wallNanoseconds"]?.intValue ?? .max < 20_000_000_000)
     }
@@ -134,7 +134,7 @@ struct RealRunTests {
     @Test("a report has times, usage and what was not enforced")
     func report() throws {
         let run = try RealRun(["--allow-unenforced", "-m", "64Mi", "sh", "-c", "exit 4"], machine: RealRun.userMachine())
-        let report = RunReport(record: run.record, exitCode: run.status, unenforced: run.plan.unenforced, systemCallName: { _ in nil }).value
+        let report = RunReport(record: run.record, exitCode: run.status, unenforced: run.plan.unenforced).value
         #expect(report["exitCode"]?.intValue == 4)
         #expect(report["signal"] == .null)
         #expect(report["started"]?.boolValue == true)
