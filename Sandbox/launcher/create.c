@@ -131,6 +131,7 @@ static int prepare(const struct plan *plan, struct failure *failure) {
         identity_enter_user_namespace(container.user_namespace);
         close(container.user_namespace);
     }
+    if (plan_joined_namespace(plan, "user")) rootless_learn_groups();
     if (container.user_namespace >= 0 || plan_joined_namespace(plan, "user")) become_root_inside();
     if (plan_has_namespace(plan, "time") && namespaces_make_time(plan) < 0) {
         failure_set(failure, errno, "namespace(time)");

@@ -3,6 +3,7 @@
 // outer one owns: a payload that got back its capabilities could still neither unmount a mask nor remount a bind.
 #define _GNU_SOURCE
 #include "rootless.h"
+#include "host.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -153,6 +154,14 @@ int rootless_admit(const struct plan *plan, int pid, int gate[2], struct failure
 }
 
 int rootless_groups_are_fixed(void) { return groups_are_fixed; }
+
+void rootless_learn_groups(void) {
+    char word[8] = {0};
+    int fd = host_proc_open("self/setgroups", O_RDONLY);
+    if (fd < 0) return;
+    if (read(fd, word, sizeof word - 1) > 0) groups_are_fixed = !strncmp(word, "deny", 4);
+    close(fd);
+}
 
 void rootless_await(const struct plan *plan, int gate[2]) {
     char byte;

@@ -24,6 +24,9 @@ int rootless_groups_are_fixed(void);
 // descriptor of it.
 int rootless_nest(const struct plan *plan);
 
+// The user namespace that was just joined may have its groups fixed (its setgroups file says so).
+void rootless_learn_groups(void);
+
 // A user namespace with the plan's maps, made ahead so that it can be entered before the clone (OCI containers): its
 // descriptor, or -1 with `failure` set. A caller with power over the ids leaves groups changeable.
 int rootless_make_user_namespace(const struct plan *plan, struct failure *failure);

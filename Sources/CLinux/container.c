@@ -65,17 +65,21 @@ static int unix_address(const char *path, struct sockaddr_un *address) {
     return fd;
 }
 
-int clinux_unix_connect(const char *path) {
+static int connect_to(const char *path, int type) {
     struct sockaddr_un address;
     int directory = unix_address(path, &address);
     if (directory < 0) return -1;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     int result = fd < 0 ? -1 : connect(fd, (struct sockaddr *)&address, sizeof address), saved = errno;
     close(directory);
     if (result < 0 && fd >= 0) close(fd);
     errno = saved;
     return result < 0 ? -1 : fd;
 }
+
+int clinux_unix_connect(const char *path) { return connect_to(path, SOCK_STREAM); }
+
+int clinux_message_connect(const char *path) { return connect_to(path, SOCK_SEQPACKET); }
 
 int clinux_unix_listen(const char *path) {
     struct sockaddr_un address;
@@ -149,12 +153,8 @@ int clinux_open_in_root(const char *root, const char *path) {
 
 int clinux_copy_window_size(int from, int to) {
     struct winsize size;
-    return ioctl(from, TIOCGWINSZ, &size) < 0 ? -1 : ioctl(to, TIOCSWINSZ, &size);
-}
-
-int clinux_set_window_size(int terminal, unsigned short rows, unsigned short columns) {
-    struct winsize size = {.ws_row = rows, .ws_col = columns};
-    return ioctl(terminal, TIOCSWINSZ, &size);
+    if (ioctl(from, TIOCGWINSZ, &size) < 0) return -1;
+    return size.ws_row && size.ws_col ? ioctl(to, TIOCSWINSZ, &size) : 0;
 }
 
 int clinux_attach_device_program(const char *cgroup, const void *instructions, unsigned count) {

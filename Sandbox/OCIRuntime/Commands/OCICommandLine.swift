@@ -10,9 +10,11 @@ public enum OCICommandLine {
         .value("criu"), .toggle("version", "v"), .toggle("help", "h"),
     ]
 
-    /// Returns the exit status: the verb's, 1 for an error (runc's rule), the program's for `run` and `exec`.
+    /// Returns the exit status: the verb's, 1 for an error (255 of `exec`: runc's rule), the program's for `run` and `exec`.
     public static func run(_ words: [String]) -> Int32 {
         var log = CommandLog()
+        // The program's own codes end below 255: engines tell by it that exec itself failed.
+        var isExec = false
         do throws(OCIError) {
             let options = try CommandOptions(words, flags: globalFlags, verb: "swiftlet-oci")
             log = try logging(options)
@@ -24,6 +26,7 @@ public enum OCICommandLine {
                 CommandLog.print(help)
                 return 0
             }
+            isExec = verb == "exec"
             if options.has("systemd-cgroup") {
                 throw .unsupported(field: "--systemd-cgroup", reason: "groups are written to the cgroup file system; start the engine with cgroupfs")
             }
@@ -35,7 +38,7 @@ public enum OCICommandLine {
             log.write(.error, "\(error)")
             // With a log file the words appear on standard error too: runc's callers look at either.
             if log.file != nil { CommandLog.print("\(error)\n", to: 2) }
-            return 1
+            return isExec ? 255 : 1
         }
     }
 

@@ -53,6 +53,8 @@ int clinux_message_pair(int ends[2]);
 /// Unix stream sockets by a path of any length (only its last component is bounded); close-on-exec, -1 with errno.
 int clinux_unix_connect(const char *path);
 int clinux_unix_listen(const char *path);
+/// The same with messages instead of a stream (SOCK_SEQPACKET).
+int clinux_message_connect(const char *path);
 int clinux_unix_accept(int listener);
 /// One descriptor sent over a unix socket (SCM_RIGHTS), close-on-exec; -1 with errno.
 int clinux_receive_descriptor(int socket);
@@ -66,9 +68,8 @@ int clinux_sealed_executable(const char *path);
 /// Opens a path for reading beneath a root whose symbolic links may be hostile (openat2, RESOLVE_IN_ROOT); -1 with errno.
 int clinux_open_in_root(const char *root, const char *path);
 
-/// The window size of one terminal given to another.
+/// The window size of one terminal given to another, unless it is not known.
 int clinux_copy_window_size(int from, int to);
-int clinux_set_window_size(int terminal, unsigned short rows, unsigned short columns);
 
 /// A BPF_PROG_TYPE_CGROUP_DEVICE program of `count` instructions, attached to a cgroup v2 directory, replacing none. 0 or -1.
 int clinux_attach_device_program(const char *cgroup, const void *instructions, unsigned count);
