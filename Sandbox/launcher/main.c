@@ -5,6 +5,7 @@
 #include "netns.h"
 #include "plan.h"
 #include "resident.h"
+#include "sealed.h"
 #include "supervise.h"
 
 #include <fcntl.h>
@@ -59,6 +60,11 @@ int main(int argc, char **argv) {
         else return usage();
     }
     if (!strcmp(argv[1], "supervise") && plan && (directory || foreground)) return supervise(plan, directory, foreground);
+    // Tasks of these two may live where no supervisor runs the program any more.
+    if ((!strcmp(argv[1], "serve") || !strcmp(argv[1], "create")) && sealed_run(argv) < 0) {
+        perror("swiftlet-sandbox: cannot make its own program unwritable");
+        return 2;
+    }
     if (!strcmp(argv[1], "serve") && socket) return resident_serve(socket, atoi(spares));
     if (!strcmp(argv[1], "kill") && directory) return supervise_kill(directory, grace);
     if (!strcmp(argv[1], "check") && plan) return check(plan);

@@ -235,4 +235,18 @@ struct OperationProcessTests {
             #expect(output == ["three", "four", "0", "1", "2", "3", "4"])
         }
     }
+
+    @Test("the program of a launcher that leaves tasks behind cannot be written to through /proc")
+    func sealed() throws {
+        try withOperationLab { lab in
+            let socket = "\(lab.directory)/socket"
+            let launcher = try OperationLab.spawn(try #require(Machine.launcher), ["serve", "--socket", socket, "--spares", "1"])
+            defer { kill(launcher, SIGTERM); _ = try? OperationLab.status(of: launcher) }
+            let deadline = clock() + 20 * CLOCKS_PER_SEC
+            while access(socket, F_OK) != 0, clock() < deadline { usleep(1000) }
+            // While it runs, writing is refused anyway (ETXTBSY); what counts is afterwards.
+            var info = statvfs()
+            #expect(statvfs("/proc/\(launcher)/exe", &info) == 0 && info.f_flag & UInt(ST_RDONLY) != 0)
+        }
+    }
 }
