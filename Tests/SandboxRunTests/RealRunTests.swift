@@ -144,6 +144,63 @@ struct RealRunTests {
         #expect(report["cpuNanoseconds"]?.intValue ?? 0 > 0)
     }
 
+    @Test("refused system calls stand in the report by name", arguments: machines.indices)
+    func denials(kind: Int) throws {
+        let run = try RealRun(["--json=/dev/null", "sh", "-c", "unshare -U true; unshare -U true; true"], machine: Self.machines[kind]())
+        let report = RunReport(record: run.record, exitCode: run.status, unenforced: []).value
+        #expect(report["deniedSystemCalls"]?["unshare"]?.intValue == 2)
+    }
+
+    @Test("a learnt profile permits the same run again, and not what was not in it", arguments: machines.indices)
+    func learning(kind: Int) throws {
+        let scratch = try ScratchDirectory("swiftlet-run-learn")
+        chmod(scratch.path, 0o777)
+        let profile = scratch.path + "/profile.json"
+        let command = ["sh", "-c", "ls / >/dev/null; echo done"]
+        let lesson = try RealRun(["--seccomp-learn", profile] + command, machine: Self.machines[kind]())
+        #expect(lesson.lines == ["done"])
+        try RunLesson.write(profile, of: command)
+        #expect(try RealRun(["--seccomp", profile] + command, machine: Self.machines[kind]()).lines == ["done"])
+        let other = try RealRun(["--seccomp", profile, "sh", "-c", "sleep 0.01 && echo slept"], machine: Self.machines[kind]())
+        #expect(other.lines == [])
+    }
+
+    @Test("in the host's network only the ports that were named can be bound", .enabled(if: LandlockKernel.abi >= 4))
+    func ports() throws {
+        let free = try Self.freePort()
+        let script = """
+            import socket
+            for port in (\(free), \(free) + 1):
+                try:
+                    socket.socket().bind(('127.0.0.1', port)); print('bound')
+                except PermissionError:
+                    print('refused')
+            """
+        let run = try RealRun(["--network", "host", "--port", "\(free)", "python3", "-c", script])
+        #expect(run.lines == ["bound", "refused"], "\(run.errors)")
+    }
+
+    @Test("Landlock closes what its rules do not name", .enabled(if: LandlockKernel.abi >= 1), arguments: machines.indices)
+    func landlock(kind: Int) throws {
+        let rules = ["/usr", "/bin", "/lib", "/lib64"].filter(RunPath.exists).flatMap { ["--landlock-exec", $0] }
+        let run = try RealRun(rules + ["--landlock-ro", "/etc/hostname", "sh", "-c", "cat /etc/hostname; cat /etc/passwd || touch /tmp/x || echo closed"], machine: Self.machines[kind]())
+        #expect(run.lines == ["sandbox", "closed"])
+    }
+
+    /// A port that nobody listened on a moment ago, with its neighbour inside the range.
+    private static func freePort() throws -> Int {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(socket) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let bound = withUnsafeMutablePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0 }
+        }
+        try #require(bound)
+        return Int(UInt16(bigEndian: address.sin_port))
+    }
+
     @Test("the doctor finds that sandboxes can be made here, with a reason and a fix for what is not")
     func doctor() throws {
         let report = try Doctor.examine(launcher: Launcher(path: RunPath.absolute(RealRun.built)), directory: "/tmp")
