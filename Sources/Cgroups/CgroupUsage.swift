@@ -18,7 +18,8 @@ public struct CgroupUsage: Sendable, Hashable {
     /// Page cache that was not used lately; usage without it is Kubernetes' working set.
     public var inactiveFileBytes: Int64 = 0
     public var swapBytes: Int64 = 0
-    /// How often an allocation met the limit (v1 failcnt, v2 max) or was slowed down at `memory.high`.
+    /// How often an allocation met the limit (v1 failcnt, v2 max) or was slowed down at `memory.high`. v1 counts nothing where memory and
+    /// swap together have the same limit, as they have by default: it is that one which is met, and the kernel does not count there.
     public var memoryLimitHits: Int64 = 0
     public var memoryHighHits: Int64 = 0
     /// Processes that the kernel killed at the limit, and times it took a whole group at once.
@@ -78,6 +79,11 @@ extension Cgroup {
         return usage
     }
 
+    /// `usage().memoryBytes` without reading the rest.
+    func memoryBytes() -> Int64 {
+        number(.memory, host.hierarchies[.memory]?.version == 2 ? "memory.current" : "memory.usage_in_bytes")
+    }
+
     private func number(_ controller: CgroupController, _ file: String) -> Int64 { path(controller, file).flatMap(CgroupFile.number) ?? 0 }
     private func table(_ controller: CgroupController, _ file: String) -> [Substring: Int64] {
         path(controller, file).map(CgroupFile.table) ?? [:]
@@ -126,8 +132,7 @@ extension Cgroup {
     private func readMemory1(_ usage: inout CgroupUsage) {
         usage.memoryBytes = number(.memory, "memory.usage_in_bytes")
         usage.memoryPeakBytes = number(.memory, "memory.max_usage_in_bytes")
-        // Where memory and swap together have the same limit, it is that one which is met.
-        usage.memoryLimitHits = number(.memory, "memory.failcnt") + number(.memory, "memory.memsw.failcnt")
+        usage.memoryLimitHits = number(.memory, "memory.failcnt")
         usage.oomKills = table(.memory, "memory.oom_control")["oom_kill"] ?? 0
         let stat = table(.memory, "memory.stat")
         usage.anonymousBytes = stat["total_rss"] ?? 0

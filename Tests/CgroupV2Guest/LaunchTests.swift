@@ -19,8 +19,10 @@ struct Launch {
         let bytes = plan.encoded()
         try require(write(descriptor, bytes, bytes.count) == bytes.count, "plan file")
         close(descriptor)
-        let outcome = try runProgram(["/bin/swiftlet-sandbox", "supervise", "--plan", "\(directory)/plan", "--state-dir", directory])
-        try require(outcome.exitCode == 0, "supervise: \(outcome.exitCode) \(outcome.output) \(record)")
+        // Its output goes nowhere: the task's init keeps the launcher's standard descriptors as long as the task lives.
+        let command = "exec swiftlet-sandbox supervise --plan \(directory)/plan --state-dir \(directory) </dev/null >/dev/null 2>&1"
+        let outcome = try runProgram(["/bin/sh", "-c", command])
+        try require(outcome.exitCode == 0, "supervise: \(outcome.exitCode) \(record)")
     }
 
     private static func plan(
