@@ -8,6 +8,8 @@ public struct RunResources: Sendable {
     var blockDevice: @Sendable (String) -> (major: UInt32, minor: UInt32)?
     /// A file's bytes; nil when it cannot be read.
     var read: @Sendable (String) -> [UInt8]?
+    /// Where compiled filters are kept between runs; nil: each run compiles its own, which costs it some milliseconds.
+    var filterCache: String?
 
     public static let machine = RunResources(
         blockDevice: { path in
@@ -18,11 +20,17 @@ public struct RunResources: Sendable {
             // 0: a file system without a device (tmpfs, overlay).
             return major == 0 ? nil : (major, minor)
         },
-        read: { SmallFile.readBytes($0) })
+        read: { SmallFile.readBytes($0) }, filterCache: cache)
+
+    /// Goes with the session, or with the machine's next start.
+    private static var cache: String? {
+        if geteuid() == 0 { return "/run/swiftlet-seccomp" }
+        return getenv("XDG_RUNTIME_DIR").map { String(cString: $0) + "/swiftlet-seccomp" }
+    }
 
     /// The compiled filter; nil: unconfined. A run with a report counts what is refused.
     func seccomp(_ options: RunOptions) throws(RunFailure) -> [UInt8]? {
-        let profiles = SeccompProfiles(permitsUnconfined: true)
+        let profiles = SeccompProfiles(cacheDirectory: filterCache, permitsUnconfined: true)
         let context = SeccompContext(capabilities: Set(options.capabilities))
         do throws(SandboxPolicyError) {
             switch options.seccomp {
