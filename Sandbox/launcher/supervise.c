@@ -61,6 +61,7 @@ int supervise(const char *plan_path, const char *state_directory, int foreground
         return 2;
     }
     if (!foreground) detach(&task);
+    task.foreground = foreground;
     watch_prepare(&task);
     unsigned char result = (unsigned char)run(&task, plan_path);
     if (task.ready >= 0) {

@@ -43,6 +43,8 @@ void watch_prepare(struct task *task) {
     sigaddset(&set, SIGINT);
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGPIPE);
+    static const int passed_on[] = {SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+    for (size_t i = 0; task->foreground && i < sizeof passed_on / sizeof *passed_on; i++) sigaddset(&set, passed_on[i]);
     sigprocmask(SIG_BLOCK, &set, NULL);
     sigdelset(&set, SIGPIPE);
     task->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -88,6 +90,7 @@ static void on_out_of_memory(struct task *task) {
 static void on_signals(struct task *task, struct ending *ending) {
     struct signalfd_siginfo info;
     while (read(task->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (task->foreground && info.ssi_signo != SIGTERM) { signal_init(task, (int)info.ssi_signo); continue; }
         if (info.ssi_signo == SIGHUP) continue;
         request_stop(task, ending);
     }
