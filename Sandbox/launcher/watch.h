@@ -15,6 +15,7 @@ struct task {
     int client;            // who asked the resident launcher for this task, or -1
     int own_pids;          // in a pid namespace of its own: the end of its init is the end of everything in it
     int keeps_streams;     // standard descriptors are /dev/null already
+    int foreground;  // somebody waits at a terminal: signals are the payload's, not requests to stop
     int64_t grace_ms, deadline_ms;  // deadline 0: none
     struct notify notify;  // refused system calls
     struct log_file log;
