@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,10 +24,9 @@ static int make(const char *version, const char *path) {
 }
 
 static int set(const char *directory, const char *file, const char *value) {
-    int group = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (group < 0) return -1;
-    int fd = openat(group, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    close(group);
+    char path[PATH_MAX];
+    if ((size_t)snprintf(path, sizeof path, "%s/%s", directory, file) >= sizeof path) { errno = ENAMETOOLONG; return -1; }
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return -1;
     size_t length = strlen(value);
     ssize_t n = write(fd, value, length);

@@ -7,6 +7,10 @@
 // -2 with `failure` set when it could not be made.
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure);
 
+// Starts a process that does nothing in a user namespace of its own, so that the namespace lives until it is opened. The caller
+// ends and reaps it. -1 with errno.
+int identity_start_carrier(void);
+
 // Writes all maps of one kind (OP_UID_MAP or OP_GID_MAP) into an open map file. 0 or -1 with errno.
 int identity_write_map(int file, const struct plan *plan, enum operation_kind kind);
 

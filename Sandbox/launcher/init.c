@@ -4,8 +4,8 @@
 #include "init.h"
 #include "capabilities.h"
 #include "failure.h"
-#include "host.h"
 #include "identity.h"
+#include "keep.h"
 #include "mounts.h"
 #include "namespaces.h"
 #include "notify.h"
@@ -110,6 +110,29 @@ void init_begin(void) {
     set_title();
 }
 
+// More than the deepest path of the payload's set-up needs; static pages that nobody touches are not there.
+#define PAYLOAD_STACK_BYTES (64 << 10)
+static char payload_stack[PAYLOAD_STACK_BYTES] __attribute__((aligned(4096)));
+
+static int run_payload(void *argument) {
+    const struct launch *launch = argument;
+    payload_run(launch->plan, launch->user_namespace, launch->out, launch->err);
+}
+
+// The payload borrows our memory until exec, so nothing is copied, and we wait that long. With a courier (notify.c) it must not:
+// that one lives on in the payload's memory.
+static pid_t start_payload(struct launch *launch) {
+    if (notify_wanted(launch->plan)) {
+        pid_t pid = fork();
+        if (pid == 0) run_payload(launch);
+        return pid;
+    }
+    int pipe = failure_pipe;
+    pid_t pid = clone(run_payload, payload_stack + sizeof payload_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, launch);
+    failure_pipe = pipe;  // the payload may have moved its own
+    return pid;
+}
+
 _Noreturn void init_run(const struct launch *given) {
     struct launch own = *given, *launch = &own;
     sigset_t signals;
@@ -120,29 +143,17 @@ _Noreturn void init_run(const struct launch *given) {
     }
     build_jail(launch);
     notify_take(launch->handover);
-    pid_t payload = fork();
+    pid_t payload = start_payload(launch);
     if (payload < 0) fail(errno, "fork");
-    if (payload == 0) {
-        close(launch->status);
-        close(launch->lifeline);
-        payload_run(launch->plan, launch->user_namespace, launch->out, launch->err);
-    }
-    notify_forget();
-    int status_pipe = launch->status;
     settle(launch);
     // What reads the task's output is to see its end, whoever else had the descriptors.
     if (launch->out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
-    else { close(launch->out); close(launch->err); }
-    if (launch->user_namespace >= 0) close(launch->user_namespace);
-    if (launch->net_namespace >= 0) close(launch->net_namespace);
-    for (int i = 0; i < launch->cgroups->count; i++) {
-        if (launch->cgroups->group[i].join >= 0) close(launch->cgroups->group[i].join);
-        if (launch->cgroups->group[i].directory >= 0) close(launch->cgroups->group[i].directory);
-    }
-    host_release();
+    int kept[] = {launch->status, launch->lifeline, failure_pipe};
+    keep_only(kept, sizeof kept / sizeof *kept);
     plan_release((struct plan *)(uintptr_t)launch->plan);
     if (own.shared) munmap(own.shared, own.shared_bytes);
     stack_release();
+    madvise(payload_stack, sizeof payload_stack, MADV_DONTNEED);
     close(failure_pipe);  // last: its end of file tells the supervisor that init stands
-    reap(payload, status_pipe, &signals);
+    reap(payload, launch->status, &signals);
 }

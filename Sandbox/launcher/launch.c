@@ -49,12 +49,12 @@ void launch_write_lock(struct task *task) {
     if (pwrite(task->lock, text, (size_t)n, 0) != n || ftruncate(task->lock, n) < 0) return;  // only `kill` reads it
 }
 
-int launch_open_channel(struct channel *c, int with_output) {
+int launch_open_channel(struct channel *c, int with_output, int with_notify) {
     int *all[] = {c->status, c->failure, c->lifeline, c->out, c->err};
-    c->out[0] = c->out[1] = c->err[0] = c->err[1] = c->gate[0] = c->gate[1] = -1;
+    c->out[0] = c->out[1] = c->err[0] = c->err[1] = c->gate[0] = c->gate[1] = c->notify[0] = c->notify[1] = -1;
     for (size_t i = 0; i < (with_output ? 5 : 3); i++)
         if (pipe2(all[i], O_CLOEXEC) < 0) return -1;
-    if (notify_open(c->notify) < 0) return -1;
+    if (with_notify && notify_open(c->notify) < 0) return -1;
     if (!with_output) return 0;
     fcntl(c->out[0], F_SETFL, O_NONBLOCK);
     fcntl(c->err[0], F_SETFL, O_NONBLOCK);
@@ -79,7 +79,8 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
     close(task->signals);
     if (task->ready >= 0) close(task->ready);
     if (task->out_of_memory >= 0) close(task->out_of_memory);
-    close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->lifeline[1]); close(c->notify[0]);
+    close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->lifeline[1]);
+    if (c->notify[0] >= 0) close(c->notify[0]);
     failure_pipe = c->failure[1];
     struct launch launch = {
         .plan = plan, .cgroups = &task->cgroups, .user_namespace = user_namespace, .net_namespace = -1, .own_mounts = -1,
@@ -129,7 +130,8 @@ static int prepare(struct task *task, const struct plan *plan, struct channel *c
 static void close_childs_ends(struct channel *c) {
     if (c->out[1] >= 0) close(c->out[1]);
     if (c->err[1] >= 0) close(c->err[1]);
-    close(c->status[1]); close(c->failure[1]); close(c->lifeline[0]); close(c->notify[1]);
+    close(c->status[1]); close(c->failure[1]); close(c->lifeline[0]);
+    if (c->notify[1] >= 0) close(c->notify[1]);
 }
 
 // In the shadow of init's work: what the supervisor alone needs, and what may fail the start.
@@ -159,7 +161,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         failure_set(&failure, EINVAL, "plan(line %u: this operation is for the verb create)", foreign->line);
         return launch_failed(task, &failure);
     }
-    if (!spare && launch_open_channel(c, plan_find(plan, OP_LOG) != NULL) < 0) {
+    if (!spare && launch_open_channel(c, plan_find(plan, OP_LOG) != NULL, notify_wanted(plan)) < 0) {
         failure_set(&failure, errno, "pipe");
         return launch_failed(task, &failure);
     }

@@ -8,8 +8,8 @@
 // Between the supervisor and its init; [0] is the reading end.
 struct channel { int out[2], err[2], status[2], failure[2], lifeline[2], notify[2], gate[2]; };
 
-// Opens the channel; `out` and `err` only when `with_output`. 0 or -1 with errno.
-int launch_open_channel(struct channel *channel, int with_output);
+// Opens the channel; `out` and `err` only when `with_output`, `notify` only when `with_notify`. 0 or -1 with errno.
+int launch_open_channel(struct channel *channel, int with_output, int with_notify);
 
 // Runs the plan: `spare` is what was made ahead for it, or NULL. 0 when the task runs and the record says so, 1 when its start
 // failed and the record says where, 2 when nothing could be recorded (then nothing runs).

@@ -4,9 +4,9 @@
 #define _GNU_SOURCE
 #include "resident.h"
 #include "attend.h"
+#include "keep.h"
 #include "netpool.h"
 #include "slim.h"
-#include "spare.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,7 +96,7 @@ static int start_child(struct resident *r) {
     if (pid == 0) {
         struct attend attend = {r->listener, r->office[1], r->host_mounts, network, r->makes_spares};
         int kept[] = {r->listener, r->office[1], r->host_mounts, network};
-        spare_keep_only(kept, sizeof kept / sizeof *kept);
+        keep_only(kept, sizeof kept / sizeof *kept);
         attend_run(&attend);
     }
     if (network >= 0) close(network);

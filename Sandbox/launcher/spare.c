@@ -3,6 +3,7 @@
 #include "spare.h"
 #include "host.h"
 #include "identity.h"
+#include "keep.h"
 #include "namespaces.h"
 
 #include <errno.h>
@@ -12,7 +13,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -34,9 +34,8 @@ struct order {
 // The namespace is kept by its descriptor, and its map files by theirs: writing the maps later needs no process inside.
 static int make_user_namespace(struct spare *spare) {
     char path[64];
-    pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
+    pid_t pid = identity_start_carrier();
     if (pid < 0) return -1;
-    if (pid == 0) for (;;) pause();
     snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
     spare->uid_map = open(path, O_WRONLY | O_CLOEXEC);
     snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
@@ -52,19 +51,6 @@ static void wait_for_go(struct order *order) {
     while (!__atomic_load_n(&order->go, __ATOMIC_ACQUIRE)) syscall(SYS_futex, &order->go, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
-static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
-
-void spare_keep_only(int *kept, int count) {
-    qsort(kept, (size_t)count, sizeof *kept, by_value);
-    unsigned next = 3;
-    for (int i = 0; i < count; i++) {
-        if (kept[i] < 3) continue;
-        if ((unsigned)kept[i] > next) syscall(SYS_close_range, next, kept[i] - 1, 0);
-        next = (unsigned)kept[i] + 1;
-    }
-    syscall(SYS_close_range, next, ~0U, 0);
-}
-
 _Noreturn static void wait_as_init(struct spare *spare, int host_mounts) {
     struct channel *c = &spare->channel;
     struct order *order = spare->order;
@@ -77,7 +63,7 @@ _Noreturn static void wait_as_init(struct spare *spare, int host_mounts) {
     if (own < 0) fail(errno, "spare(own mount namespace)");
     if (setns(host_mounts, CLONE_NEWNS) < 0) fail(errno, "spare(host's mount namespace)");
     int kept[] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->lifeline[0], c->notify[1], spare->user_namespace, spare->net_namespace, own};
-    spare_keep_only(kept, sizeof kept / sizeof *kept);
+    keep_only(kept, sizeof kept / sizeof *kept);
     host_keep();
     wait_for_go(order);
     struct launch launch = order->launch;
@@ -98,7 +84,7 @@ int spare_make(struct spare *spare, int host_mounts, int net_namespace) {
     spare->order_bytes = sizeof(struct order) + PLAN_ARENA_BYTES;
     spare->order = mmap(NULL, spare->order_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (spare->order == MAP_FAILED) return -1;
-    if (launch_open_channel(&spare->channel, 1) < 0) return -1;
+    if (launch_open_channel(&spare->channel, 1, 1) < 0) return -1;
     plan_use_arena(spare->order->arena);
     // The order: init's mount namespace is a copy of the present, slim one; the ids' files are found in the host's /proc.
     int slim = (int)syscall(SYS_pidfd_open, getpid(), 0);
@@ -125,9 +111,6 @@ static int fits(const struct operation *op) {
     case OP_PRESERVE_FDS:
     case OP_RUNTIME_HOOKS:
     case OP_HOOK:
-    case OP_DENIALS:
-    case OP_LEARN:
-    case OP_STDIO:
     case OP_ROOT_DETACHED:
     case OP_ROOT_PROPAGATION:
     case OP_CHROOT: return 0;
@@ -161,7 +144,7 @@ void spare_go(struct spare *spare, const struct plan *plan, const struct cgroups
     order->launch = (struct launch){
         .plan = plan, .cgroups = &order->cgroups, .net_namespace = spare->net_namespace,
         .user_namespace = plan_has_namespace(plan, "user") ? spare->user_namespace : -1,
-        .out = c->out[1], .err = c->err[1], .status = c->status[1], .lifeline = c->lifeline[0],
+        .out = plan_find(plan, OP_LOG) ? c->out[1] : -1, .err = plan_find(plan, OP_LOG) ? c->err[1] : -1, .status = c->status[1], .lifeline = c->lifeline[0],
         .handover = c->notify[1], .gate = {-1, -1},
         .shared = order, .shared_bytes = sizeof *order};
     __atomic_store_n(&order->go, 1, __ATOMIC_RELEASE);

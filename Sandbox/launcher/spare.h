@@ -18,9 +18,6 @@ struct spare {
     size_t order_bytes;
 };
 
-// Closes every descriptor above 2 but these.
-void spare_keep_only(int *kept, int count);
-
 // In the supervisor, whose present mount namespace is the slim one: makes everything and leaves the supervisor in the host's
 // mount namespace, with the next plan going into memory that init sees. 0, or -1 with errno.
 int spare_make(struct spare *spare, int host_mounts, int net_namespace);
