@@ -112,7 +112,7 @@ struct LifecycleTests {
             let config = lab.config(script)
             let id = try await lab.start(config)
             #expect(lab.waitForLine("daemon", in: config.logPath))
-            let group = Machine.cgroups.group("\(lab.parent)/\(id)")
+            let group = Machine.cgroups.group("\(lab.parent)/\(lab.podUID)/main_0")
             #expect(group.processes().count >= 4)
             try await lab.runtime.stopContainer(id, graceSeconds: 1)
             let exit = try await lab.exit(id)
@@ -127,7 +127,7 @@ struct LifecycleTests {
             let config = lab.config("setsid sleep 600 & sleep 0.1; exit 0")
             let id = try await lab.start(config)
             #expect(try await lab.exit(id).exitCode == 0)
-            #expect(Machine.cgroups.group("\(lab.parent)/\(id)").processes() == [])
+            #expect(Machine.cgroups.group("\(lab.parent)/\(lab.podUID)/main_0").processes() == [])
         }
     }
 
@@ -184,7 +184,7 @@ struct LifecycleTests {
             let exit = try await lab.exit(id)
             #expect(exit.exitCode == 137)
             #expect(exit.reason == "SupervisorLost")
-            #expect(Machine.cgroups.group("\(lab.parent)/\(id)").processes() == [])
+            #expect(Machine.cgroups.group("\(lab.parent)/\(lab.podUID)/main_0").processes() == [])
             // The verdict is kept: the next agent says the same.
             let second = try Lab.makeRuntime(lab.configuration)
             #expect(try await second.adopt().first?.phase == .exited(exit))
