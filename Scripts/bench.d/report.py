@@ -1,5 +1,8 @@
 """Rows of a benchmark: ours, a reference measured in the same run, their ratio, the target, and whether it is met."""
 import json
+import os
+import subprocess
+import time
 
 
 class Report:
@@ -44,8 +47,31 @@ class Report:
             json.dump(self.rows, file, indent=1)
             file.write("\n")
 
+    def record(self, options, arguments):
+        """Replaces the area's part of docs/BENCHMARKS.md, between its two marks."""
+        path = os.path.join(options.source, "docs", "BENCHMARKS.md")
+        text = open(path).read()
+        begin, end = f"<!-- {options.area} begins -->\n", f"<!-- {options.area} ends -->\n"
+        if begin not in text or end not in text:
+            raise RuntimeError(f"{path} has no marks {begin.strip()} and {end.strip()}")
+        command = "Scripts/bench " + " ".join(word for word in arguments if word != "--record" and not word.startswith(("--bin", "--json", "/", ".")))
+        part = f"`{command}` on {machine()}, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, commit {commit(options.source)}.\n\n```\n{self.text()}\n```\n"
+        with open(path, "w") as file:
+            file.write(text[:text.index(begin) + len(begin)] + part + text[text.index(end):])
+
     def all_met(self):
         return all(row["met"] for row in self.rows)
+
+
+def machine():
+    model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), os.uname().machine)
+    load = open("/proc/loadavg").read().split()[0]
+    return f"{os.cpu_count()} x {model}, Linux {os.uname().release}, load average {load}"
+
+
+def commit(source):
+    done = subprocess.run(["git", "-C", source, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
 
 
 def number(value):

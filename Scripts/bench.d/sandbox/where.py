@@ -5,6 +5,8 @@ import shutil
 import statistics
 import subprocess
 
+from sandbox.timeline import own_phases
+
 PHASES = ["make cgroups", "clone", "join cgroups", "network, name", "mounts", "identity", "filter", "exec to end", "remove cgroups"]
 MOUNTS = ("mount", "umount2", "pivot_root", "open_tree", "move_mount", "mount_setattr", "fsopen", "fsconfig", "fsmount", "chroot")
 
@@ -16,6 +18,9 @@ def where_the_time_goes(lab, lineup, sparse, report):
             medians = [statistics.median(phase) for phase in zip(*result["phases"])]
             rows.append([name] + [f"{value:.0f}" for value in medians] + [f"{statistics.median(result['inner']) * 1000:.0f}"])
     report.table("Where the floor's time goes, median us, 50 ms apart", ["floor"] + PHASES + ["sum"], rows)
+    for candidate in lineup:
+        if candidate.kind == "serve":
+            own_phases(lab, candidate, 20, report)
     if shutil.which("strace"):
         counts = [[c.name, *calls(lab, c)] for c in lineup if c.kind == "spawn"]
         report.table("System calls of one launch", ["candidate", "all", "mounts", "prctl", "clone+exec", "processes"], counts)
