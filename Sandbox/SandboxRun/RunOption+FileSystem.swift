@@ -60,6 +60,12 @@ extension RunOption {
         return RunPath.absolute(path)
     }
 
+    /// A file of this machine that is to be written: never behind a link of its own name.
+    static func place(_ path: String, _ field: String) throws(RunFailure) -> String {
+        _ = try absolute(path, field)
+        return RunPath.place(path)
+    }
+
     /// A path inside the sandbox: absolute, cleaned of "." and doubled slashes; ".." has no place in it.
     static func inside(_ path: String, _ field: String) throws(RunFailure) -> String {
         guard path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {

@@ -37,7 +37,7 @@ extension RunOption {
             options.graceMilliseconds = text == "0" ? 0 : try RunAmount.milliseconds(text, "--grace")
         },
         RunOption("--log", takes: "FILE", .supervision, "output goes into this file, in the CRI log format, instead of to the terminal") { (options, text) throws(RunFailure) in
-            options.logPath = try absolute(text, "--log")
+            options.logPath = try place(text, "--log")
         },
         RunOption("--log-limit", takes: "SIZE", .supervision, "of that file; two are kept (10Mi)") { (options, text) throws(RunFailure) in
             options.logBytes = try RunAmount.bytes(text, "--log-limit")

@@ -14,6 +14,13 @@ enum RunPath {
         return cleaned(String(cString: here) + "/" + path)
     }
 
+    /// As `absolute`, but the last name stays as it is: for a file to write, where a link that somebody left must not decide which.
+    static func place(_ path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return absolute(".") + "/" + path }
+        let name = path[path.index(after: slash)...]
+        return name.isEmpty || name == "." || name == ".." ? absolute(path) : cleaned(absolute(String(path[...slash])) + "/" + name)
+    }
+
     static func cleaned(_ path: String) -> String {
         var parts: [Substring] = []
         for part in path.split(separator: "/") where part != "." {

@@ -69,7 +69,7 @@ static long mapped(unsigned id) {
 }
 
 static enum verdict become_root(void) {
-    if (getuid() == 0 && !ctx.control && mapped(0) == 0) { detail("is the host's root already: see host-root-uid"); return ABSENT; }
+    if (getuid() == 0 && !ctx.control && same_namespace("user", ctx.ns_user)) { detail("is the host's root already: see host-root-uid"); return ABSENT; }
     if (setresuid(0, 0, 0) < 0) return by_result(-1, "setresuid(0)");
     detail("uid 0 inside is %ld outside", mapped(0));
     return mapped(0) == 0 && same_namespace("user", ctx.ns_user) ? OPEN : CONTAINED;
@@ -107,8 +107,13 @@ static enum verdict filter_mode(void) {
 }
 
 static enum verdict host_root(void) {
-    detail("uid %u is %ld outside", getuid(), mapped(getuid()));
-    return mapped(getuid()) == 0 ? OPEN : BLOCKED;
+    // The map shows the parent namespace's ids, which may be another's in turn: a file of the host's root, mounted as it is, tells.
+    char path[300];
+    struct stat info;
+    snprintf(path, sizeof path, "%s/probe", ctx.dir);
+    int same = stat(path, &info) == 0 && info.st_uid == getuid();
+    detail("uid %u is %ld in the namespace above; the host root's file belongs to %ld", getuid(), mapped(getuid()), same ? (long)getuid() : (long)info.st_uid);
+    return mapped(getuid()) == 0 && same ? OPEN : BLOCKED;
 }
 
 // As confined as we are, by its own report.

@@ -188,7 +188,8 @@ class Launcher(Sandbox):
 
     def clean(self):
         """Removes this sandbox's cgroups, or with the tag `*` those of every launch of the run."""
-        for directory in glob.glob(f"/sys/fs/cgroup/*/{self.lab.targets.magic}-{self.tag}"):
+        tops = glob.glob(f"/sys/fs/cgroup/*/{self.lab.targets.magic}-{self.tag}") + glob.glob(f"/sys/fs/cgroup/{self.lab.targets.magic}-{self.tag}")
+        for directory in [path for top in tops for path, _, _ in os.walk(top, topdown=False)]:
             for _ in range(20):
                 try:
                     os.rmdir(directory)
@@ -224,7 +225,7 @@ class Command(Sandbox):
         return done
 
     def limits(self):
-        return ["--memory", "96Mi", "--pids", str(TASKS), "--cpus", "500m", "--allow-unenforced"]
+        return ["--memory", "96Mi", "--pids", str(TASKS), "--cpus", "500m"]
 
 
 class HostNetwork(Command):
@@ -235,12 +236,31 @@ class HostNetwork(Command):
 
 
 class Rootless(Command):
-    """The same as an ordinary user without delegated cgroups: memory, tasks and CPU are then the user's own."""
+    """The same as an ordinary user with a delegated cgroup."""
 
-    name, rootless, limited = "rootless", True, False
+    name, rootless = "rootless", True
 
     def limits(self):
-        return ["--allow-unenforced"]
+        return ["--memory", "96Mi", "--pids", str(TASKS), "--cpus", "500m"]
+
+    def prefix(self):
+        # Into the delegated groups first, then down to the ordinary user.
+        join = "; ".join(f"echo 0 > {directory}/cgroup.procs" for directory in self.delegate())
+        return ["sh", "-c", f'{join or ":"}; exec "$@"', "sh", *ORDINARY]
+
+    def delegate(self):
+        """Groups of the ordinary user's own, as `systemd-run --user -p Delegate=yes` gives them; made once."""
+        hierarchies = [f"/sys/fs/cgroup/{c}" for c in ("memory", "pids", "cpu", "cpuacct") if os.path.isdir("/sys/fs/cgroup/" + c)]
+        made = [os.path.join(top, self.lab.targets.magic + "-user") for top in hierarchies or ["/sys/fs/cgroup"]]
+        with self.lab.lock:
+            for directory in made:
+                if os.path.isdir(directory):
+                    continue
+                os.mkdir(directory)
+                for name in ("", "tasks", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"):
+                    if os.path.exists(os.path.join(directory, name)):
+                        os.chown(os.path.join(directory, name), ROOTLESS_ID, ROOTLESS_ID)
+        return made
 
 
 class Bubblewrap(Sandbox):

@@ -233,6 +233,11 @@ for label, (path, value) in GREEDY.items():
             bundle.config.pop(path[0])
         else:
             put(bundle.config, path, copy.deepcopy(value))
+        if path == ("linux", "namespaces"):
+            bundle.config.pop("hostname")  # needs a uts namespace: refused before what is meant here
+        if path == ("linux", "uidMappings"):
+            bundle.config["linux"]["gidMappings"] = copy.deepcopy(value)
+            bundle.config["linux"]["namespaces"].append({"type": "user"})
         with open("/proc/sys/kernel/core_pattern") as file:
             pattern = file.read()
         answer = bundle.run()

@@ -38,7 +38,7 @@ OPTIONS = {
     "bind of /proc": ["--bind", "/proc:/data"], "bind of a missing path": ["--bind", "/no/such:/data"], "tmpfs without end": ["--tmpfs", "/x:99999999999999999999"],
     "working directory is a descriptor": ["--workdir", "/proc/self/fd/7"], "working directory /proc/1/root": ["--workdir", "/proc/1/root"],
     "sysctl of the host": ["--sysctl", "kernel.core_pattern=|/tmp/x"], "sysctl with dots": ["--sysctl", "net/../kernel/core_pattern=x"],
-    "map of the host's root": ["--uid-map", "0:0:65536"], "map past the end": ["--uid-map", "0:4294967290:65536"], "name with a path": ["--name", "../../x"],
+    "map of the host's root": ["--uid-map", "0:0:65536", "--gid-map", "0:0:65536"], "map past the end": ["--uid-map", "0:4294967290:65536"], "name with a path": ["--name", "../../x"],
     "host name with a line end": ["--hostname", "a\nb"], "environment without a name": ["--env", "=x"], "host port 0": ["--network", "host", "--port", "0"],
     "profile that is a device": ["--seccomp", "/dev/zero"], "profile that is no JSON": ["--seccomp", "/etc/passwd"], "root is a file": ["--rootfs", "/etc/passwd"],
     "root is the host's": ["--rootfs", "/proc/self/root/proc"], "negative time": ["--time-limit", "-5s"], "NaN CPUs": ["--cpus", "nan"], "no memory": ["--memory", "0"],
