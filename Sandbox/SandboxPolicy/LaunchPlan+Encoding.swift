@@ -74,7 +74,8 @@ extension LaunchOperation {
         case .namespace(let namespace): ["namespace", namespace.rawValue]
         case .ownedNamespace(let namespace): ["namespace", namespace.rawValue, "owned"]
         case .joinNamespace(let namespace, let path): ["join-namespace", namespace.rawValue, path]
-        case .timeOffset(let clock, let seconds, let nanoseconds): ["time-offset", clock.rawValue, "\(seconds)", "\(nanoseconds)"]
+        case .timeOffset(let clock, let seconds, let nanoseconds):
+            ["time-offset", clock.rawValue, "\(seconds)", "\(nanoseconds)"]
         case .uidMap(let inside, let host, let count, let root): ["uid-map"] + Self.map(inside, host, count, root)
         case .gidMap(let inside, let host, let count, let root): ["gid-map"] + Self.map(inside, host, count, root)
         case .owner(let uid, let gid): ["owner", "\(uid)", "\(gid)"]

@@ -75,9 +75,11 @@ public struct MountFlags: OptionSet, Sendable, Hashable {
 
     private static let words: [(MountFlags, String)] = [
         (.noSuid, "nosuid"), (.noDev, "nodev"), (.noExec, "noexec"), (.recursive, "rec"), (.idMapped, "idmap"),
-        (.optional, "optional"), (.copyLink, "link"), (.noFollow, "nofollow"), (.topOnly, "top"), (.recursiveReadOnly, "rro"), (.relativeAccessTime, "relatime"),
+        (.optional, "optional"), (.copyLink, "link"), (.noFollow, "nofollow"), (.topOnly, "top"), (.recursiveReadOnly, "rro"),
+        (.relativeAccessTime, "relatime"),
         (.noAccessTime, "noatime"), (.strictAccessTime, "strictatime"), (.noDirectoryAccessTime, "nodiratime"),
-        (.noSymlinkFollow, "nosymfollow"), (.synchronous, "sync"), (.copyUp, "tmpcopyup"), (.private, "private"), (.slave, "slave"),
+        (.noSymlinkFollow, "nosymfollow"), (.synchronous, "sync"), (.copyUp, "tmpcopyup"), (.private, "private"),
+        (.slave, "slave"),
         (.shared, "shared"), (.unbindable, "unbindable"), (.recursivePrivate, "rprivate"), (.recursiveSlave, "rslave"),
         (.recursiveShared, "rshared"), (.recursiveUnbindable, "runbindable"),
     ]
@@ -115,7 +117,8 @@ public struct OverlayOptions: Sendable, Hashable {
     /// Extended attributes of ordinary users, for an overlay mounted inside a user namespace.
     public var userAttributes: Bool
 
-    public init(lower: [String], upper: String? = nil, work: String? = nil, volatile: Bool = false, userAttributes: Bool = false) {
+    public init(lower: [String], upper: String? = nil, work: String? = nil, volatile: Bool = false, userAttributes: Bool = false)
+    {
         self.lower = lower
         self.upper = upper
         self.work = work

@@ -50,6 +50,11 @@ static void set(uint64_t effective, uint64_t permitted, uint64_t inheritable, co
     if (syscall(SYS_capset, &header, data) < 0) fail(errno, "%s", stage);
 }
 
+void capabilities_set_securebits(const struct operation *securebits) {
+    const char *list = securebits->argument[0];
+    if (prctl(PR_SET_SECUREBITS, (unsigned long)names_mask(names_securebit, list), 0, 0, 0) < 0) fail(errno, "securebits(%s)", list);
+}
+
 void capabilities_apply(const struct capability_sets *sets, const struct operation *securebits, uint64_t retained) {
     uint64_t permitted = permitted_now();
     // Effective again: the change of user emptied that set. Inheritable now, as ambient is a part of it.
@@ -60,12 +65,8 @@ void capabilities_apply(const struct capability_sets *sets, const struct operati
             fail(errno, "capabilities(ambient %s)", capability->word);
     }
     // After the ambient set, as a bit may forbid to raise it. Clears keep-caps, which served its purpose, unless the plan has it.
-    if (securebits) {
-        if (prctl(PR_SET_SECUREBITS, (unsigned long)names_mask(names_securebit, securebits->argument[0]), 0, 0, 0) < 0)
-            fail(errno, "securebits(%s)", securebits->argument[0]);
-    } else if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) {
-        fail(errno, "capabilities(keep)");
-    }
+    if (securebits) capabilities_set_securebits(securebits);
+    else if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) fail(errno, "capabilities(keep)");
     retained &= permitted;
     set(sets->effective | retained, sets->permitted | retained, sets->inheritable, "capabilities(set)");
 }

@@ -16,6 +16,9 @@ void capabilities_limit(const char *kept);
 // `retained` as well stays permitted and effective for the launcher's last steps.
 void capabilities_apply(const struct capability_sets *sets, const struct operation *securebits, uint64_t retained);
 
+// The secure bits alone. Needs CAP_SETPCAP.
+void capabilities_set_securebits(const struct operation *securebits);
+
 // The exact sets, nothing retained.
 void capabilities_finish(const struct capability_sets *sets);
 

@@ -49,8 +49,10 @@ static void choose_handled(struct landlock *l) {
         if (op->kind == OP_LANDLOCK_PORT) l->handled.ports |= port_right(op);
         if (op->kind == OP_LANDLOCK_SCOPE) scopes |= names_mask(names_landlock_scope, op->argument[0]);
     }
-    if (l->required && l->handled.ports && l->version < 4) fail(EOPNOTSUPP, "landlock-port(needs version 4, the kernel has %d)", l->version);
-    if (l->required && scopes && l->version < 6) fail(EOPNOTSUPP, "landlock-scope(needs version 6, the kernel has %d)", l->version);
+    if (l->required && l->handled.ports && l->version < 4)
+        fail(EOPNOTSUPP, "landlock-port(needs version 4, the kernel has %d)", l->version);
+    if (l->required && scopes && l->version < 6)
+        fail(EOPNOTSUPP, "landlock-scope(needs version 6, the kernel has %d)", l->version);
     if (l->version < 4) l->handled.ports = 0;
     l->handled.scopes = l->version < 6 ? 0 : scopes;
     // The first version refuses every move between directories, allowed or not: programs would break, so files stay unheld.
@@ -69,7 +71,8 @@ static void allow_path(const struct landlock *l, const struct operation *op) {
     if (fstat(fd, &info) < 0) fail(errno, "landlock-path(%s)", path);
     struct path_rule rule = {names_mask(names_landlock_right, rights) & l->handled.paths, fd};
     if (!S_ISDIR(info.st_mode)) rule.rights &= RIGHTS_OF_FILES;
-    if (rule.rights && syscall(SYS_landlock_add_rule, l->ruleset, RULE_PATH, &rule, 0) < 0) fail(errno, "landlock-path(%s)", path);
+    if (rule.rights && syscall(SYS_landlock_add_rule, l->ruleset, RULE_PATH, &rule, 0) < 0)
+        fail(errno, "landlock-path(%s)", path);
     close(fd);
 }
 

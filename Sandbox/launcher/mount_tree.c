@@ -49,7 +49,8 @@ int mount_tree_copy(const struct root *root, const char *source, const char *fla
     // What lies below keeps its own attributes with "top"; being private holds for all of it.
     if (recursive && plan_flag(flags, "top") && attr.propagation) {
         struct mount_attr unshared = {.propagation = MS_PRIVATE};
-        if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &unshared, sizeof unshared) < 0) fail(errno, "mount(private %s)", source);
+        if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &unshared, sizeof unshared) < 0)
+            fail(errno, "mount(private %s)", source);
     }
     if (mount_setattr(tree, "", AT_EMPTY_PATH | (plan_flag(flags, "top") ? 0 : recursive), &attr, sizeof attr) < 0)
         fail(errno, "mount(%s %s)", attr.attr_set & MOUNT_ATTR_IDMAP ? "idmap" : "flags", source);
@@ -62,7 +63,8 @@ void mount_tree_propagate(int tree, const char *flags, const char *path) {
         if (!plan_flag(flags, kind->word)) continue;
         struct mount_attr attr = {.propagation = kind->value & ~(uint64_t)MS_REC};
         unsigned recursive = kind->value & MS_REC ? AT_RECURSIVE : 0;
-        if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr) < 0) fail(errno, "mount(%s %s)", kind->word, path);
+        if (mount_setattr(tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr) < 0)
+            fail(errno, "mount(%s %s)", kind->word, path);
     }
 }
 

@@ -101,7 +101,8 @@ void namespaces_enter(const struct plan *plan, int user_namespace) {
     uint64_t owned = user_namespace >= 0 && !rootless_wanted(plan) ? own_namespaces(plan, 1) & ownable : 0;
     host_keep();
     // After joining the groups, or the namespace's root would be the supervisor's group.
-    if (plan_has_namespace(plan, "cgroup") && !(owned & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0) fail(errno, "namespace(cgroup)");
+    if (plan_has_namespace(plan, "cgroup") && !(owned & CLONE_NEWCGROUP) && unshare(CLONE_NEWCGROUP) < 0)
+        fail(errno, "namespace(cgroup)");
     if (owned) make_owned(owned, user_namespace);
     if (namespaces_make_time(plan) < 0) fail(errno, "namespace(time)");
     if (join_namespaces(plan, &failure) < 0) fail(failure.error, "%s", failure.stage);

@@ -22,7 +22,7 @@
 
 struct layers {
     const struct root *root;
-    const char *place, *flags;
+    const char *place;
     int context;
     int idmap;  // views are mounted below `place`
     int count;
@@ -61,7 +61,7 @@ static void stage_views(struct layers *layers) {
 }
 
 int overlay_make(const struct root *root, const char *options, const char *flags, const char *place) {
-    struct layers layers = {.root = root, .place = place, .flags = flags, .idmap = plan_flag(flags, "idmap") && root->user_namespace >= 0};
+    struct layers layers = {.root = root, .place = place, .idmap = plan_flag(flags, "idmap") && root->user_namespace >= 0};
     char *copy = strdup(options), *rest = copy, *option, *upper = NULL, *work = NULL;
     if (!copy) fail(ENOMEM, "overlay(%s)", place);
     if (layers.idmap) stage_views(&layers);

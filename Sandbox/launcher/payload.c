@@ -7,7 +7,6 @@
 #include "filters.h"
 #include "identity.h"
 #include "landlock.h"
-#include "names.h"
 #include "process.h"
 #include "rootless.h"
 
@@ -89,8 +88,7 @@ static void take_identity(const struct plan *plan, int user_namespace) {
             if (user_namespace >= 0) identity_enter_user_namespace(user_namespace);
             break;
         case OP_SECUREBITS:
-            if (!capabilities && prctl(PR_SET_SECUREBITS, (unsigned long)names_mask(names_securebit, op->argument[0]), 0, 0, 0) < 0)
-                fail(errno, "securebits(%s)", op->argument[0]);
+            if (!capabilities) capabilities_set_securebits(op);
             break;  // else with the capabilities, which it may forbid to set
         case OP_BOUNDING_SET: capabilities_limit(op->argument[0]); break;
         case OP_USER: identity_become(op, keep); break;

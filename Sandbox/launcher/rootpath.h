@@ -5,8 +5,8 @@
 // Host ids of the task's root, as whom mount points are made on id-mapped file systems.
 void rootpath_set_owner(uint32_t uid, uint32_t gid);
 
-// On an id-mapped file system the launcher's own id has no name (EOVERFLOW), but that of the task's root has. True when errno says
-// so: the caller makes its call again as that id, then becomes itself.
+// On an id-mapped file system the launcher's own id has no name (EOVERFLOW), but that of the task's root has. True when errno
+// says so: the caller makes its call again as that id, then becomes itself.
 int rootpath_become_owner(void);
 void rootpath_become_self(void);
 

@@ -27,7 +27,9 @@ struct Jail {
             .namespace(.user), .uidMap(inside: 0, host: start, count: 65_536), .gidMap(inside: 0, host: start, count: 65_536),
             .owner(uid: start, gid: start),
         ]
-        jail.process = [.enterUserNamespace, .dropBoundingSet, .user(uid: 0, gid: 0, groups: []), .dropCapabilities, .noNewPrivileges]
+        jail.process = [
+            .enterUserNamespace, .dropBoundingSet, .user(uid: 0, gid: 0, groups: []), .dropCapabilities, .noNewPrivileges,
+        ]
         return jail
     }
 }
@@ -87,10 +89,13 @@ struct OperationLab {
         let programs: [LaunchOperation] = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/alternatives"].map {
             .bind(source: $0, path: $0, flags: [.readOnly, .noSuid, .noDev, .optional, .copyLink])
         }
-        let output: [LaunchOperation] = [.id("operation"), .log(path: "\(directory)/log", maximumBytes: 1 << 20), .grace(milliseconds: 1000)]
+        let output: [LaunchOperation] = [
+            .id("operation"), .log(path: "\(directory)/log", maximumBytes: 1 << 20), .grace(milliseconds: 1000),
+        ]
         let root = jail.root ?? [.rootTmpfs(at: place, options: TmpfsOptions(bytes: 1 << 20, inodes: 1024, mode: 0o755))]
         return LaunchPlan(
-            operations: output + jail.supervision + jail.namespaces + [.namespace(.mount), .namespace(.pid)] + root + programs + jail.files
+            operations: output + jail.supervision + jail.namespaces + [.namespace(.mount), .namespace(.pid)] + root + programs
+                + jail.files
                 + (jail.proc.map { [$0] } ?? []) + [.device("null"), jail.enter] + jail.system + jail.process
                 + [.workingDirectory(jail.workingDirectory)] + jail.wall + [.environment("PATH=/usr/sbin:/usr/bin:/sbin:/bin")]
                 + ["/bin/sh", "-c", script].map { .argument($0) } + jail.filters)
@@ -101,7 +106,9 @@ struct OperationLab {
     func run(_ plan: LaunchPlan) throws -> JailResult {
         write("plan", plan.text)
         unlink("\(directory)/log")
-        let status = try Self.launch(["supervise", "--foreground", "--plan", "\(directory)/plan", "--state-dir", "\(directory)/state"])
+        let status = try Self.launch([
+            "supervise", "--foreground", "--plan", "\(directory)/plan", "--state-dir", "\(directory)/state",
+        ])
         let output = Lab.text("\(directory)/log").split(separator: "\n").map {
             $0.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false).dropFirst(3).joined()
         }

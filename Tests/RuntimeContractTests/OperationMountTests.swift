@@ -13,10 +13,14 @@ struct OperationMountTests {
             var jail = Jail()
             jail.namespaces = [.namespace(.ipc), .namespace(.net)]
             jail.files = [
-                .mount(type: "tmpfs", source: "mine", path: "/mnt", flags: [.noSuid, .noExec, .noAccessTime], data: "size=1048576,mode=700"),
+                .mount(
+                    type: "tmpfs", source: "mine", path: "/mnt", flags: [.noSuid, .noExec, .noAccessTime],
+                    data: "size=1048576,mode=700"),
                 .mount(type: "mqueue", source: "mqueue", path: "/dev/mqueue", flags: [.noSuid, .noDev, .noExec], data: ""),
                 .mount(type: "sysfs", source: "sysfs", path: "/sys", flags: [.readOnly, .noSuid], data: ""),
-                .mount(type: "devpts", source: "devpts", path: "/dev/pts", flags: [.noSuid, .noExec], data: "newinstance,ptmxmode=0666,mode=0620"),
+                .mount(
+                    type: "devpts", source: "devpts", path: "/dev/pts", flags: [.noSuid, .noExec],
+                    data: "newinstance,ptmxmode=0666,mode=0620"),
             ]
             let result = try lab.run(jail, "grep -E ' (/mnt|/dev/mqueue|/sys|/dev/pts) ' /proc/mounts")
             #expect(
@@ -49,12 +53,13 @@ struct OperationMountTests {
                 .bind(source: "\(lab.directory)/outer", path: "/links", flags: [.noSymlinkFollow, .noDirectoryAccessTime]),
             ]
             let result = try lab.run(
-                jail, """
-                    grep -c ' /data/[^ ]* ' /proc/self/mountinfo
-                    grep ' /data' /proc/self/mountinfo | grep -cv ' ro,.*noatime'
-                    ls /links/link/ 2>&1 | grep -o 'symbolic links'
-                    grep ' /links ' /proc/mounts | grep -o nodiratime
-                    """)
+                jail,
+                """
+                grep -c ' /data/[^ ]* ' /proc/self/mountinfo
+                grep ' /data' /proc/self/mountinfo | grep -cv ' ro,.*noatime'
+                ls /links/link/ 2>&1 | grep -o 'symbolic links'
+                grep ' /links ' /proc/mounts | grep -o nodiratime
+                """)
             // The machine has file systems mounted beneath /sys; of the copies none is writable.
             #expect(Int(result.output.first ?? "0") ?? 0 > 0, "\(result)")
             #expect(result.output.dropFirst() == ["0", "symbolic links", "nodiratime"], "\(result)")
@@ -95,10 +100,13 @@ struct OperationMountTests {
                 .mount(type: "tmpfs", source: "t", path: "/tmp", flags: [.copyUp], data: "size=4096"),
             ]
             let result = try lab.run(
-                jail, "cd /data; stat -c '%n %F %a %u %g' *; cat file; readlink link; touch x 2>/dev/null || echo refused; touch /tmp/x && echo written")
+                jail,
+                "cd /data; stat -c '%n %F %a %u %g' *; cat file; readlink link; touch x 2>/dev/null || echo refused; touch /tmp/x && echo written"
+            )
             #expect(
                 result.output == [
-                    "file regular file 640 7 8", "link symbolic link 777 0 0", "sub directory 750 0 0", "hello", "/etc/shadow", "refused", "written",
+                    "file regular file 640 7 8", "link symbolic link 777 0 0", "sub directory 750 0 0", "hello", "/etc/shadow",
+                    "refused", "written",
                 ], "\(result)")
         }
     }
@@ -112,31 +120,41 @@ struct OperationMountTests {
             jail.files = [
                 .bind(source: shared, path: "/slave", flags: [.recursive, .recursiveSlave]),
                 .bind(source: shared, path: "/shared", flags: [.recursive, .recursiveShared]),
-                .bind(source: shared, path: "/private", flags: [.recursive]), .bind(source: shared, path: "/unbindable", flags: [.unbindable]),
+                .bind(source: shared, path: "/private", flags: [.recursive]),
+                .bind(source: shared, path: "/unbindable", flags: [.unbindable]),
             ]
             lab.write(
                 "plan",
-                lab.plan(jail, "awk '$5 ~ /^.(slave|shared|private|unbindable)$/ {print $5, $7}' /proc/self/mountinfo | sed 's/:.*//'; mount -t tmpfs x /shared/sub").text)
+                lab.plan(
+                    jail,
+                    "awk '$5 ~ /^.(slave|shared|private|unbindable)$/ {print $5, $7}' /proc/self/mountinfo | sed 's/:.*//'; mount -t tmpfs x /shared/sub"
+                ).text)
             // A mount namespace plays the host, so that this machine's own mounts stay as they are.
             let host =
                 "mount -t tmpfs x \(shared) && mount --make-shared \(shared) && mkdir \(shared)/sub && $0 supervise --foreground --plan \(lab.directory)/plan "
                 + "--state-dir \(lab.directory)/state; grep -c \(shared)/sub /proc/self/mounts > \(lab.directory)/seen"
-            let shell = try OperationLab.spawn("/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", host, try #require(Machine.launcher)])
+            let shell = try OperationLab.spawn(
+                "/usr/bin/unshare", ["-m", "--propagation", "private", "/bin/sh", "-c", host, try #require(Machine.launcher)])
             _ = try OperationLab.status(of: shell)
-            let output = Lab.text("\(lab.directory)/log").split(separator: "\n").map { $0.split(separator: " ").dropFirst(3).joined(separator: " ") }
+            let output = Lab.text("\(lab.directory)/log").split(separator: "\n").map {
+                $0.split(separator: " ").dropFirst(3).joined(separator: " ")
+            }
             #expect(output == ["/slave master", "/shared shared", "/private -", "/unbindable unbindable"])
             #expect(Lab.text("\(lab.directory)/seen") == "1\n", "what the task mounted in the shared directory")
         }
     }
 
-    @Test("the root's propagation", arguments: [
-        (MountPropagation.shared, "shared"), (.unbindable, "unbindable"), (.private, "-"), (.recursiveShared, "shared"),
-    ])
+    @Test(
+        "the root's propagation",
+        arguments: [
+            (MountPropagation.shared, "shared"), (.unbindable, "unbindable"), (.private, "-"), (.recursiveShared, "shared"),
+        ])
     func rootPropagation(propagation: MountPropagation, expected: String) throws {
         try withOperationLab { lab in
             var jail = Jail()
             jail.root = [
-                .rootTmpfs(at: lab.place, options: TmpfsOptions(bytes: 1 << 20, inodes: 64, mode: 0o755)), .rootPropagation(propagation),
+                .rootTmpfs(at: lab.place, options: TmpfsOptions(bytes: 1 << 20, inodes: 64, mode: 0o755)),
+                .rootPropagation(propagation),
             ]
             let result = try lab.run(jail, "awk '$5 == \"/\" {print $7}' /proc/self/mountinfo | sed 's/:.*//'")
             #expect(result.output == [expected], "\(result)")
@@ -153,7 +171,8 @@ struct OperationMountTests {
             lab.make("upper")
             lab.make("work")
             var jail = Jail()
-            let options = OverlayOptions(lower: [top, base], upper: "\(lab.directory)/upper", work: "\(lab.directory)/work", volatile: true)
+            let options = OverlayOptions(
+                lower: [top, base], upper: "\(lab.directory)/upper", work: "\(lab.directory)/work", volatile: true)
             jail.root = [.rootOverlay(at: lab.place, options: options, flags: [.noSuid, .noDev])]
             let result = try lab.run(jail, "cat /file && rm /file && echo new > /tmp/new && ls /tmp")
             #expect(result.output == ["layer", "new"], "\(result)")
@@ -161,7 +180,8 @@ struct OperationMountTests {
         }
     }
 
-    @Test("an overlay's id-mapped layers: the host's root's files are the task's root's, and what it writes lies with its host ids")
+    @Test(
+        "an overlay's id-mapped layers: the host's root's files are the task's root's, and what it writes lies with its host ids")
     func overlayMapped() throws {
         try withOperationLab { lab in
             let base = lab.makeImage("base")
@@ -206,10 +226,12 @@ struct OperationMountTests {
                 .deviceNode(path: "/dev/full", type: .unbuffered, major: 1, minor: 7, mode: 0o666, uid: 0, gid: 0),
                 .deviceNode(path: "/dev/zero", type: .character, major: 1, minor: 5, mode: 0o644, uid: 5, gid: 6),
             ]
-            let result = try lab.run(jail, "stat -c '%n %F %t,%T %a %u %g' /dev/zero /dev/pipe /dev/full; head -c 2 /dev/zero | od -An -tx1")
+            let result = try lab.run(
+                jail, "stat -c '%n %F %t,%T %a %u %g' /dev/zero /dev/pipe /dev/full; head -c 2 /dev/zero | od -An -tx1")
             #expect(
                 result.output == [
-                    "/dev/zero character special file 1,5 644 5 6", "/dev/pipe fifo 0,0 600 0 0", "/dev/full character special file 1,7 666 0 0",
+                    "/dev/zero character special file 1,5 644 5 6", "/dev/pipe fifo 0,0 600 0 0",
+                    "/dev/full character special file 1,7 666 0 0",
                     " 00 00",
                 ], "\(result)")
             jail.files.append(.deviceNode(path: "/dev/zero", type: .character, major: 1, minor: 3, mode: 0o644, uid: 0, gid: 0))
@@ -224,7 +246,9 @@ struct OperationMountTests {
             jail.proc = .proc(path: "/proc", options: ProcOptions(hidePID: .invisible, group: 42, onlyProcesses: true))
             jail.process = [.user(uid: 1000, gid: 1000, groups: []), .dropCapabilities]
             let result = try lab.run(jail, "ls -d /proc/1 /proc/meminfo 2>&1; ls -d /proc/self/stat")
-            #expect(result.output.last == "/proc/self/stat" && result.output.filter { $0.contains("No such file") }.count == 2, "\(result)")
+            #expect(
+                result.output.last == "/proc/self/stat" && result.output.filter { $0.contains("No such file") }.count == 2,
+                "\(result)")
         }
     }
 
@@ -236,11 +260,14 @@ struct OperationMountTests {
             lab.write("data/file", "secret")
             var jail = Jail()
             jail.files = [
-                .bind(source: "\(lab.directory)/data", path: "/data", flags: []), .mask("/data/file"), .mask("/data/dir"), .mask("/data/none"),
+                .bind(source: "\(lab.directory)/data", path: "/data", flags: []), .mask("/data/file"), .mask("/data/dir"),
+                .mask("/data/none"),
                 .bind(source: "\(lab.directory)/data", path: "/other", flags: []), .readOnly("/other"), .readOnly("/other/none"),
             ]
             let result = try lab.run(
-                jail, "wc -c < /data/file; ls /data/dir | wc -l; touch /data/dir/x 2>/dev/null || echo refused; touch /other/x 2>/dev/null || echo refused; cat /other/file")
+                jail,
+                "wc -c < /data/file; ls /data/dir | wc -l; touch /data/dir/x 2>/dev/null || echo refused; touch /other/x 2>/dev/null || echo refused; cat /other/file"
+            )
             #expect(result.output == ["0", "0", "refused", "refused", "secret"], "\(result)")
         }
     }
@@ -303,7 +330,8 @@ struct OperationMountTests {
         try withOperationLab { lab in
             var jail = Jail()
             jail.enter = .changeRoot(.move)
-            let moved = try lab.run(jail, "ls -d /usr /work /var/tmp 2>/dev/null; awk '$5 == \"/\"' /proc/self/mountinfo | tail -1 | grep -c tmpfs")
+            let moved = try lab.run(
+                jail, "ls -d /usr /work /var/tmp 2>/dev/null; awk '$5 == \"/\"' /proc/self/mountinfo | tail -1 | grep -c tmpfs")
             #expect(moved.output == ["/usr", "1"], "\(moved)")
             let image = lab.makeImage("image")
             lab.write("image/file", "inside\n")

@@ -19,8 +19,11 @@ struct OperationProcessTests {
                 .sysctl(name: "net/ipv4/conf/lo/forwarding", value: "0"), .sysctl(name: "fs.mqueue.msg_max", value: "11"),
             ]
             let result = try lab.run(
-                jail, "hostname; cd /proc/sys; cat kernel/domainname kernel/shmmax kernel/sem net/ipv4/ip_forward net/ipv4/conf/lo/forwarding fs/mqueue/msg_max; ping -c1 -W1 127.0.0.1 >/dev/null 2>&1; cat /sys/class/net/lo/operstate 2>/dev/null; grep -c lo: /proc/net/dev")
-            #expect(result.output.prefix(7) == ["alice", "wonder.land", "12345", "250\t32000\t100\t7", "1", "0", "11"], "\(result)")
+                jail,
+                "hostname; cd /proc/sys; cat kernel/domainname kernel/shmmax kernel/sem net/ipv4/ip_forward net/ipv4/conf/lo/forwarding fs/mqueue/msg_max; ping -c1 -W1 127.0.0.1 >/dev/null 2>&1; cat /sys/class/net/lo/operstate 2>/dev/null; grep -c lo: /proc/net/dev"
+            )
+            #expect(
+                result.output.prefix(7) == ["alice", "wonder.land", "12345", "250\t32000\t100\t7", "1", "0", "11"], "\(result)")
             #expect(Lab.text("/proc/sys/kernel/shmmax") == before)
         }
     }
@@ -40,7 +43,8 @@ struct OperationProcessTests {
         try withOperationLab { lab in
             var jail = Jail()
             jail.namespaces = [
-                .namespace(.time), .timeOffset(.boottime, seconds: 1_000_000, nanoseconds: 5), .timeOffset(.monotonic, seconds: -1, nanoseconds: 0),
+                .namespace(.time), .timeOffset(.boottime, seconds: 1_000_000, nanoseconds: 5),
+                .timeOffset(.monotonic, seconds: -1, nanoseconds: 0),
             ]
             let result = try lab.run(jail, "cut -d. -f1 /proc/uptime; cat /proc/self/timens_offsets | tr -s ' '")
             let uptime = try #require(Int(result.output.first ?? ""), "\(result)")
@@ -60,7 +64,10 @@ struct OperationProcessTests {
                     "-n", "-u", "-i", "-C", "-m", "-p", "-f", "--mount-proc", "/bin/sh", "-c",
                     "hostname joined; mount -t tmpfs x /mnt; echo mine > /mnt/mine; echo > \(lab.directory)/ready; read x < \(lab.directory)/end",
                 ])
-            defer { kill(holder, SIGKILL); _ = try? OperationLab.status(of: holder) }
+            defer {
+                kill(holder, SIGKILL)
+                _ = try? OperationLab.status(of: holder)
+            }
             let ready = clinux_open("\(lab.directory)/ready", O_RDONLY | O_CLOEXEC, 0)
             var byte: UInt8 = 0
             #expect(read(ready, &byte, 1) == 1)
@@ -74,7 +81,9 @@ struct OperationProcessTests {
                 operations: [.id("j"), .log(path: "\(lab.directory)/log", maximumBytes: 1 << 20)]
                     + kinds.map { .joinNamespace($0.0, path: "\(inside)/\($0.1)") } + [
                         .workingDirectory("/"), .environment("PATH=/usr/bin:/bin"), .argument("/bin/sh"), .argument("-c"),
-                        .argument("hostname; cat /mnt/mine; for n in net uts ipc cgroup pid mnt; do readlink /proc/self/ns/$n; done; readlink /proc/1/ns/pid"),
+                        .argument(
+                            "hostname; cat /mnt/mine; for n in net uts ipc cgroup pid mnt; do readlink /proc/self/ns/$n; done; readlink /proc/1/ns/pid"
+                        ),
                     ])
             let result = try lab.run(plan)
             func name(_ kind: String) -> String {
@@ -98,7 +107,8 @@ struct OperationProcessTests {
             func result(_ kind: (LaunchOperation.Namespace) -> LaunchOperation) throws -> JailResult {
                 var jail = Jail()
                 jail.namespaces = [
-                    .namespace(.user), kind(.net), kind(.uts), kind(.ipc), kind(.cgroup), .uidMap(inside: 0, host: 0x4001_0000, count: 10),
+                    .namespace(.user), kind(.net), kind(.uts), kind(.ipc), kind(.cgroup),
+                    .uidMap(inside: 0, host: 0x4001_0000, count: 10),
                     .uidMap(inside: 10, host: 0x4003_0000, count: 100), .gidMap(inside: 0, host: 0x4001_0000, count: 65_536),
                     .owner(uid: 0x4001_0000, gid: 0x4001_0000),
                 ]
@@ -108,7 +118,9 @@ struct OperationProcessTests {
                     .capabilities(CapabilitySets(effective: two, permitted: two)), .noNewPrivileges,
                 ]
                 return try lab.run(
-                    jail, "hostname inside 2>/dev/null && echo named; echo 1 2>/dev/null > /proc/sys/net/ipv4/ip_forward && echo forwards; umount /proc 2>/dev/null && echo unmounted; tr -s ' ' < /proc/self/uid_map")
+                    jail,
+                    "hostname inside 2>/dev/null && echo named; echo 1 2>/dev/null > /proc/sys/net/ipv4/ip_forward && echo forwards; umount /proc 2>/dev/null && echo unmounted; tr -s ' ' < /proc/self/uid_map"
+                )
             }
             try #expect(result { .ownedNamespace($0) }.output == ["named", "forwards", " 0 1073807360 10", " 10 1073938432 100"])
             try #expect(result { .namespace($0) }.output == [" 0 1073807360 10", " 10 1073938432 100"])
@@ -125,20 +137,25 @@ struct OperationProcessTests {
                 .ioPriority(.bestEffort, level: 6), .cpuAffinity("0"), .personality(0x0004_0000),
             ]
             let result = try lab.run(
-                jail, "ulimit -n; ulimit -s; grep -o 'realtime timeout *[0-9]* *[0-9]*' /proc/self/limits | tr -s ' '; cat /proc/self/oom_score_adj; umask; nice; ionice; grep -o 'allowed_list:.*' /proc/self/status; cat /proc/self/personality")
+                jail,
+                "ulimit -n; ulimit -s; grep -o 'realtime timeout *[0-9]* *[0-9]*' /proc/self/limits | tr -s ' '; cat /proc/self/oom_score_adj; umask; nice; ionice; grep -o 'allowed_list:.*' /proc/self/status; cat /proc/self/personality"
+            )
             #expect(
                 result.output == [
-                    "100", "unlimited", "realtime timeout 1000 2000", "123", "0027", "5", "best-effort: prio 6", "allowed_list:\t0", "allowed_list:\t0",
+                    "100", "unlimited", "realtime timeout 1000 2000", "123", "0027", "5", "best-effort: prio 6",
+                    "allowed_list:\t0", "allowed_list:\t0",
                     "00040000",
                 ], "\(result)")
         }
     }
 
-    @Test("scheduling policies", arguments: [
-        (SchedulerPolicy(policy: .batch, priority: 3), "SCHED_BATCH"), (SchedulerPolicy(policy: .idle), "SCHED_IDLE"),
-        (SchedulerPolicy(policy: .fifo, priority: 3, flags: [.resetOnFork]), "SCHED_FIFO|SCHED_RESET_ON_FORK"),
-        (SchedulerPolicy(policy: .rr, priority: 1), "SCHED_RR"),
-    ])
+    @Test(
+        "scheduling policies",
+        arguments: [
+            (SchedulerPolicy(policy: .batch, priority: 3), "SCHED_BATCH"), (SchedulerPolicy(policy: .idle), "SCHED_IDLE"),
+            (SchedulerPolicy(policy: .fifo, priority: 3, flags: [.resetOnFork]), "SCHED_FIFO|SCHED_RESET_ON_FORK"),
+            (SchedulerPolicy(policy: .rr, priority: 1), "SCHED_RR"),
+        ])
     func scheduler(policy: SchedulerPolicy, expected: String) throws {
         try withOperationLab { lab in
             var jail = Jail()
@@ -153,7 +170,11 @@ struct OperationProcessTests {
     func deadlineScheduler() throws {
         try withOperationLab { lab in
             var jail = Jail()
-            jail.process = [.scheduler(SchedulerPolicy(policy: .deadline, flags: [.resetOnFork], runtime: 1_000_000, deadline: 10_000_000, period: 10_000_000))]
+            jail.process = [
+                .scheduler(
+                    SchedulerPolicy(
+                        policy: .deadline, flags: [.resetOnFork], runtime: 1_000_000, deadline: 10_000_000, period: 10_000_000))
+            ]
             let result = try lab.run(jail, "true")
             #expect(result.status == 0 || result.stage == "scheduler(deadline)", "\(result)")
         }
@@ -168,15 +189,18 @@ struct OperationProcessTests {
                 .user(uid: 1000, gid: 1000, groups: [5]),
                 .capabilities(
                     CapabilitySets(
-                        effective: [.netBindService], permitted: [.netBindService, .kill], inheritable: [.netBindService, .chown],
+                        effective: [.netBindService], permitted: [.netBindService, .kill],
+                        inheritable: [.netBindService, .chown],
                         ambient: [.netBindService])), .noNewPrivileges,
             ]
             // After exec of a program without file capabilities: permitted and effective are the ambient set.
-            let result = try lab.run(jail, "id -u; id -G; grep -E '^Cap|NoNew' /proc/self/status; capsh --print | grep -o 'Securebits: [^ ]*'")
+            let result = try lab.run(
+                jail, "id -u; id -G; grep -E '^Cap|NoNew' /proc/self/status; capsh --print | grep -o 'Securebits: [^ ]*'")
             #expect(
                 result.output == [
                     "1000", "1000 5", "CapInh:\t0000000000000401", "CapPrm:\t0000000000000400", "CapEff:\t0000000000000400",
-                    "CapBnd:\t0000000000000421", "CapAmb:\t0000000000000400", "NoNewPrivs:\t1", "Securebits: 0103/0x43/7'b1000011",
+                    "CapBnd:\t0000000000000421", "CapAmb:\t0000000000000400", "NoNewPrivs:\t1",
+                    "Securebits: 0103/0x43/7'b1000011",
                 ], "\(result)")
         }
     }
@@ -193,7 +217,9 @@ struct OperationProcessTests {
         }
     }
 
-    @Test("a working directory that is none of the task's is refused", arguments: ["/proc/self/fd/3", "/proc/1/root", "/none", "/bin/sh", "/proc/self/cwd"])
+    @Test(
+        "a working directory that is none of the task's is refused",
+        arguments: ["/proc/self/fd/3", "/proc/1/root", "/none", "/bin/sh", "/proc/self/cwd"])
     func workingDirectory(path: String) throws {
         try withOperationLab { lab in
             var jail = Jail()
@@ -228,10 +254,13 @@ struct OperationProcessTests {
             lab.write("plan", lab.plan(jail, "cat <&3; cat <&4; ls /proc/$$/fd").text)
             lab.write("three", "three\n")
             lab.write("four", "four\n")
-            let script = "exec $0 supervise --foreground --plan \(lab.directory)/plan --state-dir \(lab.directory)/state 3<\(lab.directory)/three 4<\(lab.directory)/four 5</"
+            let script =
+                "exec $0 supervise --foreground --plan \(lab.directory)/plan --state-dir \(lab.directory)/state 3<\(lab.directory)/three 4<\(lab.directory)/four 5</"
             let shell = try OperationLab.spawn("/bin/sh", ["-c", script, try #require(Machine.launcher)])
             try #expect(OperationLab.status(of: shell) == 0)
-            let output = Lab.text("\(lab.directory)/log").split(separator: "\n").map { $0.split(separator: " ").last.map(String.init) ?? "" }
+            let output = Lab.text("\(lab.directory)/log").split(separator: "\n").map {
+                $0.split(separator: " ").last.map(String.init) ?? ""
+            }
             #expect(output == ["three", "four", "0", "1", "2", "3", "4"])
         }
     }
@@ -241,7 +270,10 @@ struct OperationProcessTests {
         try withOperationLab { lab in
             let socket = "\(lab.directory)/socket"
             let launcher = try OperationLab.spawn(try #require(Machine.launcher), ["serve", "--socket", socket, "--spares", "1"])
-            defer { kill(launcher, SIGTERM); _ = try? OperationLab.status(of: launcher) }
+            defer {
+                kill(launcher, SIGTERM)
+                _ = try? OperationLab.status(of: launcher)
+            }
             let deadline = clock() + 20 * CLOCKS_PER_SEC
             while access(socket, F_OK) != 0, clock() < deadline { usleep(1000) }
             // While it runs, writing is refused anyway (ETXTBSY); what counts is afterwards.

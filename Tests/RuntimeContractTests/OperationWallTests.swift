@@ -31,12 +31,15 @@ struct OperationWallTests {
                 ])
             jail.files = [.bind(source: "\(lab.directory)/data", path: "/data", flags: [])]
             let tries = [
-                "echo y > /data/write/f", "cat /data/write/f", "touch /data/write/new", "rm /data/write/f", "touch /data/make/f", "mkdir /data/make/d",
-                "rmdir /data/make/d", "rm /data/make/f", "mkfifo /data/make/p", "ls /data/none", "ls /", "mv /data/write/f /data/make/f",
+                "echo y > /data/write/f", "cat /data/write/f", "touch /data/write/new", "rm /data/write/f", "touch /data/make/f",
+                "mkdir /data/make/d",
+                "rmdir /data/make/d", "rm /data/make/f", "mkfifo /data/make/p", "ls /data/none", "ls /",
+                "mv /data/write/f /data/make/f",
             ]
             let result = try lab.run(jail, tries.map { "(\($0)) >/dev/null 2>&1 && echo yes || echo no" }.joined(separator: "; "))
             #expect(
-                result.output == ["yes", "yes", "no", "no", "yes", "yes", "no", "yes", "no", "no", "no", "no"], "\(zip(tries, result.output).map { $0 })")
+                result.output == ["yes", "yes", "no", "no", "yes", "yes", "no", "yes", "no", "no", "no", "no"],
+                "\(zip(tries, result.output).map { $0 })")
         }
     }
 
@@ -44,7 +47,8 @@ struct OperationWallTests {
     func portsAndScopes() throws {
         try withOperationLab { lab in
             var jail = Self.jail([
-                .landlockPort(.bind, port: nil), .landlockPort(.connect, port: 1), .landlockScope([.abstractUnixSocket, .signal]),
+                .landlockPort(.bind, port: nil), .landlockPort(.connect, port: 1),
+                .landlockScope([.abstractUnixSocket, .signal]),
             ])
             jail.namespaces = [.namespace(.net)]
             jail.system = [.loopback]
@@ -70,7 +74,8 @@ struct OperationWallTests {
             var jail = Self.jail([.landlockPort(.bind, port: 8899)])
             jail.namespaces = [.namespace(.net)]
             jail.system = [.loopback]
-            let script = "import socket; s=socket.socket(); s.bind((\"127.0.0.1\",8899)); s.listen(); socket.socket().connect((\"127.0.0.1\",8899)); print(\"ok\")"
+            let script =
+                "import socket; s=socket.socket(); s.bind((\"127.0.0.1\",8899)); s.listen(); socket.socket().connect((\"127.0.0.1\",8899)); print(\"ok\")"
             try #expect(lab.run(jail, "/usr/bin/python3 -c '\(script)'").output == ["ok"])
         }
     }
@@ -108,13 +113,15 @@ struct OperationWallTests {
         try withOperationLab { lab in
             var jail = Jail()
             jail.process = [
-                .boundingSet([.kill]), .user(uid: 1000, gid: 1000, groups: []), .capabilities(CapabilitySets(permitted: [.kill], inheritable: [.kill])),
+                .boundingSet([.kill]), .user(uid: 1000, gid: 1000, groups: []),
+                .capabilities(CapabilitySets(permitted: [.kill], inheritable: [.kill])),
             ]
             jail.filters = [.seccomp(Self.allow, flags: [.beforeCapabilities])]
             let result = try lab.run(jail, "grep -E '^Cap|Seccomp:|NoNew' /proc/self/status")
             #expect(
                 result.output == [
-                    "CapInh:\t0000000000000020", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000020",
+                    "CapInh:\t0000000000000020", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000",
+                    "CapBnd:\t0000000000000020",
                     "CapAmb:\t0000000000000000", "NoNewPrivs:\t0", "Seccomp:\t2",
                 ], "\(result)")
         }
