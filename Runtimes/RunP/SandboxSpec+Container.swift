@@ -38,7 +38,7 @@ extension SandboxSpec {
             output: .log(path: config.logPath, maximumBytes: limits.logBytes ?? input.node.defaultLogBytes))
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
         spec.readOnlyRoot = config.readOnlyRootFilesystem
-        spec.mounts = config.mounts.map { Mount(source: $0.hostPath, path: $0.containerPath, readOnly: $0.readOnly) }
+        spec.mounts = config.mounts.map { Mount(source: $0.hostPath, path: $0.containerPath, readOnly: $0.readOnly, refusesLinks: $0.refusesLinks) }
         spec.sharedMemoryBytes = input.node.sharedMemoryBytes
         spec.idRangeStart = input.sandbox.idRangeStart
         spec.uid = try Self.id("runAsUser", config.runAsUser)

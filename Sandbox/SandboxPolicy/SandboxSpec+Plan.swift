@@ -78,6 +78,7 @@ extension SandboxSpec {
         for mount in mounts.sorted(by: { $0.path.utf8.count < $1.path.utf8.count }) {
             var flags: MountFlags = [.noSuid, .noDev, treeFlags]
             if mount.readOnly { flags.insert(.readOnly) }
+            if mount.refusesLinks { flags.insert(.noFollow) }
             if isIDMapped { flags.insert(.idMapped) }
             operations.append(.bind(source: mount.source, path: mount.path, flags: flags))
         }

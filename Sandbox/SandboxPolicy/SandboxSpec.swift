@@ -14,11 +14,14 @@ public struct SandboxSpec: Sendable, Hashable {
         public var source: String
         public var path: String
         public var readOnly: Bool
+        /// `source` is a path without links, in a place where tasks write: a link found there at the mount is an attack.
+        public var refusesLinks: Bool
 
-        public init(source: String, path: String, readOnly: Bool) {
+        public init(source: String, path: String, readOnly: Bool, refusesLinks: Bool = false) {
             self.source = source
             self.path = path
             self.readOnly = readOnly
+            self.refusesLinks = refusesLinks
         }
     }
 

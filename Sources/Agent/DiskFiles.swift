@@ -48,6 +48,27 @@ enum DiskFiles {
         }
     }
 
+    /// Makes what is missing of `path` in `directory`, step by step from descriptor to descriptor: whoever writes there may put a
+    /// link in the way at any time, and nothing is made behind one. What is not a directory is left to the caller to find.
+    static func makeDirectories(_ path: String, below directory: String, mode: mode_t) throws(FileError) {
+        var parent = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard parent >= 0 else { throw .last("open", directory) }
+        defer { close(parent) }
+        for part in path.split(separator: "/").map(String.init) where part != "." {
+            let made = mkdirat(parent, part, mode) == 0
+            if !made, errno != EEXIST { throw .last("mkdir", "\(directory)/\(path)") }
+            let next = openat(parent, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW)
+            guard next >= 0 else {
+                if errno == ELOOP || errno == ENOTDIR { return }
+                throw .last("open", "\(directory)/\(path)")
+            }
+            close(parent)
+            parent = next
+            // The umask took bits away.
+            if made, fchmod(parent, mode) != 0 { throw .last("chmod", "\(directory)/\(path)") }
+        }
+    }
+
     static func exists(_ path: String) -> Bool {
         var facts = stat()
         return stat(path, &facts) == 0

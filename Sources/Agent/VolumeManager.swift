@@ -55,7 +55,9 @@ struct VolumeManager: Sendable {
             let isFiles = volume.configMap != nil || volume.secret != nil
             let source = try await source(of: mount, in: volume, directory(of: volume, pod), container)
             let readOnly = mount.readOnly == true || isFiles || volume.persistentVolumeClaim?.readOnly == true
-            mounts.append(ContainerMount(hostPath: source, containerPath: mount.mountPath, readOnly: readOnly))
+            let isWithin = mount.subPath?.isEmpty == false
+            mounts.append(
+                ContainerMount(hostPath: source, containerPath: mount.mountPath, readOnly: readOnly, refusesLinks: isWithin))
         }
         return mounts
     }
@@ -73,7 +75,7 @@ struct VolumeManager: Sendable {
         let isOurs = volume.emptyDir != nil || volume.persistentVolumeClaim.map { $0.claimName != Self.dataClaim } == true
         return try await onDisk {
             let path = directory + "/" + subPath
-            if isOurs, !DiskFiles.exists(path) { try DiskFiles.makeDirectory(path, mode: 0o777) }
+            if isOurs { try DiskFiles.makeDirectories(subPath, below: directory, mode: 0o777) }
             let (root, found) = (try DiskFiles.realPath(directory), try DiskFiles.realPath(path))
             guard found.hasPrefix(root + "/") else {
                 throw StepFailure(reason: "FailedMount", message: "\(label) leads out of volume \(volume.name)", retriable: false)

@@ -100,11 +100,14 @@ public struct ContainerMount: Sendable, Hashable, Codable {
     public var hostPath: String
     public var containerPath: String
     public var readOnly: Bool
+    /// `hostPath` has no link in it and lies where tasks write: the runtime refuses one that appears there before the mount.
+    @DefaultEmpty public var refusesLinks: Bool = false
 
-    public init(hostPath: String, containerPath: String, readOnly: Bool) {
+    public init(hostPath: String, containerPath: String, readOnly: Bool, refusesLinks: Bool = false) {
         self.hostPath = hostPath
         self.containerPath = containerPath
         self.readOnly = readOnly
+        self.refusesLinks = refusesLinks
     }
 }
 

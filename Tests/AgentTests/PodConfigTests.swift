@@ -152,4 +152,28 @@ struct PodConfigTests {
         #expect(status.containerStatuses[0].state.terminated?.message?.contains("leads out of volume") == true)
         try await lab.stop()
     }
+
+    @Test("nothing is made behind a link that an earlier task left in a shared volume, and the runtime is told to refuse links there")
+    func subPathMakesNothingOutside() async throws {
+        let lab = try AgentLab()
+        await lab.start()
+        let outside = lab.path("outside")
+        mkdir(outside, 0o755)
+        let claim = Volume(name: "job", persistentVolumeClaim: .init(claimName: "job-3"))
+        let first = try lab.submit("first") { pod in
+            pod.spec.volumes = [claim]
+            pod.spec.containers[0].volumeMounts = [VolumeMount(name: "job", mountPath: "/job", subPath: "a/b")]
+        }
+        try await lab.waitForPhase("first", .running)
+        let mount = try #require(lab.runtime.machine.configs[lab.containerID(first)]?.mounts.first)
+        #expect(mount.hostPath == lab.path("volumes/alice/job-3/a/b") && mount.refusesLinks)
+        symlink(outside, lab.path("volumes/alice/job-3/evil"))
+        try lab.submit("second") { pod in
+            pod.spec.volumes = [claim]
+            pod.spec.containers[0].volumeMounts = [VolumeMount(name: "job", mountPath: "/job", subPath: "evil/made")]
+        }
+        try await lab.waitForPhase("second", .failed)
+        #expect(access(outside + "/made", F_OK) != 0)
+        try await lab.stop()
+    }
 }
