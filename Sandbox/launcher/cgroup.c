@@ -161,12 +161,19 @@ static int64_t keyed_in(int directory, const char *name, const char *key) {
     return read_file(directory, name, text, sizeof text) > 0 ? keyed(text, key) : -1;
 }
 
+// "some avg10=0.00 avg60=0.00 avg300=0.00 total=MICROSECONDS"
+static int64_t pressure_in(int directory, const char *name) {
+    char text[256], *total;
+    if (read_file(directory, name, text, sizeof text) <= 0 || !(total = strstr(text, "total="))) return -1;
+    return strtoll(total + 6, NULL, 10);
+}
+
 static void take(int64_t *slot, int64_t value, int64_t scale) {
     if (value >= 0) *slot = value * scale;
 }
 
 void cgroups_read_usage(const struct cgroups *groups, struct cgroup_usage *u) {
-    *u = (struct cgroup_usage){-1, -1, -1, -1, 0, 0, 0};
+    *u = (struct cgroup_usage){-1, -1, -1, -1, 0, 0, 0, 0, {-1, -1, -1}};
     for (int i = 0; i < groups->count; i++) {
         int d = groups->group[i].directory;
         const char *controller = groups->group[i].controller;
@@ -182,12 +189,19 @@ void cgroups_read_usage(const struct cgroups *groups, struct cgroup_usage *u) {
                 take(&u->oom_kills, keyed_in(d, "memory.oom_control", "oom_kill"), 1);
             }
             if (!strcmp(controller, "pids")) take(&u->pids_limit_hits, keyed_in(d, "pids.events", "max"), 1);
-            if (!strcmp(controller, "cpu")) take(&u->throttled_periods, keyed_in(d, "cpu.stat", "nr_throttled"), 1);
+            if (!strcmp(controller, "cpu")) {
+                take(&u->throttled_periods, keyed_in(d, "cpu.stat", "nr_throttled"), 1);
+                if (u->throttled_periods) take(&u->throttled_ns, keyed_in(d, "cpu.stat", "throttled_time"), 1);
+            }
         } else {
             take(&u->cpu_total_ns, keyed_in(d, "cpu.stat", "usage_usec"), 1000);
             take(&u->cpu_user_ns, keyed_in(d, "cpu.stat", "user_usec"), 1000);
             take(&u->cpu_system_ns, keyed_in(d, "cpu.stat", "system_usec"), 1000);
             take(&u->throttled_periods, keyed_in(d, "cpu.stat", "nr_throttled"), 1);
+            take(&u->throttled_ns, keyed_in(d, "cpu.stat", "throttled_usec"), 1000);
+            take(&u->pressured_us[0], pressure_in(d, "cpu.pressure"), 1);
+            take(&u->pressured_us[1], pressure_in(d, "memory.pressure"), 1);
+            take(&u->pressured_us[2], pressure_in(d, "io.pressure"), 1);
             take(&u->memory_peak_bytes, number_in(d, "memory.peak"), 1);
             take(&u->oom_kills, keyed_in(d, "memory.events", "oom_kill"), 1);  // counts descendants too
             take(&u->pids_limit_hits, keyed_in(d, "pids.events", "max"), 1);

@@ -13,7 +13,8 @@ struct cgroups {
 
 struct cgroup_usage {
     int64_t cpu_user_ns, cpu_system_ns, cpu_total_ns, memory_peak_bytes;  // -1: not known
-    int64_t oom_kills, pids_limit_hits, throttled_periods;
+    int64_t oom_kills, pids_limit_hits, throttled_periods, throttled_ns;
+    int64_t pressured_us[3];  // cpu, memory, io: some process had to wait that long (version 2); -1: not known
 };
 
 // Notes which groups the plan joins, without opening anything. 0, or -1 with `failure` set.

@@ -139,7 +139,8 @@ static int open_own_files(struct task *task, const struct plan *plan, struct fai
     const struct operation *log = plan_find(plan, OP_LOG), *grace = plan_find(plan, OP_GRACE), *deadline = plan_find(plan, OP_DEADLINE);
     task->grace_ms = grace ? (int64_t)plan_number(grace->argument[0]) : 30000;
     task->deadline_ms = deadline ? (int64_t)plan_number(deadline->argument[0]) : 0;
-    task->own_pids = plan_has_namespace(plan, "pid");
+    // A guest in the namespace of another task must not end that one's processes with its own.
+    task->own_pids = plan_has_namespace(plan, "pid") || plan_joined_namespace(plan, "pid");
     launch_write_lock(task);
     if (log && log_open(&task->log, log->argument[0], plan_number(log->argument[1])) < 0) {
         failure_set(failure, errno, "log(open %s)", log->argument[0]);

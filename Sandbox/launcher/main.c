@@ -18,6 +18,7 @@
 static int usage(void) {
     fputs("usage: swiftlet-sandbox supervise --plan FILE --state-dir DIR [--foreground]\n"
           "       swiftlet-sandbox supervise --plan FILE --foreground\n"
+          "       swiftlet-sandbox exec --plan FILE --state-dir DIR [--foreground]\n"
           "       swiftlet-sandbox serve --socket PATH [--spares NUMBER]\n"
           "       swiftlet-sandbox kill --state-dir DIR [--grace MILLISECONDS]\n"
           "       swiftlet-sandbox check --plan FILE\n"
@@ -60,11 +61,12 @@ int main(int argc, char **argv) {
         else return usage();
     }
     if (!strcmp(argv[1], "supervise") && plan && (directory || foreground)) return supervise(plan, directory, foreground);
-    // Tasks of these two may live where no supervisor runs the program any more.
-    if ((!strcmp(argv[1], "serve") || !strcmp(argv[1], "create")) && sealed_run(argv) < 0) {
+    // Tasks of these may live where no supervisor runs the program any more.
+    if ((!strcmp(argv[1], "serve") || !strcmp(argv[1], "create") || !strcmp(argv[1], "exec")) && sealed_run(argv) < 0) {
         perror("swiftlet-sandbox: cannot make its own program unwritable");
         return 2;
     }
+    if (!strcmp(argv[1], "exec") && plan && directory) return supervise(plan, directory, foreground);
     if (!strcmp(argv[1], "serve") && socket) return resident_serve(socket, atoi(spares));
     if (!strcmp(argv[1], "kill") && directory) return supervise_kill(directory, grace);
     if (!strcmp(argv[1], "check") && plan) return check(plan);

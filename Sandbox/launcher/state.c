@@ -62,6 +62,12 @@ const char *state_boot_id(void) {
     return text;
 }
 
+static void put_resources(struct text *t, const struct rusage *r) {
+    put(t, ",\"resourceUsage\":{\"maxResidentBytes\":%lld,\"minorFaults\":%ld,\"majorFaults\":%ld,\"blockReads\":%ld,\"blockWrites\":%ld,",
+        (long long)r->ru_maxrss * 1024, r->ru_minflt, r->ru_majflt, r->ru_inblock, r->ru_oublock);
+    put(t, "\"voluntarySwitches\":%ld,\"involuntarySwitches\":%ld}", r->ru_nvcsw, r->ru_nivcsw);
+}
+
 static void compose(struct text *t, const struct task_state *s, const struct cgroups *groups, const struct log_file *log) {
     put(t, "{\"version\":1,");
     put_string(t, "id", s->id);
@@ -81,10 +87,15 @@ static void compose(struct text *t, const struct task_state *s, const struct cgr
     put(t, "\"oomKilled\":%s,\"oomKills\":%lld,\"cpuUserNanoseconds\":%lld,\"cpuSystemNanoseconds\":%lld,",
         s->usage.oom_kills > 0 ? "true" : "false", (long long)s->usage.oom_kills, (long long)s->usage.cpu_user_ns,
         (long long)s->usage.cpu_system_ns);
-    put(t, "\"cpuNanoseconds\":%lld,\"memoryPeakBytes\":%lld,\"pidsLimitHits\":%lld,\"throttledPeriods\":%lld,",
+    put(t, "\"cpuNanoseconds\":%lld,\"memoryPeakBytes\":%lld,\"pidsLimitHits\":%lld,\"throttledPeriods\":%lld,\"throttledNanoseconds\":%lld,",
         (long long)s->usage.cpu_total_ns, (long long)s->usage.memory_peak_bytes, (long long)s->usage.pids_limit_hits,
-        (long long)s->usage.throttled_periods);
+        (long long)s->usage.throttled_periods, (long long)s->usage.throttled_ns);
     put(t, "\"logBytes\":%llu,\"logDroppedBytes\":%llu", (unsigned long long)log->total, (unsigned long long)log->dropped);
+    if (s->resources.ru_maxrss) put_resources(t, &s->resources);
+    if (s->usage.pressured_us[0] >= 0 || s->usage.pressured_us[1] >= 0 || s->usage.pressured_us[2] >= 0)
+        put(t, ",\"pressureMicroseconds\":{\"cpu\":%lld,\"memory\":%lld,\"io\":%lld}", (long long)s->usage.pressured_us[0],
+            (long long)s->usage.pressured_us[1], (long long)s->usage.pressured_us[2]);
+    if (s->core_dumped) put(t, ",\"coreDumped\":true");
     if (s->reason) {
         put(t, ",");
         put_string(t, "reason", s->reason);

@@ -4,6 +4,7 @@
 #include "failure.h"
 #include "log.h"
 #include "notify.h"
+#include <sys/resource.h>
 #include <sys/types.h>
 
 struct task_state {
@@ -14,7 +15,9 @@ struct task_state {
     int64_t started_at, finished_at;       // Unix nanoseconds, 0: not yet
     int exit_code, signal, stop_requested;
     const char *reason;  // why it was ended from here ("DeadlineExceeded"), or NULL
+    int core_dumped;
     struct cgroup_usage usage;
+    struct rusage resources;       // of init and everything it reaped; max. resident size 0: not known yet
     const struct notify *refused;  // system calls; or NULL
     struct failure failure;  // stage empty: none
 };

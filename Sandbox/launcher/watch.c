@@ -161,12 +161,13 @@ static void sweep_cgroups(struct task *task) {
 static void reap_init(struct task *task, struct ending *ending) {
     siginfo_t info = {0};
     struct rusage usage;
-    memset(&usage, 0, sizeof usage);
+    memset(&usage, 0, sizeof usage);  // as the kernel fills it: 64-bit fields, the same as libc's here
     // Own status record: a payload that init reaped reported through the pipe; else init itself was ended.
     while (syscall(SYS_waitid, P_PIDFD, task->init, &info, WEXITED, &usage) < 0 && errno == EINTR) {}
     if (!ending->have_status && task->status >= 0)
         ending->have_status = read(task->status, &ending->status, sizeof ending->status) == (ssize_t)sizeof ending->status;
     if (!ending->have_status) ending->status = SIGKILL;  // as a wait status: killed by SIGKILL
+    task->state.resources = usage;
     struct cgroup_usage *u = &task->state.usage;
     cgroups_read_usage(&task->cgroups, u);
     // Without cgroups the kernel's sums over the reaped processes are the next best.
@@ -190,6 +191,7 @@ static void write_end(struct task *task, const struct ending *ending) {
     if (notify_end(&task->notify) < 0 && !state->reason) state->reason = "LearningFailed";
     state->finished_at = timestamp_now();
     state->phase = "exited";
+    state->core_dumped = WIFSIGNALED(ending->status) && WCOREDUMP(ending->status);
     if (WIFSIGNALED(ending->status)) state->signal = WTERMSIG(ending->status);
     state->exit_code = state->signal ? 128 + state->signal : WEXITSTATUS(ending->status);
     // A full disk may clear up again.

@@ -13,7 +13,7 @@ struct task {
     int lifeline;  // init dies when this closes
     int out_of_memory;     // readable when the memory group's limit was hit and nothing could be reclaimed; or -1
     int client;            // who asked the resident launcher for this task, or -1
-    int own_pids;          // in a pid namespace of its own: the end of its init is the end of everything in it
+    int own_pids;          // in a pid namespace of its own: the end of its init is the end of everything in it; or a guest in another's
     int keeps_streams;     // standard descriptors are /dev/null already
     int foreground;  // somebody waits at a terminal: signals are the payload's, not requests to stop
     int64_t grace_ms, deadline_ms;  // deadline 0: none
