@@ -117,7 +117,9 @@ let package = Package(
             linkerSettings: [.unsafeFlags(["-static-executable", "-nostartfiles"])]),
         // The OCI runtime by itself, for engines that call one per verb: nothing of the cluster is linked, so it starts at once.
         .executableTarget(
-            name: "swiftlet-oci", dependencies: ["OCIRuntime", "swiftlet-sandbox"], path: "Sandbox/oci", swiftSettings: warningsAreErrors),
+            name: "swiftlet-oci", dependencies: ["OCIRuntime", "swiftlet-sandbox"], path: "Sandbox/oci", swiftSettings: warningsAreErrors,
+            // Started once per verb: finding and binding the dynamic libraries would take longer than the verb.
+            linkerSettings: [.unsafeFlags(["-static-executable"])]),
         .executableTarget(
             name: "Swiftlet",
             dependencies: [
