@@ -101,7 +101,7 @@ private func testMemory(_ host: CgroupHost, _ report: inout Report) {
 private func testCPU(_ host: CgroupHost, _ report: inout Report) {
     report.test("cpu.max: a busy task gets its quota, and throttling is counted") {
         try withGroup(host, "quota", CgroupLimits(cpuMillis: 200)) { group in
-            let outcome = try group.run("exec timeout 2 sh -c 'while :; do :; done'")
+            let outcome = try group.run("exec timeout 1.5 sh -c 'while :; do :; done'")
             let usage = group.usage()
             let share = Double(usage.cpuNanoseconds) / 1e9 / outcome.seconds
             try require(share > 0.05 && share < 0.3 && usage.throttledPeriods > 3, "share \(share), \(usage)")
@@ -120,7 +120,7 @@ private func testCPU(_ host: CgroupHost, _ report: inout Report) {
                 return group
             }
             let started = now()
-            let running = try groups.map { try $0.start("exec timeout 2 sh -c 'while :; do :; done'") }
+            let running = try groups.map { try $0.start("exec timeout 1.5 sh -c 'while :; do :; done'") }
             for task in running { _ = try finish(task, started: started) }
             let used = groups.map { Double($0.usage().cpuNanoseconds) }
             try require(used[0] > 2 * used[1], "\(used)")
