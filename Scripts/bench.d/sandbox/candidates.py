@@ -61,7 +61,7 @@ def launcher_command(lab, sandbox, workers):
         plan(lab, f"command{worker}")
     at = os.path.join(lab.directory, "command%w")
     return Candidate("swiftlet-sandbox supervise", "spawn",
-                     [sandbox, "supervise", "--plan", at + ".plan", "--state-dir", "+" + at, "--foreground"])
+                     [sandbox, "supervise", "--plan", at + ".plan", "--state-dir", "+" + os.path.join(lab.state, "command%w"), "--foreground"])
 
 
 def bubblewrap(lab, arguments=("/bin/noop",)):
@@ -96,7 +96,7 @@ def bundle(lab):
 
 
 def oci(lab, program, name, *options):
-    state = os.path.join(lab.directory, name.replace(" ", "-") + ".state")
+    state = os.path.join(lab.state, name.replace(" ", "-"))
     return Candidate(name, "spawn", [program, "--root", state, *options, "run", "--bundle", bundle(lab), "bench%w"])
 
 
@@ -152,10 +152,9 @@ def serve_candidate(lab, sandbox, name, workers=1, preexec=None):
     key = name.replace(" ", "-")
     socket = os.path.join(lab.directory, f"{key}.socket")
     for worker in range(workers):
-        plan(lab, f"{key}{worker}", log=os.path.join(lab.directory, f"{key}{worker}.state", "log"), serial=True)
-    at = os.path.join(lab.directory, f"{key}%w")
+        plan(lab, f"{key}{worker}", log=os.path.join(lab.state, f"{key}{worker}", "log"), serial=True)
     server = lab.serve([sandbox, "serve", "--socket", socket], socket, preexec=preexec)
-    return Candidate(name, "serve", [socket, at + ".plan", "+" + at + ".state"], server)
+    return Candidate(name, "serve", [socket, os.path.join(lab.directory, f"{key}%w.plan"), "+" + os.path.join(lab.state, f"{key}%w")], server)
 
 
 def run_command(lab, swiftlet):

@@ -60,6 +60,7 @@ class Lab:
         self.bin = os.path.join(source, ".build", "bench", "bin")
         self.directory = os.path.join(source, ".build", "bench", f"lab.{os.getpid()}")
         self.root = os.path.join(self.directory, "root")
+        self.state = os.path.join(self.directory, "state")
         self.group = f"swiftlet-bench.{os.getpid()}"
         self.cgroups, self.servers = {}, []
 
@@ -73,6 +74,7 @@ class Lab:
                 os.makedirs(os.path.join(self.root, directory))
             open(os.path.join(self.root, "dev", "null"), "w").close()
             shutil.copy(os.path.join(self.bin, "noop"), os.path.join(self.root, "bin", "noop"))
+            self._make_state()
             self._make_cgroups()
             self._make_filter()
         except BaseException:
@@ -91,6 +93,7 @@ class Lab:
                 server.wait()
         for _, directory in self.cgroups.values():
             remove_groups(directory)
+        libc.umount2(self.state.encode(), MNT_DETACH)
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def _build(self):
@@ -107,6 +110,11 @@ class Lab:
         done = subprocess.run(["cc", "-o", os.path.join(self.bin, name)] + arguments, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"cc {name}: {done.stderr.strip()[:2000]} (Scripts/setup --peers installs what is missing)")
+
+    def _make_state(self):
+        """Records and logs of every candidate, in memory as /run is: making a file on a full disk takes longer than a whole launch."""
+        os.makedirs(self.state)
+        check(libc.mount(b"state", self.state.encode(), b"tmpfs", 0, b"size=256m"), "mount(tmpfs)")
 
     def _make_cgroups(self):
         for controller, (version, mount) in cgroup_mounts().items():

@@ -59,7 +59,7 @@ def of_supervisors(lab, sandbox):
     before = set(processes(sandbox))
     starts = []
     for i in range(TASKS):
-        state = os.path.join(lab.directory, f"sleep{i}")
+        state = os.path.join(lab.state, f"sleep{i}")
         os.makedirs(state)
         path = make.plan(lab, f"sleep{i}", ("/bin/noop", "sleep"), log=os.path.join(state, "log"))
         starts.append(subprocess.Popen([sandbox, "supervise", "--plan", path, "--state-dir", state], stdin=subprocess.DEVNULL))
@@ -78,7 +78,7 @@ def of_server(lab, sandbox):
     candidate = make.serve_candidate(lab, sandbox, "sleeping")
     connections = []
     for i in range(TASKS):
-        state = os.path.join(lab.directory, f"served{i}")
+        state = os.path.join(lab.state, f"served{i}")
         os.makedirs(state)
         text = open(make.plan(lab, f"served{i}", ("/bin/noop", "sleep"), log=os.path.join(state, "log"))).read()
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
