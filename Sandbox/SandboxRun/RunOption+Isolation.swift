@@ -24,7 +24,7 @@ extension RunOption {
         },
         RunOption("--seccomp-learn", takes: "FILE", .isolation, "let every system call pass and write the profile that would allow this run") {
             (options, text) throws(RunFailure) in
-            options.seccompLearn = try absolute(text, "--seccomp-learn")
+            options.seccompLearn = try place(text, "--seccomp-learn")
         },
         RunOption("--no-landlock", .isolation, "without the second wall (Landlock)") { options, _ in options.landlock = false },
         RunOption("--landlock-ro", takes: "PATH", .isolation, "Landlock: below this path only reading") { (options, text) throws(RunFailure) in

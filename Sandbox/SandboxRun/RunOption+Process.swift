@@ -47,7 +47,7 @@ extension RunOption {
             (options, text) throws(RunFailure) in
             if text.isEmpty || text == "-" { options.report = .descriptor(2) }
             else if let number = Int32(text), number >= 1, number < 65_536 { options.report = .descriptor(number) }
-            else { options.report = .file(try absolute(text, "--json")) }
+            else { options.report = .file(try place(text, "--json")) }
         },
         RunOption("--explain", .supervision, "print what would be done, and run nothing; with --json as data") { options, _ in
             options.explain = true

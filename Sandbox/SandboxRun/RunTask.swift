@@ -58,7 +58,7 @@ struct RunTask {
             }
             return number
         case .file(let path):
-            let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+            let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
             guard descriptor >= 0 else { throw .system("--json", path) }
             return descriptor
         }

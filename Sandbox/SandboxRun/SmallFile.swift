@@ -36,9 +36,9 @@ enum SmallFile {
         return nil
     }
 
-    /// A new file, or the old one's contents replaced.
+    /// A new file, or the old one's contents replaced; never through a link.
     static func create(_ path: String, _ bytes: [UInt8], mode: mode_t = 0o600) -> Bool {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
         return fchmod(descriptor, mode) == 0 && write(bytes, to: descriptor)

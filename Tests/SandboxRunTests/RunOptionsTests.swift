@@ -1,5 +1,6 @@
 // What a command line means, and what is said about one that means nothing.
 
+import Glibc
 import Testing
 
 @testable import SandboxRun
@@ -41,6 +42,16 @@ struct RunOptionsTests {
         #expect(try options("--json", "x").report == .descriptor(2))
         #expect(try options("--json=7", "x").report == .descriptor(7))
         #expect(try options("--json=/nowhere/report", "x").report == .file("/nowhere/report"))
+    }
+
+    @Test("a file that is to be written is named by its own name, also where a link of that name lies")
+    func outputs() throws {
+        let scratch = try ScratchDirectory("swiftlet-run-link")
+        symlink("/etc/hostname", scratch.path + "/link")
+        let options = try options("--json=\(scratch.path)/link", "--log", "\(scratch.path)/link", "x")
+        #expect(options.report == .file(scratch.path + "/link"))
+        #expect(options.logPath == scratch.path + "/link")
+        #expect(!SmallFile.create(scratch.path + "/link", [1]))
     }
 
     @Test("the rest of what an option can say")
