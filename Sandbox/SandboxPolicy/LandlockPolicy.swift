@@ -20,7 +20,8 @@ public struct LandlockPolicy: Sendable, Hashable {
     public var scopes: [LandlockScope]
 
     public init(
-        support: LandlockSupport = .best, paths: [PathRule] = [], ports: SandboxSpec.TCPPorts = .init(), scopes: [LandlockScope] = []
+        support: LandlockSupport = .best, paths: [PathRule] = [], ports: SandboxSpec.TCPPorts = .init(),
+        scopes: [LandlockScope] = []
     ) {
         self.support = support
         self.paths = paths
@@ -48,7 +49,9 @@ extension LandlockPolicy.PathRule {
     public static func readOnly(_ path: String) -> Self { Self(path, [.read, .execute]) }
 
     /// All that files and directories are for; no device nodes.
-    public static func writable(_ path: String) -> Self { Self(path, [.read, .execute, .write, .make, .remove, .refer, .truncate]) }
+    public static func writable(_ path: String) -> Self {
+        Self(path, [.read, .execute, .write, .make, .remove, .refer, .truncate])
+    }
 }
 
 extension LandlockPolicy {

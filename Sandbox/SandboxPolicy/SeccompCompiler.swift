@@ -28,14 +28,14 @@ public enum SeccompCompiler {
         // none and make a list, which answers the same.
         _ = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
         var newest: UInt32 = 0
-        var decided: [String: SeccompProfile.Action] = [:]
+        var decided: Set<String> = []
         for rule in profile.rules {
             if rule.action == .notify { throw Self.nobodyListens(rule.place) }
             for name in rule.names {
-                // libseccomp would take one of the two without a word.
-                if rule.conditions.isEmpty, let earlier = decided.updateValue(rule.action, forKey: name), earlier != rule.action {
-                    throw .profile("\(rule.place).names: \(name) has another action in an earlier entry")
-                }
+                // The first rule without arguments decides, as with libseccomp in every runtime: podman's own profile has such
+                // pairs. `redundancies` names the later one.
+                if rule.conditions.isEmpty, !decided.insert(name).inserted { continue }
+                if try cannotTranslate(name, rule, of: profile) { continue }
                 newest = max(newest, SystemCallName.number(name) ?? 0)
                 for conditions in rule.alternatives { try add(rule, name, conditions, of: profile, to: context) }
             }
@@ -44,6 +44,19 @@ public enum SeccompCompiler {
         let program = try export(context)
         guard case .errno = profile.defaultAction else { return program }
         return FilterProgram.absentCalls(newerThan: newest) + program
+    }
+
+    /// With entries of other architectures, calls that are newer than the library are left out, and so absent (ENOSYS), as they are
+    /// for every runtime on that library. One that is to be refused cannot be left out of a profile that allows the rest.
+    private static func cannotTranslate(
+        _ name: String, _ rule: SeccompProfile.Rule, of profile: SeccompProfile
+    ) throws(SandboxPolicyError) -> Bool {
+        if profile.foreignArchitectures.isEmpty || SystemCallName.isInLibrary(name) { return false }
+        if profile.defaultAction.permits, !rule.action.permits, SystemCallName.number(name) != nil {
+            throw .profile(
+                "\(rule.place).names: this libseccomp cannot refuse \(name) on \(profile.foreignArchitectures.map(\.rawValue))")
+        }
+        return true
     }
 
     private static func nobodyListens(_ place: String) -> SandboxPolicyError {

@@ -87,7 +87,8 @@ public struct SeccompLesson: Sendable, Hashable {
         if seen.isEmpty { return [] }
         if seen.contains(where: \.isAny) { return [Group("Called with too many different arguments to list.", [name])] }
         // Flags of a socket's type (close-on-exec, non-blocking) are no difference.
-        let kinds = Set(seen.map { Self.isSocket(name) ? [$0.arguments[0], $0.arguments[1] & 15, $0.arguments[2]] : $0.arguments })
+        let kinds = Set(
+            seen.map { Self.isSocket(name) ? [$0.arguments[0], $0.arguments[1] & 15, $0.arguments[2]] : $0.arguments })
         return kinds.sorted { $0.lexicographicallyPrecedes($1) }.map { arguments in
             var group = Group("Called with \(arguments.map { "0x" + String($0, radix: 16) }.joined(separator: ", ")).", [name])
             let first = name == "ioctl" ? 1 : 0

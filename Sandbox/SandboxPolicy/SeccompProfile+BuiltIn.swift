@@ -40,7 +40,8 @@ extension SeccompProfile {
         }
     }
 
-    public static func builtIn(_ name: BuiltIn, context: SeccompContext = .plainTask) throws(SandboxPolicyError) -> SeccompProfile {
+    public static func builtIn(_ name: BuiltIn, context: SeccompContext = .plainTask) throws(SandboxPolicyError) -> SeccompProfile
+    {
         try SeccompProfile(parsing: Array(name.json.utf8), context: context)
     }
 

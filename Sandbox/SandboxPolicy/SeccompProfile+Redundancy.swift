@@ -5,6 +5,7 @@ extension SeccompProfile {
         public enum Reason: String, Sendable, Hashable, CaseIterable {
             case unknownCall = "no system call of that name"
             case duplicate = "the same rule stands earlier"
+            case contradicted = "an earlier rule gives the call another action, and decides"
             case sameAsDefault = "the action is the profile's default"
             case shadowed = "a rule without arguments for the same call decides alone"
             case impliedByAnother = "another rule with fewer arguments covers it"
@@ -28,12 +29,15 @@ extension SeccompProfile {
             let earlier = seen[name] ?? []
             seen[name, default: []].append(rule)
             let reason: Redundancy.Reason? =
-                if SystemCallName.ruleNumber(name) == nil { .unknownCall }
-                else if rule.action == defaultAction { .sameAsDefault }
-                else if earlier.contains(where: { $0.isSame(as: rule) }) { .duplicate }
-                else if !rule.conditions.isEmpty, unconditional.contains(name) { .shadowed }
-                else if entries.contains(where: { $0.name == name && $0.rule.implies(rule) }) { .impliedByAnother }
-                else { nil }
+                if SystemCallName.ruleNumber(name) == nil { .unknownCall } else if rule.action == defaultAction {
+                    .sameAsDefault
+                } else if earlier.contains(where: { $0.isSame(as: rule) }) {
+                    .duplicate
+                } else if rule.conditions.isEmpty, earlier.contains(where: { $0.conditions.isEmpty }) {
+                    .contradicted
+                } else if !rule.conditions.isEmpty, unconditional.contains(name) {
+                    .shadowed
+                } else if entries.contains(where: { $0.name == name && $0.rule.implies(rule) }) { .impliedByAnother } else { nil }
             if let reason { found.append(Redundancy(place: rule.place, name: name, reason: reason)) }
         }
         return found

@@ -21,7 +21,8 @@ public enum SeccompProfileReference: Sendable, Hashable, CustomStringConvertible
         case nil, "": self = .runtimeDefault
         case "Localhost":
             guard let name = profile?.localhostProfile else {
-                throw .invalid(field: "seccompProfile.localhostProfile", found: "nothing", expected: "a file's name (type Localhost)")
+                throw .invalid(
+                    field: "seccompProfile.localhostProfile", found: "nothing", expected: "a file's name (type Localhost)")
             }
             try self.init("Localhost/\(name)", field: "seccompProfile.localhostProfile")
         case let type?:

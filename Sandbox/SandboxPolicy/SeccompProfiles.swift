@@ -56,7 +56,8 @@ public struct SeccompProfiles: Sendable, Hashable {
         case .unconfined:
             guard permitsUnconfined else {
                 throw .invalid(
-                    field: "seccompProfile", found: "Unconfined", expected: "a profile: this node does not permit running without one")
+                    field: "seccompProfile", found: "Unconfined",
+                    expected: "a profile: this node does not permit running without one")
             }
             return nil
         case .localhost(let name):

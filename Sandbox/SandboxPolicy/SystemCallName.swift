@@ -19,6 +19,9 @@ enum SystemCallName {
         return newer[name].map { Int32($0) }
     }
 
+    /// True when libseccomp has it too: what it does not know it cannot translate for other architectures.
+    static func isInLibrary(_ name: String) -> Bool { seccomp_syscall_resolve_name(name) != unknown }
+
     /// Nil for a number that has no name.
     static func name(_ number: UInt32) -> String? {
         guard let number = Int32(exactly: number) else { return nil }

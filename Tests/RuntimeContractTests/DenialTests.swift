@@ -28,7 +28,8 @@ struct DenialTests {
         @Test("what the profile refuses answers EPERM and stands in the record, by number and count")
         func counted() throws {
             try withOperationLab { lab in
-                let script = Self.python("""
+                let script = Self.python(
+                    """
                     import ctypes
                     libc = ctypes.CDLL(None, use_errno=True)
                     for number in (101, 272, 272, 323, 435):
@@ -43,7 +44,8 @@ struct DenialTests {
         @Test("a flood of refused calls costs the supervisor its bound and no more; the rest answers ENOSYS")
         func flood() throws {
             try withOperationLab { lab in
-                let script = Self.python("""
+                let script = Self.python(
+                    """
                     import ctypes
                     libc = ctypes.CDLL(None, use_errno=True)
                     seen = {}
@@ -61,7 +63,9 @@ struct DenialTests {
         @Test("threads and children of the task are counted with it")
         func children() throws {
             try withOperationLab { lab in
-                let script = "for i in 1 2 3; do " + Self.python("import ctypes; ctypes.CDLL(None).syscall(272, 0)") + " & done; wait; echo done"
+                let script =
+                    "for i in 1 2 3; do " + Self.python("import ctypes; ctypes.CDLL(None).syscall(272, 0)")
+                    + " & done; wait; echo done"
                 let result = try lab.run(try Self.counting(.runtimeDefault, maximum: 100), script)
                 #expect(result.output == ["done"], "\(result)")
                 #expect(Self.denied(result) == "\"272\":3", "\(result.state)")
@@ -108,13 +112,15 @@ struct DenialTests {
         }
     }
 
-    @Test("a profile learnt from a run permits that run again, and not another", arguments: [
-        ("/bin/true", "/bin/mkdir /tmp/x"), ("echo a b | cat; ls /usr >/dev/null", "chmod 700 /tmp"),
-        (
-            "/usr/bin/python3 -c 'import socket, threading; t = threading.Thread(target=socket.socket); t.start(); t.join()'",
-            "/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)'"
-        ),
-    ])
+    @Test(
+        "a profile learnt from a run permits that run again, and not another",
+        arguments: [
+            ("/bin/true", "/bin/mkdir /tmp/x"), ("echo a b | cat; ls /usr >/dev/null", "chmod 700 /tmp"),
+            (
+                "/usr/bin/python3 -c 'import socket, threading; t = threading.Thread(target=socket.socket); t.start(); t.join()'",
+                "/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0)'"
+            ),
+        ])
     func learning(script: String, other: String) throws {
         try withOperationLab { lab in
             var jail = Jail()

@@ -27,10 +27,16 @@ struct SecondWallTests {
     @Test("writing only where the spec has something writable, even where the mounts would let it")
     func files() throws {
         try withOperationLab { lab in
-            let jail = Self.jail { $0.mounts = [.init(source: "/v", path: "/data", readOnly: false), .init(source: "/w", path: "/keep", readOnly: true)] }
+            let jail = Self.jail {
+                $0.mounts = [
+                    .init(source: "/v", path: "/data", readOnly: false), .init(source: "/w", path: "/keep", readOnly: true),
+                ]
+            }
             let tries = [
-                "touch /tmp/a", "mkdir /tmp/d && mv /tmp/a /tmp/d/b", "touch /data/a", "ln -s x /data/l", "rm /data/a", "echo x > /dev/null",
-                "touch /dev/shm/a", "ls /etc", "touch /a", "touch /keep/a", "touch /etc/a", "mkfifo /etc/p", "rm /etc", "mv /tmp/d/b /keep/b",
+                "touch /tmp/a", "mkdir /tmp/d && mv /tmp/a /tmp/d/b", "touch /data/a", "ln -s x /data/l", "rm /data/a",
+                "echo x > /dev/null",
+                "touch /dev/shm/a", "ls /etc", "touch /a", "touch /keep/a", "touch /etc/a", "mkfifo /etc/p", "rm /etc",
+                "mv /tmp/d/b /keep/b",
                 "cp /bin/true /keep/t", "cp /bin/true /tmp/t && /tmp/t", "mknod /tmp/n c 1 3",
             ]
             let result = try lab.run(jail, Self.tried(tries))
@@ -42,7 +48,9 @@ struct SecondWallTests {
     @Test("a task may write what of its own /proc it may write without the wall")
     func proc() throws {
         try withOperationLab { lab in
-            let result = try lab.run(Self.jail(), Self.tried(["echo x > /proc/self/comm", "echo 500 > /proc/self/oom_score_adj", "cat /proc/self/status"]))
+            let result = try lab.run(
+                Self.jail(),
+                Self.tried(["echo x > /proc/self/comm", "echo 500 > /proc/self/oom_score_adj", "cat /proc/self/status"]))
             #expect(result.output == ["yes", "yes", "yes"], "\(result)")
         }
     }
@@ -92,7 +100,8 @@ struct SecondWallTests {
                 $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, length) }
             }
             try #require(bound == 0 && listen(socket, 1) == 0)
-            let script = "/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(b\"\\0\(name)\")' 2>&1 | tail -1"
+            let script =
+                "/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).connect(b\"\\0\(name)\")' 2>&1 | tail -1"
             #expect(try lab.run(Self.jail(), script).output == ["PermissionError: [Errno 1] Operation not permitted"])
             var open = Self.jail()
             open.wall = []

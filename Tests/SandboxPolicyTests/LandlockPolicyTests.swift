@@ -74,10 +74,13 @@ struct LandlockPolicyTests {
         #expect(Self.operations { $0.secondWall = .required }.first == .landlock(.required))
     }
 
-    @Test("what a kernel cannot hold is said", arguments: [
-        (0, "no Landlock"), (1, "not held by the second wall: files at all"), (3, "TCP ports that a task binds and connects to"),
-        (5, "abstract sockets"), (6, "holds files, TCP ports"), (7, "holds files, TCP ports"),
-    ])
+    @Test(
+        "what a kernel cannot hold is said",
+        arguments: [
+            (0, "no Landlock"), (1, "not held by the second wall: files at all"),
+            (3, "TCP ports that a task binds and connects to"),
+            (5, "abstract sockets"), (6, "holds files, TCP ports"), (7, "holds files, TCP ports"),
+        ])
     func features(version: Int, text: String) {
         #expect(LandlockFeature.summary(version: version).contains(text), "\(LandlockFeature.summary(version: version))")
         #expect(LandlockFeature.missing(version: version).isEmpty == (version >= 6))

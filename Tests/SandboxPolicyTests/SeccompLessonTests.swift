@@ -34,8 +34,12 @@ struct SeccompLessonTests {
         @Test("what was called is permitted with its arguments, and nothing else")
         func profile() throws {
             let machine = try Self.machine(Self.text)
-            for name in ["execve", "read", "write", "exit_group", "rt_sigreturn"] { #expect(try machine.answer(name) == Answer.allow, "\(name)") }
-            for name in ["open", "mount", "ptrace", "personality"] { #expect(try machine.answer(name) == Answer.denied, "\(name)") }
+            for name in ["execve", "read", "write", "exit_group", "rt_sigreturn"] {
+                #expect(try machine.answer(name) == Answer.allow, "\(name)")
+            }
+            for name in ["open", "mount", "ptrace", "personality"] {
+                #expect(try machine.answer(name) == Answer.denied, "\(name)")
+            }
             #expect(try machine.answer("socket", [2, 1, 6]) == Answer.allow)
             #expect(try machine.answer("socket", [2, 0x80001, 6]) == Answer.allow)
             #expect(try machine.answer("socket", [2, 2, 6]) == Answer.denied)
@@ -64,10 +68,12 @@ struct SeccompLessonTests {
         }
     #endif
 
-    @Test("a lesson that is not whole is no ground for a profile", arguments: [
-        "", "swiftlet-lesson 1\n", "swiftlet-lesson 1\n0 1\n", "swiftlet-lesson 1\n0 1\nlost\n", "swiftlet-lesson 2\nend\n",
-        "swiftlet-lesson 1\nread 1\nend\n", "swiftlet-lesson 1\n41 1 zz\nend\n", "swiftlet-lesson 1\n5\nend\n",
-    ])
+    @Test(
+        "a lesson that is not whole is no ground for a profile",
+        arguments: [
+            "", "swiftlet-lesson 1\n", "swiftlet-lesson 1\n0 1\n", "swiftlet-lesson 1\n0 1\nlost\n", "swiftlet-lesson 2\nend\n",
+            "swiftlet-lesson 1\nread 1\nend\n", "swiftlet-lesson 1\n41 1 zz\nend\n", "swiftlet-lesson 1\n5\nend\n",
+        ])
     func refused(text: String) {
         #expect(throws: SandboxPolicyError.self) { try SeccompLesson(parsing: Array(text.utf8)) }
     }

@@ -18,12 +18,14 @@ struct SeccompProfileFileTests {
 
     private func record(_ profile: SeccompProfile.BuiltIn, _ text: String) throws {
         let property = profile == .runtimeDefault ? "runtimeDefaultJSON" : "\(profile.rawValue.lowercased())JSON"
+        let indented = text.split(separator: "\n").map { "        \($0)\n" }.joined()
         let source = """
-            // Sandbox/Profiles/\(profile.fileName) as a string. Made from it: SWIFTLET_RECORD_GOLDEN=1 swift test --filter SeccompProfileFileTests
+            // Sandbox/Profiles/\(profile.fileName) as a string.
+            // Made from it: SWIFTLET_RECORD_GOLDEN=1 swift test --filter SeccompProfileFileTests
 
             extension SeccompProfile {
                 static let \(property) = #\"""
-            \(text)\"""#
+            \(indented)        \"""#
             }
 
             """
@@ -51,19 +53,21 @@ struct SeccompProfileFileTests {
         }
     }
 
-    @Test("idle rules are found and named", arguments: [
-        (#"{"names":["read","read"],"action":"SCMP_ACT_ALLOW"}"#, SeccompProfile.Redundancy.Reason.duplicate),
-        (#"{"names":["raed"],"action":"SCMP_ACT_ALLOW"}"#, .unknownCall),
-        (#"{"names":["read"],"action":"SCMP_ACT_ERRNO"}"#, .sameAsDefault),
-        (
-            #"{"names":["read"],"action":"SCMP_ACT_ALLOW"},{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}"#,
-            .shadowed
-        ),
-        (
-            #"{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]},{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"},{"index":1,"value":2,"op":"SCMP_CMP_EQ"}]}"#,
-            .impliedByAnother
-        ),
-    ])
+    @Test(
+        "idle rules are found and named",
+        arguments: [
+            (#"{"names":["read","read"],"action":"SCMP_ACT_ALLOW"}"#, SeccompProfile.Redundancy.Reason.duplicate),
+            (#"{"names":["raed"],"action":"SCMP_ACT_ALLOW"}"#, .unknownCall),
+            (#"{"names":["read"],"action":"SCMP_ACT_ERRNO"}"#, .sameAsDefault),
+            (
+                #"{"names":["read"],"action":"SCMP_ACT_ALLOW"},{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]}"#,
+                .shadowed
+            ),
+            (
+                #"{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"}]},{"names":["read"],"action":"SCMP_ACT_ALLOW","args":[{"index":0,"value":1,"op":"SCMP_CMP_EQ"},{"index":1,"value":2,"op":"SCMP_CMP_EQ"}]}"#,
+                .impliedByAnother
+            ),
+        ])
     func redundancies(rules: String, reason: SeccompProfile.Redundancy.Reason) throws {
         let profile = try SeccompProfile(parsing: Array(#"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[\#(rules)]}"#.utf8))
         #expect(profile.redundancies().map(\.reason) == [reason])
@@ -71,9 +75,12 @@ struct SeccompProfileFileTests {
 
     #if arch(x86_64)
         /// Sandbox/README.md quotes these.
-        @Test("system calls permitted per profile", arguments: [
-            (SeccompProfile.BuiltIn.runtimeDefault, [274, 5, 20]), (.python, [208, 4, 21]), (.ray, [215, 4, 21]), (.strict, [158, 5, 24]),
-        ])
+        @Test(
+            "system calls permitted per profile",
+            arguments: [
+                (SeccompProfile.BuiltIn.runtimeDefault, [274, 5, 20]), (.python, [208, 4, 21]), (.ray, [215, 4, 21]),
+                (.strict, [158, 5, 24]),
+            ])
         func counts(profile: SeccompProfile.BuiltIn, expected: [Int]) throws {
             let counts = try SeccompProfile.builtIn(profile).counts()
             #expect([counts.permitted, counts.permittedWithArguments, counts.absent] == expected)

@@ -51,21 +51,26 @@ struct SeccompProfilesTests {
 
     static let tiny = #"{"defaultAction":"SCMP_ACT_ERRNO","syscalls":[{"names":["read"],"action":"SCMP_ACT_ALLOW"}]}"#
 
-    @Test("a pod's words become a reference, and back", arguments: [
-        (nil, nil, "RuntimeDefault"), ("", nil, "RuntimeDefault"), ("RuntimeDefault", nil, "RuntimeDefault"),
-        ("Unconfined", nil, "Unconfined"), ("Localhost", "profiles/engine.json", "Localhost/profiles/engine.json"),
-        ("Localhost", "strict.json", "Localhost/strict.json"),
-    ] as [(String?, String?, String)])
+    @Test(
+        "a pod's words become a reference, and back",
+        arguments: [
+            (nil, nil, "RuntimeDefault"), ("", nil, "RuntimeDefault"), ("RuntimeDefault", nil, "RuntimeDefault"),
+            ("Unconfined", nil, "Unconfined"), ("Localhost", "profiles/engine.json", "Localhost/profiles/engine.json"),
+            ("Localhost", "strict.json", "Localhost/strict.json"),
+        ] as [(String?, String?, String)])
     func references(type: String?, name: String?, text: String) throws {
         let reference = try SeccompProfileReference(type.map { KubernetesModel.SeccompProfile(type: $0, localhostProfile: name) })
         #expect(reference.description == text)
         #expect(try SeccompProfileReference(text) == reference)
     }
 
-    @Test("what leads out of the profile directory, or is no reference, is refused with its field", arguments: [
-        ("Localhost", "../x"), ("Localhost", "/etc/passwd"), ("Localhost", "a//b"), ("Localhost", ""), ("Localhost", "a/../b"),
-        ("Localhost", ".hidden"), ("Localhost", nil), ("Host", nil), ("RuntimeDefault", "x.json"),
-    ] as [(String, String?)])
+    @Test(
+        "what leads out of the profile directory, or is no reference, is refused with its field",
+        arguments: [
+            ("Localhost", "../x"), ("Localhost", "/etc/passwd"), ("Localhost", "a//b"), ("Localhost", ""),
+            ("Localhost", "a/../b"),
+            ("Localhost", ".hidden"), ("Localhost", nil), ("Host", nil), ("RuntimeDefault", "x.json"),
+        ] as [(String, String?)])
     func refusedReferences(type: String, name: String?) {
         #expect {
             try SeccompProfileReference(KubernetesModel.SeccompProfile(type: type, localhostProfile: name))

@@ -11,9 +11,11 @@ struct SeccompTests {
     }
 
     #if arch(x86_64)
-        @Test("calls that engines need are allowed by the profile for any program", arguments: [
-            0, 1, 9, 41, 56, 57, 59, 202, 228, 257, 318, 334, 451, 452, 454,
-        ] as [UInt32])
+        @Test(
+            "calls that engines need are allowed by the profile for any program",
+            arguments: [
+                0, 1, 9, 41, 56, 57, 59, 202, 228, 257, 318, 334, 451, 452, 454,
+            ] as [UInt32])
         func allowed(number: UInt32) throws {
             // socket(AF_INET, SOCK_STREAM), clone(SIGCHLD); the others look at no argument.
             let arguments: [UInt64] = number == 41 ? [2, 1, 0] : number == 56 ? [17] : []
@@ -27,7 +29,8 @@ struct SeccompTests {
             let machine = try Self.machine(profile)
             #expect(try machine.answer(number: 20, architecture: SeccompArchitecture.x86.token) == Answer.killProcess)
             #expect(
-                try machine.answer(number: 0x4000_0000 + 39, architecture: SeccompArchitecture.x86_64.token) == Answer.killProcess)
+                try machine.answer(number: 0x4000_0000 + 39, architecture: SeccompArchitecture.x86_64.token) == Answer.killProcess
+            )
         }
     #endif
 
@@ -46,11 +49,15 @@ struct SeccompTests {
             #expect(try machine.answer(name) == Answer.denied, "\(name)")
         }
         #if arch(x86_64)
-            for name in ["iopl", "ioperm", "modify_ldt", "uselib"] { #expect(try machine.answer(name) == Answer.denied, "\(name)") }
+            for name in ["iopl", "ioperm", "modify_ldt", "uselib"] {
+                #expect(try machine.answer(name) == Answer.denied, "\(name)")
+            }
         #endif
     }
 
-    @Test("clone3, io_uring and calls newer than the profile are absent rather than forbidden", arguments: SeccompProfile.BuiltIn.allCases)
+    @Test(
+        "clone3, io_uring and calls newer than the profile are absent rather than forbidden",
+        arguments: SeccompProfile.BuiltIn.allCases)
     func absent(profile: SeccompProfile.BuiltIn) throws {
         let machine = try Self.machine(profile)
         for name in ["clone3", "io_uring_setup", "io_uring_enter", "memfd_secret", "listmount"] {
@@ -93,7 +100,9 @@ struct SeccompTests {
     @Test("the engines' profiles leave out what Python and Ray do without", arguments: [SeccompProfile.BuiltIn.python, .ray])
     func engines(profile: SeccompProfile.BuiltIn) throws {
         let machine = try Self.machine(profile)
-        for name in ["shmget", "mq_open", "setuid", "capset", "setxattr", "splice", "io_setup", "seccomp", "landlock_create_ruleset"] {
+        for name in [
+            "shmget", "mq_open", "setuid", "capset", "setxattr", "splice", "io_setup", "seccomp", "landlock_create_ruleset",
+        ] {
             #expect(try machine.answer(name) == Answer.denied, "\(name)")
         }
         for name in ["execve", "wait4", "setpgid", "setpriority", "epoll_wait", "memfd_create", "flock", "pidfd_open"] {
@@ -101,14 +110,17 @@ struct SeccompTests {
         }
     }
 
-    @Test("sockets: local, TCP, UDP, route queries; nothing else", arguments: [
-        (1, 1, 0, true), (2, 1, 6, true), (2, 0x80801, 0, true), (2, 2, 17, true), (10, 1, 0, true), (16, 3, 0, true),
-        (2, 3, 1, false), (17, 3, 0, false), (40, 1, 0, false), (16, 3, 9, false), (38, 5, 0, false), (31, 1, 0, false),
-        (2, 1, 132, false), (2, 2, 136, false), (2, 1, 262, false), (2, 2, 1, false), (10, 2, 58, false), (44, 3, 0, false),
-    ] as [(UInt64, UInt64, UInt64, Bool)])
+    @Test(
+        "sockets: local, TCP, UDP, route queries; nothing else",
+        arguments: [
+            (1, 1, 0, true), (2, 1, 6, true), (2, 0x80801, 0, true), (2, 2, 17, true), (10, 1, 0, true), (16, 3, 0, true),
+            (2, 3, 1, false), (17, 3, 0, false), (40, 1, 0, false), (16, 3, 9, false), (38, 5, 0, false), (31, 1, 0, false),
+            (2, 1, 132, false), (2, 2, 136, false), (2, 1, 262, false), (2, 2, 1, false), (10, 2, 58, false), (44, 3, 0, false),
+        ] as [(UInt64, UInt64, UInt64, Bool)])
     func sockets(family: UInt64, type: UInt64, number: UInt64, allowed: Bool) throws {
         for profile in [SeccompProfile.BuiltIn.runtimeDefault, .python, .ray] {
-            #expect((try Self.machine(profile).answer("socket", [family, type, number]) == Answer.allow) == allowed, "\(profile)")
+            #expect(
+                (try Self.machine(profile).answer("socket", [family, type, number]) == Answer.allow) == allowed, "\(profile)")
         }
     }
 
