@@ -87,6 +87,7 @@ def attack_programs(lab, sandbox, names, probes):
     if not plain:
         return {}
     done = sandbox.run(plain, 120)
+    progress(done.seconds, sandbox.name, "programs")
     found = {n: done.lines.get(n, ("error", "no answer: " + " ".join(done.text.split())[-100:])) for n in plain}
     for name in sandbox.exempt & found.keys():
         if found[name][0] == "open":
@@ -94,10 +95,17 @@ def attack_programs(lab, sandbox, names, probes):
     return found
 
 
+def progress(seconds, *words):
+    """For whoever looks for a slow one: ATTACK_PROGRESS=1 tells each run's time on stderr."""
+    if os.environ.get("ATTACK_PROGRESS"):
+        print(f"{seconds:6.1f} {' '.join(words)}", file=sys.stderr, flush=True)
+
+
 def attack_resource(lab, sandbox, name):
     """One resource attack in a sandbox of its own; what the program says counts, and what the driver sees from outside."""
     limit = 2 if name == "hang-term" else None
     done = sandbox.run([name], 25, limit)
+    progress(done.seconds, sandbox.name, name)
     verdict, detail = done.lines.get(name, ("error", done.text.strip()[-200:]))
     if verdict in ("started", "error") and done.code in (137, -9, 265):
         verdict, detail = "contained", f"ended by SIGKILL after {done.seconds:.1f} s"

@@ -34,7 +34,16 @@ def namespaces():
 
 
 def cgroups():
-    return {directory for directory, _, _ in os.walk("/sys/fs/cgroup")}
+    found, waiting = set(), ["/sys/fs/cgroup"]
+    while waiting:  # by hand: a hostile tree may be deeper than recursion, and than a path may be long
+        directory = waiting.pop()
+        found.add(directory)
+        try:
+            below = [entry.path for entry in os.scandir(directory) if entry.is_dir(follow_symlinks=False)]
+        except OSError:
+            continue
+        waiting += below if directory.count("/") < 40 else []
+    return found
 
 
 def cgroup_counts():

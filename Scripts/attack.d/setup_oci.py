@@ -146,12 +146,34 @@ for label, field in {"dots": "/data/../../../../var/tmp/x", "relative": "../../x
         bundle.config["mounts"].append({"destination": field, "type": "bind", "source": bundle.lab.targets.readonly, "options": ["bind", "ro"]})
 
 
+def remove_chain(top, name):
+    """Removes top/name/name/... of any depth, without naming the whole path."""
+    at, opened = os.open(top, os.O_RDONLY | os.O_DIRECTORY), []
+    while True:
+        try:
+            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=at)
+        except OSError:
+            break
+        opened.append(at)
+        at = below
+    os.close(at)
+    for parent in reversed(opened):
+        os.rmdir(name, dir_fd=parent)
+        os.close(parent)
+
+
 for label, path in {"dots": "../../../../../../tmp/evil", "absolute dots": "/../../../evil", "root": "/", "link name": "/x\n/y", "long": "/" + "g/" * 3000}.items():
     @bundle_attack(f"cgroupsPath: {label}", "C")
     def cgroups(bundle, path=path):
         before = os.listdir("/tmp")
         bundle.config["linux"]["cgroupsPath"] = path
         answer = bundle.run()
+        first = path.strip("/").split("/")[0]
+        stays = [t for t in os.listdir("/sys/fs/cgroup") if first.strip(".") and len(path) > 1000 and os.path.isdir(f"/sys/fs/cgroup/{t}/{first}")]
+        if stays:
+            for top in stays:
+                remove_chain(f"/sys/fs/cgroup/{top}", first)
+            return False, f"thousands of nested groups stay in {stays}"
         made = [p for p in ("/tmp/evil", "/evil", "/sys/fs/evil", "/sys/evil") if os.path.exists(p)]
         return (False, f"made {made}") if made else answer
 

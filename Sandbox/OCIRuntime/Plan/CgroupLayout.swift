@@ -17,6 +17,9 @@ enum CgroupLayout {
     /// Always joined where they exist: accounting, the process limit, the device list and pausing.
     static let always: Set<String> = ["memory", "cpu", "cpuacct", "pids", "devices", "freezer"]
 
+    private static let deepest = 32
+    private static let longest = 1024
+
     /// An absolute path counts from the mount point; a relative one, and the default (the id), from this process's own group.
     /// Refused: components that lead elsewhere ("..") and the root group itself.
     static func places(
@@ -30,6 +33,10 @@ enum CgroupLayout {
         let parts = wanted.split(separator: "/")
         guard !parts.contains(".."), !parts.contains("."), !parts.isEmpty else {
             throw .invalid(field: field, reason: "expected a path below the hierarchy's root without \"..\", found \"\(wanted)\"")
+        }
+        // Made one by one: a path that the kernel refuses at its end would leave a thousand nested groups, and slow the machine.
+        guard parts.count <= deepest, wanted.utf8.count <= longest else {
+            throw .invalid(field: field, reason: "has \(parts.count) levels and \(wanted.utf8.count) bytes; at most \(deepest) and \(longest) are accepted")
         }
         let suffix = "/" + parts.joined(separator: "/")
         let isPure = hierarchies.isPureVersion2
