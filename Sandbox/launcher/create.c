@@ -124,6 +124,7 @@ static int prepare(const struct plan *plan, struct failure *failure) {
     if (plan_has_namespace(plan, "user")) {
         container.user_namespace = rootless_make_user_namespace(plan, failure);
         if (container.user_namespace < 0) return -1;
+        mounts_prepare_idmapped(plan, container.user_namespace);
     }
     if (join_namespaces(plan, failure) < 0) return -1;
     if (container.user_namespace >= 0) {

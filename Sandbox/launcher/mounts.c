@@ -58,6 +58,20 @@ static int take_prepared(const struct operation *op) {
     return -1;
 }
 
+void mounts_prepare_idmapped(const struct plan *plan, int user_namespace) {
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operation[i];
+        if (op->kind != OP_BIND || !plan_flag(op->argument[2], "idmap")) continue;
+        int before = prepared_count;
+        prepare(op, op->argument[0], op->argument[2]);
+        if (prepared_count == before) continue;  // optional, and not there
+        struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace, .propagation = MS_PRIVATE};
+        unsigned recursive = plan_flag(op->argument[2], "rec") ? AT_RECURSIVE : 0;
+        if (mount_setattr(prepared[before].tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr) < 0)
+            fail(errno, "mount(idmap %s)", op->argument[0]);
+    }
+}
+
 void mounts_prepare(const struct plan *plan) {
     const struct operation *propagation = plan_find(plan, OP_ROOT_PROPAGATION);
     root_propagation = propagation ? propagation->argument[0] : NULL;

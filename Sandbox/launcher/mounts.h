@@ -14,6 +14,10 @@ struct root {
 // Makes the mount namespace private to this task: nothing propagates in or out, but for the binds that ask for it.
 void mounts_prepare(const struct plan *plan);
 
+// For a set-up inside the user namespace that the binds are mapped to: takes and maps their copies with the host's powers,
+// before that namespace is entered. Before mounts_prepare.
+void mounts_prepare_idmapped(const struct plan *plan, int user_namespace);
+
 // Instead of mounts_prepare, with the host's mount namespace as the present one: the root is built as a detached tree, whose
 // copies and file systems never were in anybody's mount table, and `own_namespace` is entered with the pivot.
 void mounts_build_detached(int own_namespace);

@@ -156,7 +156,8 @@ public struct ContainerPlan {
     private func sysctl(_ name: String, _ value: String) throws(OCIError) -> LaunchOperation {
         let field = "linux.sysctl.\(name)"
         let dotted = name.contains("/") ? String(name.map { $0 == "/" ? "." : $0 == "." ? "/" : $0 }) : name
-        guard !dotted.hasPrefix("."), !dotted.contains(".."), !dotted.contains("/../") else {
+        let parts = name.split(separator: name.contains("/") ? "/" : ".", omittingEmptySubsequences: false)
+        guard parts.allSatisfy({ !$0.isEmpty && $0 != "." && $0 != ".." }) else {
             throw .invalid(field: field, reason: "not the name of a kernel parameter")
         }
         let isIPC = ["kernel.shm", "kernel.msg", "fs.mqueue."].contains { dotted.hasPrefix($0) } || dotted == "kernel.sem"

@@ -1,1 +1,0 @@
-// Makes the target build until its first real file; delete it then.
