@@ -103,12 +103,17 @@ public struct Cgroup: Sendable, Hashable {
 
     /// Kills what is left and removes the directories, with the groups below; nothing to do when they are gone.
     public func remove() throws(CgroupError) {
-        for child in host.children(of: name) { try host.group("\(name)/\(child)").remove() }
+        var hasLooked = false
         for directory in host.everyDirectory(name) {
             var waited = 0
             while rmdir(directory.path) != 0, errno != ENOENT {
-                guard errno == EBUSY, waited < Self.removalDeadlineMilliseconds else {
-                    throw CgroupError(stage: "rmdir", path: directory.path, errno: errno)
+                let failure = errno
+                guard failure == EBUSY, waited < Self.removalDeadlineMilliseconds else {
+                    throw CgroupError(stage: "rmdir", path: directory.path, errno: failure)
+                }
+                if !hasLooked {
+                    for child in host.children(of: name) { try host.group("\(name)/\(child)").remove() }
+                    hasLooked = true
                 }
                 kill()
                 let pause = min(1 + waited / 4, 50)

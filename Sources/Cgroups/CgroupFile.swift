@@ -70,24 +70,22 @@ enum CgroupFile {
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
     /// Names in `path`, sorted, without "." and "..".
-    static func entries(_ path: String) -> [String] {
+    static func entries(_ path: String) -> [String] { list(path) { _ in true } }
+
+    /// Names of the directories in `path`, sorted. The entry tells its type on every file system that is listed here.
+    static func subdirectories(_ path: String) -> [String] { list(path) { $0 == UInt8(DT_DIR) } }
+
+    private static func list(_ path: String, where isWanted: (UInt8) -> Bool) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {
+            guard isWanted(entry.pointee.d_type) else { continue }
             let name = withUnsafePointer(to: &entry.pointee.d_name) {
                 $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
             if name != ".", name != ".." { names.append(name) }
         }
         return names.sorted()
-    }
-
-    /// Names of the directories in `path`, sorted.
-    static func subdirectories(_ path: String) -> [String] {
-        entries(path).filter { name in
-            var info = stat()
-            return lstat("\(path)/\(name)", &info) == 0 && info.st_mode & S_IFMT == S_IFDIR
-        }
     }
 }
