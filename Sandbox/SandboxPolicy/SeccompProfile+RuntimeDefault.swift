@@ -196,19 +196,22 @@ extension SeccompProfile {
            "names": ["socket"],
            "action": "SCMP_ACT_ALLOW",
            "args": [{"index": 0, "value": 16, "op": "SCMP_CMP_EQ"},
-            {"index": 2, "value": 0, "op": "SCMP_CMP_EQ"}]
+            {"index": 2, "value": 0, "op": "SCMP_CMP_EQ"}],
+           "excludes": {"caps": ["CAP_NET_ADMIN"]}
           },
           {
            "comment": "Threads and processes, never namespaces: a nested user namespace opens kernel code (nf_tables, mounts) that a task has no use for. 0x7E020080 = CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET} and CLONE_NEWTIME.",
            "names": ["clone"],
            "action": "SCMP_ACT_ALLOW",
-           "args": [{"index": 0, "value": 2114060416, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}]
+           "args": [{"index": 0, "value": 2114060416, "valueTwo": 0, "op": "SCMP_CMP_MASKED_EQ"}],
+           "excludes": {"caps": ["CAP_SYS_ADMIN"]}
           },
           {
            "comment": "clone3 hides its flags in memory, where a filter cannot look. ENOSYS makes libc fall back to clone; EPERM would make Python say \"can't start new thread\".",
            "names": ["clone3"],
            "action": "SCMP_ACT_ERRNO",
-           "errnoRet": 38
+           "errnoRet": 38,
+           "excludes": {"caps": ["CAP_SYS_ADMIN"]}
           },
           {
            "comment": "personality(2): the default. Anything else switches protections off.",
@@ -230,6 +233,99 @@ extension SeccompProfile {
             "statmount"],
            "action": "SCMP_ACT_ERRNO",
            "errnoRet": 38
+          },
+          {
+           "comment": "For tasks that a pod gives capabilities: without what follows, the capability would be an empty word. All of it acts inside the task's own namespaces. CAP_SYS_ADMIN: mounts and namespaces.",
+           "names": ["clone", "clone3", "fsconfig", "fsmount", "fsopen", "fspick", "mount", "mount_setattr", "move_mount",
+            "open_tree", "pivot_root", "quotactl", "quotactl_fd", "setdomainname", "sethostname", "setns", "umount2",
+            "unshare"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_SYS_ADMIN"]}
+          },
+          {
+           "comment": "CAP_SYS_CHROOT.",
+           "names": ["chroot"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_SYS_CHROOT"]}
+          },
+          {
+           "comment": "CAP_SYS_PTRACE: debuggers and profilers (gdb, py-spy).",
+           "names": ["kcmp", "pidfd_getfd", "process_madvise", "process_vm_readv", "process_vm_writev", "ptrace"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_SYS_PTRACE"]}
+          },
+          {
+           "comment": "CAP_SYS_NICE: priorities, and NUMA placement inside the cpuset.",
+           "names": ["get_mempolicy", "ioprio_get", "ioprio_set", "mbind", "migrate_pages", "move_pages", "sched_setattr",
+            "sched_setparam", "sched_setscheduler", "set_mempolicy", "set_mempolicy_home_node"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_SYS_NICE"]}
+          },
+          {
+           "comment": "CAP_SYS_TIME. The machine's clock stays out of reach: it belongs to the initial user namespace.",
+           "names": ["adjtimex", "clock_adjtime", "clock_settime", "settimeofday"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_SYS_TIME"]}
+          },
+          {
+           "comment": "CAP_DAC_READ_SEARCH: backup programs.",
+           "names": ["name_to_handle_at", "open_by_handle_at"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_DAC_READ_SEARCH"]}
+          },
+          {
+           "comment": "CAP_SYS_PACCT.",
+           "names": ["acct"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_SYS_PACCT"]}
+          },
+          {
+           "comment": "CAP_SYSLOG.",
+           "names": ["syslog"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_SYSLOG"]}
+          },
+          {
+           "comment": "CAP_BPF.",
+           "names": ["bpf"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_BPF"]}
+          },
+          {
+           "comment": "CAP_PERFMON.",
+           "names": ["perf_event_open"],
+           "action": "SCMP_ACT_ALLOW",
+           "includes": {"caps": ["CAP_PERFMON"]}
+          },
+          {
+           "comment": "CAP_NET_RAW: AF_INET, raw.",
+           "names": ["socket"],
+           "action": "SCMP_ACT_ALLOW",
+           "args": [{"index": 0, "value": 2, "op": "SCMP_CMP_EQ"},
+            {"index": 1, "value": 15, "valueTwo": 3, "op": "SCMP_CMP_MASKED_EQ"}],
+           "includes": {"caps": ["CAP_NET_RAW"]}
+          },
+          {
+           "comment": "CAP_NET_RAW: AF_INET6, raw.",
+           "names": ["socket"],
+           "action": "SCMP_ACT_ALLOW",
+           "args": [{"index": 0, "value": 10, "op": "SCMP_CMP_EQ"},
+            {"index": 1, "value": 15, "valueTwo": 3, "op": "SCMP_CMP_MASKED_EQ"}],
+           "includes": {"caps": ["CAP_NET_RAW"]}
+          },
+          {
+           "comment": "CAP_NET_RAW: AF_PACKET.",
+           "names": ["socket"],
+           "action": "SCMP_ACT_ALLOW",
+           "args": [{"index": 0, "value": 17, "op": "SCMP_CMP_EQ"}],
+           "includes": {"caps": ["CAP_NET_RAW"]}
+          },
+          {
+           "comment": "CAP_NET_ADMIN: every protocol of AF_NETLINK, for addresses, routes and packet filters of the task's own network.",
+           "names": ["socket"],
+           "action": "SCMP_ACT_ALLOW",
+           "args": [{"index": 0, "value": 16, "op": "SCMP_CMP_EQ"}],
+           "includes": {"caps": ["CAP_NET_ADMIN"]}
           }
          ]
         }

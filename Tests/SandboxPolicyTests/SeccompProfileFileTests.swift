@@ -40,6 +40,14 @@ struct SeccompProfileFileTests {
         #expect(try SeccompProfile.builtIn(profile).redundancies().map(\.description) == [])
     }
 
+    @Test("no redundant rule for a holder of any capability either, or of all")
+    func noRedundancyWithCapabilities() throws {
+        for set in Capability.allCases.map({ Set([$0]) }) + [Set(Capability.allCases)] {
+            let profile = try SeccompProfile.builtIn(.runtimeDefault, context: SeccompContext(capabilities: set))
+            #expect(profile.redundancies().map(\.description) == [], "\(set)")
+        }
+    }
+
     @Test("every name of every rule changes the compiled filter", arguments: SeccompProfile.BuiltIn.allCases)
     func everyNameCounts(profile: SeccompProfile.BuiltIn) throws {
         let whole = try SeccompProfile.builtIn(profile)

@@ -140,6 +140,25 @@ struct SeccompTests {
         }
     }
 
+    @Test(
+        "a capability that a pod gives is no empty word: its calls are permitted with it, and only with it",
+        arguments: [
+            (Capability.sysAdmin, "mount", []), (.sysAdmin, "unshare", []), (.sysAdmin, "clone", [0x1000_0011]),
+            (.sysAdmin, "clone3", []),
+            (.sysChroot, "chroot", []), (.sysPtrace, "ptrace", []), (.sysNice, "sched_setscheduler", []),
+            (.sysTime, "clock_settime", []),
+            (.dacReadSearch, "open_by_handle_at", []), (.bpf, "bpf", []), (.perfmon, "perf_event_open", []),
+            (.syslog, "syslog", []),
+            (.netRaw, "socket", [2, 3, 1]), (.netRaw, "socket", [17, 3, 0]), (.netAdmin, "socket", [16, 3, 12]),
+        ] as [(Capability, String, [UInt64])])
+    func capabilities(capability: Capability, name: String, arguments: [UInt64]) throws {
+        for held in Capability.allCases {
+            let profile = try SeccompProfile.builtIn(.runtimeDefault, context: SeccompContext(capabilities: [held]))
+            let answer = try FilterMachine(program: SeccompCompiler.program(for: profile)).answer(name, arguments)
+            #expect((answer == Answer.allow) == (held == capability), "\(held)")
+        }
+    }
+
     @Test("personality may be read and left as it is")
     func personality() throws {
         let machine = try Self.machine(.runtimeDefault)
