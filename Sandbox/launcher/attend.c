@@ -4,6 +4,7 @@
 #include "cgroup_make.h"
 #include "launch.h"
 #include "netpool.h"
+#include "prompt.h"
 #include "request.h"
 #include "spare.h"
 
@@ -72,6 +73,7 @@ _Noreturn void attend_run(const struct attend *a) {
     // Nobody is served by a child that the resident launcher no longer knows.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     signal(SIGCHLD, SIG_DFL);
+    prompt_begin();
     setsid();
     watch_clear(&task);
     task.keeps_streams = 1;

@@ -4,6 +4,7 @@
 #include "init.h"
 #include "netns.h"
 #include "plan.h"
+#include "prompt.h"
 #include "resident.h"
 #include "sealed.h"
 #include "supervise.h"
@@ -60,6 +61,7 @@ int main(int argc, char **argv) {
         else if (!strcmp(argv[i], "--foreground")) foreground = 1;
         else return usage();
     }
+    if (!strcmp(argv[1], "supervise") || !strcmp(argv[1], "create") || !strcmp(argv[1], "exec")) prompt_begin();
     if (!strcmp(argv[1], "supervise") && plan && (directory || foreground)) return supervise(plan, directory, foreground);
     // Tasks of these may live where no supervisor runs the program any more.
     if ((!strcmp(argv[1], "serve") || !strcmp(argv[1], "create") || !strcmp(argv[1], "exec")) && sealed_run(argv) < 0) {

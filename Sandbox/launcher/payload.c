@@ -8,6 +8,7 @@
 #include "identity.h"
 #include "landlock.h"
 #include "process.h"
+#include "prompt.h"
 #include "rootless.h"
 
 #include <errno.h>
@@ -126,6 +127,7 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, int out,
     if (directory) enter_working_directory(directory->argument[0]);
     landlock_apply(plan);
     if (payload_before_exec) payload_before_exec();
+    prompt_end();
     // Nothing but exec stands behind the filter, so a profile need permit none of the launcher's own calls; without no_new_privs
     // one `capset`, as loading takes a capability.
     filters_load(plan);

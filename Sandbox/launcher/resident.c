@@ -7,6 +7,7 @@
 #include "keep.h"
 #include "netpool.h"
 #include "slim.h"
+#include "timestamp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,6 +27,8 @@
 #define BACKLOG 512
 // A child that dies while it waits is not replaced faster than this: the machine is short of something.
 #define RETRY_MS 100
+// A launch is over within this, as a rule; while half of the children still wait, the next ones are made afterwards.
+#define QUIET_MS 5
 
 enum { PARENT, SIGNALS, OFFICE, FIXED };
 
@@ -34,6 +37,7 @@ struct resident {
     int listener, office[2], host_mounts, parent, signals;
     int makes_spares;
     int wanted, waiting;
+    int64_t taken_at;
     struct { int pidfd, pid; } child[SPARES_MAX];  // those that wait
 };
 
@@ -121,6 +125,7 @@ static int hear(struct resident *r) {
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     for (int i = r->waiting; word.kind == ATTEND_TAKEN && i-- > 0;)
         if (r->child[i].pid == word.pid) forget_child(r, i);
+    if (word.kind == ATTEND_TAKEN) r->taken_at = timestamp_monotonic_ms();
     if (word.kind == ATTEND_NETWORK && header && header->cmsg_type == SCM_RIGHTS) {
         int fd;
         memcpy(&fd, CMSG_DATA(header), sizeof fd);
@@ -154,6 +159,12 @@ int resident_serve(const char *socket_path, int spares) {
     }
     int going = 1;
     while (going) {
+        // What is made ahead must not be made at the cost of the launch that just began.
+        int64_t left = r.taken_at + QUIET_MS - timestamp_monotonic_ms();
+        if (left > 0 && r.waiting * 2 >= r.wanted) {
+            going = turn(&r, (int)left);
+            continue;
+        }
         int failed = 0;
         while (r.waiting < r.wanted && !failed) failed = start_child(&r) < 0;
         int busy = netpool_fill(r.wanted);

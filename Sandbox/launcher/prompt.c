@@ -1,0 +1,31 @@
+// See prompt.h. A launch is a dozen short steps of four processes; each would otherwise wait out the slices of whoever computes.
+#define _GNU_SOURCE
+#include "prompt.h"
+
+#include <sched.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define SLICE_NANOSECONDS 100000  // the least that the kernel takes
+
+// The first version of the kernel's struct sched_attr; older libraries do not declare it, and the kernel's header clashes with them.
+struct scheduling {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+};
+
+static void set_slice(uint64_t nanoseconds) {
+    struct scheduling now = {.size = sizeof now};
+    // An ordinary process keeps its nice value; others, and older kernels, go without.
+    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) < 0 || now.policy != SCHED_OTHER) return;
+    now.runtime = nanoseconds;
+    syscall(SYS_sched_setattr, 0, &now, 0);
+}
+
+void prompt_begin(void) { set_slice(SLICE_NANOSECONDS); }
+
+void prompt_end(void) { set_slice(0); }
