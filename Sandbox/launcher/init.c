@@ -122,7 +122,8 @@ static int run_payload(void *argument) {
 // The payload borrows our memory until exec, so nothing is copied, and we wait that long. With a courier (notify.c) it must not:
 // that one lives on in the payload's memory.
 static pid_t start_payload(struct launch *launch) {
-    if (notify_wanted(launch->plan)) {
+    // Among processes that are there already it shares nothing with us; and a time namespace is entered by a fork only.
+    if (notify_wanted(launch->plan) || plan_joined_namespace(launch->plan, "pid") || plan_has_namespace(launch->plan, "time")) {
         pid_t pid = fork();
         if (pid == 0) run_payload(launch);
         return pid;

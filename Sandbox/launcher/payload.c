@@ -117,6 +117,9 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, int out,
         else if (op->kind == OP_ENV) envp[variables++] = op->argument[0];
         else if (op->kind == OP_ARG) argv[args++] = op->argument[0];
     }
+    // From here to exec it may have the ids of processes that are there already (a joined namespace's), with no filter yet, and in
+    // its init's memory: nobody may trace it. Exec makes it traceable again.
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(errno, "dumpable");
     take_identity(plan, rootless_wanted(plan) ? -1 : user_namespace);
     // Among processes that are not its own children it must not outlive whoever watches it.
     if (!plan_has_namespace(plan, "pid") && !payload_before_exec && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
