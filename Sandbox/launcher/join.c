@@ -48,6 +48,8 @@ int join_namespaces(const struct plan *plan, struct failure *failure) {
     // First what the caller has power over, then the user namespace, then what only that one has power over.
     int user = plan_joined_namespace(plan, "user") != NULL;
     if (enter(list, count, all, user, failure) < 0) return -1;
+    // The mounts of a task whose jail was built from outside belong to the outer user namespace: once inside it is too late.
+    if (user && enter(list, count, CLONE_NEWNS, 1, failure) < 0) return -1;
     if (user && enter(list, count, CLONE_NEWUSER, 0, failure) < 0) return -1;
     if (user && enter(list, count, all, 0, failure) < 0) return -1;
     return enter(list, count, CLONE_NEWNS, 0, failure);
