@@ -4,6 +4,7 @@
 #include "namespaces.h"
 #include "failure.h"
 #include "host.h"
+#include "identity.h"
 #include "join.h"
 #include "names.h"
 #include "rootless.h"
@@ -44,7 +45,7 @@ _Noreturn static void carry(int user_namespace, int flags, int out) {
     ssize_t length = proc < 0 ? -1 : readlinkat(proc, "self", name, sizeof name);
     if (length <= 0 || setns(user_namespace, CLONE_NEWUSER) < 0 || unshare(flags) < 0) _exit(errno & 127);
     if (write(out, name, (size_t)length) != length) _exit(EIO);
-    for (;;) pause();
+    identity_wait_as_carrier();
 }
 
 static void take_over(const char *process, uint64_t flags) {

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "rootless.h"
 #include "host.h"
+#include "identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -117,9 +118,7 @@ int rootless_make_user_namespace(const struct plan *plan, struct failure *failur
     // A namespace lives as long as something holds it: a short-lived child carries it until it is opened.
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid < 0) { failure_set(failure, errno, "rootless(user namespace)"); return -1; }
-    if (pid == 0) {
-        for (;;) pause();
-    }
+    if (pid == 0) identity_wait_as_carrier();
     int fd = -1, mapped = -1;
     if (!op || op->count == 1) mapped = map_with_power(plan, pid, failure);
     else if (run_mapper(op->argument[0], pid, plan, OP_UID_MAP) < 0 || run_mapper(op->argument[1], pid, plan, OP_GID_MAP) < 0)
@@ -179,7 +178,7 @@ _Noreturn static void carry(int out) {
     char name[16];
     ssize_t length = readlink("/proc/self", name, sizeof name);
     if (length <= 0 || write(out, name, (size_t)length) != length) _exit(1);
-    for (;;) pause();
+    identity_wait_as_carrier();
 }
 
 int rootless_nest(const struct plan *plan) {

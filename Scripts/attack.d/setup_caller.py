@@ -6,7 +6,8 @@ import stat
 import subprocess
 
 from setup_attacks import attack
-from setup_lab import Setup, judge
+import node
+from setup_lab import Setup, judge, wait_for
 
 
 @attack("caller:descriptors 0, 1, 2 closed", "C")
@@ -37,6 +38,11 @@ def ignored(lab, rounds):
     return good, detail
 
 
+def left(setup):
+    """Processes of this launch, by its state directory's name."""
+    return [pid for pid in node.processes() if pid != os.getpid() and setup.state.encode() + b"/plan" in node.read(f"/proc/{pid}/cmdline")]
+
+
 @attack("caller:tiny limits (files, file size, memory)", "M")
 def limits(lab, rounds):
     details = []
@@ -51,6 +57,11 @@ def limits(lab, rounds):
         # Dying of a signal is an answer too, as long as nothing stays and nothing runs half confined.
         if not good and not (done.code != 0 and not done.lines):
             return False, f"limit {kind}: {detail}"
+        if not wait_for(lambda: not left(setup), 2):
+            stays = left(setup)
+            for pid in stays:
+                os.kill(pid, signal.SIGKILL)
+            return False, f"limit {kind}: {len(stays)} processes stay"
         details.append(detail[:40])
     return True, "; ".join(details)
 

@@ -3,6 +3,7 @@ import itertools
 import json
 import os
 import subprocess
+import tempfile
 import time
 
 import plan as plans
@@ -55,14 +56,17 @@ class Setup(sandboxes.Launcher):
     def go(self, seconds=10, **options):
         """Runs to the end: a Run with `record`."""
         started = time.monotonic()
-        process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **options)
         late = False
-        try:
-            text, _ = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            late = True
-            process.kill()
-            text, _ = process.communicate()
+        with tempfile.TemporaryFile() as output:  # not a pipe: whatever is left behind would hold it
+            process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, **options)
+            try:
+                process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                late = True
+                process.kill()
+                process.wait()
+            output.seek(0)
+            text = output.read(1 << 20)
         done = sandboxes.Run(text.decode(errors="replace"), process.returncode, time.monotonic() - started, 0, late)
         return self.collect(self.state, done)
 
