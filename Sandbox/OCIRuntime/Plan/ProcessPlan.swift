@@ -50,7 +50,9 @@ struct ProcessPlan {
         guard let seccomp = linux.seccomp else { return nil }
         let program: [UInt8]
         do {
-            program = try SeccompCompiler.program(for: SeccompProfile(parsing: seccomp.profile))
+            // Compiled once for all containers with this document; and with the 32-bit entries that it lists.
+            program = try SeccompProfiles(cacheDirectory: StateDirectory.standard() + "-filters").filter(
+                document: seccomp.profile, name: "config.json", context: SeccompContext(servesForeignArchitectures: true))
         } catch {
             throw .invalid(field: "linux.seccomp", reason: "\(error)")
         }
