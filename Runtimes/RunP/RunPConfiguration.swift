@@ -26,6 +26,8 @@ public struct RunPConfiguration: Sendable {
     public var permitsPrivileged = false
     /// Limits that this machine cannot enforce are left out instead of refusing the container.
     public var allowsUnenforced = false
+    /// How often disk and headway at the memory limit are looked at.
+    public var limitWatchTimes = LimitWatchTimes()
     /// So many refused system calls of a container are counted as evidence; nil: none is, the filter refuses by itself.
     public var countedDenials: Int?
     /// Directories of the network configuration lists and of the plugins' programs.

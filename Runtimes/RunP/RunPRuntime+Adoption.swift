@@ -3,6 +3,7 @@
 import Cgroups
 import JSON
 import RuntimeInterface
+import SandboxPolicy
 
 extension RunPRuntime {
     /// Reads every record, follows every supervisor that lives (pid, start time and boot id must agree, so that a reused
@@ -21,6 +22,10 @@ extension RunPRuntime {
         }
         await withTaskGroup(of: Void.self) { group in
             for container in adopted { group.addTask { await container.takeRecord() } }
+        }
+        for container in adopted {
+            let pod = state.withLock { $0.sandboxes[container.id.podUID]?.config.limits }
+            await watches.follow(container, limits: SandboxSpec.limits(container.config.limits, pod: pod ?? RuntimeLimits(), configuration))
         }
         for path in found.broken { logger.error("record cannot be read", metadata: ["path": "\(path)"]) }
         try await removeOrphanedCgroups()

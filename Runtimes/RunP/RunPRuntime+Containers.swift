@@ -41,6 +41,7 @@ extension RunPRuntime {
         try await container.start(launcher: launcher) {
             try Self.prepare(input, spec: spec, needsWork: needsWork, plan: plan)
         }
+        await watches.follow(container, limits: SandboxSpec.limits(input))
     }
 
     private static func plan(for spec: SandboxSpec) throws(RuntimeError) -> LaunchPlan {

@@ -17,6 +17,7 @@ public final class RunPRuntime: ContainerRuntime {
     let seccompProfiles: SeccompProfiles
     let paths: RecordPaths
     let launcher: ResidentLauncher
+    let watches: LimitWatches
     let state = Mutex(State())
 
     struct State {
@@ -37,6 +38,7 @@ public final class RunPRuntime: ContainerRuntime {
         seccompProfiles = SeccompProfiles(
             directory: configuration.seccompProfiles, cacheDirectory: "\(configuration.stateDirectory)/seccomp",
             permitsUnconfined: configuration.permitsUnconfined)
+        watches = try LimitWatches(configuration.limitWatchTimes, logger: logger)
         guard RecordFiles.exists(configuration.launcherPath) else {
             throw .invalid(field: "launcherPath", reason: "\(configuration.launcherPath) does not exist")
         }
@@ -164,6 +166,7 @@ public final class RunPRuntime: ContainerRuntime {
             id: id, config: config, paths: paths.container(id),
             cgroup: cgroups.group("\(configuration.cgroupParent)/\(id.podUID)/\(ContainerGroups.name(id))"),
             changed: { [weak self] id in
+                self?.watches.forget(id)
                 guard let handler = self?.state.withLock({ $0.handler }) else { return }
                 handler(ContainerEvent(id: id))
             })

@@ -99,12 +99,15 @@ extension SandboxSpec {
 
     /// The container's own limits, else the pod's; a limit of processes always.
     static func limits(_ input: ContainerSpecInput) -> RuntimeLimits {
-        let own = input.config.limits
-        let pod = input.sandbox.config.limits
-        return RuntimeLimits(
+        limits(input.config.limits, pod: input.sandbox.config.limits, input.node)
+    }
+
+    static func limits(_ own: RuntimeLimits, pod: RuntimeLimits, _ node: RunPConfiguration) -> RuntimeLimits {
+        RuntimeLimits(
             memoryBytes: own.memoryBytes ?? pod.memoryBytes, cpuMillis: own.cpuMillis ?? pod.cpuMillis,
-            pids: own.pids ?? pod.pids ?? input.node.defaultPids, logBytes: own.logBytes ?? pod.logBytes,
-            tmpBytes: own.tmpBytes ?? pod.tmpBytes)
+            pids: own.pids ?? pod.pids ?? node.defaultPids, logBytes: own.logBytes ?? pod.logBytes,
+            tmpBytes: own.tmpBytes ?? pod.tmpBytes, cpuRequestMillis: own.cpuRequestMillis,
+            ephemeralStorageBytes: own.ephemeralStorageBytes ?? pod.ephemeralStorageBytes)
     }
 
     /// The small files of /etc. On an image they are mounted from the container's directory, as an image is shared.
