@@ -35,20 +35,20 @@ class Lab:
         self.launcher = self.find("swiftlet-sandbox") or self.build_launcher()
         self.swiftlet, self.oci = self.find("swiftlet"), self.find("swiftlet-oci")
         self.run_refusal = {rootless: self.check_run(rootless) for rootless in (False, True)} if self.swiftlet else {}
-        self.filter = plans.filter_program(os.path.join(ROOT, "Sandbox/Profiles/runtime-default.json"))
+        self.filter = self.explained_filter() or plans.filter_program(os.path.join(ROOT, "Sandbox/Profiles/runtime-default.json"))
         self.docker_profile = next((p for p in ("/usr/share/containers/seccomp.json", "/etc/docker/seccomp.json") if os.path.exists(p)),
                                    os.path.join(ROOT, "Sandbox/Profiles/runtime-default.json"))
 
     def find(self, name):
-        for directory in [self.bin] if self.bin else [os.path.join(ROOT, ".build/release"), os.path.join(ROOT, ".build/debug")]:
-            path = os.path.join(directory, name)
-            if os.access(path, os.X_OK):
-                # A copy: attacks on the launcher's own file must not reach the build, and another user may read it.
-                copy = os.path.join(self.targets.dir, name)
-                shutil.copy(path, copy)
-                os.chmod(copy, 0o755)
-                return copy
-        return None
+        places = [self.bin] if self.bin else [os.path.join(ROOT, ".build", kind) for kind in ("release", "debug")]
+        there = [path for path in (os.path.join(place, name) for place in places) if os.access(path, os.X_OK)]
+        if not there:
+            return None
+        # A copy of the newest: attacks on the launcher's own file must not reach the build, and another user may read it.
+        copy = os.path.join(self.targets.dir, name)
+        shutil.copy(max(there, key=os.path.getmtime), copy)
+        os.chmod(copy, 0o755)
+        return copy
 
     def build_launcher(self):
         """The launcher is plain C: where nothing is built yet, it is built here."""
@@ -60,6 +60,23 @@ class Lab:
             print("attack: the launcher does not compile:\n" + done.stderr[:2000], file=sys.stderr)
             return None
         return into
+
+    def explained_filter(self):
+        """The default profile as our own compiler makes it; without `swiftlet`, libseccomp is asked directly."""
+        if not self.swiftlet:
+            return None
+        done = subprocess.run([self.swiftlet, "run", "--explain", "--json", "--", "/bin/true"], capture_output=True, text=True, timeout=30)
+        try:
+            found = [o["arguments"] for o in json.loads(done.stdout)["operations"] if o["operation"] == "seccomp"]
+        except (ValueError, KeyError):
+            return None
+        return found[0][0] if len(found) == 1 and not any("notify" in word for word in found[0]) and self.plain(found[0][0]) else None
+
+    @staticmethod
+    def plain(program):
+        """Whether no answer is left to a listener: a plan without `denials` has none."""
+        actions = {int.from_bytes(bytes.fromhex(program[at + 8:at + 16]), "little") for at in range(0, len(program), 16) if program[at:at + 4] == "0600"}
+        return 0x7FC00000 not in actions
 
     def check_run(self, rootless):
         """Why `swiftlet run` does not run anything at all, as root or as an ordinary user; None when it does."""

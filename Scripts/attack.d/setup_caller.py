@@ -6,8 +6,8 @@ import stat
 import subprocess
 
 from setup_attacks import attack
-import node
 from setup_lab import Setup, judge, wait_for
+from setup_state import left
 
 
 @attack("caller:descriptors 0, 1, 2 closed", "C")
@@ -36,11 +36,6 @@ def ignored(lab, rounds):
     if done.lines and done.record.get("exitCode") != 0:
         return False, f"the exit status is lost: {done.record.get('exitCode')}"
     return good, detail
-
-
-def left(setup):
-    """Processes of this launch, by its state directory's name."""
-    return [pid for pid in node.processes() if pid != os.getpid() and setup.state.encode() + b"/plan" in node.read(f"/proc/{pid}/cmdline")]
 
 
 @attack("caller:tiny limits (files, file size, memory)", "M")

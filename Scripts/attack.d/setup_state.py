@@ -2,6 +2,7 @@
 import ctypes
 import glob
 import os
+import random
 import re
 import signal
 import subprocess
@@ -86,6 +87,12 @@ def members(setup):
     return found
 
 
+def left(*setups):
+    """Processes of these launches, by their plans' names."""
+    plans = [setup.state.encode() + b"/plan" for setup in setups]
+    return [pid for pid in node.processes() if pid != os.getpid() and any(plan in words for words in [node.read(f"/proc/{pid}/cmdline")] for plan in plans)]
+
+
 @attack("supervisor:killed by hand", "C")
 def supervisor_killed(lab, rounds):
     setup, process, record = sleeping(lab, "killed")
@@ -93,6 +100,28 @@ def supervisor_killed(lab, rounds):
     process.wait()
     gone = wait_for(lambda: not members(setup), 3)
     return gone and record.get("phase") == "running", "its task dies with it" if gone else f"its task lives on: {members(setup)}"
+
+
+@attack("supervisor:killed at random moments of the launch", "C")
+def killed_early(lab, rounds):
+    """Whatever stands at that moment (namespace carriers, init, payload) must go too."""
+    source, ran = random.Random(11), 0
+    setups = []
+    for number in range(rounds * 2):
+        setup = Setup(lab, "early")
+        setup.write(change=lambda plan: setattr(plan, "arguments", ["/bin/sh", "-c", "trap '' TERM; sleep 600"]))
+        process = subprocess.Popen(setup.argv(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(source.random() * 0.03)
+        process.kill()
+        process.wait()
+        ran += setup.record().get("phase") == "running"
+        setups.append(setup)
+    gone = wait_for(lambda: not left(*setups) and not any(map(members, setups)), 3)
+    stays = left(*setups) + [int(pid) for setup in setups for pid in members(setup)]
+    for pid in set(stays):
+        os.kill(pid, signal.SIGKILL)
+    names = {node.command(pid)[:40] for pid in stays}
+    return gone, f"{len(setups)} launches killed, {ran} of them running: " + (f"{len(stays)} processes stay: {names}" if stays else "nothing stays")
 
 
 @attack("supervisor:500 signals of every kind", "M")
