@@ -21,6 +21,7 @@ public enum RunProgram {
     }
 
     private static func run(_ options: RunOptions, _ networks: (any RunNetworkProvider)?) throws(RunFailure) -> Int32 {
+        try RunInputs.check(options)
         let plan = try RunPlan(options, machine: .probe(), resources: .machine)
         if options.explain {
             let explanation = RunExplanation(plan)
