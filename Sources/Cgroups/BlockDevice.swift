@@ -26,7 +26,9 @@ public struct BlockDevice: Sendable, Hashable {
         let entry = "\(sysfs)/\(major):\(minor)"
         guard major != 0, CgroupFile.exists(entry) else { return nil }
         guard CgroupFile.exists("\(entry)/partition") else { return }
-        let parts = (CgroupFile.read("\(entry)/../dev") ?? "").split(whereSeparator: { $0 == ":" || $0 == "\n" }).compactMap { UInt32($0) }
+        let parts = (CgroupFile.read("\(entry)/../dev") ?? "").split(whereSeparator: { $0 == ":" || $0 == "\n" }).compactMap {
+            UInt32($0)
+        }
         guard parts.count == 2 else { return nil }
         (major, minor) = (parts[0], parts[1])
     }

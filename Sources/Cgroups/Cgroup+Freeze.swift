@@ -8,7 +8,9 @@ extension Cgroup {
 
     /// Returns once all members stand still; throws ETIMEDOUT, and lets them go on, when one sits in an uninterruptible call for too long.
     public func freeze() throws(CgroupError) {
-        guard let file = freezeFile else { throw CgroupError(stage: "freeze", path: name, errno: ENOTSUP, hint: "neither cgroup v2 nor a freezer") }
+        guard let file = freezeFile else {
+            throw CgroupError(stage: "freeze", path: name, errno: ENOTSUP, hint: "neither cgroup v2 nor a freezer")
+        }
         try CgroupFile.write(file.frozen, to: file.path)
         var waited = 0
         while !isFrozen {

@@ -39,7 +39,8 @@ public struct Cgroup: Sendable, Hashable {
         var settings = host.settings(limits)
         // v1 keeps memory <= memory+swap at all times: when the limit rises above the present sum, the sum has to go first.
         let sum = "memory.memsw.limit_in_bytes"
-        if let bytes = limits.memoryBytes, let last = settings.firstIndex(where: { $0.file == sum }), let path = path(.memory, sum),
+        if let bytes = limits.memoryBytes, let last = settings.firstIndex(where: { $0.file == sum }),
+            let path = path(.memory, sum),
             let present = CgroupFile.number(path), bytes < 0 || bytes > present
         {
             settings.insert(settings.remove(at: last), at: 0)
@@ -59,7 +60,9 @@ public struct Cgroup: Sendable, Hashable {
         for operation in operations {
             switch operation {
             case .make(_, let directory):
-                if mkdir(directory, 0o755) != 0, errno != EEXIST { throw CgroupError(stage: "mkdir", path: directory, errno: errno) }
+                if mkdir(directory, 0o755) != 0, errno != EEXIST {
+                    throw CgroupError(stage: "mkdir", path: directory, errno: errno)
+                }
             case .set(let directory, let file, let value): try CgroupFile.write(value, to: "\(directory)/\(file)")
             }
         }
@@ -92,7 +95,9 @@ public struct Cgroup: Sendable, Hashable {
     public func kill() -> Int {
         for directory in host.everyDirectory(name) where directory.version == 2 {
             // One step for the whole tree (Linux 5.14). Where it is missing, the signals below do it.
-            if CgroupFile.exists("\(directory.path)/cgroup.kill") { try? CgroupFile.write("1", to: "\(directory.path)/cgroup.kill") }
+            if CgroupFile.exists("\(directory.path)/cgroup.kill") {
+                try? CgroupFile.write("1", to: "\(directory.path)/cgroup.kill")
+            }
         }
         let members = allProcesses()
         for pid in members where pid > 0 { _ = Glibc.kill(pid, SIGKILL) }

@@ -16,10 +16,14 @@ extension CgroupHost {
         var delegatedRoot: String?
         if let unified {
             let path = own.unified.map { $0 == "/" ? unified : unified + $0 } ?? unified
-            if writable(path), writable("\(path)/cgroup.procs"), writable("\(path)/cgroup.subtree_control") { delegatedRoot = path }
+            if writable(path), writable("\(path)/cgroup.procs"), writable("\(path)/cgroup.subtree_control") {
+                delegatedRoot = path
+            }
         }
         // What a delegated group may hand on is in its own cgroup.controllers.
-        let offered = delegatedRoot.flatMap { CgroupFile.read("\($0)/cgroup.controllers") }.map { $0.split(whereSeparator: \.isWhitespace) } ?? []
+        let offered =
+            delegatedRoot.flatMap { CgroupFile.read("\($0)/cgroup.controllers") }.map { $0.split(whereSeparator: \.isWhitespace) }
+            ?? []
         for (controller, hierarchy) in self.hierarchies {
             if hierarchy.version == 2 {
                 if let delegatedRoot, offered.contains(Substring(controller.rawValue)) {

@@ -116,7 +116,9 @@ extension CgroupHost {
     private static func hugePageSizes(_ directory: String) -> Set<String> {
         Set(
             CgroupFile.entries(directory).compactMap { name in
-                guard name.hasPrefix("hugepages-"), let kibibytes = Int64(name.dropFirst(10).prefix { $0.isNumber }) else { return nil }
+                guard name.hasPrefix("hugepages-"), let kibibytes = Int64(name.dropFirst(10).prefix { $0.isNumber }) else {
+                    return nil
+                }
                 if kibibytes >= 1 << 20 { return "\(kibibytes >> 20)GB" }
                 return kibibytes >= 1 << 10 ? "\(kibibytes >> 10)MB" : "\(kibibytes)KB"
             })
@@ -136,7 +138,9 @@ enum CgroupMounts {
         for line in mountinfo.split(separator: "\n") {
             let words = line.split(separator: " ")
             // Six fields, optional ones, "-", then type, source and options of the file system.
-            guard let separator = words.indices.first(where: { $0 >= 6 && words[$0] == "-" }), words.count > separator + 3 else { continue }
+            guard let separator = words.indices.first(where: { $0 >= 6 && words[$0] == "-" }), words.count > separator + 3 else {
+                continue
+            }
             let right = words[(separator + 1)...].map { $0 }
             let mountPoint = unescaped(words[4])
             // A later mount hides an earlier one at the same place; at another place the first is as good.
@@ -156,7 +160,9 @@ enum CgroupMounts {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "\\"), rest.count >= 3, let code = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8) {
+            if byte == UInt8(ascii: "\\"), rest.count >= 3,
+                let code = UInt8(String(decoding: rest.prefix(3), as: UTF8.self), radix: 8)
+            {
                 bytes.append(code)
                 rest = rest.dropFirst(3)
             } else {

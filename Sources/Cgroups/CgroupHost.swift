@@ -103,7 +103,9 @@ public struct CgroupHost: Sendable, Hashable {
         var directories: [CgroupDirectory] = []
         func add(_ version: Int, _ controller: String, _ base: String) {
             let path = name.isEmpty ? base : "\(base)/\(name)"
-            if seen.insert(path).inserted { directories.append(CgroupDirectory(version: version, controller: controller, path: path)) }
+            if seen.insert(path).inserted {
+                directories.append(CgroupDirectory(version: version, controller: controller, path: path))
+            }
         }
         // On v2 alone there is a group even where no controller is offered: it still counts, freezes and kills.
         if layout == .version2, let unified { add(2, "unified", unified) }

@@ -46,7 +46,9 @@ extension CgroupHost {
     /// How to make `levels`, outermost first, the last being what a task joins. Says nothing about limits that the machine lacks: ask
     /// `unenforceable` before. `prepared`: a group that exists and whose children already may have all controllers (`prepare`), so that
     /// nothing is said about it and above. `controllers`: to be joined besides those that the limits need.
-    public func plan(_ levels: [CgroupLevel], below prepared: String = "", controllers more: Set<CgroupController> = []) -> CgroupPlan {
+    public func plan(_ levels: [CgroupLevel], below prepared: String = "", controllers more: Set<CgroupController> = [])
+        -> CgroupPlan
+    {
         var plan = CgroupPlan()
         let needed = levels.reduce(into: CgroupController.accounting.union(more)) { $0.formUnion(controllers(of: $1.limits)) }
         var parent = prepared

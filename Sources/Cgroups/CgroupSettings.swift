@@ -16,7 +16,8 @@ extension CgroupHost {
     func settings(_ limits: CgroupLimits) -> [CgroupSetting] {
         var settings: [CgroupSetting] = []
         for (controller, make) in [
-            (.memory, memory), (.cpu, cpu), (.cpuset, cpuset), (.pids, pids), (.io, io), (.hugetlb, hugePages), (.devices, devices),
+            (.memory, memory), (.cpu, cpu), (.cpuset, cpuset), (.pids, pids), (.io, io), (.hugetlb, hugePages),
+            (.devices, devices),
         ] as [(CgroupController, (CgroupLimits, Bool) -> [(String, String)])] {
             guard let version = hierarchies[controller]?.version else { continue }
             settings += make(limits, version == 2).map { CgroupSetting(controller: controller, file: $0.0, value: $0.1) }
@@ -42,7 +43,9 @@ extension CgroupHost {
             if let bytes = limits.memoryBytes { files.append(("memory.max", Self.most(bytes))) }
             return files
         }
-        if let bytes = limits.memoryHighBytes ?? limits.memoryReservationBytes { files.append(("memory.soft_limit_in_bytes", "\(bytes)")) }
+        if let bytes = limits.memoryHighBytes ?? limits.memoryReservationBytes {
+            files.append(("memory.soft_limit_in_bytes", "\(bytes)"))
+        }
         if let value = limits.swappiness { files.append(("memory.swappiness", "\(value)")) }
         if let disabled = limits.oomKillDisabled { files.append(("memory.oom_control", disabled ? "1" : "0")) }
         if let bytes = limits.memoryBytes {
@@ -113,7 +116,8 @@ extension CgroupHost {
     private func hugePages(_ limits: CgroupLimits, version2: Bool) -> [(String, String)] {
         limits.hugePages.map { page in
             version2
-                ? ("hugetlb.\(page.pageSize).max", Self.most(page.bytes)) : ("hugetlb.\(page.pageSize).limit_in_bytes", "\(page.bytes)")
+                ? ("hugetlb.\(page.pageSize).max", Self.most(page.bytes))
+                : ("hugetlb.\(page.pageSize).limit_in_bytes", "\(page.bytes)")
         }
     }
 

@@ -57,7 +57,9 @@ public struct PressureStall: Sendable, Hashable {
         var seen = false
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
-            func value(_ key: String) -> Substring? { words.first { $0.hasPrefix("\(key)=") }.map { $0.dropFirst(key.count + 1) } }
+            func value(_ key: String) -> Substring? {
+                words.first { $0.hasPrefix("\(key)=") }.map { $0.dropFirst(key.count + 1) }
+            }
             guard let kind = words.first, let total = value("total").flatMap({ Int64($0) }) else { continue }
             let percent = value("avg10").flatMap { Double($0) } ?? 0
             if kind == "some" { (somePercent, someMicroseconds, seen) = (percent, total, true) }
@@ -84,7 +86,9 @@ extension Cgroup {
         number(.memory, host.hierarchies[.memory]?.version == 2 ? "memory.current" : "memory.usage_in_bytes")
     }
 
-    private func number(_ controller: CgroupController, _ file: String) -> Int64 { path(controller, file).flatMap(CgroupFile.number) ?? 0 }
+    private func number(_ controller: CgroupController, _ file: String) -> Int64 {
+        path(controller, file).flatMap(CgroupFile.number) ?? 0
+    }
     private func table(_ controller: CgroupController, _ file: String) -> [Substring: Int64] {
         path(controller, file).map(CgroupFile.table) ?? [:]
     }
@@ -145,7 +149,10 @@ extension Cgroup {
 
     private func readIO(_ usage: inout CgroupUsage) {
         guard let io = host.hierarchies[.io] else { return }
-        guard let text = path(.io, io.version == 2 ? "io.stat" : "blkio.throttle.io_service_bytes_recursive").flatMap({ CgroupFile.read($0) })
+        guard
+            let text = path(.io, io.version == 2 ? "io.stat" : "blkio.throttle.io_service_bytes_recursive").flatMap({
+                CgroupFile.read($0)
+            })
         else { return }
         for line in text.split(separator: "\n") {
             let words = line.split(separator: " ")
@@ -165,6 +172,8 @@ extension Cgroup {
 
     /// nil where the kernel does not measure groups: v1, or without PSI.
     public func pressure(_ resource: PressureResource) -> PressureStall? {
-        host.directory(name, nil).flatMap { CgroupFile.read("\($0)/\(resource.rawValue).pressure") }.flatMap { PressureStall(text: $0) }
+        host.directory(name, nil).flatMap { CgroupFile.read("\($0)/\(resource.rawValue).pressure") }.flatMap {
+            PressureStall(text: $0)
+        }
     }
 }

@@ -23,7 +23,8 @@ public final class EphemeralStorageWatch: Sendable {
     /// `paths`: files and directories that count; none inside another. `group`: whose members' deleted but open files count too.
     /// `onExceeded` is called once, on the watch's thread, and should return soon. Replaces what `id` had.
     public func add(_ id: String, paths: [String], limitBytes: Int64, group: Cgroup? = nil, onExceeded: @escaping OnExceeded) {
-        trees.add(id, Watched(paths: paths, group: group, state: EphemeralStorage(limitBytes: limitBytes), onExceeded: onExceeded))
+        trees.add(
+            id, Watched(paths: paths, group: group, state: EphemeralStorage(limitBytes: limitBytes), onExceeded: onExceeded))
     }
 
     public func remove(_ id: String) { trees.remove(id) }

@@ -22,7 +22,9 @@ public final class MemoryThrashWatch: Sendable {
 
     /// `onThrashing` is called once, on the watch's thread, and should return soon. Replaces what `id` had.
     public func add(_ id: String, group: Cgroup, limitBytes: Int64, onThrashing: @escaping OnThrashing) {
-        groups.add(id, Watched(group: group, limitBytes: limitBytes, state: MemoryThrashing(rule: groups.rule), onThrashing: onThrashing))
+        groups.add(
+            id, Watched(group: group, limitBytes: limitBytes, state: MemoryThrashing(rule: groups.rule), onThrashing: onThrashing)
+        )
     }
 
     public func remove(_ id: String) { groups.remove(id) }

@@ -14,10 +14,12 @@ final class SamplingThread: Sendable {
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         let work = Unmanaged.passRetained(Work(stopped: ends[0], milliseconds: milliseconds, look: look))
         var thread = pthread_t()
-        let failure = pthread_create(&thread, nil, { raw in
-            if let raw { Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().run() }
-            return nil
-        }, work.toOpaque())
+        let failure = pthread_create(
+            &thread, nil,
+            { raw in
+                if let raw { Unmanaged<Work>.fromOpaque(raw).takeRetainedValue().run() }
+                return nil
+            }, work.toOpaque())
         guard failure == 0 else {
             work.release()
             close(ends[0])

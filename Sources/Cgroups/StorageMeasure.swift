@@ -73,7 +73,9 @@ public struct StorageMeasure: Sendable, Hashable {
                 }
                 if usage.entries % measure.entriesBetweenPauses == measure.entriesBetweenPauses - 1 { usleep(1_000) }
                 let child = withUnsafePointer(to: &entry.pointee.d_name) { name in
-                    name.withMemoryRebound(to: CChar.self, capacity: 256) { look(at: $0, in: dirfd(directory), device: device, depth: stack.count) }
+                    name.withMemoryRebound(to: CChar.self, capacity: 256) {
+                        look(at: $0, in: dirfd(directory), device: device, depth: stack.count)
+                    }
                 }
                 if let child { push(child) }
             }

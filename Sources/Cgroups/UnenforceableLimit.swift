@@ -91,7 +91,8 @@ extension CgroupHost {
             let sizes = hugePageSizes.sorted().joined(separator: ", ")
             found.append(
                 UnenforceableLimit(
-                    field: "hugePages", reason: "the machine has no pages of \(page.pageSize), only \(sizes.isEmpty ? "none" : sizes)",
+                    field: "hugePages",
+                    reason: "the machine has no pages of \(page.pageSize), only \(sizes.isEmpty ? "none" : sizes)",
                     fix: "ask for one of these sizes"))
         }
         return found

@@ -9,7 +9,8 @@ struct Launch {
     let directory: String
     let group: Cgroup
 
-    init(_ host: CgroupHost, _ name: String, _ limits: CgroupLimits, _ script: String, deadlineMilliseconds: Int64? = nil) throws {
+    init(_ host: CgroupHost, _ name: String, _ limits: CgroupLimits, _ script: String, deadlineMilliseconds: Int64? = nil) throws
+    {
         directory = "/tmp/launch-\(name)"
         group = host.group("launch/\(name)", for: limits)
         mkdir(directory, 0o755)
@@ -20,16 +21,20 @@ struct Launch {
         try require(write(descriptor, bytes, bytes.count) == bytes.count, "plan file")
         close(descriptor)
         // Its output goes nowhere: the task's init keeps the launcher's standard descriptors as long as the task lives.
-        let command = "exec swiftlet-sandbox supervise --plan \(directory)/plan --state-dir \(directory) </dev/null >/dev/null 2>&1"
+        let command =
+            "exec swiftlet-sandbox supervise --plan \(directory)/plan --state-dir \(directory) </dev/null >/dev/null 2>&1"
         let outcome = try runProgram(["/bin/sh", "-c", command])
         try require(outcome.exitCode == 0, "supervise: \(outcome.exitCode) \(record)")
     }
 
     private static func plan(
-        _ host: CgroupHost, _ name: String, _ limits: CgroupLimits, _ script: String, deadlineMilliseconds: Int64?, directory: String
+        _ host: CgroupHost, _ name: String, _ limits: CgroupLimits, _ script: String, deadlineMilliseconds: Int64?,
+        directory: String
     ) throws -> LaunchPlan {
         let groups = host.plan([CgroupLevel("launch/\(name)", limits)])
-        var operations: [LaunchOperation] = [.id(name), .log(path: "\(directory)/log", maximumBytes: 65_536), .grace(milliseconds: 500)]
+        var operations: [LaunchOperation] = [
+            .id(name), .log(path: "\(directory)/log", maximumBytes: 65_536), .grace(milliseconds: 500),
+        ]
         if let deadlineMilliseconds { operations.append(.deadline(milliseconds: deadlineMilliseconds)) }
         operations += groups.operations.map { operation in
             switch operation {
@@ -72,12 +77,15 @@ struct Launch {
         try require(wait { !group.exists }, "its group is left")
     }
 
-    func kill() throws -> Outcome { try runProgram(["/bin/swiftlet-sandbox", "kill", "--state-dir", directory, "--grace", "100"]) }
+    func kill() throws -> Outcome {
+        try runProgram(["/bin/swiftlet-sandbox", "kill", "--state-dir", directory, "--grace", "100"])
+    }
 }
 
 func testLaunches(_ host: CgroupHost, _ report: inout Report) {
     report.test("launch: the task joins the one v2 group before its first instruction, and sees itself at the root") {
-        let launch = try Launch(host, "join", CgroupLimits(memoryBytes: 32 << 20, cpuMillis: 500, pids: 10), "cat /proc/self/cgroup")
+        let launch = try Launch(
+            host, "join", CgroupLimits(memoryBytes: 32 << 20, cpuMillis: 500, pids: 10), "cat /proc/self/cgroup")
         try launch.expect("\"exitCode\":0", "\"controller\":\"unified\"", "\"oomKilled\":false")
         try require(launch.log.contains("0::/"), launch.log)
         return ""
@@ -105,7 +113,9 @@ func testLaunches(_ host: CgroupHost, _ report: inout Report) {
         return ""
     }
     report.test("launch: stopping ends the whole tree, also what ignores SIGTERM and has left its session") {
-        let launch = try Launch(host, "tree", CgroupLimits(pids: 20), "trap '' TERM; (setsid sleep 60 &); (setsid sh -c 'trap \"\" TERM; sleep 60' &); wait; sleep 60")
+        let launch = try Launch(
+            host, "tree", CgroupLimits(pids: 20),
+            "trap '' TERM; (setsid sleep 60 &); (setsid sh -c 'trap \"\" TERM; sleep 60' &); wait; sleep 60")
         try require(wait { launch.group.allProcesses().count >= 4 }, "\(launch.group.allProcesses())")
         let members = launch.group.allProcesses()
         let started = now()

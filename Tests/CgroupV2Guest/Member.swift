@@ -56,7 +56,10 @@ func finish(_ running: (pid: pid_t, output: Int32), started: Double, deadline: D
 
 extension Cgroup {
     private func words(_ script: String) -> [String] {
-        ["/bin/sh", "-c", (directories.map { "echo 0 > \($0.path)/cgroup.procs || exit 125" } + [script]).joined(separator: "\n")]
+        [
+            "/bin/sh", "-c",
+            (directories.map { "echo 0 > \($0.path)/cgroup.procs || exit 125" } + [script]).joined(separator: "\n"),
+        ]
     }
 
     func run(_ script: String, deadline: Double = 15) throws -> Outcome { try runProgram(words(script), deadline: deadline) }

@@ -34,7 +34,9 @@ func testThrashing(_ host: CgroupHost, _ report: inout Report) {
                 group.kill()
             }
             let outcome = try group.run("exec /bin/guest --thrash /disk/big", deadline: 20)
-            guard let evidence = found.withLock({ $0 }) else { throw Failure(message: "not recognised: \(outcome) \(group.usage())") }
+            guard let evidence = found.withLock({ $0 }) else {
+                throw Failure(message: "not recognised: \(outcome) \(group.usage())")
+            }
             try require(outcome.exitCode == 137 && evidence.description.contains("(16 MiB)"), "\(outcome) \(evidence)")
             return "\(evidence.majorFaults) major faults, full stall \(group.pressure(.memory)?.fullMicroseconds ?? 0) us"
         }

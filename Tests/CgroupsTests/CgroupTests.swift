@@ -52,7 +52,8 @@ struct FakeCgroupTests {
 
     @Test("v1 limits become the kernel's files", arguments: [(1000, "100000"), (250, "25000"), (1, "1000")] as [(Int64, String)])
     func limits(millis: Int64, quota: String) throws {
-        let files = ["memory/memory.memsw.limit_in_bytes", "memory/g/memory.limit_in_bytes", "memory/g/memory.memsw.limit_in_bytes"]
+        let files =
+            ["memory/memory.memsw.limit_in_bytes", "memory/g/memory.limit_in_bytes", "memory/g/memory.memsw.limit_in_bytes"]
             + ["cpu/g/cpu.cfs_period_us", "cpu/g/cpu.cfs_quota_us", "pids/g/pids.max"]
         let root = try FakeRoot(Self.version1 + files)
         defer { root.remove() }

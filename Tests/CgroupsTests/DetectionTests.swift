@@ -39,7 +39,8 @@ struct DetectionTests {
         try root.put("cpuset/cpuset.cpus", "0-5\n")
         try root.put("disks/vda/queue/scheduler", "none mq-deadline [bfq]\n")
         try root.put("blkio/cgroup.procs", "")
-        let facts = CgroupHost.MachineFacts(blockDevices: "\(root.path)/disks", hugePages: "\(root.path)/pages", pressure: "\(root.path)/no")
+        let facts = CgroupHost.MachineFacts(
+            blockDevices: "\(root.path)/disks", hugePages: "\(root.path)/pages", pressure: "\(root.path)/no")
         let host = CgroupHost(root: root.path, facts: facts)
         #expect(host.layout == .version1(hybrid: true))
         #expect(host.hierarchies[.hugetlb] == CgroupHierarchy(version: 2, path: "\(root.path)/unified"))
@@ -77,7 +78,9 @@ struct DetectionTests {
     func delegatedVersion1() throws {
         let root = try FakeRoot(FakeCgroupTests.version1)
         defer { root.remove() }
-        let mine = CgroupHost(root: root.path).delegated(ownGroups: "4:memory:/u\n8:pids:/\n1:cpu,cpuacct:/x\n") { $0.hasSuffix("memory/u") }
+        let mine = CgroupHost(root: root.path).delegated(ownGroups: "4:memory:/u\n8:pids:/\n1:cpu,cpuacct:/x\n") {
+            $0.hasSuffix("memory/u")
+        }
         #expect(mine.controllers == [.memory])
         #expect(mine.group("t").directories.map(\.path) == ["\(root.path)/memory/u/t"])
         #expect(mine.unenforceable(CgroupLimits(memoryBytes: 1, pids: 1)).map(\.field) == ["pids"])
@@ -92,10 +95,12 @@ struct DetectionTests {
         #expect(!CgroupFile.exists("\(root.path)/self"), "nobody is there to be moved")
     }
 
-    @Test("stalls are read in both forms of the kernel's line", arguments: [
-        ("some avg10=1.50 avg60=0.00 avg300=0.00 total=7\nfull avg10=0.25 avg60=0.00 avg300=0.00 total=3\n", 1.5, 7, 3),
-        ("some avg10=0.00 avg60=0.00 avg300=0.00 total=9\n", 0, 9, 0),
-    ] as [(String, Double, Int64, Int64)])
+    @Test(
+        "stalls are read in both forms of the kernel's line",
+        arguments: [
+            ("some avg10=1.50 avg60=0.00 avg300=0.00 total=7\nfull avg10=0.25 avg60=0.00 avg300=0.00 total=3\n", 1.5, 7, 3),
+            ("some avg10=0.00 avg60=0.00 avg300=0.00 total=9\n", 0, 9, 0),
+        ] as [(String, Double, Int64, Int64)])
     func pressure(text: String, percent: Double, some: Int64, full: Int64) throws {
         let stall = try #require(PressureStall(text: text))
         #expect(stall.somePercent == percent && stall.someMicroseconds == some && stall.fullMicroseconds == full)

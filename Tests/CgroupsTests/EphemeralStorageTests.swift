@@ -38,7 +38,8 @@ struct EphemeralStorageTests {
         return descriptor
     }
 
-    @Test("trees count what is allocated: linked files once, sparse files their contents, links and other file systems not at all")
+    @Test(
+        "trees count what is allocated: linked files once, sparse files their contents, links and other file systems not at all")
     func measure() throws {
         try withDirectory { root in
             mkdir("\(root)/a", 0o755)

@@ -41,7 +41,9 @@ struct MachineGroup {
 
     func start(_ script: String, in member: Cgroup? = nil, deadline: Double = 20) throws -> Running {
         // "0" into v1's tasks: the shell moves itself, which costs no grace period.
-        let joins = (member ?? group).directories.map { "echo 0 > \($0.path)/\($0.version == 1 ? "tasks" : "cgroup.procs") || exit 125" }
+        let joins = (member ?? group).directories.map {
+            "echo 0 > \($0.path)/\($0.version == 1 ? "tasks" : "cgroup.procs") || exit 125"
+        }
         let text = (joins + [script]).joined(separator: "\n")
         var pipe: [Int32] = [0, 0]
         try #require(Glibc.pipe(&pipe) == 0)
@@ -55,7 +57,8 @@ struct MachineGroup {
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t(), all = sigset_t()
+        var none = sigset_t()
+        var all = sigset_t()
         sigemptyset(&none)
         sigfillset(&all)
         posix_spawnattr_setsigmask(&attributes, &none)

@@ -76,7 +76,8 @@ struct MachineTests {
         #expect(usage.cpuUserNanoseconds + usage.cpuSystemNanoseconds > 0)
     }
 
-    @Test("of two busy tasks on one CPU the one with four times the shares gets the most", .enabled(if: has(.cpu) && has(.cpuset)))
+    @Test(
+        "of two busy tasks on one CPU the one with four times the shares gets the most", .enabled(if: has(.cpu) && has(.cpuset)))
     func shares() throws {
         var limits = CgroupLimits()
         limits.cpusetCPUs = "0"
@@ -104,7 +105,9 @@ struct MachineTests {
         #expect(try lab.run("exec nproc").output == "1\n")
     }
 
-    @Test("a device's write bound slows a task down to it, and its bytes are counted", .enabled(if: has(.io, .ioThrottle) && disk != nil))
+    @Test(
+        "a device's write bound slows a task down to it, and its bytes are counted",
+        .enabled(if: has(.io, .ioThrottle) && disk != nil))
     func io() throws {
         let disk = try #require(Self.disk)
         var limits = CgroupLimits()
@@ -119,7 +122,9 @@ struct MachineTests {
         #expect(lab.group.usage().writtenBytes >= 4 << 20)
     }
 
-    @Test("a frozen group stands still, even for SIGKILL on v1, and goes on or dies afterwards", .enabled(if: host.unenforceable(MachineTests.freezer).isEmpty))
+    @Test(
+        "a frozen group stands still, even for SIGKILL on v1, and goes on or dies afterwards",
+        .enabled(if: host.unenforceable(MachineTests.freezer).isEmpty))
     func freeze() throws {
         let lab = try MachineGroup("freeze", Self.freezer)
         defer { lab.remove() }
@@ -164,7 +169,9 @@ struct MachineTests {
         let lab = try MachineGroup("huge", limits)
         defer { lab.remove() }
         let version = lab.host.hierarchies[.hugetlb]?.version
-        #expect(lab.group.path(.hugetlb, version == 2 ? "hugetlb.2MB.max" : "hugetlb.2MB.limit_in_bytes").flatMap(CgroupFile.number) == 4 << 20)
+        #expect(
+            lab.group.path(.hugetlb, version == 2 ? "hugetlb.2MB.max" : "hugetlb.2MB.limit_in_bytes").flatMap(CgroupFile.number)
+                == 4 << 20)
     }
 
     @Test("a limit that the machine lacks is refused before anything is made, or left out when that is permitted")

@@ -30,7 +30,8 @@ struct MemoryThrashingTests {
             var pressure = PressureStall()
             pressure.fullMicroseconds = stall
             let sample = MemorySample(
-                nanoseconds: Int64(index) * 1_000_000_000, limitBytes: 100 << 20, usage: usage, pressure: second.stall == nil ? nil : pressure)
+                nanoseconds: Int64(index) * 1_000_000_000, limitBytes: 100 << 20, usage: usage,
+                pressure: second.stall == nil ? nil : pressure)
             return state.observe(sample)
         }
     }
@@ -49,16 +50,20 @@ struct MemoryThrashingTests {
             return
         }
         #expect(evidence.limitBytes == 100 << 20 && evidence.majorFaults == 60 * 500)
-        #expect(evidence.description.hasPrefix("thrashed at its memory limit of 104857600 bytes (100 MiB) for 60 s without being killed"))
+        #expect(
+            evidence.description.hasPrefix(
+                "thrashed at its memory limit of 104857600 bytes (100 MiB) for 60 s without being killed"))
         #expect(evidence.description.contains("resources.limits.memory"))
     }
 
-    @Test("whoever works is left alone for ever", arguments: [
-        ("computes at its limit", Second(own: 0.6)), ("has room left", Second(memory: 50 << 20)),
-        ("streams files with read(2)", Second(faults: 0)), ("reads new pages, none again", Second(refaults: 0)),
-        ("has a little of both", Second(faults: 30, refaults: 300)),
-        ("computes while a part of it waits for memory", Second(own: 0.6, stall: 0.2)),
-    ] as [(String, Second)])
+    @Test(
+        "whoever works is left alone for ever",
+        arguments: [
+            ("computes at its limit", Second(own: 0.6)), ("has room left", Second(memory: 50 << 20)),
+            ("streams files with read(2)", Second(faults: 0)), ("reads new pages, none again", Second(refaults: 0)),
+            ("has a little of both", Second(faults: 30, refaults: 300)),
+            ("computes while a part of it waits for memory", Second(own: 0.6, stall: 0.2)),
+        ] as [(String, Second)])
     func working(what: String, second: Second) {
         #expect(Self.verdicts(Array(repeating: second, count: 300)).allSatisfy { $0 == .working })
     }
@@ -90,7 +95,9 @@ struct MemoryThrashingTests {
     }
 }
 
-@Suite("Thrashing on this machine", .enabled(if: geteuid() == 0 && CgroupHost().controllers.contains(.memory), "needs root and cgroups"))
+@Suite(
+    "Thrashing on this machine",
+    .enabled(if: geteuid() == 0 && CgroupHost().controllers.contains(.memory), "needs root and cgroups"))
 struct MachineThrashingTests {
     static let limit: Int64 = 40 << 20
 
@@ -103,7 +110,11 @@ struct MachineThrashingTests {
         // Written outside of the group, and dropped from the cache, or its pages would be somebody else's.
         let outside = lab.host.group("\(lab.name).outside")
         try outside.create(limits: CgroupLimits(memoryBytes: 32 << 20))
-        #expect(try lab.run("dd if=/dev/zero of=\(file) bs=1M count=96 conv=fsync 2>/dev/null; dd if=\(file) iflag=nocache count=0 2>&1", in: outside).exitCode == 0)
+        #expect(
+            try lab.run(
+                "dd if=/dev/zero of=\(file) bs=1M count=96 conv=fsync 2>/dev/null; dd if=\(file) iflag=nocache count=0 2>&1",
+                in: outside
+            ).exitCode == 0)
         try outside.remove()
         var rule = MemoryThrashing.Rule()
         rule.seconds = 1.5

@@ -26,7 +26,8 @@ enum Machine {
         var hierarchies = version1([.cpuset, .io, .devices, .freezer]).hierarchies
         hierarchies[.hugetlb] = CgroupHierarchy(version: 2, path: "/cg/unified")
         return CgroupHost(
-            hierarchies: hierarchies, unified: "/cg/unified", features: [.swap, .cpuBurst, .ioThrottle, .kill], hugePageSizes: ["2MB"])
+            hierarchies: hierarchies, unified: "/cg/unified", features: [.swap, .cpuBurst, .ioThrottle, .kill],
+            hugePageSizes: ["2MB"])
     }
 }
 
@@ -51,7 +52,9 @@ struct PlanTests {
 
     @Test("the default limits on v1 make the accounting groups of pod and container, outermost first, and join the innermost")
     func version1() {
-        let plan = Machine.version1().plan([CgroupLevel("swiftlet.alice/pod", Self.pod), CgroupLevel("main_0", CgroupLimits(memoryBytes: 1024))])
+        let plan = Machine.version1().plan([
+            CgroupLevel("swiftlet.alice/pod", Self.pod), CgroupLevel("main_0", CgroupLimits(memoryBytes: 1024)),
+        ])
         #expect(
             plan.text == """
                 make 1 /cg/memory/swiftlet.alice
@@ -231,16 +234,19 @@ struct PlanTests {
         let one = Machine.version1().settings(limits).map { "\($0.file) \($0.value)" }
         #expect(
             one == [
-                "memory.limit_in_bytes -1", "memory.memsw.limit_in_bytes -1", "cpu.cfs_period_us 100000", "cpu.cfs_quota_us -1", "pids.max max",
+                "memory.limit_in_bytes -1", "memory.memsw.limit_in_bytes -1", "cpu.cfs_period_us 100000", "cpu.cfs_quota_us -1",
+                "pids.max max",
                 "blkio.throttle.write_bps_device 8:0 0",
             ])
         let two = Machine.version2().settings(limits).map { "\($0.file) \($0.value)" }
         #expect(two == ["memory.swap.max max", "memory.max max", "cpu.max max 100000", "pids.max max", "io.max 8:0 wbps=max"])
     }
 
-    @Test("a quota is kept to the microsecond, and never below what the kernel takes", arguments: [
-        (nil, 12_345, nil, "12345 100000"), (250, nil, 50_000, "12500 50000"), (1, nil, nil, "1000 100000"),
-    ] as [(Int64?, Int64?, Int64?, String)])
+    @Test(
+        "a quota is kept to the microsecond, and never below what the kernel takes",
+        arguments: [
+            (nil, 12_345, nil, "12345 100000"), (250, nil, 50_000, "12500 50000"), (1, nil, nil, "1000 100000"),
+        ] as [(Int64?, Int64?, Int64?, String)])
     func quota(millis: Int64?, quota: Int64?, period: Int64?, expected: String) {
         var limits = CgroupLimits(cpuMillis: millis)
         limits.cpuQuotaMicroseconds = quota
@@ -248,7 +254,9 @@ struct PlanTests {
         #expect(Machine.version2().settings(limits).map(\.value) == [expected])
     }
 
-    @Test("shares and weights map onto each other at their ends and defaults", arguments: [(2, 1), (1024, 39), (262_144, 10_000)] as [(Int64, Int64)])
+    @Test(
+        "shares and weights map onto each other at their ends and defaults",
+        arguments: [(2, 1), (1024, 39), (262_144, 10_000)] as [(Int64, Int64)])
     func weights(shares: Int64, weight: Int64) {
         #expect(CgroupHost.weight(shares: shares) == weight)
         #expect(CgroupHost.weight(shares: CgroupHost.shares(weight: weight)) >= weight - 1)
@@ -283,7 +291,8 @@ struct UnenforceableTests {
         limits.oomGroup = true
         limits.unified = ["memory.min": "1"]
         let gaps = host.unenforceable(limits)
-        #expect(gaps.map(\.field) == ["oomGroup", "cpusetCPUs", "cpusetMemoryNodes", "ioWeight", "ioDevices", "hugePages", "unified"])
+        #expect(
+            gaps.map(\.field) == ["oomGroup", "cpusetCPUs", "cpusetMemoryNodes", "ioWeight", "ioDevices", "hugePages", "unified"])
         #expect(gaps.allSatisfy { !$0.reason.isEmpty && !$0.fix.isEmpty })
         #expect(gaps[3].description.contains("the blkio controller is not offered here; mount the blkio hierarchy"))
         let rest = host.enforceable(limits)
