@@ -23,6 +23,9 @@ static int run(struct task *task, const char *plan_path) {
     task->state.supervisor = getpid();
     task->state.supervisor_start = task->directory < 0 ? 0 : state_process_start(getpid());
     struct plan *plan = plan_read(plan_path, &error);
+    int descriptor;
+    // A file in memory whose pages would stay as long as the task does: a plan that came as a descriptor is read once.
+    if (sscanf(plan_path, "/proc/self/fd/%d", &descriptor) == 1 && descriptor > 2) close(descriptor);
     if (!plan) {
         struct failure failure;
         failure_set(&failure, EINVAL, "plan(line %u: %s)", error.line, error.reason);
