@@ -148,7 +148,7 @@ let package = Package(
         ]),
         tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "KusciaModel"]),
         tests("CgroupsTests", ["Cgroups"]),
-        tests("SandboxPolicyTests", ["SandboxPolicy", "JSON"]),
+        tests("SandboxPolicyTests", ["SandboxPolicy", "KubernetesModel", "JSON"]),
         tests("SpawnTests", ["Spawn"]),
         tests("CNITests", ["CNI", "JSON"]),
         tests("OCIRuntimeTests", ["OCIRuntime", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-oci", "swiftlet-sandbox"]),

@@ -29,7 +29,7 @@ public struct RunPConfiguration: Sendable {
     /// How often disk and headway at the memory limit are looked at.
     public var limitWatchTimes = LimitWatchTimes()
     /// So many refused system calls of a container are counted as evidence; nil: none is, the filter refuses by itself.
-    public var countedDenials: Int?
+    public var countedDenials: Int? = 1_000
     /// Directories of the network configuration lists and of the plugins' programs.
     public var cniConfigurations = "/etc/cni/net.d"
     public var cniPlugins = ["/opt/cni/bin", "/usr/lib/cni"]
