@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,8 +69,10 @@ static void answer_start(const struct task *task, int result) {
 
 _Noreturn void attend_run(const struct attend *a) {
     static struct task task;
-    static struct spare spare;
-    static struct request request;
+    // What only the launch needs, on pages of its own: they go back.
+    static struct { struct request request; struct spare spare; } __attribute__((aligned(4096))) launch;
+    struct request *request = &launch.request;
+    struct spare *spare = &launch.spare;
     // Nobody is served by a child that the resident launcher no longer knows.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     signal(SIGCHLD, SIG_DFL);
@@ -79,7 +82,7 @@ _Noreturn void attend_run(const struct attend *a) {
     task.keeps_streams = 1;
     watch_prepare(&task);
     task.state.supervisor = getpid();
-    if (a->makes_spare ? spare_make(&spare, a->host_mounts, a->net_namespace) < 0 : setns(a->host_mounts, CLONE_NEWNS) < 0) _exit(1);
+    if (a->makes_spare ? spare_make(spare, a->host_mounts, a->net_namespace) < 0 : setns(a->host_mounts, CLONE_NEWNS) < 0) _exit(1);
     close(a->host_mounts);
     task.state.supervisor_start = state_process_start(getpid());
     state_boot_id();
@@ -88,13 +91,14 @@ _Noreturn void attend_run(const struct attend *a) {
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     tell(&task, a->office, ATTEND_TAKEN, -1);
     close(a->listener);
-    if (request_receive(task.client, &request) < 0) _exit(1);  // the client sees the end of the connection
-    int result = serve(&task, &request, a->makes_spare ? &spare : NULL);
+    if (request_receive(task.client, request) < 0) _exit(1);  // the client sees the end of the connection
+    int result = serve(&task, request, a->makes_spare ? spare : NULL);
     answer_start(&task, result);
     if (result) _exit(result);
-    int network_returns = netpool_may_return(request.plan);
-    plan_release(request.plan);
-    spare_release(&spare);
+    int network_returns = netpool_may_return(request->plan);
+    plan_release(request->plan);
+    spare_release(spare);
+    madvise(&launch, sizeof launch, MADV_DONTNEED);
     watch(&task);
     request_answer(task.client, "ended %d %d\n", task.state.exit_code, task.state.signal);
     cgroup_remove_all();
