@@ -56,15 +56,16 @@ static int carry(void *unused) {
     identity_wait_as_carrier();
 }
 
-int identity_start_carrier(void) {
-    static char stack[1024] __attribute__((aligned(16)));
-    return clone(carry, stack + sizeof stack, CLONE_NEWUSER | CLONE_VM | SIGCHLD, NULL);
+int identity_start_carrier(char stack[CARRIER_STACK_BYTES]) {
+    char *top = stack + CARRIER_STACK_BYTES;
+    return clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | SIGCHLD, NULL);
 }
 
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {
     if (!plan_has_namespace(plan, "user") || rootless_wanted(plan)) return -1;
     // A namespace lives as long as something holds it: a short-lived child carries it until it is opened.
-    pid_t pid = identity_start_carrier();
+    char stack[CARRIER_STACK_BYTES];
+    pid_t pid = identity_start_carrier(stack);
     if (pid < 0) {
         failure_set(failure, errno, "namespace(user)");
         return -2;

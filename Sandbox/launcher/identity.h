@@ -7,9 +7,11 @@
 // -2 with `failure` set when it could not be made.
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure);
 
+#define CARRIER_STACK_BYTES 1024
+
 // Starts a process that does nothing in a user namespace of its own, so that the namespace lives until it is opened. The caller
-// ends and reaps it. -1 with errno.
-int identity_start_carrier(void);
+// ends and reaps it before the stack, which it lends, is used again. -1 with errno.
+int identity_start_carrier(char stack[CARRIER_STACK_BYTES]);
 
 // What such a process does. It ends with its parent, and by itself where its parent was killed before it could ask for that.
 _Noreturn void identity_wait_as_carrier(void);

@@ -22,8 +22,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define KERNEL_SIGSET_BYTES 8
 
 static char *title;
 static size_t title_bytes;
@@ -88,16 +91,17 @@ static void settle(const struct launch *launch) {
     if (poll(&lifeline, 1, 0) != 0) _exit(126);  // it died before the line above
 }
 
+// System calls by number and locals only: no static variable is there any more.
 _Noreturn static void reap(pid_t payload, int status_pipe, const sigset_t *signals) {
     for (;;) {
-        int signal = sigwaitinfo(signals, NULL);
-        if (signal > 0 && signal != SIGCHLD) kill(payload, signal);
+        long signal = syscall(SYS_rt_sigtimedwait, signals, NULL, NULL, KERNEL_SIGSET_BYTES);
+        if (signal > 0 && signal != SIGCHLD) syscall(SYS_kill, payload, signal);
         int status;
-        pid_t pid;
-        while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        long pid;
+        while ((pid = syscall(SYS_wait4, -1, &status, WNOHANG, NULL)) > 0) {
             if (pid != payload) continue;
             // The end of the payload is the end of the task: leaving the pid namespace kills whatever is left in it.
-            _exit(write(status_pipe, &status, sizeof status) == (ssize_t)sizeof status ? 0 : 126);
+            syscall(SYS_exit_group, syscall(SYS_write, status_pipe, &status, sizeof status) == (long)sizeof status ? 0 : 126);
         }
     }
 }
@@ -154,7 +158,8 @@ _Noreturn void init_run(const struct launch *given) {
     plan_release((struct plan *)(uintptr_t)launch->plan);
     if (own.shared) munmap(own.shared, own.shared_bytes);
     stack_release();
-    madvise(payload_stack, sizeof payload_stack, MADV_DONTNEED);
-    close(failure_pipe);  // last: its end of file tells the supervisor that init stands
+    int report = failure_pipe;
+    stack_release_statics();
+    syscall(SYS_close, report);  // last: its end of file tells the supervisor that init stands
     reap(payload, launch->status, &signals);
 }

@@ -93,7 +93,7 @@ static void start(struct batch *batch, const char *stream) {
 }
 
 int log_pump(struct log_file *log, struct log_stream *stream) {
-    ssize_t n = read(stream->fd, stream->bytes + stream->filled, sizeof stream->bytes - stream->filled);
+    ssize_t n = read(stream->fd, stream->bytes + stream->filled, LOG_LINE_MAX - stream->filled);
     if (n < 0) return -1;
     if (n == 0) return 0;
     struct batch batch;
@@ -105,7 +105,7 @@ int log_pump(struct log_file *log, struct log_stream *stream) {
         add_line(log, &batch, stream->bytes + line, length, 1);
         line += length + 1;
     }
-    if (line == 0 && end == sizeof stream->bytes) {
+    if (line == 0 && end == LOG_LINE_MAX) {
         add_line(log, &batch, stream->bytes, end, 0);
         line = end;
     }

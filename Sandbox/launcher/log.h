@@ -20,7 +20,7 @@ struct log_stream {
     int fd;            // read end of a pipe, non-blocking; -1 after its end
     const char *name;  // "stdout" or "stderr"
     size_t filled;
-    char bytes[LOG_LINE_MAX];
+    char *bytes;       // LOG_LINE_MAX of them; apart, so that a stream that nobody writes to costs no page
 };
 
 // 0, or -1 with errno.

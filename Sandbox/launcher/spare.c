@@ -34,7 +34,8 @@ struct order {
 // The namespace is kept by its descriptor, and its map files by theirs: writing the maps later needs no process inside.
 static int make_user_namespace(struct spare *spare) {
     char path[64];
-    pid_t pid = identity_start_carrier();
+    char stack[CARRIER_STACK_BYTES];
+    pid_t pid = identity_start_carrier(stack);
     if (pid < 0) return -1;
     snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
     spare->uid_map = open(path, O_WRONLY | O_CLOEXEC);

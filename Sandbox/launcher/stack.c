@@ -1,15 +1,28 @@
 // See stack.h.
 #define _GNU_SOURCE
 #include "stack.h"
+#include "failure.h"
 
+#include <errno.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 // More than the launch ever used; pages that were never touched are passed over.
 #define STACK_RELEASED (96 * 1024)
+#define THREAD_BYTES 3072
 
 void stack_release(void) {
     uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)4095;
     // This page and the next below stay: they are in use now.
     madvise((void *)(here - STACK_RELEASED), STACK_RELEASED - 4096, MADV_DONTNEED);
+}
+
+void stack_release_statics(void) {
+    extern char _end[];  // the linker's name for the last of them
+    // In a static program the heap begins with this thread's errno and libc's record of the thread.
+    uintptr_t heap = ((uintptr_t)&errno + THREAD_BYTES + 4095) & ~(uintptr_t)4095, top = (uintptr_t)sbrk(0);
+    if (heap < top) madvise((void *)heap, (top - heap) & ~(uintptr_t)4095, MADV_DONTNEED);
+    uintptr_t from = (uintptr_t)&failure_pipe & ~(uintptr_t)4095, to = ((uintptr_t)_end + 4095) & ~(uintptr_t)4095;
+    if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
 }

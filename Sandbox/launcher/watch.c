@@ -32,6 +32,9 @@ struct ending {
 void watch_clear(struct task *task) {
     task->directory = task->lock = task->ready = task->signals = task->init = task->status = task->lifeline = -1;
     task->out_of_memory = task->client = task->log.fd = task->stream[0].fd = task->stream[1].fd = task->notify.fd = -1;
+    static char output[2][LOG_LINE_MAX] __attribute__((aligned(4096)));
+    task->stream[0].bytes = output[0];
+    task->stream[1].bytes = output[1];
     task->stream[0].name = "stdout";
     task->stream[1].name = "stderr";
 }

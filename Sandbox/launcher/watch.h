@@ -20,8 +20,8 @@ struct task {
     struct notify notify;  // refused system calls
     struct log_file log;
     struct task_state state;
-    struct cgroups cgroups;       // large and mostly unused, so they stand last
     struct log_stream stream[2];
+    struct cgroups cgroups;       // large and mostly unused, so they stand last
 };
 
 // No descriptor is open yet.
