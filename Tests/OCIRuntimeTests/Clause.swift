@@ -23,7 +23,9 @@ struct Clause: Sendable, CustomStringConvertible {
     static let all: [Clause] = lifecycle + hooks + process + linux + limits
 
     /// The output of a shell script in a container of this configuration; nil when it did not end well.
-    static func output(_ runtime: (Bundle) -> Runtime, _ script: String, _ change: (inout JSONValue) -> Void = { _ in }) throws -> [String]? {
+    static func output(_ runtime: (Bundle) -> Runtime, _ script: String, _ change: (inout JSONValue) -> Void = { _ in }) throws
+        -> [String]?
+    {
         let bundle = try Bundle(change)
         try bundle.shell(script)
         let outcome = runtime(bundle).run(bundle)
@@ -32,7 +34,8 @@ struct Clause: Sendable, CustomStringConvertible {
 
     /// Inside a created container, which is removed afterwards.
     static func created(
-        _ runtime: (Bundle) -> Runtime, _ change: (inout JSONValue) -> Void = { _ in }, _ body: (Bundle, Runtime, String) throws -> Bool
+        _ runtime: (Bundle) -> Runtime, _ change: (inout JSONValue) -> Void = { _ in },
+        _ body: (Bundle, Runtime, String) throws -> Bool
     ) throws -> Bool {
         let bundle = try Bundle(change)
         let runtime = runtime(bundle)

@@ -15,7 +15,8 @@ struct VerbTests {
     ) throws {
         let bundle = try Bundle(change)
         try withExtendedLifetime(bundle) {
-            let runtime = try Runtime.ours(bundle), id = Bundle.newID()
+            let runtime = try Runtime.ours(bundle)
+            let id = Bundle.newID()
             let created = runtime.create(bundle, id)
             try #require(created.succeeded, "\(created.errors)")
             try #require(runtime.call(["start", id]).succeeded)
@@ -30,7 +31,8 @@ struct VerbTests {
         try bundle.shell("exit 7")
         #expect(runtime.run(bundle).status == 7)
         // In the host's pid namespace: the first process of a namespace of its own cannot be ended from inside.
-        bundle.configuration.set(["linux", "namespaces"], to: [["type": "mount"], ["type": "ipc"], ["type": "uts"], ["type": "network"]])
+        bundle.configuration.set(
+            ["linux", "namespaces"], to: [["type": "mount"], ["type": "ipc"], ["type": "uts"], ["type": "network"]])
         try bundle.shell("kill -9 $$")
         #expect(runtime.run(bundle).status == 137)
         bundle.configuration.set(["process", "args"], to: ["no-such-program"])
@@ -40,10 +42,15 @@ struct VerbTests {
         #expect(missing.errors.contains("executable file not found in $PATH"))
     }
 
-    @Test("exec joins every namespace and group, with a user, environment and directory of its own, and ends with the program's status")
+    @Test(
+        "exec joins every namespace and group, with a user, environment and directory of its own, and ends with the program's status"
+    )
     func exec() throws {
         try withRunning { _, runtime, id in
-            let outcome = runtime.call(["exec", "-u", "1000:1001", "-e", "A=b", "--cwd", "/tmp", id, "sh", "-c", "id -u; id -g; echo $A; pwd; hostname; cat /proc/1/cmdline; exit 9"])
+            let outcome = runtime.call([
+                "exec", "-u", "1000:1001", "-e", "A=b", "--cwd", "/tmp", id, "sh", "-c",
+                "id -u; id -g; echo $A; pwd; hostname; cat /proc/1/cmdline; exit 9",
+            ])
             #expect(outcome.status == 9)
             #expect(outcome.lines == ["1000", "1001", "b", "/tmp", "swiftlet", "sleep\u{0}60\u{0}"])
             #expect(runtime.call(["exec", id, "no-such-program"]).status == 255)
@@ -65,7 +72,9 @@ struct VerbTests {
         }
     }
 
-    @Test("a working directory that leads to a descriptor of the host is refused", arguments: ["/proc/self/fd/3", "/proc/self/fd/7/../.."])
+    @Test(
+        "a working directory that leads to a descriptor of the host is refused",
+        arguments: ["/proc/self/fd/3", "/proc/self/fd/7/../.."])
     func hostileDirectory(_ directory: String) throws {
         let bundle = try Bundle { $0.set(["process", "cwd"], to: .string(directory)) }
         try bundle.shell("ls ..; pwd")
@@ -84,9 +93,12 @@ struct VerbTests {
         mkdir(outside, 0o755)
         symlink("/../../../../../../..\(outside)", "\(bundle.directory)/rootfs/escape")
         symlink("/escape", "\(bundle.directory)/rootfs/etc/masked")
-        bundle.configuration.set(["mounts"], to: .array((bundle.configuration["mounts"]?.arrayValue ?? []) + [
-            ["destination": "/escape/made", "type": "tmpfs", "source": "tmpfs"]
-        ]))
+        bundle.configuration.set(
+            ["mounts"],
+            to: .array(
+                (bundle.configuration["mounts"]?.arrayValue ?? []) + [
+                    ["destination": "/escape/made", "type": "tmpfs", "source": "tmpfs"]
+                ]))
         bundle.configuration.set(["linux", "maskedPaths"], to: ["/etc/masked"])
         try bundle.shell("true")
         _ = try Runtime.ours(bundle).run(bundle)
@@ -139,7 +151,8 @@ struct VerbTests {
                 document.set(["linux", "namespaces"], to: .array(namespaces.map { ["type": .string($0)] }))
                 document.set(["mounts"], to: .array((document["mounts"]?.arrayValue ?? []).filter { $0["type"] != "sysfs" }))
             } _: { _, runtime, id in
-                let pids = try JSONValue(parsing: runtime.call(["ps", "-f", "json", id]).output).arrayValue?.compactMap(\.intValue) ?? []
+                let pids =
+                    try JSONValue(parsing: runtime.call(["ps", "-f", "json", id]).output).arrayValue?.compactMap(\.intValue) ?? []
                 #expect(runtime.call(["delete", "--force", id]).succeeded)
                 #expect(eventually { pids.allSatisfy { ProcessHandle(pid: Int32($0)) == nil } })
                 #expect(runtime.call(["delete", "--force", id]).succeeded)
@@ -151,7 +164,8 @@ struct VerbTests {
     @Test("two creates of one id at once: exactly one wins")
     func race() async throws {
         let bundle = try Bundle()
-        let runtime = try Runtime.ours(bundle), id = Bundle.newID()
+        let runtime = try Runtime.ours(bundle)
+        let id = Bundle.newID()
         let directory = bundle.directory
         let results = await withTaskGroup(of: Bool.self) { group in
             for _ in 0..<4 { group.addTask { runtime.call(["create", "--bundle", directory, id]).succeeded } }
@@ -165,10 +179,12 @@ struct VerbTests {
     @Test("--pid-file holds the container's pid; errors go to --log as JSON and to standard error")
     func filesForEngines() throws {
         let bundle = try Bundle()
-        let runtime = try Runtime.ours(bundle), id = Bundle.newID()
+        let runtime = try Runtime.ours(bundle)
+        let id = Bundle.newID()
         #expect(runtime.create(bundle, id, ["--pid-file", "\(bundle.directory)/pid"]).succeeded)
         #expect(HostFile.text("\(bundle.directory)/pid") == runtime.state(id)?["pid"]?.intValue.map { "\($0)" })
-        let failed = runtime.call(["create", "--bundle", bundle.directory, id], ["--log", "\(bundle.directory)/log", "--log-format", "json"])
+        let failed = runtime.call(
+            ["create", "--bundle", bundle.directory, id], ["--log", "\(bundle.directory)/log", "--log-format", "json"])
         #expect(failed.status == 1)
         let line = try JSONValue(parsing: HostFile.read("\(bundle.directory)/log"))
         #expect(line["level"] == "error" && line["msg"] == "container with given ID already exists")
@@ -182,7 +198,8 @@ struct VerbTests {
             $0.set(["process", "consoleSize"], to: ["height": 31, "width": 97])
             $0.set(["process", "args"], to: ["sh", "-c", "tty; stty size; [ -c /dev/console ] && echo console"])
         }
-        let runtime = try Runtime.ours(bundle), id = Bundle.newID()
+        let runtime = try Runtime.ours(bundle)
+        let id = Bundle.newID()
         #expect(!runtime.create(bundle, Bundle.newID()).succeeded)  // detached, without a socket
         let receiver = try ConsoleReceiver(path: "\(bundle.directory)/console.sock")
         let created = runtime.create(bundle, id, ["--console-socket", receiver.path])
@@ -217,7 +234,8 @@ struct VerbTests {
     @Test("a state directory that a killed create left is found by delete --force")
     func leftovers() throws {
         let bundle = try Bundle()
-        let runtime = try Runtime.ours(bundle), id = Bundle.newID()
+        let runtime = try Runtime.ours(bundle)
+        let id = Bundle.newID()
         mkdir(runtime.root, 0o700)
         mkdir("\(runtime.root)/\(id)", 0o700)
         #expect(!runtime.create(bundle, id).succeeded)

@@ -18,7 +18,10 @@ extension Clause {
     }
 
     static let hooks: [Clause] = [
-        Clause("runtime.md#lifecycle", "hooks run in order: prestart, createRuntime, createContainer, startContainer, the program, poststart, poststop") { runtime in
+        Clause(
+            "runtime.md#lifecycle",
+            "hooks run in order: prestart, createRuntime, createContainer, startContainer, the program, poststart, poststop"
+        ) { runtime in
             let bundle = try Bundle()
             let log = "\(bundle.directory)/rootfs/log"
             withHooks([
@@ -28,9 +31,11 @@ extension Clause {
             ])(&bundle.configuration)
             try bundle.shell("while ! /bin/grep -q poststart /log; do sleep 0.02; done; echo program >> /log")
             guard runtime(bundle).run(bundle).succeeded else { return false }
-            return HostFile.text(log) == "prestart\ncreateRuntime\ncreateContainer\nstartContainer\npoststart\nprogram\npoststop\n"
+            return HostFile.text(log)
+                == "prestart\ncreateRuntime\ncreateContainer\nstartContainer\npoststart\nprogram\npoststop\n"
         },
-        Clause("config.md#posix-platform-hooks", "the state comes over standard input, with the status of the moment") { runtime in
+        Clause("config.md#posix-platform-hooks", "the state comes over standard input, with the status of the moment") {
+            runtime in
             let bundle = try Bundle()
             let place = bundle.directory
             withHooks([
@@ -41,11 +46,16 @@ extension Clause {
             let id = Bundle.newID()
             guard runtime(bundle).run(bundle, id).succeeded else { return false }
             func state(_ name: String) throws -> JSONValue { try JSONValue(parsing: HostFile.read("\(place)/\(name)")) }
-            let created = try state("createRuntime"), running = try state("poststart"), stopped = try state("poststop")
-            return created["id"]?.stringValue == id && created["bundle"]?.stringValue == place && (created["pid"]?.intValue ?? 0) > 1
-                && ["creating", "created"].contains(created["status"]?.stringValue) && running["status"] == "running" && stopped["status"] == "stopped"
+            let created = try state("createRuntime")
+            let running = try state("poststart")
+            let stopped = try state("poststop")
+            return created["id"]?.stringValue == id && created["bundle"]?.stringValue == place
+                && (created["pid"]?.intValue ?? 0) > 1
+                && ["creating", "created"].contains(created["status"]?.stringValue) && running["status"] == "running"
+                && stopped["status"] == "stopped"
         },
-        Clause("runtime.md#lifecycle", "a prestart or createRuntime hook that fails is an error, and no container is left") { runtime in
+        Clause("runtime.md#lifecycle", "a prestart or createRuntime hook that fails is an error, and no container is left") {
+            runtime in
             try ["prestart", "createRuntime", "createContainer"].allSatisfy { kind in
                 let bundle = try Bundle(withHooks([kind: ["exit 3"]]))
                 let id = Bundle.newID()
@@ -79,7 +89,8 @@ extension Clause {
             }
             return !runtime(bundle).create(bundle, Bundle.newID()).succeeded
         },
-        Clause("config.md#createContainer-hooks", "createContainer hooks see the host's paths from the container's namespaces") { runtime in
+        Clause("config.md#createContainer-hooks", "createContainer hooks see the host's paths from the container's namespaces") {
+            runtime in
             let bundle = try Bundle()
             withHooks(["createContainer": ["readlink /proc/self/ns/uts > \(bundle.directory)/uts"]])(&bundle.configuration)
             try bundle.shell("readlink /proc/self/ns/uts")

@@ -26,17 +26,24 @@ extension Clause {
 
     static let linux: [Clause] = [
         Clause("config-linux.md#default-devices", "null, zero, full, random, urandom, tty and ptmx are there") { runtime in
-            try output(runtime, "for d in null zero full random urandom tty ptmx; do [ -c /dev/$d ] && echo $d; done; readlink /dev/fd; readlink /dev/stdin")
+            try output(
+                runtime,
+                "for d in null zero full random urandom tty ptmx; do [ -c /dev/$d ] && echo $d; done; readlink /dev/fd; readlink /dev/stdin"
+            )
                 == ["null", "zero", "full", "random", "urandom", "tty", "ptmx", "/proc/self/fd", "/proc/self/fd/0"]
         },
         Clause("config-linux.md#devices", "a configured device has its type, numbers, mode and owner") { runtime in
             try output(runtime, "stat -c '%F %t %T %a %u %g' /dev/mine; stat -c %F /dev/fifo") {
-                $0.set(["linux", "devices"], to: [
-                    ["path": "/dev/mine", "type": "c", "major": 10, "minor": 229, "fileMode": 432, "uid": 5, "gid": 6], ["path": "/dev/fifo", "type": "p"],
-                ])
+                $0.set(
+                    ["linux", "devices"],
+                    to: [
+                        ["path": "/dev/mine", "type": "c", "major": 10, "minor": 229, "fileMode": 432, "uid": 5, "gid": 6],
+                        ["path": "/dev/fifo", "type": "p"],
+                    ])
             } == ["character special file a e5 660 5 6", "fifo"]
         },
-        Clause("config-linux.md#namespaces", "a new namespace is another one, one that is not named is the runtime's") { runtime in
+        Clause("config-linux.md#namespaces", "a new namespace is another one, one that is not named is the runtime's") {
+            runtime in
             let inside = try output(runtime, "for n in pid net ipc uts mnt; do readlink /proc/self/ns/$n; done")
             guard let inside, inside.count == 5 else { return false }
             let host = ["pid", "net", "ipc", "uts", "mnt"].map { HostFile.linkTarget("/proc/self/ns/\($0)") ?? "" }
@@ -44,7 +51,12 @@ extension Clause {
             return try output(runtime, "for n in net ipc uts; do readlink /proc/self/ns/$n; done") {
                 $0.set(["linux", "namespaces"], to: [["type": "pid"], ["type": "mount"]])
                 $0.set(["hostname"], to: nil)
-                $0.set(["mounts"], to: .array(($0["mounts"]?.arrayValue ?? []).filter { $0["type"] != "sysfs" && $0["type"] != "mqueue" && $0["type"] != "cgroup" }))
+                $0.set(
+                    ["mounts"],
+                    to: .array(
+                        ($0["mounts"]?.arrayValue ?? []).filter {
+                            $0["type"] != "sysfs" && $0["type"] != "mqueue" && $0["type"] != "cgroup"
+                        }))
             } == Array(host[1...3])
         },
         Clause("config-linux.md#namespaces", "a path is joined, and a path of another type is an error") { runtime in
@@ -55,13 +67,18 @@ extension Clause {
             let wanted = HostFile.linkTarget("/proc/\(pid)/ns/net") ?? "none"
             func with(_ file: String) throws -> Bundle {
                 let other = try Bundle {
-                    $0.set(["linux", "namespaces"], to: [["type": "mount"], ["type": "pid"], ["type": "network", "path": .string("/proc/\(pid)/ns/\(file)")]])
+                    $0.set(
+                        ["linux", "namespaces"],
+                        to: [
+                            ["type": "mount"], ["type": "pid"], ["type": "network", "path": .string("/proc/\(pid)/ns/\(file)")],
+                        ])
                     $0.set(["hostname"], to: nil)
                 }
                 try other.shell("readlink /proc/self/ns/net")
                 return other
             }
-            let good = try with("net"), bad = try with("uts")
+            let good = try with("net")
+            let bad = try with("uts")
             return runtime.run(good).lines == [wanted] && !runtime.create(bad, Bundle.newID()).succeeded
         },
         Clause("config-linux.md#user-namespace-mappings", "ids are mapped as configured") { runtime in
@@ -86,30 +103,39 @@ extension Clause {
             return runtime(bundle).run(bundle).lines == ["fixed"]
         },
         Clause("config-linux.md#sysctl", "a parameter of a namespace is set, one of the machine refused") { runtime in
-            let set = try output(runtime, "cat /proc/sys/net/ipv4/ip_forward") { $0.set(["linux", "sysctl"], to: ["net.ipv4.ip_forward": "1"]) }
+            let set = try output(runtime, "cat /proc/sys/net/ipv4/ip_forward") {
+                $0.set(["linux", "sysctl"], to: ["net.ipv4.ip_forward": "1"])
+            }
             let bundle = try Bundle { $0.set(["linux", "sysctl"], to: ["kernel.core_pattern": "core"]) }
             return set == ["1"] && !runtime(bundle).create(bundle, Bundle.newID()).succeeded
         },
         Clause("config-linux.md#seccomp", "a call answers the configured errno") { runtime in
             try output(runtime, "mkdir /made 2>/dev/null || echo refused; echo on") {
-                $0.set(["linux", "seccomp"], to: [
-                    "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
-                    "syscalls": [["names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1]],
-                ])
+                $0.set(
+                    ["linux", "seccomp"],
+                    to: [
+                        "defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_X86_64"],
+                        "syscalls": [["names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO", "errnoRet": 1]],
+                    ])
             } == ["refused", "on"]
         },
         Clause("config-linux.md#seccomp", "also without no_new_privs") { runtime in
             try output(runtime, "mkdir /made 2>/dev/null || echo refused") {
                 $0.set(["process", "noNewPrivileges"], to: false)
-                $0.set(["linux", "seccomp"], to: [
-                    "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [["names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"]],
-                ])
+                $0.set(
+                    ["linux", "seccomp"],
+                    to: [
+                        "defaultAction": "SCMP_ACT_ALLOW",
+                        "syscalls": [["names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"]],
+                    ])
             } == ["refused"]
         },
         Clause("config-linux.md#rootfs-mount-propagation", "shared is shared, private is not") { runtime in
-            let mountinfo = "while read a b c d e f; do [ \"$e\" = / ] && echo \"$f\" | grep -c shared; done < /proc/self/mountinfo; true"
+            let mountinfo =
+                "while read a b c d e f; do [ \"$e\" = / ] && echo \"$f\" | grep -c shared; done < /proc/self/mountinfo; true"
             let shared = try output(runtime, mountinfo) { $0.set(["linux", "rootfsPropagation"], to: "shared") }
-            return try shared == ["1"] && output(runtime, mountinfo) { $0.set(["linux", "rootfsPropagation"], to: "private") } == ["0"]
+            return try shared == ["1"]
+                && output(runtime, mountinfo) { $0.set(["linux", "rootfsPropagation"], to: "private") } == ["0"]
         },
     ]
 
@@ -135,19 +161,27 @@ extension Clause {
         },
         Clause("config-linux.md#cpu", "shares, quota, period and CPUs") { runtime in
             let value: JSONValue = ["cpu": ["shares": 512, "quota": 50_000, "period": 100_000, "cpus": "0", "mems": "0"]]
-            return try setting(runtime, value, "cpu", "cpu.shares", "512") && setting(runtime, value, "cpu", "cpu.cfs_quota_us", "50000")
+            return try setting(runtime, value, "cpu", "cpu.shares", "512")
+                && setting(runtime, value, "cpu", "cpu.cfs_quota_us", "50000")
                 && setting(runtime, value, "cpuset", "cpuset.cpus", "0")
         },
         Clause("config-linux.md#allowed-device-list", "what is not allowed cannot be opened, what is allowed can") { runtime in
             guard HostFile.isDirectory("/sys/fs/cgroup/devices") else { return true }
             func script(_ allow: Bool) throws -> [String]? {
                 try output(runtime, "(: < /dev/mine) 2>/dev/null && echo opened; (: < /dev/null) && echo null") {
-                    $0.set(["linux", "devices"], to: [["path": "/dev/mine", "type": "c", "major": 10, "minor": 229, "fileMode": 438]])
+                    $0.set(
+                        ["linux", "devices"],
+                        to: [["path": "/dev/mine", "type": "c", "major": 10, "minor": 229, "fileMode": 438]])
                     $0.set(["linux", "resources"], to: ["devices": [["allow": false, "access": "rwm"]]])
                     if allow {
-                        $0.set(["linux", "resources"], to: [
-                            "devices": [["allow": false, "access": "rwm"], ["allow": true, "type": "c", "major": 10, "minor": 229, "access": "r"]]
-                        ])
+                        $0.set(
+                            ["linux", "resources"],
+                            to: [
+                                "devices": [
+                                    ["allow": false, "access": "rwm"],
+                                    ["allow": true, "type": "c", "major": 10, "minor": 229, "access": "r"],
+                                ]
+                            ])
                     }
                 }
             }

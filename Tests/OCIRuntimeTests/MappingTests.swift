@@ -63,14 +63,22 @@ struct MappingTests {
                 document.set(["linux", "uidMappings"], to: [["containerID": 0, "hostID": 100_000, "size": 65536]])
                 document.set(["linux", "gidMappings"], to: [["containerID": 0, "hostID": 100_000, "size": 65536]])
                 document.set(["hostname"], to: nil)
-                document.set(["mounts"], to: [
-                    ["destination": "relative/place", "source": "data", "options": ["bind", "ro", "nosuid"]],
-                    ["destination": "/tree", "type": "none", "source": "/tree", "options": ["rbind", "ro", "rslave"]],
-                    ["destination": "/whole", "source": "/tree", "options": ["rbind", "rro", "rnosuid"]],
-                    ["destination": "/ids", "source": "/ids", "options": ["bind", "idmap"]],
-                    ["destination": "/up", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup", "size=1m", "mode=1777", "sync"]],
-                    ["destination": "/late/../x/./y", "type": "tmpfs", "options": ["rw", "ro", "rw", "noatime", "nosymfollow"]],
-                ])
+                document.set(
+                    ["mounts"],
+                    to: [
+                        ["destination": "relative/place", "source": "data", "options": ["bind", "ro", "nosuid"]],
+                        ["destination": "/tree", "type": "none", "source": "/tree", "options": ["rbind", "ro", "rslave"]],
+                        ["destination": "/whole", "source": "/tree", "options": ["rbind", "rro", "rnosuid"]],
+                        ["destination": "/ids", "source": "/ids", "options": ["bind", "idmap"]],
+                        [
+                            "destination": "/up", "type": "tmpfs", "source": "tmpfs",
+                            "options": ["tmpcopyup", "size=1m", "mode=1777", "sync"],
+                        ],
+                        [
+                            "destination": "/late/../x/./y", "type": "tmpfs",
+                            "options": ["rw", "ro", "rw", "noatime", "nosymfollow"],
+                        ],
+                    ])
             }, "mounts")
     }
 
@@ -78,17 +86,22 @@ struct MappingTests {
     func process() throws {
         try Golden.expect(
             plan { document in
-                document.set(["process"], to: [
-                    "cwd": "/srv/./data", "args": ["/bin/app", "a b", ""], "env": ["A=1", "B=x=y"],
-                    "user": ["uid": 1000, "gid": 1001, "umask": 63, "additionalGids": [5, 6]],
-                    "capabilities": [
-                        "bounding": ["CAP_CHOWN", "CAP_KILL"], "permitted": ["CAP_KILL"], "effective": ["CAP_KILL", "CAP_CHOWN"],
-                        "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL", "CAP_UNHEARD_OF"],
-                    ],
-                    "rlimits": [["type": "RLIMIT_NOFILE", "soft": 10, "hard": 20], ["type": "RLIMIT_CORE", "soft": 0, "hard": 0]],
-                    "oomScoreAdj": -500, "noNewPrivileges": true, "scheduler": ["policy": "SCHED_RR", "priority": 9],
-                    "ioPriority": ["class": "IOPRIO_CLASS_BE", "priority": 3],
-                ])
+                document.set(
+                    ["process"],
+                    to: [
+                        "cwd": "/srv/./data", "args": ["/bin/app", "a b", ""], "env": ["A=1", "B=x=y"],
+                        "user": ["uid": 1000, "gid": 1001, "umask": 63, "additionalGids": [5, 6]],
+                        "capabilities": [
+                            "bounding": ["CAP_CHOWN", "CAP_KILL"], "permitted": ["CAP_KILL"],
+                            "effective": ["CAP_KILL", "CAP_CHOWN"],
+                            "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL", "CAP_UNHEARD_OF"],
+                        ],
+                        "rlimits": [
+                            ["type": "RLIMIT_NOFILE", "soft": 10, "hard": 20], ["type": "RLIMIT_CORE", "soft": 0, "hard": 0],
+                        ],
+                        "oomScoreAdj": -500, "noNewPrivileges": true, "scheduler": ["policy": "SCHED_RR", "priority": 9],
+                        "ioPriority": ["class": "IOPRIO_CLASS_BE", "priority": 3],
+                    ])
                 document.set(["linux", "personality"], to: ["domain": "LINUX32"])
             }, "process")
     }
@@ -97,11 +110,15 @@ struct MappingTests {
     func namespaces() throws {
         try Golden.expect(
             plan { document in
-                document.set(["linux", "namespaces"], to: [
-                    ["type": "mount"], ["type": "pid", "path": "/proc/7/ns/pid"], ["type": "network", "path": "/run/netns/a"], ["type": "ipc"],
-                    ["type": "uts"], ["type": "time"],
-                ])
-                document.set(["linux", "timeOffsets"], to: ["boottime": ["secs": -7, "nanosecs": 5], "monotonic": ["secs": 100]])
+                document.set(
+                    ["linux", "namespaces"],
+                    to: [
+                        ["type": "mount"], ["type": "pid", "path": "/proc/7/ns/pid"],
+                        ["type": "network", "path": "/run/netns/a"], ["type": "ipc"],
+                        ["type": "uts"], ["type": "time"],
+                    ])
+                document.set(
+                    ["linux", "timeOffsets"], to: ["boottime": ["secs": -7, "nanosecs": 5], "monotonic": ["secs": 100]])
                 document.set(["linux", "sysctl"], to: ["net.ipv4.ip_forward": "1", "kernel.shmmax": "65536"])
                 document.set(["domainname"], to: "example.org")
                 document.set(["linux", "rootfsPropagation"], to: "slave")
@@ -112,15 +129,19 @@ struct MappingTests {
     func hooksAndDevices() throws {
         try Golden.expect(
             plan { document in
-                document.set(["hooks"], to: [
-                    "prestart": [["path": "/bin/pre"]],
-                    "createContainer": [["path": "/bin/cc", "args": ["cc", "x"], "env": ["K=v"], "timeout": 3]],
-                    "startContainer": [["path": "/bin/sc"]], "poststop": [["path": "/bin/post"]],
-                ])
-                document.set(["linux", "devices"], to: [
-                    ["path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 384, "uid": 5, "gid": 6],
-                    ["path": "/run/pipe", "type": "p"],
-                ])
+                document.set(
+                    ["hooks"],
+                    to: [
+                        "prestart": [["path": "/bin/pre"]],
+                        "createContainer": [["path": "/bin/cc", "args": ["cc", "x"], "env": ["K=v"], "timeout": 3]],
+                        "startContainer": [["path": "/bin/sc"]], "poststop": [["path": "/bin/post"]],
+                    ])
+                document.set(
+                    ["linux", "devices"],
+                    to: [
+                        ["path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 384, "uid": 5, "gid": 6],
+                        ["path": "/run/pipe", "type": "p"],
+                    ])
             } context: { context in
                 context.preservedDescriptors = 2
                 context.usesPivot = false
@@ -156,8 +177,10 @@ struct LimitMappingTests {
         #expect(
             try files(version2: false) == [
                 "memory.limit_in_bytes=104857600", "memory.memsw.limit_in_bytes=209715200", "memory.soft_limit_in_bytes=52428800",
-                "cpu.shares=512", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=50000", "cpu.idle=0", "cpuset.cpus=0-1", "pids.max=0",
-                "blkio.bfq.weight|blkio.weight=500", "blkio.throttle.read_bps_device=8:0 600", "hugetlb.2MB.limit_in_bytes=4194304",
+                "cpu.shares=512", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=50000", "cpu.idle=0", "cpuset.cpus=0-1",
+                "pids.max=0",
+                "blkio.bfq.weight|blkio.weight=500", "blkio.throttle.read_bps_device=8:0 600",
+                "hugetlb.2MB.limit_in_bytes=4194304",
                 "hugetlb.2MB.rsvd.limit_in_bytes=4194304", "memory.high=1000000",
             ])
     }
@@ -166,16 +189,21 @@ struct LimitMappingTests {
     func version2Files() throws {
         #expect(
             try files(version2: true) == [
-                "memory.swap.max=104857600", "memory.max=104857600", "memory.low=52428800", "cpu.weight=20", "cpu.max=50000 100000",
-                "cpu.idle=0", "cpuset.cpus=0-1", "pids.max=0", "io.bfq.weight|io.weight=4950", "io.max=8:0 rbps=600", "hugetlb.2MB.max=4194304",
+                "memory.swap.max=104857600", "memory.max=104857600", "memory.low=52428800", "cpu.weight=20",
+                "cpu.max=50000 100000",
+                "cpu.idle=0", "cpuset.cpus=0-1", "pids.max=0", "io.bfq.weight|io.weight=4950", "io.max=8:0 rbps=600",
+                "hugetlb.2MB.max=4194304",
                 "hugetlb.2MB.rsvd.max=4194304", "memory.high=1000000",
             ])
     }
 
     @Test("the device list starts from nothing and ends with the default devices")
     func devices() throws {
-        let rules = try ResourceSpecification(parsing: JSONValue(parsing: #"{"devices":[{"allow":true,"type":"c","major":10,"minor":229,"access":"rw"}]}"#).serialized())
-            .effectiveDeviceRules().map { $0.version1(field: "") }.map { "\($0.file) \($0.value)" }
+        let rules = try ResourceSpecification(
+            parsing: JSONValue(parsing: #"{"devices":[{"allow":true,"type":"c","major":10,"minor":229,"access":"rw"}]}"#)
+                .serialized()
+        )
+        .effectiveDeviceRules().map { $0.version1(field: "") }.map { "\($0.file) \($0.value)" }
         #expect(rules.first == "devices.deny a")
         #expect(rules.dropFirst().first == "devices.allow c 10:229 rw")
         #expect(rules.contains("devices.allow c 1:3 rwm") && rules.contains("devices.allow c 136:* rwm"))
@@ -185,7 +213,8 @@ struct LimitMappingTests {
     func deviceProgram() {
         let rules: [ResourceSpecification.DeviceRule] = [
             .init(allow: false, type: "a", major: nil, minor: nil, access: "rwm"),
-            .init(allow: true, type: "c", major: 1, minor: 3, access: "rw"), .init(allow: true, type: "b", major: 8, minor: nil, access: "r"),
+            .init(allow: true, type: "c", major: 1, minor: 3, access: "rw"),
+            .init(allow: true, type: "b", major: 8, minor: nil, access: "r"),
             .init(allow: false, type: "c", major: 1, minor: 3, access: "w"),
         ]
         let program = DeviceProgram(rules)

@@ -39,13 +39,18 @@ final class Bundle {
         try #require(made != nil)
         directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         chmod(directory, 0o755)
-        for name in ["rootfs", "rootfs/bin", "rootfs/etc", "rootfs/proc", "rootfs/sys", "rootfs/dev", "rootfs/tmp"] { mkdir("\(directory)/\(name)", 0o755) }
+        for name in ["rootfs", "rootfs/bin", "rootfs/etc", "rootfs/proc", "rootfs/sys", "rootfs/dev", "rootfs/tmp"] {
+            mkdir("\(directory)/\(name)", 0o755)
+        }
         let busybox = try #require(Machine.busybox)
         // One copy in the machine's cache is enough: a hard link where the file system allows it.
         if link(busybox, "\(directory)/rootfs/bin/busybox") != 0 {
             try HostFile.replace("\(directory)/rootfs/bin/busybox", with: try HostFile.read(busybox), mode: 0o755)
         }
-        for name in ["sh", "cat", "ls", "id", "sleep", "true", "false", "echo", "mount", "stat", "hostname", "touch", "mkdir", "grep", "kill", "ps", "tty", "stty", "readlink", "env", "pwd", "dd"] {
+        for name in [
+            "sh", "cat", "ls", "id", "sleep", "true", "false", "echo", "mount", "stat", "hostname", "touch", "mkdir", "grep",
+            "kill", "ps", "tty", "stty", "readlink", "env", "pwd", "dd",
+        ] {
             symlink("busybox", "\(directory)/rootfs/bin/\(name)")
         }
         configuration = SpecCommand.document(rootless: nil)
@@ -94,7 +99,9 @@ struct Runtime: Sendable, CustomTestStringConvertible {
     /// Its state lies in the bundle's directory, so that the lab finds and removes it.
     init(_ path: String, for bundle: Bundle) { self.init(path, root: Self.root(of: path, in: bundle.directory)) }
 
-    static func root(of path: String, in directory: String) -> String { "\(directory)/state-\(path.split(separator: "/").last ?? "")" }
+    static func root(of path: String, in directory: String) -> String {
+        "\(directory)/state-\(path.split(separator: "/").last ?? "")"
+    }
     static func ours(_ bundle: Bundle) throws -> Runtime { Runtime(try #require(Machine.runtime), for: bundle) }
 
     var testDescription: String { path }
@@ -142,7 +149,8 @@ func run(_ program: String, _ words: [String]) -> Outcome {
     let path: [String] = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
     let code = ChildProcess.withPointers(words) { argv in
         ChildProcess.withPointers(path) { envp in
-            clinux_spawn_with_input(&pid, program, UnsafeMutablePointer(mutating: argv), UnsafeMutablePointer(mutating: envp), -1, files[0], files[1])
+            clinux_spawn_with_input(
+                &pid, program, UnsafeMutablePointer(mutating: argv), UnsafeMutablePointer(mutating: envp), -1, files[0], files[1])
         }
     }
     guard code == 0 else { return Outcome(status: 126, output: "", errors: "\(program): \(OCIError.text(code))") }

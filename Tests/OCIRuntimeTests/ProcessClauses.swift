@@ -22,10 +22,13 @@ extension Clause {
         },
         Clause("config.md#linux-process", "the five capability sets are the configured ones") { runtime in
             try output(runtime, status("CapInh|CapPrm|CapEff|CapBnd|CapAmb") + " | while read a b; do echo $b; done") {
-                $0.set(["process", "capabilities"], to: [
-                    "bounding": ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID"], "permitted": ["CAP_CHOWN", "CAP_KILL"], "effective": ["CAP_KILL"],
-                    "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"],
-                ])
+                $0.set(
+                    ["process", "capabilities"],
+                    to: [
+                        "bounding": ["CAP_CHOWN", "CAP_KILL", "CAP_SETUID"], "permitted": ["CAP_CHOWN", "CAP_KILL"],
+                        "effective": ["CAP_KILL"],
+                        "inheritable": ["CAP_KILL"], "ambient": ["CAP_KILL"],
+                    ])
                 $0.set(["process", "user"], to: ["uid": 1000, "gid": 1000])
             } == ["0000000000000020", "0000000000000020", "0000000000000020", "00000000000000a1", "0000000000000020"]
         },
@@ -66,28 +69,41 @@ extension Clause {
             return try readOnly == ["no"] && output(runtime, script) == ["yes"]
         },
         Clause("config.md#mounts", "mounts are made in the listed order, over each other") { runtime in
-            try output(runtime, "grep -E ' /m| /m/in| /m/in/deep' /proc/self/mounts | while read a b c; do echo $b; done") { document in
+            try output(runtime, "grep -E ' /m| /m/in| /m/in/deep' /proc/self/mounts | while read a b c; do echo $b; done") {
+                document in
                 let mounts = document["mounts"]?.arrayValue ?? []
-                document.set(["mounts"], to: .array(mounts + ["/m", "/m/in", "/m/in/deep"].map {
-                    ["destination": .string($0), "type": "tmpfs", "source": "tmpfs"]
-                }))
+                document.set(
+                    ["mounts"],
+                    to: .array(
+                        mounts
+                            + ["/m", "/m/in", "/m/in/deep"].map {
+                                ["destination": .string($0), "type": "tmpfs", "source": "tmpfs"]
+                            }))
             } == ["/m", "/m/in", "/m/in/deep"]
         },
         Clause("config.md#mounts", "a bind mount shows its source; read-only, nosuid, nodev and noexec hold") { runtime in
             let bundle = try Bundle()
             try HostFile.replace("\(bundle.directory)/file", with: Array("contents\n".utf8))
-            bundle.configuration.set(["mounts"], to: .array((bundle.configuration["mounts"]?.arrayValue ?? []) + [
-                ["destination": "/file", "source": "file", "options": ["bind", "ro", "nosuid", "nodev", "noexec"]]
-            ]))
-            try bundle.shell("cat /file; (echo x > /file) 2>/dev/null && echo written; grep ' /file ' /proc/self/mounts | grep -o 'ro,nosuid,nodev,noexec'")
+            bundle.configuration.set(
+                ["mounts"],
+                to: .array(
+                    (bundle.configuration["mounts"]?.arrayValue ?? []) + [
+                        ["destination": "/file", "source": "file", "options": ["bind", "ro", "nosuid", "nodev", "noexec"]]
+                    ]))
+            try bundle.shell(
+                "cat /file; (echo x > /file) 2>/dev/null && echo written; grep ' /file ' /proc/self/mounts | grep -o 'ro,nosuid,nodev,noexec'"
+            )
             return runtime(bundle).run(bundle).lines == ["contents", "ro,nosuid,nodev,noexec"]
         },
         Clause("config.md#linux-mount-options", "tmpcopyup gives a tmpfs what was there") { runtime in
             let bundle = try Bundle()
             try HostFile.replace("\(bundle.directory)/rootfs/etc/kept", with: Array("kept\n".utf8))
-            bundle.configuration.set(["mounts"], to: .array((bundle.configuration["mounts"]?.arrayValue ?? []) + [
-                ["destination": "/etc", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]]
-            ]))
+            bundle.configuration.set(
+                ["mounts"],
+                to: .array(
+                    (bundle.configuration["mounts"]?.arrayValue ?? []) + [
+                        ["destination": "/etc", "type": "tmpfs", "source": "tmpfs", "options": ["tmpcopyup"]]
+                    ]))
             try bundle.shell("cat /etc/kept; grep -c ' /etc tmpfs' /proc/self/mounts")
             return runtime(bundle).run(bundle).lines == ["kept", "1"]
         },

@@ -11,14 +11,21 @@ struct RefusalTests {
     static let cases: [(path: [String], value: JSONValue?, field: String)] = [
         (["ociVersion"], nil, "ociVersion"), (["ociVersion"], "invalid", "ociVersion"), (["ociVersion"], "2.0.0", "ociVersion"),
         (["root"], nil, "root"), (["root", "path"], 7, "root.path"), (["root", "path"], "", "root.path"),
-        (["process", "args"], [], "process.args"), (["process", "args"], [""], "process.args"), (["process", "args"], "sh", "process.args"),
+        (["process", "args"], [], "process.args"), (["process", "args"], [""], "process.args"),
+        (["process", "args"], "sh", "process.args"),
         (["process", "cwd"], "relative", "process.cwd"), (["process", "env"], ["NOVALUE"], "process.env[0]"),
         (["process", "env"], ["A=b\u{0}c"], "process.env[0]"), (["process", "user"], ["uid": -1], "process.user.uid"),
-        (["process", "user"], ["umask": 512], "process.user.umask"), (["process", "user"], ["uid": 4_294_967_295], "process.user"),
+        (["process", "user"], ["umask": 512], "process.user.umask"),
+        (["process", "user"], ["uid": 4_294_967_295], "process.user"),
         (["process", "rlimits"], [["type": "RLIMIT_TEST", "soft": 1, "hard": 1]], "process.rlimits[0].type"),
         (["process", "rlimits"], [["type": "RLIMIT_CPU", "soft": 2, "hard": 1]], "process.rlimits[0].soft"),
-        (["process", "rlimits"], [["type": "RLIMIT_CPU", "soft": 1, "hard": 1], ["type": "RLIMIT_CPU", "soft": 1, "hard": 1]], "process.rlimits[1].type"),
-        (["process", "oomScoreAdj"], 1001, "process.oomScoreAdj"), (["process", "selinuxLabel"], "system_u", "process.selinuxLabel"),
+        (
+            ["process", "rlimits"],
+            [["type": "RLIMIT_CPU", "soft": 1, "hard": 1], ["type": "RLIMIT_CPU", "soft": 1, "hard": 1]],
+            "process.rlimits[1].type"
+        ),
+        (["process", "oomScoreAdj"], 1001, "process.oomScoreAdj"),
+        (["process", "selinuxLabel"], "system_u", "process.selinuxLabel"),
         (["process", "apparmorProfile"], "acme", "process.apparmorProfile"),
         (["process", "scheduler"], ["policy": "SCHED_FIFO", "priority": 0], "process.scheduler.priority"),
         (["process", "scheduler"], ["policy": "SCHED_ISO"], "process.scheduler.policy"),
@@ -26,7 +33,15 @@ struct RefusalTests {
         (["mounts"], [["destination": "/x", "source": "/y", "options": ["bind", "remount"]]], "mounts[0].options"),
         (["mounts"], [["destination": "/x", "options": ["rbind"]]], "mounts[0].source"),
         (["mounts"], [["destination": "", "type": "tmpfs"]], "mounts[0].destination"),
-        (["mounts"], [["destination": "/x", "source": "/y", "options": ["bind"], "uidMappings": [["containerID": 0, "hostID": 1, "size": 1]]]], "mounts[0]"),
+        (
+            ["mounts"],
+            [
+                [
+                    "destination": "/x", "source": "/y", "options": ["bind"],
+                    "uidMappings": [["containerID": 0, "hostID": 1, "size": 1]],
+                ]
+            ], "mounts[0]"
+        ),
         (["hostname"], .string(String(repeating: "a", count: 65)), "hostname"), (["domainname"], "a b", "domainname"),
         (["hooks"], ["prestart": [["path": "relative"]]], "hooks.prestart[0].path"),
         (["hooks"], ["poststop": [["path": "/x", "timeout": 0]]], "hooks.poststop[0].timeout"),
@@ -40,12 +55,16 @@ struct RefusalTests {
         (["linux", "devices"], [["path": "dev/x", "type": "c", "major": 1, "minor": 1]], "linux.devices[0].path"),
         (["linux", "devices"], [["path": "/dev/x", "type": "c", "major": 1]], "linux.devices[0].minor"),
         (["linux", "cgroupsPath"], "/../../escape", "linux.cgroupsPath"), (["linux", "cgroupsPath"], "/", "linux.cgroupsPath"),
-        (["linux", "cgroupsPath"], "a.slice:b:c", "linux.cgroupsPath"), (["linux", "cgroupsPath"], "/a/./b", "linux.cgroupsPath"),
+        (["linux", "cgroupsPath"], "a.slice:b:c", "linux.cgroupsPath"),
+        (["linux", "cgroupsPath"], "/a/./b", "linux.cgroupsPath"),
         (["linux", "sysctl"], ["kernel.core_pattern": "|/evil"], "linux.sysctl.kernel.core_pattern"),
         (["linux", "sysctl"], ["net/../kernel/core_pattern": "x"], "linux.sysctl.net/../kernel/core_pattern"),
-        (["linux", "rootfsPropagation"], "sideways", "linux.rootfsPropagation"), (["linux", "mountLabel"], "x", "linux.mountLabel"),
-        (["linux", "intelRdt"], ["closID": "x"], "linux.intelRdt"), (["linux", "personality"], ["domain": "VMS"], "linux.personality.domain"),
-        (["linux", "memoryPolicy"], ["mode": "MPOL_BIND"], "linux.memoryPolicy"), (["linux", "netDevices"], ["eth0": [:]], "linux.netDevices.eth0"),
+        (["linux", "rootfsPropagation"], "sideways", "linux.rootfsPropagation"),
+        (["linux", "mountLabel"], "x", "linux.mountLabel"),
+        (["linux", "intelRdt"], ["closID": "x"], "linux.intelRdt"),
+        (["linux", "personality"], ["domain": "VMS"], "linux.personality.domain"),
+        (["linux", "memoryPolicy"], ["mode": "MPOL_BIND"], "linux.memoryPolicy"),
+        (["linux", "netDevices"], ["eth0": [:]], "linux.netDevices.eth0"),
         (["linux", "seccomp"], ["defaultAction": "SCMP_ACT_MAYBE"], "linux.seccomp"),
         (["linux", "seccomp"], ["defaultAction": "SCMP_ACT_ALLOW", "flags": ["X"]], "linux.seccomp.flags[0]"),
         (["linux", "seccomp"], ["defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"], "linux.seccomp.listenerPath"),
@@ -56,7 +75,10 @@ struct RefusalTests {
         (["linux", "resources"], ["cpu": ["cpus": "0;rm"]], "linux.resources.cpu.cpus"),
         (["linux", "resources"], ["unified": ["../memory.max": "1"]], "linux.resources.unified.../memory.max"),
         (["linux", "resources"], ["unified": ["cgroup.procs": "1"]], "linux.resources.unified.cgroup.procs"),
-        (["linux", "resources"], ["hugepageLimits": [["pageSize": "two", "limit": 1]]], "linux.resources.hugepageLimits[0].pageSize"),
+        (
+            ["linux", "resources"], ["hugepageLimits": [["pageSize": "two", "limit": 1]]],
+            "linux.resources.hugepageLimits[0].pageSize"
+        ),
         (["windows"], [:], "windows"),
     ]
 
@@ -88,12 +110,16 @@ struct RefusalTests {
         _ = try ContainerSpecification(parsing: document.serialized())
     }
 
-    @Test("an id is a name and nothing else", arguments: ["", ".", "..", "a/b", "../x", "a b", "ä", "a\u{0}b", String(repeating: "x", count: 201)])
+    @Test(
+        "an id is a name and nothing else",
+        arguments: ["", ".", "..", "a/b", "../x", "a b", "ä", "a\u{0}b", String(repeating: "x", count: 201)])
     func hostileIDs(_ id: String) {
         #expect(throws: OCIError.self) { try StateDirectory.check(id: id) }
     }
 
-    @Test("signals have names and numbers", arguments: [("TERM", Int32(15)), ("SIGKILL", 9), ("9", 9), ("sigusr1", 10), ("RTMIN+2", 36), ("RTMAX-1", 63)])
+    @Test(
+        "signals have names and numbers",
+        arguments: [("TERM", Int32(15)), ("SIGKILL", 9), ("9", 9), ("sigusr1", 10), ("RTMIN+2", 36), ("RTMAX-1", 63)])
     func signals(_ text: String, _ number: Int32) throws {
         #expect(try SignalName.number(text) == number)
         #expect(throws: OCIError.self) { try SignalName.number("NOSUCH") }

@@ -6,10 +6,14 @@ import Testing
 
 @testable import OCIRuntime
 
-@Suite("Rootless containers", .enabled(if: Machine.canRun && access("/usr/bin/setpriv", X_OK) == 0, "needs root, setpriv and busybox-static"))
+@Suite(
+    "Rootless containers",
+    .enabled(if: Machine.canRun && access("/usr/bin/setpriv", X_OK) == 0, "needs root, setpriv and busybox-static"))
 struct RootlessTests {
     private func asUser(_ runtime: Runtime, _ words: [String]) -> Outcome {
-        run("/usr/bin/setpriv", ["setpriv", "--reuid", "1500", "--regid", "1500", "--clear-groups", runtime.path, "--root", runtime.root] + words)
+        run(
+            "/usr/bin/setpriv",
+            ["setpriv", "--reuid", "1500", "--regid", "1500", "--clear-groups", runtime.path, "--root", runtime.root] + words)
     }
 
     @Test("the bundle of spec --rootless runs, is listed, takes an exec and goes")
@@ -22,7 +26,9 @@ struct RootlessTests {
         // The runtime and its launcher may lie where only root looks; copies lie in the bundle.
         let built = try #require(Machine.runtime)
         for name in ["swiftlet-oci", "swiftlet-sandbox"] {
-            try HostFile.replace("\(bundle.directory)/\(name)", with: try HostFile.readAllOfExecutable(built.replacingLastComponent(name)), mode: 0o755)
+            try HostFile.replace(
+                "\(bundle.directory)/\(name)", with: try HostFile.readAllOfExecutable(built.replacingLastComponent(name)),
+                mode: 0o755)
             chmod("\(bundle.directory)/\(name)", 0o755)
         }
         mkdir("\(bundle.directory)/state", 0o700)
@@ -33,7 +39,12 @@ struct RootlessTests {
         try #require(started.succeeded, "\(started.errors)")
         defer { #expect(asUser(runtime, ["delete", "--force", id]).succeeded) }
         #expect(asUser(runtime, ["list", "-q"]).lines == [id])
-        let inside = asUser(runtime, ["exec", id, "sh", "-c", "id -u; cat /proc/self/uid_map | while read a b c; do echo $a $b $c; done; mount -t tmpfs x /tmp 2>/dev/null || echo no"])
+        let inside = asUser(
+            runtime,
+            [
+                "exec", id, "sh", "-c",
+                "id -u; cat /proc/self/uid_map | while read a b c; do echo $a $b $c; done; mount -t tmpfs x /tmp 2>/dev/null || echo no",
+            ])
         #expect(inside.lines == ["0", "0 1500 1", "no"], "\(inside.errors)")
     }
 }

@@ -14,10 +14,13 @@ struct CommandLog {
     func write(_ level: Level, _ message: String) {
         guard level != .debug || isDebug else { return }
         let time = Timestamp.now()
-        let line = isJSON
-            ? JSONValue.object(JSONObject([
-                ("level", .string(level.rawValue)), ("msg", .string(message)), ("time", .string(time)),
-            ])).serializedString()
+        let line =
+            isJSON
+            ? JSONValue.object(
+                JSONObject([
+                    ("level", .string(level.rawValue)), ("msg", .string(message)), ("time", .string(time)),
+                ])
+            ).serializedString()
             : "time=\"\(time)\" level=\(level.rawValue) msg=\(JSONValue.string(message).serializedString())"
         append(line + "\n")
     }

@@ -52,7 +52,9 @@ enum ExecCommand {
 
     private static func apply(_ entries: [String], to process: inout ProcessSpecification) throws(OCIError) {
         for entry in entries {
-            guard let equals = entry.firstIndex(of: "="), equals != entry.startIndex else { throw .usage("env: expected NAME=VALUE, found \"\(entry)\"") }
+            guard let equals = entry.firstIndex(of: "="), equals != entry.startIndex else {
+                throw .usage("env: expected NAME=VALUE, found \"\(entry)\"")
+            }
             process.environment.removeAll { $0.hasPrefix(entry[...equals]) }
             process.environment.append(entry)
         }
@@ -60,7 +62,9 @@ enum ExecCommand {
 
     private static func apply(_ user: String, to process: inout ProcessSpecification) throws(OCIError) {
         let parts = user.split(separator: ":", omittingEmptySubsequences: false)
-        guard (1...2).contains(parts.count), let uid = UInt32(parts[0]), uid != .max else { throw .usage("parsing uid: \"\(user)\"") }
+        guard (1...2).contains(parts.count), let uid = UInt32(parts[0]), uid != .max else {
+            throw .usage("parsing uid: \"\(user)\"")
+        }
         process.user.uid = uid
         guard parts.count == 2 else { return }
         guard let gid = UInt32(parts[1]), gid != .max else { throw .usage("parsing gid: \"\(user)\"") }
@@ -69,7 +73,9 @@ enum ExecCommand {
 
     private static func grant(_ names: [String], to process: inout ProcessSpecification) throws(OCIError) {
         for name in names {
-            guard name.hasPrefix("CAP_"), let capability = Capability(name: name) else { throw .usage("unknown capability \(name)") }
+            guard name.hasPrefix("CAP_"), let capability = Capability(name: name) else {
+                throw .usage("unknown capability \(name)")
+            }
             var capabilities = process.capabilities ?? ProcessSpecification.Capabilities()
             func add(_ list: inout [Capability]) { if !list.contains(capability) { list.append(capability) } }
             add(&capabilities.bounding)

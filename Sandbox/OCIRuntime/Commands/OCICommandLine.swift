@@ -28,7 +28,9 @@ public enum OCICommandLine {
             }
             isExec = verb == "exec"
             if options.has("systemd-cgroup") {
-                throw .unsupported(field: "--systemd-cgroup", reason: "groups are written to the cgroup file system; start the engine with cgroupfs")
+                throw .unsupported(
+                    field: "--systemd-cgroup",
+                    reason: "groups are written to the cgroup file system; start the engine with cgroupfs")
             }
             let log = log
             let lifecycle = ContainerLifecycle(

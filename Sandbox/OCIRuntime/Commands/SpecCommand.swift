@@ -47,11 +47,14 @@ enum SpecCommand {
             mount("/proc", "proc", "proc", []),
             mount("/dev", "tmpfs", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
             // The group of terminals has no name in a map of one id.
-            mount("/dev/pts", "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"] + (rootless ? [] : ["gid=5"])),
+            mount(
+                "/dev/pts", "devpts", "devpts",
+                ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"] + (rootless ? [] : ["gid=5"])),
             mount("/dev/shm", "tmpfs", "shm", locked + ["mode=1777", "size=65536k"]),
             mount("/dev/mqueue", "mqueue", "mqueue", locked),
             // A new sysfs needs power over the network namespace's owner; the host's is bound, read-only.
-            rootless ? mount("/sys", "none", "/sys", ["rbind"] + locked + ["ro"]) : mount("/sys", "sysfs", "sysfs", locked + ["ro"]),
+            rootless
+                ? mount("/sys", "none", "/sys", ["rbind"] + locked + ["ro"]) : mount("/sys", "sysfs", "sysfs", locked + ["ro"]),
         ] + (rootless ? [] : [mount("/sys/fs/cgroup", "cgroup", "cgroup", locked + ["relatime", "ro"])])
     }
 
@@ -63,7 +66,8 @@ enum SpecCommand {
         } else {
             linux["resources"] = ["devices": [["allow": false, "access": "rwm"]]]
         }
-        let namespaces = ["pid"] + (rootless == nil ? ["network"] : []) + ["ipc", "uts", "mount", "cgroup"] + (rootless == nil ? [] : ["user"])
+        let namespaces =
+            ["pid"] + (rootless == nil ? ["network"] : []) + ["ipc", "uts", "mount", "cgroup"] + (rootless == nil ? [] : ["user"])
         linux["namespaces"] = .array(namespaces.map { .object(JSONObject([("type", .string($0))])) })
         linux["maskedPaths"] = .array(maskedPaths.map { .string($0) })
         linux["readonlyPaths"] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]

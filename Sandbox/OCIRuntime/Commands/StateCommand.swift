@@ -24,7 +24,8 @@ enum StateCommand {
         }
         switch options.value("format") ?? "table" {
         case "table": CommandLog.print(table(states))
-        case "json": CommandLog.print((states.isEmpty ? "null" : JSONValue.array(states.map { .object($0) }).serializedString()) + "\n")
+        case "json":
+            CommandLog.print((states.isEmpty ? "null" : JSONValue.array(states.map { .object($0) }).serializedString()) + "\n")
         default: throw .usage("invalid format option")
         }
     }
@@ -39,7 +40,8 @@ enum StateCommand {
         let widths = columns.indices.map { column in max(10, rows.map { $0[column].count }.max() ?? 0) + 2 }
         return rows.map { row in
             row.indices.map { column in
-                column == columns.count - 1 ? row[column] : row[column] + String(repeating: " ", count: widths[column] - row[column].count)
+                column == columns.count - 1
+                    ? row[column] : row[column] + String(repeating: " ", count: widths[column] - row[column].count)
             }.joined() + "\n"
         }.joined()
     }

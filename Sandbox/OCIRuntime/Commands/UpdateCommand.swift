@@ -5,8 +5,10 @@ import Glibc
 enum UpdateCommand {
     private static let flags: [CommandOptions.Flag] = [
         .value("resources", "r"), .value("blkio-weight"), .value("cpu-period"), .value("cpu-quota"), .value("cpu-share"),
-        .value("cpu-burst"), .value("cpu-rt-period"), .value("cpu-rt-runtime"), .value("cpuset-cpus"), .value("cpuset-mems"), .value("cpu-idle"),
-        .value("memory"), .value("memory-reservation"), .value("memory-swap"), .value("kernel-memory"), .value("kernel-memory-tcp"),
+        .value("cpu-burst"), .value("cpu-rt-period"), .value("cpu-rt-runtime"), .value("cpuset-cpus"), .value("cpuset-mems"),
+        .value("cpu-idle"),
+        .value("memory"), .value("memory-reservation"), .value("memory-swap"), .value("kernel-memory"),
+        .value("kernel-memory-tcp"),
         .value("pids-limit"), .value("l3-cache-schema"), .value("mem-bw-schema"),
     ]
 
@@ -21,7 +23,8 @@ enum UpdateCommand {
 
     private static func resources(_ options: CommandOptions) throws(OCIError) -> ResourceSpecification {
         if let file = options.value("resources") {
-            return try ResourceSpecification(parsing: file == "-" ? try HostFile.readAll(0, "standard input") : try HostFile.read(file))
+            return try ResourceSpecification(
+                parsing: file == "-" ? try HostFile.readAll(0, "standard input") : try HostFile.read(file))
         }
         var resources = ResourceSpecification()
         resources.memory.limit = try bytes(options, "memory")
@@ -51,7 +54,8 @@ enum UpdateCommand {
         let units: [String: Int64] = ["k": 10, "m": 20, "g": 30, "t": 40]
         let shift = units[String(lower.trimmedUnit.suffix(1))] ?? 0
         let digits = lower.prefix { $0.isNumber }
-        guard let number = Int64(digits), number >= 0, number <= Int64.max >> shift, lower.drop(while: \.isNumber).count <= 3 else {
+        guard let number = Int64(digits), number >= 0, number <= Int64.max >> shift, lower.drop(while: \.isNumber).count <= 3
+        else {
             throw .usage("invalid value for \(name): \"\(text)\"")
         }
         return number << shift

@@ -23,8 +23,11 @@ enum UsageCommand {
         let list = pids.map(String.init).joined(separator: ",")
         let format = options.contains("-ef") ? ["-f"] : []
         let places: [String] = ["/bin/ps", "/usr/bin/ps"]
-        guard let path = places.first(where: { path in access(path, X_OK) == 0 }) else { throw .system(stage: "find", errno: ENOENT, subject: "ps") }
-        let pid = try ChildProcess.spawn(path, ["ps"] + selection + format + ["-p", list], environment: ["LC_ALL=C", "PATH=/usr/bin:/bin"])
+        guard let path = places.first(where: { path in access(path, X_OK) == 0 }) else {
+            throw .system(stage: "find", errno: ENOENT, subject: "ps")
+        }
+        let pid = try ChildProcess.spawn(
+            path, ["ps"] + selection + format + ["-p", list], environment: ["LC_ALL=C", "PATH=/usr/bin:/bin"])
         return ChildProcess.reap(pid).map(ChildProcess.exitCode) ?? 1
     }
 
@@ -48,7 +51,9 @@ enum UsageCommand {
 
     private static func interval(_ text: String) throws(OCIError) -> Int {
         let unit = text.last == "m" ? 60 : 1
-        guard let number = Int(text.hasSuffix("s") || text.hasSuffix("m") ? String(text.dropLast()) : text), number > 0, number < 86400 else {
+        guard let number = Int(text.hasSuffix("s") || text.hasSuffix("m") ? String(text.dropLast()) : text), number > 0,
+            number < 86400
+        else {
             throw .usage("duration interval must be greater than 0")
         }
         return number * unit

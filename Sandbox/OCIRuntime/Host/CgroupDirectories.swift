@@ -55,8 +55,10 @@ enum CgroupDirectories {
 
     /// v2: controllers are handed down level by level. What cannot be handed down shows when its file is missing.
     private static func enable(_ controllers: Set<String>, in directory: String) {
-        let available = Set((HostFile.text("\(directory)/cgroup.controllers") ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
-        let enabled = Set((HostFile.text("\(directory)/cgroup.subtree_control") ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
+        let available = Set(
+            (HostFile.text("\(directory)/cgroup.controllers") ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
+        let enabled = Set(
+            (HostFile.text("\(directory)/cgroup.subtree_control") ?? "").split(whereSeparator: \.isWhitespace).map(String.init))
         for name in available.intersection(controllers).subtracting(enabled).sorted() {
             _ = HostFile.writeOnce("\(directory)/cgroup.subtree_control", "+\(name)")
         }
@@ -91,7 +93,10 @@ enum CgroupDirectories {
             }
             // "a|b": the first file that exists.
             let names = setting.file.split(separator: "|").map(String.init)
-            guard let file = names.map({ "\(place.directory)/\($0)" }).first(where: { names.count == 1 && !setting.isOptional || HostFile.exists($0) })
+            guard
+                let file = names.map({ "\(place.directory)/\($0)" }).first(where: {
+                    names.count == 1 && !setting.isOptional || HostFile.exists($0)
+                })
             else {
                 if setting.isOptional { continue }
                 throw .unsupported(field: setting.field, reason: "this kernel has no \(names[0])")

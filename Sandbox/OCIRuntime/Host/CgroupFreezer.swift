@@ -26,7 +26,8 @@ struct CgroupFreezer {
         guard frozen else { return }
         // v1 freezes in the background and may need to be told again; two seconds are plenty for what can be frozen at all.
         for _ in 0..<400 {
-            let done = isVersion2
+            let done =
+                isVersion2
                 ? HostFile.text(file.replacingLastComponent("cgroup.events"))?.contains("frozen 1") == true
                 : HostFile.text(file)?.hasPrefix("FROZEN") == true
             if done { return }

@@ -42,7 +42,8 @@ struct CgroupHierarchy: Sendable, Hashable {
         for mount in [root, "\(root)/unified"] {
             guard let text = HostFile.text("\(mount)/cgroup.controllers") else { continue }
             return CgroupHierarchy(
-                version: 2, controllers: text.split(whereSeparator: \.isWhitespace).map(String.init), mount: mount, ownGroup: group)
+                version: 2, controllers: text.split(whereSeparator: \.isWhitespace).map(String.init), mount: mount,
+                ownGroup: group)
         }
         return nil
     }
@@ -56,5 +57,7 @@ extension [CgroupHierarchy] {
 
     var unified: CgroupHierarchy? { first { $0.version == 2 } }
     /// Every controller sits on v2.
-    var isPureVersion2: Bool { !contains { $0.version == 1 && !$0.controllers.allSatisfy { $0.hasPrefix("name=") } } && unified != nil }
+    var isPureVersion2: Bool {
+        !contains { $0.version == 1 && !$0.controllers.allSatisfy { $0.hasPrefix("name=") } } && unified != nil
+    }
 }

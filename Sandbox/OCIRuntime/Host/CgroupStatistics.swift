@@ -42,12 +42,16 @@ struct CgroupStatistics {
         let user = number("cpuacct", "cpuacct.usage_user") ?? stat["user_usec"].map { $0 * 1000 }
         let system = number("cpuacct", "cpuacct.usage_sys") ?? stat["system_usec"].map { $0 * 1000 }
         let throttled = stat["throttled_time"] ?? stat["throttled_usec"].map { $0 * 1000 }
-        return .object(JSONObject([
-            ("usage", object([("total", usage), ("user", user), ("kernel", system)])),
-            ("throttling", object([
-                ("periods", stat["nr_periods"]), ("throttledPeriods", stat["nr_throttled"]), ("throttledTime", throttled),
-            ])),
-        ]))
+        return .object(
+            JSONObject([
+                ("usage", object([("total", usage), ("user", user), ("kernel", system)])),
+                (
+                    "throttling",
+                    object([
+                        ("periods", stat["nr_periods"]), ("throttledPeriods", stat["nr_throttled"]), ("throttledTime", throttled),
+                    ])
+                ),
+            ]))
     }
 
     private func memory() -> JSONValue {

@@ -110,7 +110,9 @@ enum HostFile {
     static func linkTarget(_ path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         // SAFETY: the buffer is never empty.
-        let n = buffer.withUnsafeMutableBytes { readlink(path, $0.bindMemory(to: CChar.self).baseAddress.unsafelyUnwrapped, $0.count) }
+        let n = buffer.withUnsafeMutableBytes {
+            readlink(path, $0.bindMemory(to: CChar.self).baseAddress.unsafelyUnwrapped, $0.count)
+        }
         return n < 0 ? nil : String(decoding: buffer.prefix(n), as: UTF8.self)
     }
 }

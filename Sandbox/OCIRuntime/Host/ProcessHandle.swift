@@ -42,7 +42,8 @@ struct ProcessHandle: Sendable, Hashable {
     }
 
     private static func startTime(of pid: Int32) -> Int64? {
-        guard let bytes = try? HostFile.readIfPresent("/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")")) else {
+        guard let bytes = try? HostFile.readIfPresent("/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")"))
+        else {
             return nil
         }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))

@@ -4,7 +4,8 @@ import Glibc
 
 enum ResourceLimitCheck {
     private static let numbers: [String: Int32] = [
-        "cpu": 0, "fsize": 1, "data": 2, "stack": 3, "core": 4, "rss": 5, "nproc": 6, "nofile": 7, "memlock": 8, "as": 9, "locks": 10,
+        "cpu": 0, "fsize": 1, "data": 2, "stack": 3, "core": 4, "rss": 5, "nproc": 6, "nofile": 7, "memlock": 8, "as": 9,
+        "locks": 10,
         "sigpending": 11, "msgqueue": 12, "nice": 13, "rtprio": 14, "rttime": 15,
     ]
 
@@ -12,10 +13,14 @@ enum ResourceLimitCheck {
         for (index, limit) in (process?.resourceLimits ?? []).enumerated() {
             guard let number = numbers[limit.name] else { continue }
             var now = rlimit()
-            guard getrlimit(__rlimit_resource_t(UInt32(number)), &now) == 0, limit.hard > UInt64(now.rlim_max), !mayRaise else { continue }
+            guard getrlimit(__rlimit_resource_t(UInt32(number)), &now) == 0, limit.hard > UInt64(now.rlim_max), !mayRaise else {
+                continue
+            }
             throw .unsupported(
                 field: "process.rlimits[\(index)].hard",
-                reason: "\(limit.hard) is above this machine's \(now.rlim_max), and CAP_SYS_RESOURCE is missing: operation not permitted")
+                reason:
+                    "\(limit.hard) is above this machine's \(now.rlim_max), and CAP_SYS_RESOURCE is missing: operation not permitted"
+            )
         }
     }
 

@@ -95,7 +95,8 @@ private struct Creation {
     }
 
     private func rootfs() throws(OCIError) -> String {
-        let path = specification.root.path.hasPrefix("/") ? specification.root.path : "\(record.bundle)/\(specification.root.path)"
+        let path =
+            specification.root.path.hasPrefix("/") ? specification.root.path : "\(record.bundle)/\(specification.root.path)"
         let rootfs: String
         do { rootfs = try HostFile.resolved(path) } catch {
             throw .invalid(field: "root.path", reason: "\"\(specification.root.path)\": \(error)")
@@ -125,7 +126,8 @@ private struct Creation {
         var context = ContainerPlanContext(id: id, bundle: record.bundle, rootfs: record.rootfs)
         context.gate = lifecycle.directory.gate(id)
         context.consoleSocket = try options.consoleSocket.map { path throws(OCIError) in
-            let directory = try HostFile.resolved(path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ".")
+            let directory = try HostFile.resolved(
+                path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ".")
             return ContainerPath.clean("\(directory)/\(path.split(separator: "/").last ?? "")")
         }
         if options.consoleSocket != nil, specification.process?.terminal != true {
@@ -179,7 +181,9 @@ private struct Creation {
         }
         CgroupDirectories.remove(record.createdCgroups)
         if environmentExists {
-            HookRunner.runAll(.poststop, of: specification.hooks, state: record.state(.stopped)).forEach { lifecycle.warn("\($0)") }
+            HookRunner.runAll(.poststop, of: specification.hooks, state: record.state(.stopped)).forEach {
+                lifecycle.warn("\($0)")
+            }
         }
         do { try lifecycle.directory.remove(id) } catch { lifecycle.warn("\(error)") }
     }

@@ -49,7 +49,9 @@ extension ContainerLifecycle {
             return
         }
         let status = directory.status(of: container)
-        guard status == .stopped || force else { throw .conflict("cannot delete container \(id) that is not stopped: \(status.rawValue)") }
+        guard status == .stopped || force else {
+            throw .conflict("cannot delete container \(id) that is not stopped: \(status.rawValue)")
+        }
         destroy(container, (try? directory.loadConfiguration(id)))
     }
 

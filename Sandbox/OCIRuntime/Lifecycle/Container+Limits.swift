@@ -27,7 +27,8 @@ extension ContainerLifecycle {
         // The pair of v1's memory limits has to stay consistent in between: raise the sum first, lower it last.
         if let swap = settings.firstIndex(where: { $0.file == "memory.memsw.limit_in_bytes" }),
             let limit = settings.firstIndex(where: { $0.file == "memory.limit_in_bytes" }), let memory = places.holding("memory"),
-            let now = HostFile.text("\(memory.directory)/memory.memsw.limit_in_bytes").flatMap({ Int64($0.prefix { $0 != "\n" }) }),
+            let now = HostFile.text("\(memory.directory)/memory.memsw.limit_in_bytes").flatMap({ Int64($0.prefix { $0 != "\n" }) }
+            ),
             let wanted = Int64(settings[swap].value), wanted < 0 || wanted > now
         {
             settings.swapAt(swap, limit)
@@ -49,6 +50,7 @@ extension ContainerLifecycle {
     public func statistics(_ id: String) throws(OCIError) -> JSONValue {
         let container = try directory.load(id)
         guard directory.status(of: container) != .stopped else { throw .conflict("container with id \(id) is not running") }
-        return .object(JSONObject([("type", "stats"), ("id", .string(id)), ("data", CgroupStatistics(container.cgroups).document())]))
+        return .object(
+            JSONObject([("type", "stats"), ("id", .string(id)), ("data", CgroupStatistics(container.cgroups).document())]))
     }
 }

@@ -43,7 +43,9 @@ extension ContainerLifecycle {
     }
 
     /// A terminal in the foreground without a console socket is ours to serve.
-    private func console(_ specification: ContainerSpecification, _ options: inout CreateOptions) throws(OCIError) -> ConsoleReceiver? {
+    private func console(_ specification: ContainerSpecification, _ options: inout CreateOptions) throws(OCIError)
+        -> ConsoleReceiver?
+    {
         guard options.consoleSocket == nil, specification.process?.terminal == true else { return nil }
         let receiver = try ConsoleReceiver(path: "/tmp/swiftlet-oci-console-\(getpid())")
         options.consoleSocket = receiver.path
@@ -51,7 +53,9 @@ extension ContainerLifecycle {
     }
 
     /// exec in the foreground; the program's exit code, or 0 at once when detached.
-    public func execute(_ id: String, _ process: ProcessSpecification, _ options: ExecOptions, detach: Bool) throws(OCIError) -> Int32 {
+    public func execute(_ id: String, _ process: ProcessSpecification, _ options: ExecOptions, detach: Bool) throws(OCIError)
+        -> Int32
+    {
         if detach {
             _ = try exec(id, process, options)
             return 0

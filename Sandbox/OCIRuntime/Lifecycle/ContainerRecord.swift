@@ -34,19 +34,24 @@ public struct ContainerRecord: Sendable {
         object["bootId"] = .string(bootID)
         object["created"] = .string(created)
         object["annotations"] = .object(JSONObject(annotations.map { ($0.key, JSONValue.string($0.value)) }))
-        object["cgroups"] = .array(cgroups.map { place in
-            .object(JSONObject([
-                ("version", .int(Int64(place.version))), ("controller", .string(place.controller)),
-                ("controllers", .array(place.controllers.map { .string($0) })), ("mount", .string(place.mount)),
-                ("group", .string(place.group)),
-            ]))
-        })
+        object["cgroups"] = .array(
+            cgroups.map { place in
+                .object(
+                    JSONObject([
+                        ("version", .int(Int64(place.version))), ("controller", .string(place.controller)),
+                        ("controllers", .array(place.controllers.map { .string($0) })), ("mount", .string(place.mount)),
+                        ("group", .string(place.group)),
+                    ]))
+            })
         object["createdCgroups"] = .array(createdCgroups.map { .string($0) })
         object["complete"] = .bool(isComplete)
         return JSONValue.object(object).serialized()
     }
 
-    init(id: String, version: String, bundle: String, rootfs: String, bootID: String, created: String, annotations: [(key: String, value: String)]) {
+    init(
+        id: String, version: String, bundle: String, rootfs: String, bootID: String, created: String,
+        annotations: [(key: String, value: String)]
+    ) {
         self.id = id
         self.version = version
         self.bundle = bundle

@@ -4,7 +4,9 @@ import JSON
 
 extension StateDirectory {
     func status(of container: ContainerRecord) -> ContainerStatus {
-        guard container.bootID == ProcessHandle.bootID(), container.pid > 0 else { return container.isComplete ? .stopped : .creating }
+        guard container.bootID == ProcessHandle.bootID(), container.pid > 0 else {
+            return container.isComplete ? .stopped : .creating
+        }
         guard container.process.isAlive else { return .stopped }
         guard container.isComplete else { return .creating }
         // `start` takes the gate away before it opens it.
@@ -26,7 +28,9 @@ extension ContainerRecord {
             object["rootfs"] = .string(rootfs)
             object["created"] = .string(created)
         }
-        if !annotations.isEmpty { object["annotations"] = .object(JSONObject(annotations.map { ($0.key, JSONValue.string($0.value)) })) }
+        if !annotations.isEmpty {
+            object["annotations"] = .object(JSONObject(annotations.map { ($0.key, JSONValue.string($0.value)) }))
+        }
         if complete { object["owner"] = "" }
         return object
     }

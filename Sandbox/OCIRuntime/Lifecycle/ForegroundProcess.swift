@@ -5,7 +5,9 @@ import Glibc
 
 struct ForegroundProcess {
     /// Those that cannot be passed on (KILL, STOP), that are ours (CHLD, PIPE, URG) or mean the terminal's size stay.
-    private static let kept: Set<Int32> = [SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGURG, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT]
+    private static let kept: Set<Int32> = [
+        SIGKILL, SIGSTOP, SIGCHLD, SIGPIPE, SIGURG, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT,
+    ]
 
     let pid: Int32
     /// The terminal's proxy, where this process holds the master.

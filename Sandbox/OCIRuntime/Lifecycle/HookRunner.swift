@@ -17,7 +17,9 @@ enum HookRunner {
         var failures: [OCIError] = []
         for (index, hook) in hooks[kind].enumerated() {
             do {
-                if let reason = try run(hook, state: state) { failures.append(.hook(kind: kind.rawValue, index: index, reason: reason)) }
+                if let reason = try run(hook, state: state) {
+                    failures.append(.hook(kind: kind.rawValue, index: index, reason: reason))
+                }
             } catch {
                 failures.append(.hook(kind: kind.rawValue, index: index, reason: "\(error)"))
             }
@@ -35,7 +37,8 @@ enum HookRunner {
         var pid: pid_t = 0
         let code = ChildProcess.withPointers(hook.arguments) { argv in
             ChildProcess.withPointers(hook.environment) { envp in
-                clinux_spawn_with_input(&pid, hook.path, UnsafeMutablePointer(mutating: argv), UnsafeMutablePointer(mutating: envp), input, 1, 2)
+                clinux_spawn_with_input(
+                    &pid, hook.path, UnsafeMutablePointer(mutating: argv), UnsafeMutablePointer(mutating: envp), input, 1, 2)
             }
         }
         guard code == 0 else { return "\(hook.path): \(OCIError.text(code))" }

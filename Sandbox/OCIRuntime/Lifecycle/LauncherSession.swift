@@ -31,7 +31,8 @@ struct LauncherSession {
     static func start(_ plan: LaunchPlan, preserving preserved: Int) throws(OCIError) -> LauncherSession {
         let bytes = plan.encoded()
         guard bytes.count <= LaunchPlan.maximumBytes else {
-            throw .unsupported(field: "config.json", reason: "its launch plan has \(bytes.count) bytes; at most \(LaunchPlan.maximumBytes)")
+            throw .unsupported(
+                field: "config.json", reason: "its launch plan has \(bytes.count) bytes; at most \(LaunchPlan.maximumBytes)")
         }
         let first = Int32(3 + preserved)
         let file = try above(first, clinux_memfd("plan"), "plan")

@@ -28,7 +28,8 @@ enum CgroupLayout {
         let wanted = path ?? id
         let field = "linux.cgroupsPath"
         guard !wanted.contains(":") else {
-            throw .unsupported(field: field, reason: "\"\(wanted)\" is in systemd's form; this runtime writes to the cgroup file system")
+            throw .unsupported(
+                field: field, reason: "\"\(wanted)\" is in systemd's form; this runtime writes to the cgroup file system")
         }
         let parts = wanted.split(separator: "/")
         guard !parts.contains(".."), !parts.contains("."), !parts.isEmpty else {
@@ -36,17 +37,24 @@ enum CgroupLayout {
         }
         // Made one by one: a path that the kernel refuses at its end would leave a thousand nested groups, and slow the machine.
         guard parts.count <= deepest, wanted.utf8.count <= longest else {
-            throw .invalid(field: field, reason: "has \(parts.count) levels and \(wanted.utf8.count) bytes; at most \(deepest) and \(longest) are accepted")
+            throw .invalid(
+                field: field,
+                reason: "has \(parts.count) levels and \(wanted.utf8.count) bytes; at most \(deepest) and \(longest) are accepted"
+            )
         }
         let suffix = "/" + parts.joined(separator: "/")
         let isPure = hierarchies.isPureVersion2
         var places: [CgroupPlace] = []
         for hierarchy in hierarchies {
             let carries = Set(hierarchy.controllers)
-            let wantsIt = hierarchy.version == 2 ? isPure || !carries.isDisjoint(with: needed.subtracting(version1(hierarchies))) || needed.contains("unified")
+            let wantsIt =
+                hierarchy.version == 2
+                ? isPure || !carries.isDisjoint(with: needed.subtracting(version1(hierarchies))) || needed.contains("unified")
                 : !carries.isDisjoint(with: always.union(needed))
             guard wantsIt else { continue }
-            let base = wanted.hasPrefix("/") || hierarchy.ownGroup == "/" || hierarchy.ownGroup.hasPrefix("/..") ? "" : hierarchy.ownGroup
+            let base =
+                wanted.hasPrefix("/") || hierarchy.ownGroup == "/" || hierarchy.ownGroup.hasPrefix("/..")
+                ? "" : hierarchy.ownGroup
             places.append(
                 CgroupPlace(
                     version: hierarchy.version, controller: hierarchy.version == 2 ? "unified" : hierarchy.controllers[0],

@@ -20,8 +20,10 @@ extension ResourceSpecification {
         settings += cpusets()
         if let limit = pidsLimit {
             // Zero is a limit (config-linux.md, "PIDs"); any negative number is none.
-            settings.append(CgroupSetting(
-                controller: "pids", file: "pids.max", value: limit < 0 ? "max" : "\(limit)", field: "linux.resources.pids.limit"))
+            settings.append(
+                CgroupSetting(
+                    controller: "pids", file: "pids.max", value: limit < 0 ? "max" : "\(limit)",
+                    field: "linux.resources.pids.limit"))
         }
         settings += isVersion2("io") ? try blockIO.version2() : blockIO.version1()
         settings += hugepages(isVersion2: isVersion2("hugetlb"))
@@ -36,10 +38,12 @@ extension ResourceSpecification {
     private func cpusets() -> [CgroupSetting] {
         var settings: [CgroupSetting] = []
         if let cpus = cpu.cpus {
-            settings.append(CgroupSetting(controller: "cpuset", file: "cpuset.cpus", value: cpus, field: "linux.resources.cpu.cpus"))
+            settings.append(
+                CgroupSetting(controller: "cpuset", file: "cpuset.cpus", value: cpus, field: "linux.resources.cpu.cpus"))
         }
         if let mems = cpu.mems {
-            settings.append(CgroupSetting(controller: "cpuset", file: "cpuset.mems", value: mems, field: "linux.resources.cpu.mems"))
+            settings.append(
+                CgroupSetting(controller: "cpuset", file: "cpuset.mems", value: mems, field: "linux.resources.cpu.mems"))
         }
         return settings
     }
@@ -49,10 +53,12 @@ extension ResourceSpecification {
             let field = "linux.resources.hugepageLimits[\(index)]"
             let suffix = isVersion2 ? "max" : "limit_in_bytes"
             return [
-                CgroupSetting(controller: "hugetlb", file: "hugetlb.\(limit.pageSize).\(suffix)", value: "\(limit.limit)", field: field),
+                CgroupSetting(
+                    controller: "hugetlb", file: "hugetlb.\(limit.pageSize).\(suffix)", value: "\(limit.limit)", field: field),
                 // Reservations too, where the kernel counts them.
                 CgroupSetting(
-                    controller: "hugetlb", file: "hugetlb.\(limit.pageSize).rsvd.\(suffix)", value: "\(limit.limit)", field: field,
+                    controller: "hugetlb", file: "hugetlb.\(limit.pageSize).rsvd.\(suffix)", value: "\(limit.limit)",
+                    field: field,
                     isOptional: true),
             ]
         }
@@ -61,14 +67,17 @@ extension ResourceSpecification {
     private func network() -> [CgroupSetting] {
         var settings: [CgroupSetting] = []
         if let classID {
-            settings.append(CgroupSetting(
-                controller: "net_cls", file: "net_cls.classid", value: "\(classID)", field: "linux.resources.network.classID"))
+            settings.append(
+                CgroupSetting(
+                    controller: "net_cls", file: "net_cls.classid", value: "\(classID)", field: "linux.resources.network.classID")
+            )
         }
-        return settings + networkPriorities.enumerated().map { index, entry in
-            CgroupSetting(
-                controller: "net_prio", file: "net_prio.ifpriomap", value: "\(entry.name) \(entry.priority)",
-                field: "linux.resources.network.priorities[\(index)]")
-        }
+        return settings
+            + networkPriorities.enumerated().map { index, entry in
+                CgroupSetting(
+                    controller: "net_prio", file: "net_prio.ifpriomap", value: "\(entry.name) \(entry.priority)",
+                    field: "linux.resources.network.priorities[\(index)]")
+            }
     }
 
     private func rdmaSettings() -> [CgroupSetting] {
@@ -84,7 +93,8 @@ extension ResourceSpecification {
 
 extension ResourceSpecification.Memory {
     private func setting(_ key: String, _ file: String, _ value: String, optional: Bool = false) -> CgroupSetting {
-        CgroupSetting(controller: "memory", file: file, value: value, field: "linux.resources.memory.\(key)", isOptional: optional)
+        CgroupSetting(
+            controller: "memory", file: file, value: value, field: "linux.resources.memory.\(key)", isOptional: optional)
     }
 
     func version1() -> [CgroupSetting] {
@@ -121,7 +131,8 @@ extension ResourceSpecification.Memory {
             throw .unsupported(field: "linux.resources.memory.kernelTCP", reason: "cgroup v2 counts it within memory.limit")
         }
         if disableOOMKiller == true {
-            throw .unsupported(field: "linux.resources.memory.disableOOMKiller", reason: "cgroup v2 cannot disable the OOM killer")
+            throw .unsupported(
+                field: "linux.resources.memory.disableOOMKiller", reason: "cgroup v2 cannot disable the OOM killer")
         }
         if swappiness != nil {
             throw .unsupported(field: "linux.resources.memory.swappiness", reason: "cgroup v2 has no swappiness per group")
@@ -171,19 +182,27 @@ extension ResourceSpecification.BlockIO {
     func version1() -> [CgroupSetting] {
         var settings: [CgroupSetting] = []
         if let weight, weight != 0 { settings.append(setting("weight", "blkio", "blkio.bfq.weight|blkio.weight", "\(weight)")) }
-        if let leafWeight, leafWeight != 0 { settings.append(setting("leafWeight", "blkio", "blkio.leaf_weight", "\(leafWeight)")) }
+        if let leafWeight, leafWeight != 0 {
+            settings.append(setting("leafWeight", "blkio", "blkio.leaf_weight", "\(leafWeight)"))
+        }
         for (index, device) in weightDevices.enumerated() {
             if let weight = device.weight, weight != 0 {
-                settings.append(setting(
-                    "weightDevice[\(index)]", "blkio", "blkio.bfq.weight_device|blkio.weight_device", "\(device.major):\(device.minor) \(weight)"))
+                settings.append(
+                    setting(
+                        "weightDevice[\(index)]", "blkio", "blkio.bfq.weight_device|blkio.weight_device",
+                        "\(device.major):\(device.minor) \(weight)"))
             }
             if let leaf = device.leafWeight, leaf != 0 {
-                settings.append(setting("weightDevice[\(index)]", "blkio", "blkio.leaf_weight_device", "\(device.major):\(device.minor) \(leaf)"))
+                settings.append(
+                    setting(
+                        "weightDevice[\(index)]", "blkio", "blkio.leaf_weight_device", "\(device.major):\(device.minor) \(leaf)"))
             }
         }
         for throttle in throttles {
-            settings.append(setting(
-                throttle.kind.rawValue, "blkio", throttle.kind.version1File, "\(throttle.major):\(throttle.minor) \(throttle.rate)"))
+            settings.append(
+                setting(
+                    throttle.kind.rawValue, "blkio", throttle.kind.version1File,
+                    "\(throttle.major):\(throttle.minor) \(throttle.rate)"))
         }
         return settings
     }
@@ -192,18 +211,24 @@ extension ResourceSpecification.BlockIO {
         var settings: [CgroupSetting] = []
         if let weight, weight != 0 {
             // [10, 1000] to [1, 10000].
-            settings.append(setting("weight", "io", "io.bfq.weight|io.weight", "\(1 + (UInt64(max(weight, 10)) - 10) * 9999 / 990)"))
+            settings.append(
+                setting("weight", "io", "io.bfq.weight|io.weight", "\(1 + (UInt64(max(weight, 10)) - 10) * 9999 / 990)"))
         }
-        if leafWeight ?? 0 != 0 { throw .unsupported(field: "linux.resources.blockIO.leafWeight", reason: "cgroup v2 has no leaf weights") }
+        if leafWeight ?? 0 != 0 {
+            throw .unsupported(field: "linux.resources.blockIO.leafWeight", reason: "cgroup v2 has no leaf weights")
+        }
         for (index, device) in weightDevices.enumerated() {
             guard let weight = device.weight, device.leafWeight ?? 0 == 0 else {
-                throw .unsupported(field: "linux.resources.blockIO.weightDevice[\(index)]", reason: "cgroup v2 has no leaf weights")
+                throw .unsupported(
+                    field: "linux.resources.blockIO.weightDevice[\(index)]", reason: "cgroup v2 has no leaf weights")
             }
             settings.append(setting("weightDevice[\(index)]", "io", "io.bfq.weight", "\(device.major):\(device.minor) \(weight)"))
         }
         for throttle in throttles {
-            settings.append(setting(
-                throttle.kind.rawValue, "io", "io.max", "\(throttle.major):\(throttle.minor) \(throttle.kind.version2Key)=\(throttle.rate)"))
+            settings.append(
+                setting(
+                    throttle.kind.rawValue, "io", "io.max",
+                    "\(throttle.major):\(throttle.minor) \(throttle.kind.version2Key)=\(throttle.rate)"))
         }
         return settings
     }

@@ -41,7 +41,9 @@ extension ContainerPlan {
             throw .invalid(field: "\(mount.path).destination", reason: "the root file system is `root`'s affair")
         }
         if mount.isBind { return [try bind(mount)] }
-        guard !mount.type.isEmpty else { throw .invalid(field: "\(mount.path).type", reason: "required for what is no bind mount") }
+        guard !mount.type.isEmpty else {
+            throw .invalid(field: "\(mount.path).type", reason: "required for what is no bind mount")
+        }
         if mount.type == "cgroup" || mount.type == "cgroup2" { return cgroupMounts(mount) }
         var flags = MountFlags(mount.options)
         if mount.options.copiesUp {
@@ -63,9 +65,11 @@ extension ContainerPlan {
             if mount.options.recursiveAttributes.isEmpty { flags.insert(.topOnly) }
         }
         if mount.options.isIDMapped || !mount.uidMappings.isEmpty {
-            let own = mount.uidMappings.isEmpty || (mount.uidMappings == linux.uidMappings && mount.gidMappings == linux.gidMappings)
+            let own =
+                mount.uidMappings.isEmpty || (mount.uidMappings == linux.uidMappings && mount.gidMappings == linux.gidMappings)
             guard linux.makes("user"), own else {
-                throw .unsupported(field: "\(mount.path).uidMappings", reason: "id-mapped mounts use the container's own user namespace")
+                throw .unsupported(
+                    field: "\(mount.path).uidMappings", reason: "id-mapped mounts use the container's own user namespace")
             }
             flags.insert(.idMapped)
         }
@@ -93,8 +97,10 @@ extension ContainerPlan {
             let name = place.mount.split(separator: "/").last.map(String.init) ?? place.controller
             let path = "\(mount.destination)/\(name)"
             if hasNamespace, place.version == 1 {
-                operations.append(.mount(
-                    type: "cgroup", source: "cgroup", path: path, flags: below, data: place.controllers.joined(separator: ",")))
+                operations.append(
+                    .mount(
+                        type: "cgroup", source: "cgroup", path: path, flags: below, data: place.controllers.joined(separator: ",")
+                    ))
             } else {
                 operations.append(.bind(source: place.directory, path: path, flags: below))
             }
@@ -124,13 +130,18 @@ extension ContainerPlan {
         let configured = Set(linux.devices.map(\.path))
         for device in Self.defaultDevices where !configured.contains("/dev/\(device.name)") {
             operations.append(
-                .deviceNode(path: "/dev/\(device.name)", type: .character, major: device.major, minor: device.minor, mode: 0o666, uid: 0, gid: 0))
+                .deviceNode(
+                    path: "/dev/\(device.name)", type: .character, major: device.major, minor: device.minor, mode: 0o666, uid: 0,
+                    gid: 0))
         }
         for device in linux.devices {
-            guard let type = DeviceType(rawValue: device.type), !["/dev/ptmx", "/dev/console"].contains(device.path) else { continue }
+            guard let type = DeviceType(rawValue: device.type), !["/dev/ptmx", "/dev/console"].contains(device.path) else {
+                continue
+            }
             operations.append(
                 .deviceNode(
-                    path: device.path, type: type, major: device.major, minor: device.minor, mode: device.mode, uid: device.uid, gid: device.gid))
+                    path: device.path, type: type, major: device.major, minor: device.minor, mode: device.mode, uid: device.uid,
+                    gid: device.gid))
         }
         return operations + Self.defaultLinks.map { .symlink(target: $0.target, path: $0.path) }
     }
@@ -146,7 +157,9 @@ extension MountFlags {
         ]
         for (word, flag) in words where options.attributes.contains(word) { insert(flag) }
         // The launcher's flags hold for the whole tree of a recursive bind; "rro" is what says so for read-only.
-        for (word, flag) in words where options.recursiveAttributes.contains(word) { insert(word == "ro" ? .recursiveReadOnly : flag) }
+        for (word, flag) in words where options.recursiveAttributes.contains(word) {
+            insert(word == "ro" ? .recursiveReadOnly : flag)
+        }
         let propagation: [String: MountFlags] = [
             "private": .private, "rprivate": .recursivePrivate, "slave": .slave, "rslave": .recursiveSlave, "shared": .shared,
             "rshared": .recursiveShared, "unbindable": .unbindable, "runbindable": .recursiveUnbindable,

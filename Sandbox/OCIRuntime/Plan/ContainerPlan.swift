@@ -81,7 +81,9 @@ public struct ContainerPlan {
         if let state = context.hookState, !all[.createContainer].isEmpty || !all[.startContainer].isEmpty {
             operations.append(.hookState(beforePID: state.beforePID, afterPID: state.afterPID))
         }
-        for (kind, point) in [(HookSpecifications.Kind.createContainer, HookPoint.createContainer), (.startContainer, .startContainer)] {
+        for (kind, point) in [
+            (HookSpecifications.Kind.createContainer, HookPoint.createContainer), (.startContainer, .startContainer),
+        ] {
             for hook in all[kind] {
                 operations.append(.hook(point, path: hook.path, timeoutMilliseconds: (hook.timeout ?? 0) * 1000))
                 operations += hook.arguments.map { .hookArgument($0) } + hook.environment.map { .hookEnvironment($0) }
@@ -118,7 +120,8 @@ public struct ContainerPlan {
     }
 
     private func mapWriter() throws(OCIError) -> IDMapWriter {
-        let single = linux.uidMappings.count == 1 && linux.gidMappings.count == 1
+        let single =
+            linux.uidMappings.count == 1 && linux.gidMappings.count == 1
             && linux.uidMappings[0].count == 1 && linux.gidMappings[0].count == 1
         if context.isPrivileged || single || !linux.makes("user") { return .direct }
         guard let helpers = context.idMapHelpers else {

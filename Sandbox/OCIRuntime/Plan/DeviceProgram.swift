@@ -10,7 +10,10 @@ struct DeviceProgram {
 
     private(set) var instructions: [UInt64] = []
 
-    private enum Register { static let result: UInt8 = 0, context: UInt8 = 1, type: UInt8 = 2, access: UInt8 = 3, major: UInt8 = 4, minor: UInt8 = 5, work: UInt8 = 6 }
+    private enum Register {
+        static let result: UInt8 = 0, context: UInt8 = 1, type: UInt8 = 2, access: UInt8 = 3, major: UInt8 = 4, minor: UInt8 = 5,
+            work: UInt8 = 6
+    }
 
     init(_ rules: [ResourceSpecification.DeviceRule]) {
         load(Register.type, offset: 0)
@@ -59,7 +62,9 @@ struct DeviceProgram {
     }
 
     func attach(to cgroup: String) throws(OCIError) {
-        let result = instructions.withUnsafeBytes { clinux_attach_device_program(cgroup, $0.baseAddress, UInt32(instructions.count)) }
+        let result = instructions.withUnsafeBytes {
+            clinux_attach_device_program(cgroup, $0.baseAddress, UInt32(instructions.count))
+        }
         guard result == 0 else {
             // In a user namespace nobody can make or open a device that the host did not give.
             if errno == EPERM, geteuid() != 0 { return }

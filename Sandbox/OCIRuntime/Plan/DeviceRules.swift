@@ -4,7 +4,9 @@ extension ResourceSpecification {
     /// Allowed after the configuration's own rules: making any node (mknod is harmless without opening), the default devices,
     /// pseudo terminals. runtime-spec, "Default Devices".
     static let defaultDeviceRules: [DeviceRule] =
-        [("c", nil, nil, "m"), ("b", nil, nil, "m")].map { DeviceRule(allow: true, type: $0.0, major: $0.1, minor: $0.2, access: $0.3) }
+        [("c", nil, nil, "m"), ("b", nil, nil, "m")].map {
+            DeviceRule(allow: true, type: $0.0, major: $0.1, minor: $0.2, access: $0.3)
+        }
         + [(1, 3), (1, 8), (1, 7), (5, 0), (1, 5), (1, 9), (5, 1), (5, 2)].map {
             DeviceRule(allow: true, type: "c", major: $0.0, minor: $0.1, access: "rwm")
         }

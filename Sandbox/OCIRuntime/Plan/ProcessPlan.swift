@@ -57,10 +57,12 @@ struct ProcessPlan {
             throw .invalid(field: "linux.seccomp", reason: "\(error)")
         }
         let words: [String: SeccompFlag] = [
-            "SECCOMP_FILTER_FLAG_TSYNC": .threadSync, "SECCOMP_FILTER_FLAG_LOG": .log, "SECCOMP_FILTER_FLAG_SPEC_ALLOW": .speculationAllowed,
+            "SECCOMP_FILTER_FLAG_TSYNC": .threadSync, "SECCOMP_FILTER_FLAG_LOG": .log,
+            "SECCOMP_FILTER_FLAG_SPEC_ALLOW": .speculationAllowed,
             "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV": .waitKillable,
         ]
         // Without no_new_privs a filter needs a capability, and so comes before the capabilities go.
-        return .seccomp(program, flags: seccomp.flags.compactMap { words[$0] } + (process.noNewPrivileges ? [] : [.beforeCapabilities]))
+        return .seccomp(
+            program, flags: seccomp.flags.compactMap { words[$0] } + (process.noNewPrivileges ? [] : [.beforeCapabilities]))
     }
 }

@@ -33,6 +33,7 @@ public struct HookSpecifications: Sendable, Hashable {
         let path = try field["path"].absolutePath()
         let arguments = try field["args"].strings()
         return HookSpecification(
-            path: path, arguments: arguments.isEmpty ? [path] : arguments, environment: try field["env"].strings(), timeout: timeout)
+            path: path, arguments: arguments.isEmpty ? [path] : arguments, environment: try field["env"].strings(),
+            timeout: timeout)
     }
 }

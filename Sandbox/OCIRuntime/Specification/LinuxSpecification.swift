@@ -66,7 +66,8 @@ public struct LinuxSpecification: Sendable {
         for element in try field.elements() {
             let type = try element["type"].requiredString()
             guard namespaceTypes.contains(type) else {
-                throw element["type"].invalid("unknown namespace \"\(type)\"; expected one of \(namespaceTypes.joined(separator: ", "))")
+                throw element["type"].invalid(
+                    "unknown namespace \"\(type)\"; expected one of \(namespaceTypes.joined(separator: ", "))")
             }
             guard !list.contains(where: { $0.type == type }) else { throw element["type"].invalid("\(type) stands twice") }
             var path = try element["path"].string()
@@ -136,8 +137,12 @@ public struct LinuxSpecification: Sendable {
             throw field["mountLabel"].unsupported("SELinux labels are not applied by this runtime")
         }
         if try field["intelRdt"].isObject() { throw field["intelRdt"].unsupported("resctrl is not used by this runtime") }
-        if let device = try field["netDevices"].members().first { throw device.value.unsupported("devices are moved by the network plugin") }
-        if try field["memoryPolicy"].isObject() { throw field["memoryPolicy"].unsupported("NUMA policies are not applied by this runtime") }
+        if let device = try field["netDevices"].members().first {
+            throw device.value.unsupported("devices are moved by the network plugin")
+        }
+        if try field["memoryPolicy"].isObject() {
+            throw field["memoryPolicy"].unsupported("NUMA policies are not applied by this runtime")
+        }
     }
 
     private func checkTogether(_ field: ConfigField) throws(OCIError) {
@@ -150,7 +155,9 @@ public struct LinuxSpecification: Sendable {
             throw field["uidMappings"].invalid("a new user namespace needs mappings")
         }
         let time = namespaces.first { $0.type == "time" }
-        if !timeOffsets.isEmpty, time == nil || time?.path != nil { throw field["timeOffsets"].invalid("needs a new time namespace") }
+        if !timeOffsets.isEmpty, time == nil || time?.path != nil {
+            throw field["timeOffsets"].invalid("needs a new time namespace")
+        }
     }
 
     /// A namespace of this type of the container's own, or joined.

@@ -29,7 +29,9 @@ public struct MountSpecification: Sendable {
         guard uidMappings.isEmpty == gidMappings.isEmpty else {
             throw field.invalid("uidMappings and gidMappings are needed together")
         }
-        if !uidMappings.isEmpty, !options.isBind { throw field.unsupported("id-mapped mounts are supported for bind mounts only") }
+        if !uidMappings.isEmpty, !options.isBind {
+            throw field.unsupported("id-mapped mounts are supported for bind mounts only")
+        }
         if options.isRemount { throw field["options"].unsupported("remount: every mount is made once, with its final flags") }
     }
 
@@ -142,7 +144,9 @@ public struct IDMapping: Sendable, Hashable {
                 inside: try element["containerID"].required(UInt32.self), host: try element["hostID"].required(UInt32.self),
                 count: try element["size"].required(UInt32.self))
             guard mapping.count > 0 else { throw element["size"].invalid("expected at least 1") }
-            let ends = [mapping.inside.addingReportingOverflow(mapping.count), mapping.host.addingReportingOverflow(mapping.count)]
+            let ends = [
+                mapping.inside.addingReportingOverflow(mapping.count), mapping.host.addingReportingOverflow(mapping.count),
+            ]
             guard !ends.contains(where: \.overflow) else { throw element.invalid("the range ends beyond the last id") }
             list.append(mapping)
         }

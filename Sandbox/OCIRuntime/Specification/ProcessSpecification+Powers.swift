@@ -76,7 +76,8 @@ extension ProcessSpecification {
     private static func schedulerFlags(_ field: ConfigField) throws(OCIError) -> [SchedulerPolicy.Flag] {
         let words: [String: SchedulerPolicy.Flag] = [
             "RESET_ON_FORK": .resetOnFork, "RECLAIM": .reclaim, "DL_OVERRUN": .deadlineOverrun, "KEEP_POLICY": .keepPolicy,
-            "KEEP_PARAMS": .keepParameters, "UTIL_CLAMP_MIN": .utilizationClampMinimum, "UTIL_CLAMP_MAX": .utilizationClampMaximum,
+            "KEEP_PARAMS": .keepParameters, "UTIL_CLAMP_MIN": .utilizationClampMinimum,
+            "UTIL_CLAMP_MAX": .utilizationClampMaximum,
         ]
         var flags: [SchedulerPolicy.Flag] = []
         for name in try field.strings() {

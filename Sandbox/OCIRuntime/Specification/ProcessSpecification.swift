@@ -58,7 +58,9 @@ public struct ProcessSpecification: Sendable {
         user = try Self.user(field["user"])
         environment = try Self.environment(field["env"])
         arguments = try field["args"].strings()
-        guard let program = arguments.first, !program.isEmpty else { throw field["args"].invalid("at least one argument is required") }
+        guard let program = arguments.first, !program.isEmpty else {
+            throw field["args"].invalid("at least one argument is required")
+        }
         workingDirectory = try Self.directory(field["cwd"])
         let hasCapabilities = try field["capabilities"].isObject()
         if hasCapabilities { capabilities = try capabilitySets(field["capabilities"]) }
@@ -67,7 +69,9 @@ public struct ProcessSpecification: Sendable {
         oomScoreAdjustment = try Self.oomScore(field["oomScoreAdj"])
         scheduler = try Self.scheduler(field["scheduler"])
         ioPriority = try Self.ioPriority(field["ioPriority"])
-        let affinity = (first: try field["execCPUAffinity"]["initial"].string(), last: try field["execCPUAffinity"]["final"].string())
+        let affinity = (
+            first: try field["execCPUAffinity"]["initial"].string(), last: try field["execCPUAffinity"]["final"].string()
+        )
         execCPUAffinity = affinity.last ?? affinity.first
         try Self.refuseLabels(field)
     }
@@ -136,7 +140,8 @@ public struct ProcessSpecification: Sendable {
             throw field["apparmorProfile"].unsupported("apparmor failed to apply profile: this kernel has no AppArmor")
         }
         if let label = try field["selinuxLabel"].string(), !label.isEmpty {
-            throw field["selinuxLabel"].unsupported("selinux label is specified in config, but selinux is disabled or not supported")
+            throw field["selinuxLabel"].unsupported(
+                "selinux label is specified in config, but selinux is disabled or not supported")
         }
     }
 }

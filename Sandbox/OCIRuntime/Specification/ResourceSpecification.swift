@@ -62,9 +62,18 @@ public struct ResourceSpecification: Sendable, Hashable {
         public var rate: UInt64
     }
 
-    public struct HugepageLimit: Sendable, Hashable { public var pageSize: String; public var limit: UInt64 }
-    public struct InterfacePriority: Sendable, Hashable { public var name: String; public var priority: UInt32 }
-    public struct RDMALimit: Sendable, Hashable { public var device: String; public var handles, objects: UInt32? }
+    public struct HugepageLimit: Sendable, Hashable {
+        public var pageSize: String
+        public var limit: UInt64
+    }
+    public struct InterfacePriority: Sendable, Hashable {
+        public var name: String
+        public var priority: UInt32
+    }
+    public struct RDMALimit: Sendable, Hashable {
+        public var device: String
+        public var handles, objects: UInt32?
+    }
     public struct FileValue: Sendable, Hashable { public var file, value: String }
 
     public init() {}
@@ -115,7 +124,9 @@ public struct ResourceSpecification: Sendable, Hashable {
         let type = try field["type"].string() ?? "a"
         guard ["a", "b", "c", ""].contains(type) else { throw field["type"].invalid("expected a, b or c, found \"\(type)\"") }
         let access = try field["access"].string() ?? ""
-        guard access.utf8.allSatisfy({ "rwm".utf8.contains($0) }) else { throw field["access"].invalid("expected letters of rwm") }
+        guard access.utf8.allSatisfy({ "rwm".utf8.contains($0) }) else {
+            throw field["access"].invalid("expected letters of rwm")
+        }
         func number(_ key: String) throws(OCIError) -> Int64? {
             guard let value = try field[key].integer(), value >= 0 else { return nil }
             return value
@@ -194,13 +205,15 @@ public struct ResourceSpecification: Sendable, Hashable {
             result.weightDevices.append(
                 WeightDevice(
                     major: try element["major"].required(UInt32.self), minor: try element["minor"].required(UInt32.self),
-                    weight: try element["weight"].integer(UInt16.self), leafWeight: try element["leafWeight"].integer(UInt16.self)))
+                    weight: try element["weight"].integer(UInt16.self), leafWeight: try element["leafWeight"].integer(UInt16.self)
+                ))
         }
         for kind in Throttle.Kind.allCases {
             for element in try field[kind.rawValue].elements() {
                 result.throttles.append(
                     Throttle(
-                        kind: kind, major: try element["major"].required(UInt32.self), minor: try element["minor"].required(UInt32.self),
+                        kind: kind, major: try element["major"].required(UInt32.self),
+                        minor: try element["minor"].required(UInt32.self),
                         rate: try element["rate"].required(UInt64.self)))
             }
         }

@@ -5,7 +5,8 @@ import Glibc
 
 struct OCICommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "oci", abstract: "Run OCI bundles: create, start, state, kill, delete, run, exec, list, ... as runc has them.",
+        commandName: "oci",
+        abstract: "Run OCI bundles: create, start, state, kill, delete, run, exec, list, ... as runc has them.",
         discussion: "The program swiftlet-oci does the work; engines may call it directly.")
 
     @Argument(parsing: .captureForPassthrough, help: "A verb and its options; `swiftlet oci help` lists them.")
@@ -25,7 +26,8 @@ struct OCICommand: ParsableCommand {
         var arguments: [UnsafeMutablePointer<CChar>?] = (["swiftlet-oci"] + words).map { strdup($0) }
         arguments.append(nil)
         execv(program, &arguments)
-        let message = "swiftlet oci: cannot execute \(program): \(String(cString: strerror(errno))); it is installed beside swiftlet\n"
+        let message =
+            "swiftlet oci: cannot execute \(program): \(String(cString: strerror(errno))); it is installed beside swiftlet\n"
         _ = message.withCString { write(2, $0, strlen($0)) }
         return 126
     }
