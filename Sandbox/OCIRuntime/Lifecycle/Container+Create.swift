@@ -181,9 +181,8 @@ private struct Creation {
         }
         CgroupDirectories.remove(record.createdCgroups)
         if environmentExists {
-            HookRunner.runAll(.poststop, of: specification.hooks, state: record.state(.stopped)).forEach {
-                lifecycle.warn("\($0)")
-            }
+            let failures = HookRunner.runAll(.poststop, of: specification.hooks, state: record.state(.stopped))
+            for failure in failures { lifecycle.warn("\(failure)") }
         }
         do { try lifecycle.directory.remove(id) } catch { lifecycle.warn("\(error)") }
     }

@@ -60,7 +60,8 @@ extension ContainerLifecycle {
         end(container, endsWithFirstProcess: specification?.linux.makes("pid") ?? false)
         CgroupDirectories.remove(container.createdCgroups)
         if let specification {
-            HookRunner.runAll(.poststop, of: specification.hooks, state: container.state(.stopped)).forEach { warn("\($0)") }
+            let failures = HookRunner.runAll(.poststop, of: specification.hooks, state: container.state(.stopped))
+            for failure in failures { warn("\(failure)") }
         }
         do { try directory.remove(container.id) } catch { warn("\(error)") }
     }
