@@ -133,5 +133,6 @@ def run(options, report):
             measure_growth(lab, paths, lineup, options, report)
         if "memory" in parts:
             measure_memory(lab, paths, options, report)
+        report.notes += [f"a launch did not succeed and is not counted: {line}" for line in lab.failures]
         if "where" in parts:
             where_the_time_goes(lab, lineup, sparse, report)

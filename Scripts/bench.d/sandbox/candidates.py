@@ -97,7 +97,7 @@ def bundle(lab):
 
 def oci(lab, program, name, *options):
     state = os.path.join(lab.state, name.replace(" ", "-"))
-    return Candidate(name, "spawn", [program, "--root", state, *options, "run", "--bundle", bundle(lab), "bench%w"])
+    return Candidate(name, "spawn", [program, "--root", state, *options, "run", "--bundle", bundle(lab), f"bench-{os.path.basename(program)}-%w"])
 
 
 def nsjail(lab):

@@ -47,6 +47,7 @@ struct floor_launch {  // one launch's own descriptors
     int network;
 };
 
+void floor_usual_slice(void);
 _Noreturn void floor_die(const char *what);
 void floor_write(int directory, const char *file, const char *text);
 

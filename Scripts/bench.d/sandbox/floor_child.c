@@ -79,6 +79,7 @@ int floor_child(void *argument) {
     floor_mark(IDENTIFIED);
     // Before the filter, which may refuse it and then leaks every descriptor in silence.
     if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) floor_die("close_range");
+    floor_usual_slice();
     struct sock_fprog program = {floor->filter_length, floor->filter};
     if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) floor_die("seccomp");
     floor_mark(FILTERED);

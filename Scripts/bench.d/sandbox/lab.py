@@ -62,7 +62,7 @@ class Lab:
         self.root = os.path.join(self.directory, "root")
         self.state = os.path.join(self.directory, "state")
         self.group = f"swiftlet-bench.{os.getpid()}"
-        self.cgroups, self.servers = {}, []
+        self.cgroups, self.servers, self.failures = {}, [], []
 
     def __enter__(self):
         private_mounts()
@@ -156,6 +156,7 @@ class Lab:
                               env=environment)
         if done.returncode:
             raise RuntimeError(f"measure {mode}: {done.stderr.strip()[-1000:]}")
+        self.failures += [line for line in done.stderr.splitlines() if line.endswith(" failed")]
         lines = (line.split("\t") for line in done.stdout.splitlines())
         return [(words[0], [int(word) for word in words[1:]]) for words in lines]
 
