@@ -22,12 +22,14 @@ public enum RunProgram {
 
     private static func run(_ options: RunOptions, _ networks: (any RunNetworkProvider)?) throws(RunFailure) -> Int32 {
         try RunInputs.check(options)
-        let plan = try RunPlan(options, machine: .probe(), resources: .machine)
+        let machine = Machine.probe()
+        let plan = try RunPlan(options, machine: machine, resources: .machine)
         if options.explain {
             let explanation = RunExplanation(plan)
             print(options.report == .none ? explanation.text : explanation.json, to: STDOUT_FILENO)
             return 0
         }
+        StaleGroups.sweep(machine.cgroups)
         for limit in plan.unenforced {
             let held = limit.instead.map { "is held by \($0)" } ?? "is not enforced"
             print("swiftlet run: \(limit.option) \(held): \(limit.reason)\n", to: STDERR_FILENO)

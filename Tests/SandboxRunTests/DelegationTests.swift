@@ -41,4 +41,18 @@ struct DelegationTests {
         let host = CgroupHost(hierarchies: [.memory: .init(version: 1, path: "/cg/memory")])
         #expect(host.delegated(CgroupPaths("4:memory:/mine\n")) { _ in false }.layout == .none)
     }
+
+    @Test("what a killed launcher left is removed by a later run, once it is old enough; what lives or is somebody else's stays")
+    func stale() throws {
+        let scratch = try ScratchDirectory("stale")
+        // No process has this number: pid_max is at most 2^22.
+        let (gone, own, foreign) = ("swiftlet-run-9999999", "swiftlet-run-\(getpid())", "other-9999999")
+        for name in [gone, own, foreign] { mkdir("\(scratch.path)/\(name)", 0o755) }
+        let host = CgroupHost(hierarchies: [.pids: .init(version: 1, path: scratch.path)])
+        StaleGroups.sweep(host)
+        #expect(RunPath.exists("\(scratch.path)/\(gone)"), "it is young")
+        StaleGroups.sweep(host, minimumAgeSeconds: 0)
+        #expect(!RunPath.exists("\(scratch.path)/\(gone)"))
+        #expect(RunPath.exists("\(scratch.path)/\(own)") && RunPath.exists("\(scratch.path)/\(foreign)"))
+    }
 }
