@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -66,6 +67,9 @@ _Noreturn static void wait_as_init(struct spare *spare, int host_mounts) {
     int kept[] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->lifeline[0], c->notify[1], spare->user_namespace, spare->net_namespace, own};
     keep_only(kept, sizeof kept / sizeof *kept);
     host_keep();
+    // A supervisor that died before the request above is told by its end of the lifeline, of which we have no copy now.
+    struct pollfd lifeline = {.fd = c->lifeline[0]};
+    if (poll(&lifeline, 1, 0) != 0) _exit(126);
     wait_for_go(order);
     struct launch launch = order->launch;
     launch.own_mounts = own;

@@ -129,7 +129,7 @@ def attack_resource(lab, sandbox, name):
     elif verdict == "started":
         verdict, detail = ("open", "still there") if done.late and not limit else ("error", f"status {done.code}: {done.text[-100:]}")
     if name == "hang-term":
-        stopped = done.seconds < 8 and verdict != "open" and not survivors(lab, name)
+        stopped = done.seconds < 16 and verdict != "open" and not survivors(lab, name)
         verdict, detail = ("contained" if stopped else "open", f"ended after {done.seconds:.1f} s, status {done.code}")
     if name == "output":
         verdict, detail = ("contained" if done.kept <= 4 * sandboxes.LOG else "open", f"{done.kept >> 10} KiB kept of 64 MiB")
@@ -262,9 +262,7 @@ def attack(lab, options, before, started):
     for sandbox in columns:
         sandbox.clean()
     sandboxes.Launcher(lab).clean()
-    harmed = lab.targets.harmed() + node.differences(before, lab.targets.magic, options.alone)
-    own = {lab.targets.victim.pid, lab.targets.named.pid}
-    harmed = [line for line in harmed if not any(f" {pid} " in line + " " or f"by {pid} " in line for pid in own) and lab.targets.magic + " stays" not in line]
+    harmed = lab.targets.harmed() + left_behind(lab, before)
     bad = judge(lab, columns, results, probes)
     failed = bad or harmed or any(verdict != "ok" for _, _, verdict, _ in setup)
     if options.output == "json":
@@ -278,6 +276,18 @@ def attack(lab, options, before, started):
         return 1 if failed else 0
     report(lab, columns, results, probes, names, setup, missing, harmed, bad, started)
     return 1 if failed else 0
+
+
+def left_behind(lab, before):
+    """What the run changed on the node, the run's own targets apart; given a moment, as death is not instant."""
+    own, lines = {lab.targets.victim.pid, lab.targets.named.pid}, []
+    for _ in range(20):
+        lines = [line for line in node.differences(before, lab.targets.magic, lab.options.alone)
+                 if not any(f" {pid} " in line.replace(":", " ") + " " for pid in own) and lab.targets.magic + " stays" not in line]
+        if not lines:
+            break
+        time.sleep(0.2)
+    return lines
 
 
 def report(lab, columns, results, probes, names, setup, missing, harmed, bad, started):

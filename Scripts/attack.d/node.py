@@ -65,6 +65,12 @@ def belongs(pid, magic):
     return any(needle in read(f"/proc/{pid}/{name}") for name in ("cmdline", "environ", "cgroup", "mountinfo"))
 
 
+def orphaned_init(pid):
+    """A launcher's init that nobody supervises any more: whosever it is, it would stay for ever."""
+    rows = dict(row.split(":\t", 1) for row in read(f"/proc/{pid}/status").decode(errors="replace").splitlines() if ":\t" in row)
+    return rows.get("PPid") == "1" and rows.get("Name") == "init" and len(rows.get("NSpid", "").split()) > 1
+
+
 class Snapshot:
     def __init__(self):
         self.processes = processes()
@@ -87,7 +93,7 @@ class Snapshot:
 def differences(before, magic, alone):
     """What is different now, as sentences. Not `alone` on the machine: only what can be traced to this run."""
     after, found = Snapshot(), []
-    ours = [pid for pid in after.processes - before.processes if pid != os.getpid() and (alone or belongs(pid, magic))]
+    ours = [pid for pid in after.processes - before.processes if pid != os.getpid() and (alone or belongs(pid, magic) or orphaned_init(pid))]
     found += [f"process {pid} stays: {command(pid)[:80]}" for pid in ours if command(pid)]
     found += [f"cgroup {path} stays" for path in sorted(after.cgroups - before.cgroups) if alone or magic in path]
     found += [f"mount stays: {line}" for line in sorted(after.mounts - before.mounts) if alone or magic in line]

@@ -147,7 +147,7 @@ static enum verdict orphans(void) {
         _exit(0);
     }
     waitpid(pid, NULL, 0);
-    for (int wait = 0; wait < 25; wait++) {
+    for (int wait = 0; wait < 100; wait++) {
         int zombies = 0;
         DIR *directory = opendir("/proc");
         struct dirent *entry;

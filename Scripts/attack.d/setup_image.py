@@ -131,10 +131,10 @@ def fifo_interpreter(lab, rounds):
     return hostile(lab, "fifo-i", prepare, lambda plan: setattr(plan, "arguments", ["/bin/x"]))
 
 
-@attack("image:20,000 entries in /", "I")
+@attack("image:5,000 entries in /", "I")
 def huge_directory(lab, rounds):
     def prepare(image):
-        for n in range(20000):
+        for n in range(5000):
             os.close(os.open(os.path.join(image, f"entry-{n}"), os.O_CREAT | os.O_WRONLY))
     return hostile(lab, "huge", prepare, must_run=True)
 

@@ -10,6 +10,7 @@ import plan as plans
 import sandboxes
 
 COUNTER = itertools.count()
+PATIENCE = 4  # deadlines are for a machine of its own; under load everything takes longer, and a wait ends when its condition holds
 # Inside, these must not be open, whatever the set-up was.
 SENTINELS = ["host-file", "proc-root-walk", "chroot-escape", "mount-tmpfs", "capabilities", "setuid-binary", "dev-nodes", "core_pattern"]
 
@@ -53,7 +54,7 @@ class Setup(sandboxes.Launcher):
     def argv(self):
         return [self.lab.launcher, "supervise", "--plan", self.plan_path, "--state-dir", self.state, "--foreground"]
 
-    def go(self, seconds=10, **options):
+    def go(self, seconds=20, **options):
         """Runs to the end: a Run with `record`."""
         started = time.monotonic()
         late = False
@@ -85,6 +86,7 @@ class Setup(sandboxes.Launcher):
 
 
 def wait_for(condition, seconds):
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if condition():

@@ -132,7 +132,7 @@ def storm(lab, rounds):
             if process.poll() is None:
                 process.send_signal(kind)
     try:
-        process.wait(5)
+        process.wait(20)
     except subprocess.TimeoutExpired:
         process.kill()
         return False, "does not end"
@@ -146,7 +146,7 @@ def two(lab, rounds):
     second = subprocess.run(setup.argv(), stdin=subprocess.DEVNULL, capture_output=True, timeout=10)
     same = setup.record().get("pid") == record.get("pid")
     process.terminate()
-    process.wait(5)
+    process.wait(20)
     return second.returncode == 2 and same, f"the second is refused: {second.stderr.decode().strip()[-60:]}"
 
 
@@ -160,7 +160,7 @@ def traced(lab, rounds):
     done = subprocess.run(["setpriv", f"--reuid={lab.id_start}", f"--regid={lab.id_start}", "--clear-groups", "/usr/bin/env", "python3", "-c", script,
                            str(record.get("pid", 0))], capture_output=True, text=True, timeout=10)
     process.terminate()
-    process.wait(5)
+    process.wait(20)
     return done.stdout.strip() == "[]", f"ptrace, mem, environ, maps, root of init: {done.stdout.strip() or done.stderr.strip()[-80:]}"
 
 
@@ -172,7 +172,7 @@ def held(lab, rounds):
     started = time.monotonic()
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(20)
         ended = True
     except subprocess.TimeoutExpired:
         process.kill()
@@ -187,7 +187,7 @@ def mixture(lab, rounds):
     time.sleep(0.4)
     process.terminate()
     try:
-        process.wait(5)
+        process.wait(20)
     except subprocess.TimeoutExpired:
         process.kill()
         return False, "a stopped task outlives its grace"
