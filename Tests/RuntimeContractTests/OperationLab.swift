@@ -106,9 +106,9 @@ struct OperationLab {
     func run(_ plan: LaunchPlan) throws -> JailResult {
         write("plan", plan.text)
         unlink("\(directory)/log")
-        let status = try Self.launch([
-            "supervise", "--foreground", "--plan", "\(directory)/plan", "--state-dir", "\(directory)/state",
-        ])
+        // The same promises by the resident launcher: SWIFTLET_TEST_RESIDENT=1.
+        let command = ["supervise", "--foreground", "--plan", "\(directory)/plan", "--state-dir", "\(directory)/state"]
+        let status = getenv("SWIFTLET_TEST_RESIDENT") == nil ? try Self.launch(command) : try runResident(plan)
         let output = Lab.text("\(directory)/log").split(separator: "\n").map {
             $0.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false).dropFirst(3).joined()
         }

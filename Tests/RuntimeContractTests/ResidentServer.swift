@@ -76,6 +76,17 @@ final class ResidentServer {
 }
 
 extension OperationLab {
+    /// Exit status as the command's in the foreground.
+    func runResident(_ plan: LaunchPlan) throws -> Int32 {
+        var status: Int32 = 2
+        try withServer { server in
+            let answers = try server.run(plan.text, "\(directory)/state")
+            let words = answers.end.split(separator: " ")
+            status = words.count == 3 ? Int32(words[1]) ?? 2 : answers.start.hasPrefix("failed") ? 128 : 2
+        }
+        return status
+    }
+
     /// Runs the body with a resident launcher that ends with it.
     func withServer(prelude: [String] = [], _ body: (ResidentServer) throws -> Void) throws {
         let server = try ResidentServer(directory, prelude: prelude)
