@@ -1,6 +1,8 @@
 """The resident launcher (`swiftlet-sandbox serve`): strangers, garbage, slow and vanishing clients; and its cycles for the leak test."""
 import glob
+import contextlib
 import os
+import random
 import socket
 import struct
 import subprocess
@@ -12,6 +14,7 @@ import node
 import sandboxes
 from setup_attacks import attack
 from setup_lab import SENTINELS, Setup, judge, wait_for
+from setup_state import members
 
 MESSAGE = 60000
 
@@ -236,6 +239,37 @@ def killed(lab, rounds):
     ended = wait_for(lambda: setup.record().get("phase") == "exited", 5)
     orphans = [p for p in idle if not wait_for(lambda: not os.path.exists(f"/proc/{p}") or b"serve" not in node.read(f"/proc/{p}/cmdline"), 2)]
     return lives and ended and not orphans, f"{answer.split(' ')[0]}; its task lives on: {lives}, can be ended: {ended}, waiting children left: {len(orphans)}"
+
+
+@attack("resident:its children killed at random moments of a launch", "C")
+def killed_children(lab, rounds):
+    resident, source, before = Resident(lab), random.Random(13), node.processes()
+    setups, started = [], 0
+    try:
+        for number in range(rounds * 2):
+            setup = Setup(lab, "resident-early")
+            setup.write(change=lambda plan: setattr(plan, "arguments", ["/bin/sh", "-c", "trap '' TERM; sleep 600"]))
+            setups.append(setup)
+            with connect(resident.path) as end, open(setup.plan_path, "rb") as file:
+                children, data = resident.children(), file.read()
+                end.send(f"launch {len(data)} {setup.state}\n".encode() + data)
+                time.sleep(source.random() * 0.008)
+                for pid in children:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(int(pid), 9)
+                end.settimeout(5)
+                with contextlib.suppress(OSError):
+                    started += end.recv(1024).startswith(b"started")
+        good, detail = resident.serves()
+    finally:
+        resident.close()
+    def stays():
+        return [pid for pid in node.processes() - before if node.orphaned_init(pid)] + [pid for setup in setups for pid in members(setup)]
+    gone = wait_for(lambda: not stays(), 3)
+    left = stays()
+    for pid in left:
+        os.kill(int(pid), 9)
+    return good and gone, f"{len(setups)} launches, {started} had started; {len(left)} processes stay; then {detail}"
 
 
 class ResidentCycle(leaks.Cycle):
