@@ -59,6 +59,10 @@ extension SandboxSpec {
         let (config, pod, node) = (input.config, input.sandbox.config, input.node)
         spec.groups = []
         for group in config.supplementalGroups { spec.groups.append(try id("supplementalGroups", group)) }
+        // No single file may be larger than all of them together: holds at once, where the measured sum holds after some seconds.
+        if let bytes = limits(input).ephemeralStorageBytes, let size = UInt64(exactly: bytes) {
+            spec.resourceLimits.append(SandboxSpec.ResourceLimit(name: "fsize", soft: size, hard: size))
+        }
         spec.deadlineMilliseconds = config.deadlineSeconds.map { $0 * 1000 }
         let privileges = config.privileges ?? .none
         if privileges.privileged || privileges.unmaskedProc, !node.permitsPrivileged {
