@@ -44,6 +44,14 @@ def cgroup_mounts():
     raise RuntimeError("neither memory, pids and cpu of cgroup v1 nor cgroup v2 are mounted")
 
 
+def controller_mount(controller):
+    for line in open("/proc/self/mountinfo"):
+        kind, _, options = line.rstrip().split(" - ")[1].split(" ", 2)
+        if kind == "cgroup" and controller in options.split(","):
+            return line.split()[4]
+    return None
+
+
 def hide_second_hierarchy():
     """In our namespace alone: crun refuses to run on v1 while a v2 hierarchy is mounted beside it."""
     found = cgroup_mounts()
@@ -62,7 +70,7 @@ class Lab:
         self.root = os.path.join(self.directory, "root")
         self.state = os.path.join(self.directory, "state")
         self.group = f"swiftlet-bench.{os.getpid()}"
-        self.cgroups, self.servers, self.failures = {}, [], []
+        self.cgroups, self.servers, self.failures, self.accounts = {}, [], [], None
 
     def __enter__(self):
         private_mounts()
@@ -93,6 +101,8 @@ class Lab:
                 server.wait()
         for _, directory in self.cgroups.values():
             remove_groups(directory)
+        if self.accounts:
+            remove_groups(self.accounts)
         libc.umount2(self.state.encode(), MNT_DETACH)
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -137,9 +147,19 @@ class Lab:
         return [(c, version, directory, LIMITS[version][c]) for c, (version, directory) in self.cgroups.items()]
 
     def serve(self, words, socket, log="server.log", preexec=None):
-        """Starts a server and waits until its socket is there."""
+        """Starts a server and waits until its socket is there. It gets a group of its own that accounts its CPU time."""
         output = open(os.path.join(self.directory, log), "ab")
-        server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=preexec)
+        account = self._account()
+
+        def prepare():
+            if account:
+                with open(os.path.join(account, "cgroup.procs"), "w") as file:
+                    file.write("0")
+            if preexec:
+                preexec()
+
+        server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, preexec_fn=prepare)
+        server.account = account
         self.servers.append(server)
         deadline = time.monotonic() + 10
         while not os.path.exists(socket):
@@ -147,6 +167,16 @@ class Lab:
                 raise RuntimeError(f"{words[0]} did not serve {socket}: {open(output.name).read()[-500:]}")
             time.sleep(0.01)
         return server
+
+    def _account(self):
+        """A new group of cgroup v1's cpuacct hierarchy, which no candidate's tasks leave; None without it."""
+        mount = controller_mount("cpuacct")
+        if not mount:
+            return None
+        self.accounts = os.path.join(mount, self.group)
+        path = os.path.join(self.accounts, f"server{len(self.servers)}")
+        os.makedirs(path)
+        return path
 
     def measure(self, mode, count, last, candidates, ballast_mb=0):
         """Runs `measure`; a list of (name, numbers)."""
