@@ -11,10 +11,14 @@ enum StaleGroups {
     /// Removes empty groups of runs that are over. What is busy or not ours stays, without a word.
     static func sweep(_ host: CgroupHost, minimumAgeSeconds: Int = StaleGroups.minimumAgeSeconds) {
         let bases = Set(host.hierarchies.values.map(\.path)).union(host.unified.map { [$0] } ?? [])
-        guard let first = bases.min() else { return }
-        for name in names(in: first) {
-            guard let pid = Int32(name.dropFirst(prefix.count)), pid > 0, kill(pid, 0) != 0, errno == ESRCH, age("\(first)/\(name)") >= minimumAgeSeconds else { continue }
-            for base in bases { rmdir("\(base)/\(name)") }
+        // A run has groups only where its limits need them.
+        for base in bases {
+            for name in names(in: base) {
+                guard let pid = Int32(name.dropFirst(prefix.count)), pid > 0, kill(pid, 0) != 0, errno == ESRCH,
+                    age("\(base)/\(name)") >= minimumAgeSeconds
+                else { continue }
+                rmdir("\(base)/\(name)")
+            }
         }
     }
 

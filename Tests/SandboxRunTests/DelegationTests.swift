@@ -48,7 +48,8 @@ struct DelegationTests {
         // No process has this number: pid_max is at most 2^22.
         let (gone, own, foreign) = ("swiftlet-run-9999999", "swiftlet-run-\(getpid())", "other-9999999")
         for name in [gone, own, foreign] { mkdir("\(scratch.path)/\(name)", 0o755) }
-        let host = CgroupHost(hierarchies: [.pids: .init(version: 1, path: scratch.path)])
+        let host = CgroupHost(
+            hierarchies: [.cpu: .init(version: 1, path: scratch.path + "/none-here"), .pids: .init(version: 1, path: scratch.path)])
         StaleGroups.sweep(host)
         #expect(RunPath.exists("\(scratch.path)/\(gone)"), "it is young")
         StaleGroups.sweep(host, minimumAgeSeconds: 0)
