@@ -1,15 +1,19 @@
 """Hostile OCI bundles: what a config.json, a root file system or a state directory can do to the runtime that reads it."""
+import contextlib
 import copy
+import glob
 import hashlib
 import itertools
 import json
 import os
+import random
 import shutil
 import stat
 import subprocess
 import tempfile
 import time
 
+import node
 import sandboxes
 from setup_attacks import attack
 from setup_lab import judge, wait_for
@@ -331,3 +335,35 @@ def verbs(bundle):
     gone = bundle.verb("state", bundle.id)
     good = again[0] not in (0, None) and wrong[0] not in (0, None) and gone[0] not in (0, None)
     return good, f"second create {again[0]}, unknown signal {wrong[0]}, after delete {gone[0]}"
+
+
+@bundle_attack("create killed at random moments, then delete --force", "C")
+def killed_create(bundle):
+    bundle.config["process"]["args"] = ["/attack/probe", "/attack/context", "sandbox", "hang-term"]
+    source, before, names = random.Random(17), node.processes(), []
+    for number in range(24):
+        name = f"{bundle.id}-{number}"
+        bundle.config["linux"]["cgroupsPath"] = "/" + name
+        bundle.write()
+        process = subprocess.Popen([bundle.lab.oci, "--root", bundle.root, "create", "--bundle", bundle.dir, name], stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=bundle.dir)
+        time.sleep(source.random() * 0.12)
+        process.kill()
+        process.wait()
+        bundle.verb("delete", "--force", name)
+        names.append(name)
+    def stays():
+        groups = [path for name in names for path in glob.glob("/sys/fs/cgroup/*/" + name)]
+        return groups + [pid for pid in node.processes() - before if node.orphaned_init(pid) or bundle.dir in node.command(pid)]
+    gone = wait_for(lambda: not stays(), 2)
+    left = stays()
+    for pid in [p for p in left if isinstance(p, int)]:
+        os.kill(pid, 9)
+    for path in [p for p in left if isinstance(p, str)]:
+        for pid in node.read(path + "/cgroup.procs").decode().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), 9)
+        wait_for(lambda: not node.read(path + "/cgroup.procs"), 1)
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+    return gone, f"24 creates killed; {len(left)} things stay" + (f": {left[0]}" if left else "")

@@ -18,6 +18,19 @@ enum CgroupDirectories {
         return made
     }
 
+    /// What `make` would have to make, outermost first.
+    static func missing(_ places: [CgroupPlace]) -> [String] {
+        var missing: [String] = []
+        for place in places {
+            var path = place.mount
+            for part in place.group.split(separator: "/") {
+                path += "/\(part)"
+                if !missing.contains(path), !HostFile.exists(path) { missing.append(path) }
+            }
+        }
+        return missing
+    }
+
     private static func make(_ place: CgroupPlace, controllers: Set<String>, made: inout [String]) throws(OCIError) {
         if place.version == 1, mkdir(place.directory, 0o755) == 0 {
             // Nearly always the group's parent is there already: one call.

@@ -86,7 +86,6 @@ private struct Creation {
     mutating func carryOut() throws(OCIError) {
         record.rootfs = try rootfs()
         try makeCgroups()
-        try lifecycle.directory.save(record)
         let session = try LauncherSession.start(try plan(), preserving: options.preservedDescriptors)
         defer { session.close() }
         try converse(session)
@@ -109,16 +108,21 @@ private struct Creation {
     private mutating func makeCgroups() throws(OCIError) {
         let group = ContainerCgroups(specification.linux, id: id)
         do {
-            let (places, made) = try group.make()
-            record.cgroups = places
-            record.createdCgroups = made
-            try group.limit(places)
+            record.cgroups = try group.places()
+            // The intent before the effect: by this record a delete finds the groups of a create that was killed.
+            let planned = CgroupDirectories.missing(record.cgroups)
+            record.createdCgroups = planned
+            try lifecycle.directory.save(record)
+            record.createdCgroups = try group.make(record.cgroups)
+            if record.createdCgroups != planned { try lifecycle.directory.save(record) }
+            try group.limit(record.cgroups)
         } catch {
             // An ordinary user without delegated groups runs without; wishes for limits are not passed over.
             guard geteuid() != 0, group.isWithoutLimits else { throw error }
             CgroupDirectories.remove(record.createdCgroups)
             record.cgroups = []
             record.createdCgroups = []
+            try lifecycle.directory.save(record)
         }
     }
 

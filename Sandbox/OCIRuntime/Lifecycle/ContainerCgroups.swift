@@ -23,11 +23,15 @@ struct ContainerCgroups {
 
     func settings() throws(OCIError) -> [CgroupSetting] { try linux.resources.settings(isVersion2: isVersion2) }
 
-    func make() throws(OCIError) -> (places: [CgroupPlace], made: [String]) {
+    func places() throws(OCIError) -> [CgroupPlace] {
         let needed = Set(try settings().map(\.controller))
-        let places = try CgroupLayout.places(path: linux.cgroupsPath, id: id, needed: needed, hierarchies: hierarchies)
-        let wanted = needed.union(["memory", "cpu", "pids", "io", "cpuset"])
-        return (places, try CgroupDirectories.make(places, controllers: wanted))
+        return try CgroupLayout.places(path: linux.cgroupsPath, id: id, needed: needed, hierarchies: hierarchies)
+    }
+
+    /// Returns the directories that were not there before.
+    func make(_ places: [CgroupPlace]) throws(OCIError) -> [String] {
+        let wanted = Set(try settings().map(\.controller)).union(["memory", "cpu", "pids", "io", "cpuset"])
+        return try CgroupDirectories.make(places, controllers: wanted)
     }
 
     /// Before the first process is in: every limit holds from the first instruction on.
