@@ -14,6 +14,12 @@ struct ProcessHandle: Sendable, Hashable {
         self.init(pid: pid, startTime: start)
     }
 
+    /// Of a child of ours, which may have ended already: nobody else reaps it.
+    init?(child pid: Int32) {
+        guard let start = Self.startTime(of: pid, evenEnded: true) else { return nil }
+        self.init(pid: pid, startTime: start)
+    }
+
     init(pid: Int32, startTime: Int64) {
         self.pid = pid
         self.startTime = startTime
@@ -41,14 +47,15 @@ struct ProcessHandle: Sendable, Hashable {
         return poll(&ready, 1, milliseconds) > 0
     }
 
-    private static func startTime(of pid: Int32) -> Int64? {
+    private static func startTime(of pid: Int32, evenEnded: Bool = false) -> Int64? {
         guard let bytes = try? HostFile.readIfPresent("/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")"))
         else {
             return nil
         }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
         // The first of these is field 3, the state.
-        guard fields.count > 19, fields[0] != [UInt8(ascii: "Z")], fields[0] != [UInt8(ascii: "X")] else { return nil }
+        guard fields.count > 19 else { return nil }
+        if !evenEnded, fields[0] == [UInt8(ascii: "Z")] || fields[0] == [UInt8(ascii: "X")] { return nil }
         return Int64(String(decoding: fields[19], as: UTF8.self))
     }
 

@@ -21,6 +21,8 @@ public struct ContainerLifecycle {
         public var consoleSocket: String?
         public var usesPivot = true
         public var preservedDescriptors = 0
+        /// `run`: nothing waits between create and start, so there is no gate, and no round trip through it.
+        var startsAtOnce = false
         public init() {}
     }
 
@@ -89,6 +91,7 @@ private struct Creation {
         let session = try LauncherSession.start(try plan(), preserving: options.preservedDescriptors)
         defer { session.close() }
         try converse(session)
+        if options.startsAtOnce { return }
         record.isComplete = true
         try lifecycle.directory.save(record)
     }
@@ -128,7 +131,7 @@ private struct Creation {
 
     private func plan() throws(OCIError) -> LaunchPlan {
         var context = ContainerPlanContext(id: id, bundle: record.bundle, rootfs: record.rootfs)
-        context.gate = lifecycle.directory.gate(id)
+        context.gate = options.startsAtOnce ? nil : lifecycle.directory.gate(id)
         context.consoleSocket = try options.consoleSocket.map { path throws(OCIError) in
             let directory = try HostFile.resolved(
                 path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ".")
@@ -155,13 +158,19 @@ private struct Creation {
         while true {
             switch try session.next() {
             case .process(let pid):
-                guard let handle = ProcessHandle(pid: pid) else { break }
+                guard let handle = ProcessHandle(child: pid) else { break }
                 record.pid = handle.pid
                 record.pidStartTime = handle.startTime
                 environmentExists = true
+                // While the process builds its jail: afterwards everybody would wait for it.
+                if options.startsAtOnce {
+                    record.isComplete = true
+                    try lifecycle.directory.save(record)
+                }
             case .hooks: hooksAreDue = true
             case .ready: return
             case .failed(let error): throw error
+            case .ended where options.startsAtOnce && record.pid > 0: return
             case .ended: throw .launch(stage: "the container's process ended during its set-up", errno: 0)
             }
             // The launcher and its child speak independently: the pid may come second.

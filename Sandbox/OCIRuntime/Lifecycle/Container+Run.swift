@@ -14,13 +14,15 @@ extension ContainerLifecycle {
     /// The program's exit code; 0 at once when detached.
     public func run(_ id: String, _ options: RunOptions) throws(OCIError) -> Int32 {
         let bundle = try Bundle(options.create.bundle)
+        guard bundle.specification.process != nil else { throw .invalid(field: "process", reason: "required by run, and missing") }
         if !options.detach { ForegroundProcess.prepare() }
         var createOptions = options.create
+        createOptions.startsAtOnce = true
         let receiver = options.detach ? nil : try console(bundle.specification, &createOptions)
         let container = try create(id, bundle, createOptions)
         do throws(OCIError) {
             let terminal = try receiver.map { receiver throws(OCIError) in TerminalProxy(master: try receiver.receive()) }
-            try start(container, bundle.specification)
+            try hasStarted(container, bundle.specification)
             if options.detach { return 0 }
             let code = ForegroundProcess(pid: container.pid, terminal: terminal).wait()
             if !options.keep { try finish(container, bundle.specification) }

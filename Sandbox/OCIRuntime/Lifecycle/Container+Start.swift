@@ -26,13 +26,17 @@ extension ContainerLifecycle {
         }
         do {
             try openGate(container)
-            try HookRunner.run(.poststart, of: specification.hooks, state: container.state(.running))
+            try hasStarted(container, specification)
         } catch {
             // A hook that fails ends the container (runtime.md, "Lifecycle", steps 7 and 9); a program that cannot be executed
             // has ended it already, and `delete` is the caller's.
             if error.isHookFailure { destroy(container, specification) }
             throw error
         }
+    }
+
+    func hasStarted(_ container: ContainerRecord, _ specification: ContainerSpecification) throws(OCIError) {
+        try HookRunner.run(.poststart, of: specification.hooks, state: container.state(.running))
     }
 
     private func openGate(_ container: ContainerRecord) throws(OCIError) {
