@@ -243,6 +243,18 @@ struct ResidentLauncherTests {
         }
     }
 
+    @Test("a task that loses any of its processes to its memory limit ends as a whole")
+    func outOfMemory() async throws {
+        try await withLab { lab in
+            // The shell itself would wait for ever; only its child allocates.
+            let script = "/usr/bin/python3 -c 'x = bytearray(200 << 20); print(len(x))' & sleep 600; echo never"
+            let result = try await lab.run(script) { $0.limits.memoryBytes = 48 << 20 }
+            #expect(result.exit.exitCode == 137)
+            #expect(result.exit.oomKilled && result.exit.reason == "OOMKilled")
+            #expect(!result.output.contains("never"))
+        }
+    }
+
     private static func eventually(_ condition: () -> Bool) -> Bool {
         for _ in 0..<2000 {
             if condition() { return true }
