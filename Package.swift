@@ -118,14 +118,15 @@ let package = Package(
         // The OCI runtime by itself, for engines that call one per verb: nothing of the cluster is linked, so it starts at once.
         .executableTarget(
             name: "swiftlet-oci", dependencies: ["OCIRuntime", "swiftlet-sandbox"], path: "Sandbox/oci", swiftSettings: warningsAreErrors,
-            // Started once per verb: finding and binding the dynamic libraries would take longer than the verb.
+            // Started once per verb: finding and binding the dynamic libraries would take longer than the verb. No target may depend on
+            // this one: the flag would be the dependant's too.
             linkerSettings: [.unsafeFlags(["-static-executable"])]),
         .executableTarget(
             name: "Swiftlet",
             dependencies: [
                 "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "KubernetesClientHTTP", "ResourceStore", "PKI",
                 "APIServer", "APIServerHTTP", "Controllers", "Orchestration", "Agent", "AgentCore", "RuntimeInterface", "RunP", "Cgroups", "ImageStore",
-                "SandboxPolicy", "SandboxRun", "CLinux", "swiftlet-sandbox", "swiftlet-oci", logging,
+                "SandboxPolicy", "SandboxRun", "CLinux", "swiftlet-sandbox", logging,
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -151,7 +152,7 @@ let package = Package(
         tests("SandboxPolicyTests", ["SandboxPolicy", "KubernetesModel", "JSON"]),
         tests("SpawnTests", ["Spawn"]),
         tests("CNITests", ["CNI", "JSON"]),
-        tests("OCIRuntimeTests", ["OCIRuntime", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-oci", "swiftlet-sandbox"]),
+        tests("OCIRuntimeTests", ["OCIRuntime", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-sandbox"]),
         tests("SandboxRunTests", ["SandboxRun", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-sandbox"]),
         tests("ImageStoreTests", ["ImageStore"]),
         tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "RuntimeInterface", logging]),
