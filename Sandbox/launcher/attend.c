@@ -82,7 +82,10 @@ _Noreturn void attend_run(const struct attend *a) {
     task.keeps_streams = 1;
     watch_prepare(&task);
     task.state.supervisor = getpid();
-    if (a->makes_spare ? spare_make(spare, a->host_mounts, a->net_namespace) < 0 : setns(a->host_mounts, CLONE_NEWNS) < 0) _exit(1);
+    if (a->makes_spare ? spare_make(spare, a->host_mounts, a->net_namespace) < 0 : setns(a->host_mounts, CLONE_NEWNS) < 0) {
+        tell(&task, a->office, ATTEND_UNABLE, -1);
+        _exit(1);
+    }
     close(a->host_mounts);
     task.state.supervisor_start = state_process_start(getpid());
     state_boot_id();

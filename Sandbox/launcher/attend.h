@@ -5,6 +5,7 @@
 // What a child tells the resident launcher.
 struct attend_message {
     enum { ATTEND_TAKEN = 1,  // a client came: another child is wanted
+           ATTEND_UNABLE,     // this child could not make a spare, and ends
            ATTEND_NETWORK     // a network namespace comes back, as a descriptor with the message
     } kind;
     int pid;

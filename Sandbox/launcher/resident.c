@@ -27,6 +27,8 @@
 #define BACKLOG 512
 // A child that dies while it waits is not replaced faster than this: the machine is short of something.
 #define RETRY_MS 100
+// After so many that could not make a spare (no user namespaces permitted, say) children wait without one.
+#define UNABLE_MAX 3
 // A launch is over within this, as a rule; while half of the children still wait, the next ones are made afterwards.
 #define QUIET_MS 5
 
@@ -37,7 +39,8 @@ struct resident {
     int listener, office[2], host_mounts, parent, signals;
     int makes_spares;
     int wanted, waiting;
-    int64_t taken_at;
+    int64_t taken_at, died_at;  // monotonic ms
+    int unable;                 // children in a row that could not make a spare
     struct { int pidfd, pid; } child[SPARES_MAX];  // those that wait
 };
 
@@ -125,7 +128,11 @@ static int hear(struct resident *r) {
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     for (int i = r->waiting; word.kind == ATTEND_TAKEN && i-- > 0;)
         if (r->child[i].pid == word.pid) forget_child(r, i);
-    if (word.kind == ATTEND_TAKEN) r->taken_at = timestamp_monotonic_ms();
+    if (word.kind == ATTEND_TAKEN) {
+        r->taken_at = timestamp_monotonic_ms();
+        r->unable = 0;
+    }
+    if (word.kind == ATTEND_UNABLE && ++r->unable == UNABLE_MAX) r->makes_spares = 0;
     if (word.kind == ATTEND_NETWORK && header && header->cmsg_type == SCM_RIGHTS) {
         int fd;
         memcpy(&fd, CMSG_DATA(header), sizeof fd);
@@ -139,12 +146,20 @@ static int turn(struct resident *r, int timeout) {
     struct pollfd fds[FIXED + SPARES_MAX] = {
         [PARENT] = {r->parent, POLLIN, 0}, [SIGNALS] = {r->signals, POLLIN, 0}, [OFFICE] = {r->office[0], POLLIN, 0}};
     for (int i = 0; i < r->waiting; i++) fds[FIXED + i] = (struct pollfd){r->child[i].pidfd, POLLIN, 0};
-    int children = r->waiting;
+    int children = r->waiting, dead[SPARES_MAX], count = 0;
     if (poll(fds, (nfds_t)(FIXED + children), timeout) < 0) return errno == EINTR;
     if (fds[PARENT].revents || fds[SIGNALS].revents) return 0;
-    for (int i = children; i-- > 0;)
-        if (fds[FIXED + i].revents) forget_child(r, i);
-    while (fds[OFFICE].revents && hear(r)) {}
+    for (int i = 0; i < children; i++)
+        if (fds[FIXED + i].revents) dead[count++] = r->child[i].pid;
+    // First what they said: a child may have served its client from beginning to end meanwhile.
+    while ((fds[OFFICE].revents || count) && hear(r)) {}
+    for (int i = r->waiting; i-- > 0;)
+        for (int k = 0; k < count; k++) {
+            if (r->child[i].pid != dead[k]) continue;
+            forget_child(r, i);
+            r->died_at = timestamp_monotonic_ms();
+            break;
+        }
     return 1;
 }
 
@@ -165,7 +180,7 @@ int resident_serve(const char *socket_path, int spares) {
             going = turn(&r, (int)left);
             continue;
         }
-        int failed = 0;
+        int failed = r.died_at && timestamp_monotonic_ms() - r.died_at < RETRY_MS;
         while (r.waiting < r.wanted && !failed) failed = start_child(&r) < 0;
         int busy = netpool_fill(r.wanted);
         going = turn(&r, busy ? 0 : failed ? RETRY_MS : -1);
