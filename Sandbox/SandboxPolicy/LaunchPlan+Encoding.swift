@@ -74,6 +74,7 @@ extension LaunchOperation {
         case .namespace(let namespace): ["namespace", namespace.rawValue]
         case .ownedNamespace(let namespace): ["namespace", namespace.rawValue, "owned"]
         case .joinNamespace(let namespace, let path): ["join-namespace", namespace.rawValue, path]
+        case .joinRoot(let path): ["join-root", path]
         case .timeOffset(let clock, let seconds, let nanoseconds):
             ["time-offset", clock.rawValue, "\(seconds)", "\(nanoseconds)"]
         case .uidMap(let inside, let host, let count, let root): ["uid-map"] + Self.map(inside, host, count, root)

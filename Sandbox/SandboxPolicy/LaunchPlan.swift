@@ -49,6 +49,8 @@ public enum LaunchOperation: Sendable, Hashable {
     case ownedNamespace(Namespace)
     /// An existing one, by the path of its file (`/proc/PID/ns/net`, `/run/netns/NAME`).
     case joinNamespace(Namespace, path: String)
+    /// The root of a process that shares the caller's mounts, by its magic link (`/proc/PID/root`); of the verb `create` alone.
+    case joinRoot(path: String)
     /// Of the time namespace. Nanoseconds 0..<1e9 are added to the seconds, whose sign counts.
     case timeOffset(NamespaceClock, seconds: Int64, nanoseconds: Int64)
     /// Several lines are allowed. The host's id 0 is refused unless `mayMapHostRoot`.

@@ -126,7 +126,19 @@ static int prepare(const struct plan *plan, struct failure *failure) {
         if (container.user_namespace < 0) return -1;
         mounts_prepare_idmapped(plan, container.user_namespace);
     }
+    // Opened while its path means what the plan means.
+    const struct operation *joined_root = plan_find(plan, OP_JOIN_ROOT);
+    int root = joined_root ? open(joined_root->argument[0], O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (joined_root && root < 0) {
+        failure_set(failure, errno, "join-root(%.200s)", joined_root->argument[0]);
+        return -1;
+    }
     if (join_namespaces(plan, failure) < 0) return -1;
+    if (root >= 0 && (fchdir(root) < 0 || chroot(".") < 0)) {
+        failure_set(failure, errno, "join-root(%.200s)", joined_root->argument[0]);
+        return -1;
+    }
+    if (root >= 0) close(root);
     if (container.user_namespace >= 0) {
         // Entered before the clone: every namespace that the clone makes belongs to it.
         identity_enter_user_namespace(container.user_namespace);
@@ -152,7 +164,7 @@ int create(const char *plan_path, int sync) {
         return report(&failure);
     }
     container.plan = plan;
-    container.joins = plan_joined_namespace(plan, "mount") && !plan_find(plan, OP_ROOT_DETACHED);
+    container.joins = plan_find(plan, OP_JOIN_ROOT) || (plan_joined_namespace(plan, "mount") && !plan_find(plan, OP_ROOT_DETACHED));
     if (container.joins) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (prepare(plan, &failure) < 0) return report(&failure);
     // The caller's child, not ours: we end at once, and the caller is who waits for it.

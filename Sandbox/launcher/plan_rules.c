@@ -34,6 +34,7 @@ static const struct rule {
     [OP_CGROUP_REMOVE] = {"cgroup-remove", "p", 0, 0},
     [OP_NAMESPACE] = {"namespace", "kk?", 0, 0},
     [OP_JOIN_NAMESPACE] = {"join-namespace", "kp", 0, 0},
+    [OP_JOIN_ROOT] = {"join-root", "p", 0, 1},
     [OP_TIME_OFFSET] = {"time-offset", "kzn", 0, 0},
     [OP_UID_MAP] = {"uid-map", "nnnk?", 0, 0},
     [OP_GID_MAP] = {"gid-map", "nnnk?", 0, 0},

@@ -251,4 +251,65 @@ struct VerbTests {
         #expect(runtime.call(["checkpoint", "x"]).errors.contains("checkpoint"))
         #expect(runtime.call(["list", "--no-such-flag"]).status == 1)
     }
+
+    @Test("--preserve-fds passes descriptors on, and nothing else is open in the program")
+    func preservedDescriptors() throws {
+        let bundle = try Bundle()
+        let runtime = try Runtime.ours(bundle)
+        try HostFile.replace("\(bundle.directory)/passed", with: Array("passed on\n".utf8), mode: 0o644)
+        try bundle.shell("cat <&3; ls /proc/self/fd | grep -c .")
+        let script =
+            "exec 3<\(bundle.directory)/passed 7</etc; exec \(runtime.path) --root \(runtime.root) run --preserve-fds 1 --bundle \(bundle.directory) \(Bundle.newID())"
+        // 0, 1, 2, the one passed on, and the directory that ls reads.
+        #expect(run("/bin/sh", ["sh", "-c", script]).lines == ["passed on", "5"])
+        #expect(runtime.call(["run", "--preserve-fds", "3", "--bundle", bundle.directory, Bundle.newID()]).status == 1)
+    }
+
+    @Test("--no-pivot enters the root all the same, and the host's is out of reach")
+    func withoutPivot() throws {
+        let bundle = try Bundle()
+        let runtime = try Runtime.ours(bundle)
+        try bundle.shell("ls -d /../../work /proc/1/root/work /lib 2>/dev/null; grep -c . /proc/self/mountinfo; pwd")
+        let outcome = runtime.call(["run", "--no-pivot", "--bundle", bundle.directory, Bundle.newID()])
+        #expect(outcome.succeeded, "\(outcome.errors)")
+        #expect(outcome.lines.last == "/" && outcome.lines.count == 2)
+    }
+
+    @Test("without a mount namespace the host's mount table stays as it was")
+    func sharedMounts() throws {
+        let bundle = try Bundle { document in
+            document.set(["linux", "namespaces"], to: [["type": "pid"], ["type": "ipc"]])
+            document.set(["hostname"], to: nil)
+            document.set(
+                ["mounts"],
+                to: [["destination": "/proc", "type": "proc", "source": "proc"], ["destination": "/tmp", "type": "tmpfs"]])
+        }
+        let runtime = try Runtime.ours(bundle)
+        try bundle.shell("stat -f -c %T /tmp; ls /proc/self/cmdline; sleep 60")
+        let id = Bundle.newID()
+        let started = runtime.call(["run", "--detach", "--bundle", bundle.directory, id])
+        #expect(started.lines.count <= 2)
+        #expect(runtime.status(id) == "running", "\(started.errors)")
+        #expect(HostFile.text("/proc/self/mountinfo")?.contains(bundle.directory) == false)
+        #expect(runtime.call(["exec", id, "stat", "-f", "-c", "%T", "/tmp"]).lines == ["tmpfs"])
+        #expect(runtime.call(["delete", "--force", id]).succeeded)
+    }
+
+    @Test(
+        "the device list of cgroup v2 is a program that this kernel takes and obeys",
+        .enabled(if: HostFile.exists("/sys/fs/cgroup/unified/cgroup.procs")))
+    func deviceProgram() throws {
+        let group = "/sys/fs/cgroup/unified/\(Bundle.newID())"
+        mkdir(group, 0o755)
+        defer { rmdir(group) }
+        var rules = ResourceSpecification()
+        rules.devices = [.init(allow: false, type: "a", major: nil, minor: nil, access: "rwm")]
+        try DeviceProgram(rules.effectiveDeviceRules()).attach(to: group)
+        let node = "/tmp/\(Bundle.newID())"
+        // The kernel's log, 1:11: no default device.
+        mknod(node, S_IFCHR | 0o600, 1 << 8 | 11)
+        defer { unlink(node) }
+        let script = "echo 0 > \(group)/cgroup.procs; (: < \(node)) 2>/dev/null || echo refused; (: < /dev/null) && echo null"
+        #expect(run("/bin/sh", ["sh", "-c", script]).lines == ["refused", "null"])
+    }
 }

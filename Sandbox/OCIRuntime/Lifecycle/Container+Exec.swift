@@ -77,6 +77,8 @@ extension ContainerLifecycle {
         operations += container.cgroups.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.directory) }
         let joined = foreignNamespaces(of: container.pid)
         operations += joined.map { .joinNamespace($0, path: "/proc/\(container.pid)/ns/\($0.file)") }
+        // Its root is no mount namespace's, but a tree that only its processes are in.
+        if !linux.makes("mount") { operations.append(.joinRoot(path: "/proc/\(container.pid)/root")) }
         if joined.contains(.user) { operations.append(.rootless(.direct)) }
         operations += try ProcessPlan(process: process, linux: linux, isExec: true).operations()
         return LaunchPlan(operations: operations)

@@ -22,7 +22,11 @@ struct DeviceProgram {
         emit(code: 0x74, destination: Register.access, immediate: 16)  // rsh32
         load(Register.major, offset: 4)
         load(Register.minor, offset: 8)
-        for rule in rules.reversed() { append(rule) }
+        for rule in rules.reversed() {
+            append(rule)
+            // What stands behind a rule for everything is never reached, and the kernel takes no such program.
+            if rule.type == "a", rule.major == nil, rule.minor == nil, Set(rule.access) == Set("rwm") { return }
+        }
         emit(code: 0xb7, destination: Register.result, immediate: 0)
         emit(code: 0x95)
     }
