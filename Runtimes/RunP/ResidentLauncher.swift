@@ -1,5 +1,5 @@
-// The client of `swiftlet-sandbox serve` (Sandbox/README.md): one resident launcher per agent, started when it is first wanted and
-// again when it died. A launch never depends on it: where it does not answer, the launcher's command does the same work.
+// The client of `swiftlet-sandbox serve` (Sandbox/README.md): one resident launcher per agent, started when it is first wanted
+// and again when it died. A launch never depends on it: where it does not answer, the launcher's command does the same work.
 
 import CLinux
 import Dispatch
@@ -103,11 +103,12 @@ final class ResidentLauncher: Sendable {
         case "unrecorded": return 2
         default: break
         }
-        // Whoever took the request died or hangs. The lock file is the first thing that it makes; behind it nobody knows how far it
-        // came, and a task is never started twice.
+        // Whoever took the request died or hangs. The lock file is the first thing that it makes; behind it nobody knows how far
+        // it came, and a task is never started twice.
         guard RecordFiles.exists("\(directory)/supervisor.lock") else { return nil }
         if Launcher.isSupervised(directory) || RecordFiles.exists("\(directory)/state.json") { return 0 }
-        throw RuntimeError.unavailable(stage: "launch(\(directory))", reason: "its supervisor was killed before it wrote a record")
+        throw RuntimeError.unavailable(
+            stage: "launch(\(directory))", reason: "its supervisor was killed before it wrote a record")
     }
 
     private static func readable(_ connection: Int32) async {

@@ -21,7 +21,8 @@ struct ResidentLauncherTests {
     func task() throws {
         try withOperationLab { lab in
             try lab.withServer { server in
-                let plan = lab.plan(Self.jail, "hostname; id -u; ls /proc/self/ns | wc -l; grep -c . /proc/self/mountinfo; echo $$; exit 7")
+                let plan = lab.plan(
+                    Self.jail, "hostname; id -u; ls /proc/self/ns | wc -l; grep -c . /proc/self/mountinfo; echo $$; exit 7")
                 let answers = try server.run(plan.text, lab.make("one"))
                 #expect(answers.start.hasPrefix("started "))
                 #expect(answers.end == "ended 7 0\n")
@@ -74,7 +75,9 @@ struct ResidentLauncherTests {
                 #expect(ResidentServer.answer(connection) == "ended 3 0\n")
                 close(connection)
             }
-            let supervisors = (0..<3).map { Lab.text("\(lab.directory)/task\($0)/supervisor.lock").split(separator: " ").first.map(String.init) }
+            let supervisors = (0..<3).map {
+                Lab.text("\(lab.directory)/task\($0)/supervisor.lock").split(separator: " ").first.map(String.init)
+            }
             for pid in waiting where !supervisors.contains("\(pid)") {
                 #expect(lab.eventually { access("/proc/\(pid)", F_OK) != 0 }, "\(pid) still waits")
             }
@@ -150,7 +153,8 @@ struct ResidentLauncherTests {
             }
             func milliseconds(_ server: ResidentServer, _ state: String) throws -> Double {
                 usleep(5_000)  // the next spare is made meanwhile, as between an agent's launches
-                var begin = timespec(), end = timespec()
+                var begin = timespec()
+                var end = timespec()
                 clock_gettime(CLOCK_MONOTONIC, &begin)
                 let answer = try server.run(plan, state).end
                 clock_gettime(CLOCK_MONOTONIC, &end)
@@ -163,7 +167,8 @@ struct ResidentLauncherTests {
                 try? other.kill()
             }
             // In turn, so that both meet the same neighbours. Copying such a table takes 7 ms by itself on a quiet machine.
-            var few = Double.infinity, many = Double.infinity
+            var few = Double.infinity
+            var many = Double.infinity
             for round in 0..<60 {
                 few = min(few, try milliseconds(one, lab.make("few\(round)")))
                 many = min(many, try milliseconds(other, lab.make("many\(round)")))
@@ -198,11 +203,18 @@ struct ResidentLauncherTests {
                 #expect(lab.eventually { access("\(gate)/ready", F_OK) == 0 })
                 let kinds: [LaunchOperation.Namespace] = [.ipc, .uts, .net, .pid, .user, .mount]
                 let plan = LaunchPlan(
-                    operations: [.id("guest"), .log(path: "\(lab.directory)/guest.log", maximumBytes: 1 << 20), .grace(milliseconds: 100)]
+                    operations: [
+                        .id("guest"), .log(path: "\(lab.directory)/guest.log", maximumBytes: 1 << 20), .grace(milliseconds: 100),
+                    ]
                         + kinds.map { .joinNamespace($0, path: "/proc/\(pid)/ns/\($0 == .mount ? "mnt" : $0.rawValue)") }
-                        + [.enterUserNamespace, .dropBoundingSet, .user(uid: 0, gid: 0, groups: []), .dropCapabilities, .noNewPrivileges]
+                        + [
+                            .enterUserNamespace, .dropBoundingSet, .user(uid: 0, gid: 0, groups: []), .dropCapabilities,
+                            .noNewPrivileges,
+                        ]
                         + [.workingDirectory("/"), .environment("PATH=/bin:/usr/bin")]
-                        + ["/bin/sh", "-c", "hostname; cat /gate/ready; tr '\\0' ' ' < /proc/1/cmdline; echo; exit 9"].map { .argument($0) })
+                        + ["/bin/sh", "-c", "hostname; cat /gate/ready; tr '\\0' ' ' < /proc/1/cmdline; echo; exit 9"].map {
+                            .argument($0)
+                        })
                 lab.write("guest", plan.text)
                 let status = try OperationLab.launch(
                     ["exec", "--foreground", "--plan", "\(lab.directory)/guest", "--state-dir", lab.make("guest.d")])
