@@ -30,7 +30,14 @@ extension ContainerLifecycle {
         case .paused: throw .conflict("cannot exec in a paused container")
         case .creating, .stopped: throw .conflict("cannot exec in a container that is not running")
         }
-        let session = try LauncherSession.start(try plan(container, process, options), preserving: options.preservedDescriptors)
+        // The process's own directory, checked once it is open: another process that gets its number later is not in it.
+        let target = try LauncherSession.above(
+            Int32(3 + options.preservedDescriptors), clinux_open("/proc/\(container.pid)", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0),
+            "/proc/\(container.pid)")
+        defer { close(target) }
+        guard container.process.isAlive else { throw .conflict("cannot exec in a container that is not running") }
+        let session = try LauncherSession.start(
+            try plan(container, process, options, target: target), preserving: options.preservedDescriptors, keeping: [target])
         defer { session.close() }
         var pid: Int32 = 0
         do {
@@ -55,7 +62,7 @@ extension ContainerLifecycle {
     }
 
     private func plan(
-        _ container: ContainerRecord, _ process: ProcessSpecification, _ options: ExecOptions
+        _ container: ContainerRecord, _ process: ProcessSpecification, _ options: ExecOptions, target: Int32
     ) throws(OCIError) -> LaunchPlan {
         var process = process
         process.completeEnvironment(rootfs: "/proc/\(container.pid)/root")
@@ -76,9 +83,9 @@ extension ContainerLifecycle {
         if options.preservedDescriptors > 0 { operations.append(.preserveDescriptors(options.preservedDescriptors)) }
         operations += container.cgroups.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.directory) }
         let joined = foreignNamespaces(of: container.pid)
-        operations += joined.map { .joinNamespace($0, path: "/proc/\(container.pid)/ns/\($0.file)") }
+        operations += joined.map { .joinNamespace($0, path: "/proc/self/fd/\(target)/ns/\($0.file)") }
         // Its root is no mount namespace's, but a tree that only its processes are in.
-        if !linux.makes("mount") { operations.append(.joinRoot(path: "/proc/\(container.pid)/root")) }
+        if !linux.makes("mount") { operations.append(.joinRoot(path: "/proc/self/fd/\(target)/root")) }
         if joined.contains(.user) { operations.append(.rootless(.direct)) }
         operations += try ProcessPlan(process: process, linux: linux, isExec: true).operations()
         return LaunchPlan(operations: operations)

@@ -28,7 +28,8 @@ struct LauncherSession {
         return path
     }
 
-    static func start(_ plan: LaunchPlan, preserving preserved: Int) throws(OCIError) -> LauncherSession {
+    /// `keeping`: descriptors that the plan names by number.
+    static func start(_ plan: LaunchPlan, preserving preserved: Int, keeping: [Int32] = []) throws(OCIError) -> LauncherSession {
         let bytes = plan.encoded()
         guard bytes.count <= LaunchPlan.maximumBytes else {
             throw .unsupported(
@@ -51,7 +52,7 @@ struct LauncherSession {
             let pid = try ChildProcess.spawn(
                 "/proc/self/fd/\(sealed)",
                 ["swiftlet-sandbox", "create", "--plan", "/proc/self/fd/\(file)", "--sync", "\(theirs)"],
-                keep: [file, theirs] + (0..<Int32(preserved)).map { $0 + 3 }.filter { fcntl($0, F_GETFD) >= 0 })
+                keep: keeping + [file, theirs] + (0..<Int32(preserved)).map { $0 + 3 }.filter { fcntl($0, F_GETFD) >= 0 })
             return LauncherSession(socket: ours, launcher: pid)
         } catch {
             Glibc.close(ours)
@@ -60,7 +61,7 @@ struct LauncherSession {
     }
 
     /// Moves a descriptor out of the range that the container's program is to inherit.
-    private static func above(_ first: Int32, _ descriptor: Int32, _ what: String) throws(OCIError) -> Int32 {
+    static func above(_ first: Int32, _ descriptor: Int32, _ what: String) throws(OCIError) -> Int32 {
         guard descriptor >= 0 else { throw .system("open", what) }
         if descriptor >= first { return descriptor }
         let moved = fcntl(descriptor, F_DUPFD_CLOEXEC, first)
