@@ -8,7 +8,6 @@
 #include <linux/bpf.h>
 #include <linux/openat2.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,30 +21,6 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-int clinux_spawn_keeping(pid_t *pid, const char *path, char *const argv[], char *const envp[], const int *keep, int count) {
-    posix_spawnattr_t attributes;
-    posix_spawn_file_actions_t actions;
-    sigset_t all, none;
-    int result = posix_spawnattr_init(&attributes);
-    if (result) return result;
-    result = posix_spawn_file_actions_init(&actions);
-    if (result) {
-        posix_spawnattr_destroy(&attributes);
-        return result;
-    }
-    sigfillset(&all);
-    sigemptyset(&none);
-    posix_spawnattr_setsigdefault(&attributes, &all);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
-    // A descriptor on itself loses its close-on-exec flag (posix_spawn_file_actions_adddup2, POSIX.1-2024).
-    for (int i = 0; i < count && !result; i++) result = posix_spawn_file_actions_adddup2(&actions, keep[i], keep[i]);
-    if (!result) result = posix_spawn(pid, path, &actions, &attributes, argv, envp);
-    posix_spawn_file_actions_destroy(&actions);
-    posix_spawnattr_destroy(&attributes);
-    return result;
-}
 
 int clinux_message_pair(int ends[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends); }
 
