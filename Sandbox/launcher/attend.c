@@ -75,6 +75,7 @@ _Noreturn void attend_run(const struct attend *a) {
     struct spare *spare = &launch.spare;
     // Nobody is served by a child that the resident launcher no longer knows.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != a->resident) _exit(1);  // it died before the line above
     signal(SIGCHLD, SIG_DFL);
     prompt_begin();
     setsid();

@@ -12,6 +12,7 @@ struct attend_message {
 };
 
 struct attend {
+    int resident;       // pid of the resident launcher
     int listener;       // clients come here, to whichever child is free
     int office;         // datagrams to the resident launcher
     int host_mounts;

@@ -98,10 +98,11 @@ static int begin(struct resident *r, const char **step) {
 
 static int start_child(struct resident *r) {
     int pidfd = -1, network = netpool_take();
+    pid_t self = getpid();
     struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
     if (pid == 0) {
-        struct attend attend = {r->listener, r->office[1], r->host_mounts, network, r->makes_spares};
+        struct attend attend = {self, r->listener, r->office[1], r->host_mounts, network, r->makes_spares};
         int kept[] = {r->listener, r->office[1], r->host_mounts, network};
         keep_only(kept, sizeof kept / sizeof *kept);
         attend_run(&attend);
