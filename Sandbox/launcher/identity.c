@@ -43,22 +43,19 @@ static int write_map(pid_t pid, const char *file, const struct plan *plan, enum 
 
 #define CARRIER_DEADLINE_MS 60000
 
-_Noreturn void identity_wait_as_carrier(void) {
+_Noreturn void identity_wait_as_carrier(int parent) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    // A parent that died before the line above is not told of: nobody waits longer than a start may take.
-    poll(NULL, 0, CARRIER_DEADLINE_MS);
+    // A parent that died before the line above is not told of. And nobody waits longer than a start may take.
+    if (getppid() == parent) poll(NULL, 0, CARRIER_DEADLINE_MS);
     _exit(126);
 }
 
 // It shares our memory, as it only waits: nothing is copied for it.
-static int carry(void *unused) {
-    (void)unused;
-    identity_wait_as_carrier();
-}
+static int carry(void *parent) { identity_wait_as_carrier((int)(intptr_t)parent); }
 
 int identity_start_carrier(char stack[CARRIER_STACK_BYTES]) {
     char *top = stack + CARRIER_STACK_BYTES;
-    return clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | SIGCHLD, NULL);
+    return clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | SIGCHLD, (void *)(intptr_t)getpid());
 }
 
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {

@@ -13,8 +13,8 @@ int identity_make_user_namespace(const struct plan *plan, struct failure *failur
 // ends and reaps it before the stack, which it lends, is used again. -1 with errno.
 int identity_start_carrier(char stack[CARRIER_STACK_BYTES]);
 
-// What such a process does. It ends with its parent, and by itself where its parent was killed before it could ask for that.
-_Noreturn void identity_wait_as_carrier(void);
+// What such a process does: it waits for its end, which its parent's death is too.
+_Noreturn void identity_wait_as_carrier(int parent);
 
 // Writes all maps of one kind (OP_UID_MAP or OP_GID_MAP) into an open map file. 0 or -1 with errno.
 int identity_write_map(int file, const struct plan *plan, enum operation_kind kind);

@@ -39,13 +39,13 @@ uint64_t namespaces_clone_flags(const struct plan *plan) {
 }
 
 // Makes the namespaces inside the user namespace, says its pid as the host's /proc has it, and waits for its end.
-_Noreturn static void carry(int user_namespace, int flags, int out) {
+_Noreturn static void carry(int parent, int user_namespace, int flags, int out) {
     char name[16];
     int proc = host_proc_open(".", O_PATH | O_DIRECTORY);
     ssize_t length = proc < 0 ? -1 : readlinkat(proc, "self", name, sizeof name);
     if (length <= 0 || setns(user_namespace, CLONE_NEWUSER) < 0 || unshare(flags) < 0) _exit(errno & 127);
     if (write(out, name, (size_t)length) != length) _exit(EIO);
-    identity_wait_as_carrier();
+    identity_wait_as_carrier(parent);
 }
 
 static void take_over(const char *process, uint64_t flags) {
@@ -63,11 +63,12 @@ static void make_owned(uint64_t flags, int user_namespace) {
     int pipes[2], status;
     char process[17] = {0};
     if (pipe2(pipes, O_CLOEXEC) < 0) fail(errno, "namespace(owned)");
+    int parent = getpid();
     pid_t child = fork();
     if (child < 0) fail(errno, "namespace(owned)");
     if (child == 0) {
         close(pipes[0]);
-        carry(user_namespace, (int)flags, pipes[1]);
+        carry(parent, user_namespace, (int)flags, pipes[1]);
     }
     close(pipes[1]);
     ssize_t n;

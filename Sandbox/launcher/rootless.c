@@ -116,9 +116,10 @@ static int map_with_power(const struct plan *plan, pid_t pid, struct failure *fa
 int rootless_make_user_namespace(const struct plan *plan, struct failure *failure) {
     const struct operation *op = plan_find(plan, OP_ROOTLESS);
     // A namespace lives as long as something holds it: a short-lived child carries it until it is opened.
+    int parent = getpid();
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
     if (pid < 0) { failure_set(failure, errno, "rootless(user namespace)"); return -1; }
-    if (pid == 0) identity_wait_as_carrier();
+    if (pid == 0) identity_wait_as_carrier(parent);
     int fd = -1, mapped = -1;
     if (!op || op->count == 1) mapped = map_with_power(plan, pid, failure);
     else if (run_mapper(op->argument[0], pid, plan, OP_UID_MAP) < 0 || run_mapper(op->argument[1], pid, plan, OP_GID_MAP) < 0)
@@ -174,19 +175,20 @@ void rootless_await(const struct plan *plan, int gate[2]) {
 
 // Carries a new user namespace and tells its own number as the host's /proc has it: init, in a pid namespace of its own,
 // knows another one.
-_Noreturn static void carry(int out) {
+_Noreturn static void carry(int parent, int out) {
     char name[16];
     ssize_t length = readlink("/proc/self", name, sizeof name);
     if (length <= 0 || write(out, name, (size_t)length) != length) _exit(1);
-    identity_wait_as_carrier();
+    identity_wait_as_carrier(parent);
 }
 
 int rootless_nest(const struct plan *plan) {
     int pipes[2];
     if (pipe2(pipes, O_CLOEXEC) < 0) fail(errno, "rootless(pipe)");
+    int parent = getpid();
     pid_t child = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
     if (child < 0) fail(errno, "rootless(second user namespace)");
-    if (child == 0) carry(pipes[1]);
+    if (child == 0) carry(parent, pipes[1]);
     close(pipes[1]);
     char path[32] = "/proc/";
     ssize_t n;

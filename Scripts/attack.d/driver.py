@@ -121,7 +121,7 @@ def progress(seconds, *words):
 def attack_resource(lab, sandbox, name):
     """One resource attack in a sandbox of its own; what the program says counts, and what the driver sees from outside."""
     limit = 2 if name == "hang-term" else None
-    done = sandbox.run([name], 25, limit)
+    done = sandbox.run([name, "tag-" + sandbox.name], 25, limit)  # the program knows no such name: only to be recognised by
     progress(done.seconds, sandbox.name, name)
     verdict, detail = done.lines.get(name, ("error", done.text.strip()[-200:]))
     if verdict in ("started", "error") and done.code in (137, -9, 265):
@@ -129,23 +129,23 @@ def attack_resource(lab, sandbox, name):
     elif verdict == "started":
         verdict, detail = ("open", "still there") if done.late and not limit else ("error", f"status {done.code}: {done.text[-100:]}")
     if name == "hang-term":
-        stopped = done.seconds < 16 and verdict != "open" and not survivors(lab, name)
+        stopped = done.seconds < 16 and verdict != "open" and not survivors(lab, name, sandbox.name)
         verdict, detail = ("contained" if stopped else "open", f"ended after {done.seconds:.1f} s, status {done.code}")
     if name == "output":
         verdict, detail = ("contained" if done.kept <= 4 * sandboxes.LOG else "open", f"{done.kept >> 10} KiB kept of 64 MiB")
     if name == "daemonize":
-        stays = survivors(lab, name)
+        stays = survivors(lab, name, sandbox.name)
         verdict, detail = ("open", f"{len(stays)} processes stay") if stays else ("contained", "no descendant survives")
     if name == "negative-dentries" and not sandbox.limited and verdict == "contained":
         verdict = "open" if not sandbox.rootless or not sandbox.ours else "contained"
     return verdict, detail
 
 
-def survivors(lab, name):
+def survivors(lab, name, tag):
     """Processes that this attack left, by command line and mounts; given a moment, as death is not instant. Ends them."""
-    found = []
+    found, words = [], f"/attack/context\0sandbox\0{name}\0tag-{tag}\0".encode()
     for _ in range(10):
-        found = [p for p in node.processes() if b"/attack/context\0sandbox\0" + name.encode() + b"\0" in node.read(f"/proc/{p}/cmdline")
+        found = [p for p in node.processes() if words in node.read(f"/proc/{p}/cmdline")
                  and lab.targets.magic.encode() in node.read(f"/proc/{p}/mountinfo")]
         if not found:
             break
@@ -163,8 +163,7 @@ def attack_all(lab, columns, names, probes):
             results[column.name].update(job.result())
     heavy = [n for n in names if probes[n][0] == "exhaust"]
     subjects = [c for c in columns if c.name != "none" and (c.ours or not lab.options.short)]
-    # The CPU's share is measured by itself; daemonize looks for its own processes by name.
-    lone = [n for n in heavy if n in ("cpu", "daemonize")]
+    lone = [n for n in heavy if n == "cpu"]  # its share is measured by itself
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         jobs = [(c, n, pool.submit(attack_resource, lab, c, n)) for c in subjects for n in heavy if n not in lone]
         for column, name, job in jobs:

@@ -212,7 +212,7 @@ class Command(Sandbox):
     def run(self, words, seconds=90, limit=None):
         state = self.scratch()
         log = os.path.join(state, "log")
-        flood = list(words) == ["output"]
+        flood = words[0] == "output"
         argv = [self.lab.swiftlet, "run", "--bind", self.lab.targets.programs + ":/attack", "--bind", self.lab.targets.readonly + ":/readonly",
                 "--tmp-size", "32Mi", "--grace", "300ms", *self.options, *self.limits()]
         if flood:

@@ -354,7 +354,7 @@ def killed_create(bundle):
         names.append(name)
     def stays():
         groups = [path for name in names for path in glob.glob("/sys/fs/cgroup/*/" + name)]
-        return groups + [pid for pid in node.processes() - before if node.orphaned_init(pid) or bundle.dir in node.command(pid)]
+        return groups + [pid for pid in node.processes() - before if bundle.dir in node.command(pid)]
     gone = wait_for(lambda: not stays(), 2)
     left = stays()
     for pid in [p for p in left if isinstance(p, int)]:

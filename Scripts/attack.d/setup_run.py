@@ -81,10 +81,10 @@ def orphan(lab, rounds):
     if sandboxes.Command(lab).available():
         return None
     process = subprocess.Popen([lab.swiftlet, "run", "--bind", lab.targets.programs + ":/attack", "--allow-unenforced", "--", "/attack/probe", "/attack/context", "sandbox",
-                                "hang-term"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+                                "hang-term", "tag-orphan"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     process.stdout.readline()
     process.kill()
     process.wait()
     import driver
-    stays = driver.survivors(lab, "hang-term")
+    stays = driver.survivors(lab, "hang-term", "orphan")
     return not stays, f"{len(stays)} processes outlive a killed `swiftlet run`" if stays else "the task dies with it"

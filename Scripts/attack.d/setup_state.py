@@ -1,5 +1,5 @@
 """State directories full of links, floods of output, supervisors and inits that are signalled or traced."""
-import ctypes
+import contextlib
 import glob
 import os
 import random
@@ -118,9 +118,10 @@ def killed_early(lab, rounds):
         setups.append(setup)
     gone = wait_for(lambda: not left(*setups) and not any(map(members, setups)), 3)
     stays = left(*setups) + [int(pid) for setup in setups for pid in members(setup)]
+    names = {f"{node.command(pid)[:40]} {node.read(f'/proc/{pid}/stat').decode()[:40]} {node.read(f'/proc/{pid}/wchan').decode()}" for pid in stays}
     for pid in set(stays):
-        os.kill(pid, signal.SIGKILL)
-    names = {node.command(pid)[:40] for pid in stays}
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
     return gone, f"{len(setups)} launches killed, {ran} of them running: " + (f"{len(stays)} processes stay: {names}" if stays else "nothing stays")
 
 
