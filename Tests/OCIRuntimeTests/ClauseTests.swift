@@ -34,11 +34,22 @@ struct ComparisonTests {
             #expect(mine || !other, "\(clause)")
             if mine != other || Self.printsAll { print("| \(clause) | \(mine ? "yes" : "**no**") | \(other ? "yes" : "no") |") }
         }
+        Self.removeGroupsLeftBehind()
         print("clauses passed: swiftlet-oci \(passed.ours), runc \(passed.theirs), of \(Clause.all.count)")
         #expect(passed.ours >= passed.theirs)
     }
 
     private static func passes(_ clause: Clause, _ path: String) -> Bool {
-        (try? clause.holds { Runtime(path, for: $0) }) ?? false
+        Bundle.$prefix.withValue("oci-other") { (try? clause.holds { Runtime(path, for: $0) }) ?? false }
+    }
+
+    /// runc 1.1 leaves groups when a create fails late; only what this test had made is removed.
+    private static func removeGroupsLeftBehind() {
+        for hierarchy in HostFile.entries(CgroupHierarchy.root, onlyDirectories: true) {
+            for name in HostFile.entries("\(CgroupHierarchy.root)/\(hierarchy)", onlyDirectories: true)
+            where name.hasPrefix("oci-other-\(getpid())-") {
+                rmdir("\(CgroupHierarchy.root)/\(hierarchy)/\(name)")
+            }
+        }
     }
 }

@@ -76,7 +76,10 @@ final class Bundle {
         _ = run("/bin/rm", ["rm", "-rf", "--one-file-system", directory])
     }
 
-    static func newID() -> String { "oci-test-\(getpid())-\(count.add(1, ordering: .relaxed).newValue)" }
+    /// What another runtime may leave behind is found by this.
+    @TaskLocal static var prefix = "oci-test"
+
+    static func newID() -> String { "\(prefix)-\(getpid())-\(count.add(1, ordering: .relaxed).newValue)" }
 }
 
 struct Outcome {

@@ -10,13 +10,13 @@ struct ProcessHandle: Sendable, Hashable {
 
     /// Of a living process; nil when it is gone or a zombie.
     init?(pid: Int32) {
-        guard let start = Self.startTime(of: pid) else { return nil }
+        guard let start = try? Self.startTime(of: pid) else { return nil }
         self.init(pid: pid, startTime: start)
     }
 
     /// Of a child of ours, which may have ended already: nobody else reaps it.
     init?(child pid: Int32) {
-        guard let start = Self.startTime(of: pid, evenEnded: true) else { return nil }
+        guard let start = try? Self.startTime(of: pid, evenEnded: true) else { return nil }
         self.init(pid: pid, startTime: start)
     }
 
@@ -25,7 +25,11 @@ struct ProcessHandle: Sendable, Hashable {
         self.startTime = startTime
     }
 
-    var isAlive: Bool { pid > 0 && Self.startTime(of: pid) == startTime }
+    /// What cannot be asked (a machine short of files or memory) is taken to be alive: nothing is removed under a process.
+    var isAlive: Bool {
+        guard pid > 0 else { return false }
+        do { return try Self.startTime(of: pid) == startTime } catch { return true }
+    }
 
     /// 0, or an errno; ESRCH when it is gone.
     func signal(_ number: Int32) -> Int32 {
@@ -33,7 +37,11 @@ struct ProcessHandle: Sendable, Hashable {
         let descriptor = clinux_pidfd_open(pid, 0)
         guard descriptor >= 0 else { return errno }
         defer { close(descriptor) }
-        guard isAlive else { return ESRCH }
+        do throws(OCIError) {
+            guard try Self.startTime(of: pid) == startTime else { return ESRCH }
+        } catch {
+            return EAGAIN
+        }
         return clinux_pidfd_send_signal(descriptor, number) == 0 ? 0 : errno
     }
 
@@ -47,11 +55,15 @@ struct ProcessHandle: Sendable, Hashable {
         return poll(&ready, 1, milliseconds) > 0
     }
 
-    private static func startTime(of pid: Int32, evenEnded: Bool = false) -> Int64? {
-        guard let bytes = try? HostFile.readIfPresent("/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")"))
-        else {
-            return nil
+    /// nil when there is no such process.
+    private static func startTime(of pid: Int32, evenEnded: Bool = false) throws(OCIError) -> Int64? {
+        let bytes: [UInt8]?
+        do { bytes = try HostFile.readIfPresent("/proc/\(pid)/stat") } catch {
+            // It ended between open and read.
+            if case .system(_, ESRCH, _) = error { return nil }
+            throw error
         }
+        guard let bytes, let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
         let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
         // The first of these is field 3, the state.
         guard fields.count > 19 else { return nil }

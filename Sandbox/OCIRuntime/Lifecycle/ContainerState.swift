@@ -4,7 +4,9 @@ import JSON
 
 extension StateDirectory {
     func status(of container: ContainerRecord) -> ContainerStatus {
-        guard container.bootID == ProcessHandle.bootID(), container.pid > 0 else {
+        // An unreadable boot id says nothing about the process.
+        let boot = ProcessHandle.bootID()
+        guard boot.isEmpty || container.bootID == boot, container.pid > 0 else {
             return container.isComplete ? .stopped : .creating
         }
         guard container.process.isAlive else { return .stopped }
