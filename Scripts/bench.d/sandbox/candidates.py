@@ -60,8 +60,8 @@ def launcher_command(lab, sandbox, workers):
     for worker in range(workers):
         plan(lab, f"command{worker}")
     at = os.path.join(lab.directory, "command%w")
-    return Candidate("swiftlet-sandbox supervise", "spawn",
-                     [sandbox, "supervise", "--plan", at + ".plan", "--state-dir", "+" + os.path.join(lab.state, "command%w"), "--foreground"])
+    # In the foreground, without a record: as `swiftlet run` uses it, and as the other commands are.
+    return Candidate("swiftlet-sandbox supervise", "spawn", [sandbox, "supervise", "--plan", at + ".plan", "--foreground"])
 
 
 def bubblewrap(lab, arguments=("/bin/noop",)):
