@@ -312,4 +312,31 @@ struct VerbTests {
         let script = "echo 0 > \(group)/cgroup.procs; (: < \(node)) 2>/dev/null || echo refused; (: < /dev/null) && echo null"
         #expect(run("/bin/sh", ["sh", "-c", script]).lines == ["refused", "null"])
     }
+
+    @Test("many containers at once: each is created, started and deleted, whoever of launcher and process speaks first")
+    func manyAtOnce() async throws {
+        let bundle = try Bundle { $0.set(["process", "args"], to: ["true"]) }
+        let runtime = try Runtime.ours(bundle)
+        let directory = bundle.directory
+        let failures = await withTaskGroup(of: [String].self) { group in
+            for _ in 0..<6 {
+                group.addTask {
+                    var failures: [String] = []
+                    for _ in 0..<8 {
+                        let id = Bundle.newID()
+                        let steps = [runtime.call(["create", "--bundle", directory, id]), runtime.call(["start", id])]
+                        failures += steps.filter { !$0.succeeded }.map(\.errors)
+                        if !runtime.await(id, "stopped") { failures.append("\(id) does not end") }
+                        let deleted = runtime.call(["delete", id])
+                        if !deleted.succeeded { failures.append(deleted.errors) }
+                    }
+                    return failures
+                }
+            }
+            return await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(failures.isEmpty)
+        #expect(runtime.call(["list", "-q"]).lines.isEmpty)
+        withExtendedLifetime(bundle) {}
+    }
 }

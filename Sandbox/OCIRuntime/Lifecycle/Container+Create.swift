@@ -154,8 +154,9 @@ private struct Creation {
     }
 
     private mutating func converse(_ session: LauncherSession) throws(OCIError) {
-        var hooksAreDue = false
-        while true {
+        // The launcher and its child speak independently: the pid may come after what it belongs to.
+        var hooksAreDue = false, isReady = false
+        while !isReady || record.pid == 0 {
             switch try session.next() {
             case .process(let pid):
                 guard let handle = ProcessHandle(child: pid) else { break }
@@ -168,12 +169,11 @@ private struct Creation {
                     try lifecycle.directory.save(record)
                 }
             case .hooks: hooksAreDue = true
-            case .ready: return
+            case .ready: isReady = true
             case .failed(let error): throw error
             case .ended where options.startsAtOnce && record.pid > 0: return
             case .ended: throw .launch(stage: "the container's process ended during its set-up", errno: 0)
             }
-            // The launcher and its child speak independently: the pid may come second.
             if hooksAreDue, record.pid != 0 {
                 hooksAreDue = false
                 // A hook may ask this runtime for the state.
