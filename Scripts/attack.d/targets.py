@@ -18,7 +18,8 @@ SET_ID = 4242
 def compile_probe(source, into):
     """The attack programs as one static binary, built from Scripts/attack.d/*.c."""
     sources = sorted(os.path.join(source, name) for name in os.listdir(source) if name.endswith(".c"))
-    subprocess.run(["cc", "-O1", "-static", "-o", into, *sources, "-lrt", "-lpthread"], check=True)
+    compiler = next((name for name in ("cc", "gcc", "clang") if shutil.which(name)), "cc")
+    subprocess.run([compiler, "-O1", "-static", "-o", into, *sources, "-lrt", "-lpthread"], check=True)
 
 
 class Targets:
