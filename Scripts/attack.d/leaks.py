@@ -15,7 +15,7 @@ from setup_lab import wait_for
 PARALLEL = 4
 # A tree that does not go by itself: a child in a session of its own, SIGTERM ignored.
 TREE = ["/bin/sh", "-c", "trap '' TERM; (setsid sleep 600 &) ; sleep 600 & wait"]
-KERNEL_OBJECTS = ["mnt_cache", "net_namespace", "pid_namespace", "uts_namespace", "user_namespace", "mnt_namespace", "task_struct", "cred", "key"]
+KERNEL_OBJECTS = ["mnt_cache", "net_namespace", "pid_namespace", "uts_namespace", "user_namespace", "mnt_namespace", "task_struct", "cred"]
 
 
 def kernel_objects():

@@ -57,13 +57,21 @@ public struct Cgroup: Sendable, Hashable {
     }
 
     private static func apply(_ operations: [CgroupOperation]) throws(CgroupError) {
+        var prepared: [String: Set<String>] = [:]
         for operation in operations {
             switch operation {
             case .make(_, let directory):
-                if mkdir(directory, 0o755) != 0, errno != EEXIST {
-                    throw CgroupError(stage: "mkdir", path: directory, errno: errno)
+                if mkdir(directory, 0o755) == 0 { continue }
+                guard errno == EEXIST else { throw CgroupError(stage: "mkdir", path: directory, errno: errno) }
+                // A v1 cpuset that has CPUs already keeps them: making a group in it must not give it the whole machine again.
+                let preparation = CgroupOperation.set(directory: directory, file: "cgroup.clone_children", value: "1")
+                if operations.contains(preparation), (CgroupFile.read("\(directory)/cpuset.cpus") ?? "").contains(where: \.isNumber) {
+                    prepared[directory] = ["cpuset.cpus", "cpuset.mems", "cgroup.clone_children"]
                 }
-            case .set(let directory, let file, let value): try CgroupFile.write(value, to: "\(directory)/\(file)")
+            case .set(let directory, let file, let value):
+                // The first setting of these files is the preparation, a second one a limit.
+                if prepared[directory]?.remove(file) != nil { continue }
+                try CgroupFile.write(value, to: "\(directory)/\(file)")
             }
         }
     }
