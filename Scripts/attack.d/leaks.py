@@ -19,9 +19,12 @@ KERNEL_OBJECTS = ["mnt_cache", "net_namespace", "pid_namespace", "uts_namespace"
 
 
 def kernel_objects():
-    """Active objects of the kernel's own caches, by name; empty where slabinfo is not to be had."""
+    """Active objects of the kernel's own caches, by name, and how far off that may be; empty where slabinfo is not to be had.
+
+    Free objects in the slabs that each CPU keeps at hand count as active: eight slabs is what two CPUs hold of these. A leak of
+    one object a cycle stands out of that in the long test; processes, mounts, cgroups and namespaces are counted exactly in both."""
     rows = [line.split() for line in node.read("/proc/slabinfo").decode().splitlines()[2:]]
-    return {row[0]: int(row[1]) for row in rows if row and any(row[0].startswith(name) for name in KERNEL_OBJECTS)}
+    return {row[0]: (int(row[1]), 8 * int(row[4])) for row in rows if row and any(row[0].startswith(name) for name in KERNEL_OBJECTS)}
 
 
 class Cycle(sandboxes.Launcher):
@@ -168,9 +171,9 @@ def measure(face, cycles, alone):
         if controller in counts:
             after = settle(lambda: node.cgroup_counts()[controller], counts[controller], slack, 10)
             rows.append((f"num_cgroups of {controller}", counts[controller], after, after <= counts[controller] + slack, ""))
-    for name, value in objects.items():
-        allowed = max(slack, cycles // 3) + value // 4
-        after = settle(lambda: kernel_objects().get(name, 0), value, allowed, 10)
+    for name, (value, unsure) in objects.items():
+        allowed = max(slack, cycles // 3) + value // 4 + unsure
+        after = settle(lambda: kernel_objects().get(name, (0, 0))[0], value, allowed, 10)
         rows.append((f"kernel objects {name}", value, after, after <= value + allowed, ""))
     for name, value in own_before.items():
         allowed = 512 if name.startswith("memory") else 0
