@@ -61,7 +61,7 @@ struct OperationProcessTests {
             let holder = try OperationLab.spawn(
                 "/usr/bin/unshare",
                 [
-                    "-n", "-u", "-i", "-C", "-m", "-p", "-f", "--mount-proc", "/bin/sh", "-c",
+                    "-n", "-u", "-i", "-C", "-m", "-p", "-f", "--kill-child", "--mount-proc", "/bin/sh", "-c",
                     "hostname joined; mount -t tmpfs x /mnt; echo mine > /mnt/mine; echo > \(lab.directory)/ready; read x < \(lab.directory)/end",
                 ])
             defer {
