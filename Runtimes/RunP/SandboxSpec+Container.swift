@@ -70,7 +70,10 @@ extension SandboxSpec {
         }
         spec.privileged = privileges.privileged
         spec.unmaskedProc = privileges.unmaskedProc
-        if privileges.privileged { spec.seccomp = nil }
+        if privileges.privileged {
+            spec.seccomp = nil
+            spec.countedDenials = nil  // nothing refuses, so nothing is counted: a plan with one and not the other is refused
+        }
         for name in privileges.capabilities {
             if name == "ALL" {
                 spec.capabilities = Capability.allCases

@@ -81,6 +81,7 @@ extension ContainerLifecycle {
         if endsWithFirstProcess, container.pid > 0 { return }
         let own = Set(container.createdCgroups)
         let places = container.cgroups.filter { own.contains($0.directory) }
+        // At most a second: who was signalled needs a moment to go, and who cannot go is not waited for.
         var attempts = 0
         while attempts < 200, signalAll(among: places) {
             attempts += 1
