@@ -15,6 +15,8 @@ struct FieldError: Error, Hashable, Sendable {
         case notFound = "FieldValueNotFound"
         case tooLong = "FieldValueTooLong"
         case tooMany = "FieldValueTooMany"
+        case namespaceTerminating = "NamespaceTerminating"
+        case disruptionBudget = "DisruptionBudget"
     }
 
     var field: String

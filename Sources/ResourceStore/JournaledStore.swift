@@ -50,11 +50,15 @@ public final class JournaledStore: ResourceStore {
 
     // MARK: Reading
 
-    public func get(_ key: ResourceKey) async throws(StoreError) -> StoredObject? {
+    public func get(_ key: ResourceKey) async throws(StoreError) -> StoredObject? { try peek(key) }
+
+    public func list(_ request: ListRequest) async throws(StoreError) -> ListResult { try scan(request) }
+
+    public func peek(_ key: ResourceKey) throws(StoreError) -> StoredObject? {
         try reading { $0.state.object(key) }
     }
 
-    public func list(_ request: ListRequest) async throws(StoreError) -> ListResult {
+    public func scan(_ request: ListRequest) throws(StoreError) -> ListResult {
         // The table is copied by reference: the scan needs no lock.
         let (table, revision) = try reading { ($0.state.tables[request.collection], $0.state.revision) }
         guard revision >= request.atLeast else {

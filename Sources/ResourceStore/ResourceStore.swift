@@ -8,6 +8,12 @@ public protocol ResourceStore: Sendable {
     /// Objects in order of namespace and name.
     func list(_ request: ListRequest) async throws(StoreError) -> ListResult
 
+    /// As `get`, for callers that must not suspend: present states are in memory.
+    func peek(_ key: ResourceKey) throws(StoreError) -> StoredObject?
+
+    /// As `list`, for callers that must not suspend.
+    func scan(_ request: ListRequest) throws(StoreError) -> ListResult
+
     /// One transaction, all or nothing, acknowledged only when it is durable and visible to `get`, `list` and `watch`.
     /// Each create, update and delete gets a revision of its own, strictly increasing over the store's whole life.
     @discardableResult
