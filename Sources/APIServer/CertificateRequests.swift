@@ -66,7 +66,7 @@ extension APIHandler {
         }
         if call.user.groups.contains(SwiftletAuthorizer.administrators) { return }
         guard NodeIdentity.domain(of: call.user) == identity.domain else {
-            throw refuse("the request is for domain \"\(identity.domain)\", which is not the requester's")
+            throw refuse("the request is for domain \"\(identity.domain ?? "")\", which is not the requester's")
         }
         if let own = NodeIdentity(call.user), own.node != identity.node {
             throw refuse("node \"\(own.node)\" may not ask for a certificate of node \"\(identity.node)\"")

@@ -18,7 +18,7 @@ enum NodeAdmission {
                     let found = object["metadata"]?["labels"]?[label]?.stringValue
                     try check(
                         found == identity.domain || (found == nil && label == "domain"), kind, name,
-                        "label \(label) is \(found.map { "\"\($0)\"" } ?? "missing"), must be \"\(identity.domain)\"")
+                        "label \(label) is \(found.map { "\"\($0)\"" } ?? "missing"), must be \"\(identity.domain ?? "")\"")
                 }
             }
         case ("coordination.k8s.io", "leases"):

@@ -1,4 +1,6 @@
 // Who may do what: the authoriser's table.
+import JSON
+import ResourceStore
 import Testing
 
 @testable import APIServer
@@ -36,6 +38,17 @@ struct AuthorizerTests {
         Row(user: lite, verb: "get", resource: "secrets", namespace: "alice", name: "s", allowed: true),
         Row(user: lite, verb: "delete", resource: "pods", namespace: "alice", name: "p", allowed: true),
         Row(user: lite, verb: "patch", resource: "pods", subresource: "status", namespace: "alice", name: "p", allowed: true),
+        Row(user: lite, verb: "delete", resource: "pods", namespace: "alice", name: "q", allowed: false),
+        Row(user: lite, verb: "patch", resource: "pods", subresource: "status", namespace: "alice", name: "q", allowed: false),
+        Row(user: lite, verb: "get", resource: "secrets", namespace: "alice", name: "t", allowed: false),
+        Row(user: lite, verb: "list", resource: "secrets", namespace: "alice", allowed: false),
+        Row(user: lite, verb: "watch", resource: "secrets", namespace: "alice", name: "s", allowed: true),
+        Row(
+            user: lite, verb: "create", resource: "serviceaccounts", subresource: "token", namespace: "alice", name: "default",
+            allowed: true),
+        Row(
+            user: lite, verb: "create", resource: "serviceaccounts", subresource: "token", namespace: "alice", name: "other",
+            allowed: false),
         Row(user: lite, verb: "list", resource: "pods", namespace: "bob", allowed: false),
         Row(user: lite, verb: "list", resource: "pods", allowed: false),
         Row(user: lite, verb: "get", resource: "secrets", namespace: "bob", name: "s", allowed: false),
@@ -98,9 +111,22 @@ struct AuthorizerTests {
             verb: "list", resource: "pods", namespace: "alice", allowed: false),
     ]
 
+    /// Bootstrap roles, and two pods on nodes of alice: `p` on alice-1 with secret `s`, `q` on alice-2 with secret `t`.
+    static let policy: ClusterPolicy = {
+        var policy = ClusterPolicy()
+        policy.load(BootstrapPolicy.roles.map(BootstrapPolicy.object) + BootstrapPolicy.bindings.map(BootstrapPolicy.object))
+        policy.load([podWithSecret("p", on: "alice-1", "s"), podWithSecret("q", on: "alice-2", "t")])
+        return policy
+    }()
+
+    static func podWithSecret(_ name: String, in namespace: String = "alice", on node: String, _ secret: String) -> JSONValue {
+        Laboratory.pod(name, namespace: namespace, node: node).with(
+            ["spec", "volumes"], [["name": "v", "secret": ["secretName": .string(secret)]]])
+    }
+
     @Test("each caller reaches what is its own and nothing else", arguments: rows)
     func decision(_ row: Row) {
-        let decision = SwiftletAuthorizer().authorize(
+        let decision = Self.policy.decide(
             AuthorizationAttributes(
                 user: row.user, verb: row.verb, path: row.path, group: row.group, resource: row.resource,
                 subresource: row.subresource, namespace: row.namespace, name: row.name))
@@ -131,5 +157,25 @@ struct AuthorizerTests {
             .patch, "/api/v1/nodes/alice-1", ["metadata": ["labels": ["kuscia.secretflow/namespace": "bob"]]],
             type: "application/merge-patch+json", as: Self.lite)
         #expect(moved.status == 403)
+    }
+}
+
+extension ClusterPolicy {
+    /// As if these objects had just been stored.
+    mutating func load(_ objects: [JSONValue]) {
+        for object in objects { apply(Self.event(.added, object)) }
+    }
+
+    static func event(_ kind: StoreEvent.Kind, _ object: JSONValue, uid: String = "u") -> StoreEvent {
+        let declared = object["kind"]?.stringValue ?? ""
+        let resource = declared.lowercased() + "s"
+        let namespace = object["metadata"]?["namespace"]?.stringValue ?? ""
+        let key = ResourceKey(
+            group: declared == "Pod" ? "" : rbacGroup, resource: resource, namespace: namespace,
+            name: object["metadata"]?["name"]?.stringValue ?? "")
+        let fields = object["spec"]?["nodeName"]?.stringValue.map { ["spec.nodeName": $0] } ?? [:]
+        let stored = StoredObject(
+            key: key, revision: 1, bytes: object.serialized(), index: ObjectIndex(uid: uid, labels: [:], fields: fields))
+        return StoreEvent(kind: kind, object: stored, previous: nil)
     }
 }

@@ -1,0 +1,50 @@
+// The authoriser of a running master: a ClusterPolicy that follows the store, so that a decision reads no object. The store
+// tells of a change before the write is acknowledged: a binding holds from the next request on, and so does its removal.
+import Logging
+import ResourceStore
+import Synchronization
+
+public final class StoreAuthorizer: Authorizer {
+    private let policy = Mutex(ClusterPolicy())
+    private let store: any ResourceStore
+    private let log: Logger
+
+    public init(store: any ResourceStore, log: Logger = Logger(label: "apiserver.authorization")) {
+        self.store = store
+        self.log = log
+        for collection in ClusterPolicy.collections { follow(collection) }
+    }
+
+    public func authorize(_ attributes: AuthorizationAttributes) -> AuthorizationDecision {
+        policy.withLock { $0.decide(attributes) }
+    }
+
+    /// A consistent view for what asks more than one question.
+    func withPolicy<Value: Sendable>(_ body: (borrowing ClusterPolicy) -> Value) -> Value {
+        policy.withLock { body($0) }
+    }
+
+    /// A store that cannot be watched leaves everybody but administrators without rights: closed, not open.
+    private func follow(_ collection: CollectionID) {
+        do throws(StoreError) {
+            let watch = try store.watch(collection, namespace: nil, selector: .everything, from: nil)
+            watch.subscribe { [weak self, weak watch] events in
+                guard let self else {
+                    watch?.cancel()
+                    return
+                }
+                if let events {
+                    policy.withLock { policy in
+                        for event in events { policy.apply(event) }
+                    }
+                } else if watch?.end == .slow {
+                    log.warning("authorisation fell behind the store and reads anew", metadata: ["resource": "\(collection.resource)"])
+                    policy.withLock { $0.forget(collection) }
+                    follow(collection)
+                }
+            }
+        } catch {
+            log.error("authorisation cannot follow the store", metadata: ["resource": "\(collection.resource)", "error": "\(error)"])
+        }
+    }
+}
