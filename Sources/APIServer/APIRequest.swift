@@ -6,11 +6,14 @@ public struct UserInfo: Sendable, Hashable {
     public var name: String
     public var uid: String?
     public var groups: [String]
+    /// What the credential says besides, e.g. the pod that a service account's token is bound to.
+    public var extra: [String: [String]]
 
-    public init(name: String, uid: String? = nil, groups: [String] = []) {
+    public init(name: String, uid: String? = nil, groups: [String] = [], extra: [String: [String]] = [:]) {
         self.name = name
         self.uid = uid
         self.groups = groups
+        self.extra = extra
     }
 
     /// The master's own controllers, in the same process.
