@@ -2,51 +2,60 @@
 import Synchronization
 
 public final class JournaledStore: ResourceStore {
-    /// Events kept for watches that begin in the past. A client that was away longer lists again.
-    public static let defaultLogCapacity = 10_000
     /// Open watches; at about 1 KiB each this is memory, not speed.
     public static let maximumWatches = 50_000
+    /// Revisions reserved at once for changes that are kept in memory only: one small durable write for so many of them.
+    private static let reservation: UInt64 = 4096
+    /// Superseded states are deleted from the journal in groups of at least `least`, at most `most` per transaction.
+    private static let discards = (least: 256, most: 1024)
 
     private struct Memory {
         var state: StoreState
-        var watches: [CollectionID: [ObjectIdentifier: StoreWatch]] = [:]
-        var watchCount = 0
+        var watches = WatchRegistry()
         var closedReason: String?
+        var writeFailure: String?
+        /// The journal will give out no revision up to this one again.
+        var reserved: UInt64
     }
 
     private let memory: Mutex<Memory>
     /// Every watcher has been offered the events up to here.
     private let published: PublishedRevision
     private let journal: any Journal
-    private let watchBound: Int
+    private let options: StoreOptions
+    /// Revision at the opening: what is kept in memory only has no history before.
+    private let opened: UInt64
     private let queue: Mutex<CommitQueue?> = Mutex(nil)
 
-    public init(
-        journal: any Journal, logCapacity: Int = JournaledStore.defaultLogCapacity, watchBound: Int = StoreWatch.defaultBound
-    ) throws(StoreError) {
-        let (objects, revision) = try journal.load()
+    public init(journal: any Journal, options: StoreOptions = StoreOptions()) throws(StoreError) {
+        let contents = try journal.load()
         self.journal = journal
-        self.watchBound = watchBound
-        memory = Mutex(Memory(state: StoreState(objects: objects, revision: revision, logCapacity: logCapacity)))
-        published = PublishedRevision(revision)
+        self.options = options
+        opened = contents.revision
+        let limits = HistoryLimits(events: options.logCapacity, supersededBytes: options.logBytes)
+        memory = Mutex(
+            Memory(
+                state: StoreState(contents, limits: limits, indexedFields: options.indexedFields, volatile: options.volatile),
+                reserved: contents.revision))
+        published = PublishedRevision(contents.revision)
         queue.withLock { $0 = CommitQueue { [weak self] batch in self?.process(batch) ?? Self.abandon(batch) } }
     }
 
     /// Keeps nothing across restarts.
-    public static func inMemory(
-        logCapacity: Int = JournaledStore.defaultLogCapacity, watchBound: Int = StoreWatch.defaultBound
-    ) throws(StoreError) -> JournaledStore {
-        try JournaledStore(journal: MemoryJournal(), logCapacity: logCapacity, watchBound: watchBound)
+    public static func inMemory(_ options: StoreOptions = StoreOptions()) throws(StoreError) -> JournaledStore {
+        try JournaledStore(journal: MemoryJournal(), options: options)
     }
 
     /// Opens or creates the database file. Fails with `unavailable` when it is corrupt, or open elsewhere.
     public static func sqlite(
-        path: String, logCapacity: Int = JournaledStore.defaultLogCapacity, watchBound: Int = StoreWatch.defaultBound
+        path: String, options: StoreOptions = StoreOptions(), transformer: any ValueTransformer = PlainValues()
     ) throws(StoreError) -> JournaledStore {
-        try JournaledStore(journal: SQLiteJournal(path: path), logCapacity: logCapacity, watchBound: watchBound)
+        try JournaledStore(journal: SQLiteJournal(path: path, transformer: transformer), options: options)
     }
 
     public var revision: UInt64 { memory.withLock { $0.state.revision } }
+
+    public var writeFailure: String? { memory.withLock { $0.closedReason ?? $0.writeFailure } }
 
     // MARK: Reading
 
@@ -105,6 +114,7 @@ extension JournaledStore {
     private func process(_ batch: [PendingCommit]) {
         var staged = StagedBatch(revision: revision) { key in self.memory.withLock { $0.state.object(key) } }
         var results: [Result<CommitResult, StoreError>] = []
+        results.reserveCapacity(batch.count)
         for commit in batch {
             do throws(StoreError) {
                 results.append(.success(try staged.stage(commit.operations)))
@@ -113,24 +123,48 @@ extension JournaledStore {
             }
         }
         do throws(JournalFailure) {
-            if !staged.events.isEmpty { try journal.append(staged.events) }
+            try write(staged.events)
             publish(staged.events)
         } catch {
             if error.isFatal { queue.withLock { $0 }?.refuse("\(error.reason); open it again") }
+            memory.withLock { $0.writeFailure = error.reason }
             results = batch.map { _ in .failure(.unavailable(error.reason)) }
         }
         for (commit, result) in zip(batch, results) { commit.answer.resume(returning: result) }
+        journal.tidy()
+    }
+
+    /// On the writer. Makes durable what is to be.
+    private func write(_ events: [StoreEvent]) throws(JournalFailure) {
+        guard let last = events.last else { return }
+        let durable = options.volatile.isEmpty ? events : events.filter { !options.volatile.contains($0.object.key.collection) }
+        var (reserved, floor, discarded) = memory.withLock { memory in
+            let unneeded = memory.state.unneeded
+            let discarded = unneeded.count >= Self.discards.least ? Array(unneeded.prefix(Self.discards.most)) : []
+            return (memory.reserved, memory.state.log.floor, discarded)
+        }
+        reserved = max(reserved, durable.last?.revision ?? 0)
+        if last.revision > reserved {
+            reserved = last.revision + Self.reservation
+        } else if durable.isEmpty, discarded.isEmpty {
+            return
+        }
+        try journal.append(JournalBatch(events: durable, revision: reserved, floor: floor, discarded: discarded))
+        memory.withLock { memory in
+            memory.reserved = reserved
+            memory.writeFailure = nil
+            memory.state.forgot(discarded.count)
+        }
     }
 
     /// On the writer. Watchers are offered events outside the lock; there is one publisher, so they stay in order.
     private func publish(_ events: [StoreEvent]) {
         guard let last = events.last else { return }
-        let byCollection = Dictionary(grouping: events, by: \.object.key.collection)
-        let audiences = memory.withLock { memory in
+        let concerned = memory.withLock { memory in
             for event in events { memory.state.apply(event) }
-            return byCollection.map { collection, events in (memory.watches[collection].map { Array($0.values) } ?? [], events) }
+            return memory.watches.concerned(events)
         }
-        for (watches, events) in audiences {
+        for (watches, events) in concerned {
             for watch in watches { watch.offer(events) }
         }
         published.revision = last.revision
@@ -143,7 +177,7 @@ extension JournaledStore {
             self.journal.close()
             let watches = self.memory.withLock { memory in
                 memory.closedReason = "closed"
-                return memory.watches.values.flatMap(\.values)
+                return memory.watches.all
             }
             for watch in watches { watch.finish(.storeClosed) }
         }
@@ -159,17 +193,15 @@ extension JournaledStore {
         // Registration and the look into the past are one step, so that no event falls between them.
         let result: Result<StoreWatch, StoreError> = memory.withLock { memory in
             if let reason = memory.closedReason { return .failure(.unavailable(reason)) }
-            guard memory.watchCount < Self.maximumWatches else {
+            guard memory.watches.count < Self.maximumWatches else {
                 return .failure(.unavailable("\(Self.maximumWatches) watches are open"))
             }
             let present = memory.state.revision
-            if let revision, revision < memory.state.log.floor || revision > present {
-                return .failure(.expired(oldest: memory.state.log.floor))
-            }
+            let floor = options.volatile.contains(collection) ? max(opened, memory.state.log.floor) : memory.state.log.floor
+            if let revision, revision < floor || revision > present { return .failure(.expired(oldest: floor)) }
             let watch = makeWatch(collection, namespace, selector, startRevision: present)
             watch.preload(Self.past(of: watch, since: revision, in: memory.state))
-            memory.watches[collection, default: [:]][ObjectIdentifier(watch)] = watch
-            memory.watchCount += 1
+            memory.watches.insert(watch)
             return .success(watch)
         }
         return try result.get()
@@ -180,9 +212,10 @@ extension JournaledStore {
     ) -> StoreWatch {
         let watch = StoreWatch(
             collection: collection, namespace: namespace, selector: selector, startRevision: startRevision,
-            bound: watchBound, published: { [published] in published.revision })
+            bound: options.watchBound, published: { [published] in published.revision })
         let identifier = ObjectIdentifier(watch)
-        watch.setOnEnd { [weak self] in self?.forget(identifier, collection) }
+        let place = WatchRegistry.Place(namespace: namespace, selector: selector)
+        watch.setOnEnd { [weak self] in self?.memory.withLock { $0.watches.remove(identifier, collection, place) } }
         return watch
     }
 
@@ -194,13 +227,5 @@ extension JournaledStore {
         let request = ListRequest(collection: watch.collection, namespace: watch.namespace, selector: watch.selector)
         let objects = state.tables[watch.collection]?.list(request, revision: state.revision).objects ?? []
         return objects.map { StoreEvent(kind: .added, object: $0, previous: nil) }
-    }
-
-    private func forget(_ identifier: ObjectIdentifier, _ collection: CollectionID) {
-        memory.withLock { memory in
-            guard memory.watches[collection]?.removeValue(forKey: identifier) != nil else { return }
-            memory.watchCount -= 1
-            if memory.watches[collection]?.isEmpty == true { memory.watches[collection] = nil }
-        }
     }
 }

@@ -2,38 +2,53 @@
 
 extension ObjectTable {
     func list(_ request: ListRequest, revision: UInt64) -> ListResult {
+        // Of the objects that can match at all: a field with an index narrows them.
+        if let term = request.selector.requiring, let narrowed = objects(where: term.field, is: term.value) {
+            return narrowed.page(request, revision: revision)
+        }
+        return page(request, revision: revision)
+    }
+
+    private func page(_ request: ListRequest, revision: UInt64) -> ListResult {
         let listRevision = request.continueAfter?.revision ?? revision
-        let range = self.range(of: request)
+        let (first, last) = range(of: request)
         let limit = request.limit.flatMap { $0 > 0 ? $0 : nil } ?? Int.max
         var page: [StoredObject] = []
-        if limit == Int.max, request.selector.isEverything { page.reserveCapacity(range.count) }
-        for index in range {
-            let object = objects[index]
+        if limit == Int.max, request.selector.isEverything { page.reserveCapacity(distance(from: first, to: last)) }
+        var place = first
+        while place < last {
+            defer { place = self.place(after: place) }
+            let object = self[place]
             guard request.selector.isEverything || request.selector.matches(object.index) else { continue }
             if page.count == limit {
                 // There is at least one more: the page ends before it.
-                let last = page[page.count - 1].key
+                let final = page[page.count - 1].key
                 return ListResult(
                     objects: page, revision: listRevision,
-                    continuation: ListContinuation(revision: listRevision, namespace: last.namespace, name: last.name),
-                    remaining: request.selector.isEverything ? range.upperBound - index : nil)
+                    continuation: ListContinuation(revision: listRevision, namespace: final.namespace, name: final.name),
+                    remaining: request.selector.isEverything ? distance(from: place, to: last) : nil)
             }
             page.append(object)
         }
         return ListResult(objects: page, revision: listRevision, continuation: nil, remaining: nil)
     }
 
-    private func range(of request: ListRequest) -> Range<Int> {
-        var start = 0
-        var end = objects.count
+    private func range(of request: ListRequest) -> (first: Place, last: Place) {
+        var first = start
+        var last = end
         if let namespace = request.namespace {
-            start = lowerBound(namespace: namespace, name: "")
-            // "\0" follows the name directly and no namespace contains it.
-            end = lowerBound(namespace: namespace + "\0", name: "")
+            if let term = request.selector.requiring, term.field == "metadata.name" {
+                // At most one object. "\0" follows a name directly, and no name contains it.
+                first = lowerBound(namespace: namespace, name: term.value)
+                last = lowerBound(namespace: namespace, name: term.value + "\0")
+            } else {
+                first = lowerBound(namespace: namespace, name: "")
+                last = lowerBound(namespace: namespace + "\0", name: "")
+            }
         }
         if let after = request.continueAfter {
-            start = max(start, lowerBound(namespace: after.namespace, name: after.name + "\0"))
+            first = max(first, lowerBound(namespace: after.namespace, name: after.name + "\0"))
         }
-        return start..<max(start, end)
+        return (first, last)
     }
 }

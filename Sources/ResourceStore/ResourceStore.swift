@@ -28,6 +28,9 @@ public protocol ResourceStore: Sendable {
     /// Revision of the latest durable commit.
     var revision: UInt64 { get }
 
+    /// Why the last write could not be made durable; nil when it could, and before the first. Not nil: not ready.
+    var writeFailure: String? { get }
+
     /// Finishes the commits under way and ends every watch; every later call fails with `unavailable`.
     func close() async
 }
@@ -127,19 +130,35 @@ public final class StoredObject: Sendable {
     }
 }
 
+/// A field that has a value.
+public struct FieldTerm: Sendable, Hashable {
+    /// By path: "spec.nodeName".
+    public var field: String
+    public var value: String
+
+    public init(_ field: String, is value: String) {
+        self.field = field
+        self.value = value
+    }
+}
+
 /// A predicate over the index; label and field selectors are parsed by the caller.
 public struct StoreSelector: Sendable {
     public let matches: @Sendable (ObjectIndex) -> Bool
     /// Whether it selects everything, so that counts need no scan.
     public let isEverything: Bool
+    /// A term that `matches` implies. Watches are found by it, and lists when the field is indexed: they cost what they match.
+    public let requiring: FieldTerm?
 
-    public init(_ matches: @escaping @Sendable (ObjectIndex) -> Bool) {
+    public init(requiring term: FieldTerm? = nil, _ matches: @escaping @Sendable (ObjectIndex) -> Bool) {
         self.matches = matches
+        requiring = term
         isEverything = false
     }
 
     private init() {
         matches = { _ in true }
+        requiring = nil
         isEverything = true
     }
 

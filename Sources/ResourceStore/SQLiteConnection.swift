@@ -14,11 +14,11 @@ struct SQLiteError: Error {
 final class SQLiteConnection {
     fileprivate let handle: OpaquePointer
 
-    init(path: String) throws(SQLiteError) {
+    init(path: String, create: Bool = true, vfs: String? = nil) throws(SQLiteError) {
         var opened: OpaquePointer?
         // NOMUTEX: one thread at a time uses a connection here.
         let code = sqlite3_open_v2(
-            path, &opened, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nil)
+            path, &opened, SQLITE_OPEN_READWRITE | (create ? SQLITE_OPEN_CREATE : 0) | SQLITE_OPEN_NOMUTEX, vfs)
         guard code == SQLITE_OK, let opened else {
             let message = opened.map { String(cString: sqlite3_errmsg($0)) } ?? "out of memory"
             sqlite3_close_v2(opened)
@@ -29,6 +29,15 @@ final class SQLiteConnection {
     }
 
     deinit { sqlite3_close_v2(handle) }
+
+    func setBusyTimeout(milliseconds: Int32) { sqlite3_busy_timeout(handle, milliseconds) }
+
+    /// Moves what readers allow of the write-ahead log into the database; truncating, all of it, and empties the log.
+    @discardableResult
+    func checkpoint(truncating: Bool) -> Bool {
+        let mode = truncating ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE
+        return sqlite3_wal_checkpoint_v2(handle, nil, mode, nil, nil) == SQLITE_OK
+    }
 
     func execute(_ sql: String) throws(SQLiteError) {
         guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw failure(sql) }
@@ -75,7 +84,12 @@ final class SQLiteStatement {
     }
 
     func bind(_ position: Int32, _ bytes: [UInt8]) {
-        _ = bytes.withUnsafeBytes { sqlite3_bind_blob(handle, position, $0.baseAddress, Int32($0.count), Self.copied) }
+        // A null pointer would bind NULL.
+        if bytes.isEmpty {
+            sqlite3_bind_zeroblob(handle, position, 0)
+        } else {
+            _ = bytes.withUnsafeBytes { sqlite3_bind_blob(handle, position, $0.baseAddress, Int32($0.count), Self.copied) }
+        }
     }
 
     func bind(_ position: Int32, _ integer: UInt64) { sqlite3_bind_int64(handle, position, Int64(bitPattern: integer)) }
@@ -91,11 +105,13 @@ final class SQLiteStatement {
 
     /// Runs a statement without rows and makes it ready for the next use.
     func run() throws(SQLiteError) {
-        defer {
-            sqlite3_reset(handle)
-            sqlite3_clear_bindings(handle)
-        }
+        defer { reset() }
         _ = try step()
+    }
+
+    func reset() {
+        sqlite3_reset(handle)
+        sqlite3_clear_bindings(handle)
     }
 
     func text(_ column: Int32) -> String { sqlite3_column_text(handle, column).map { String(cString: $0) } ?? "" }

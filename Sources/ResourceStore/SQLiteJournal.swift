@@ -1,144 +1,194 @@
-// The durable journal: present objects and the revision counter in one SQLite file, in WAL mode with a full sync per commit.
+// The durable journal: the log of events in one SQLite file, in WAL mode with a full sync per transaction.
 import CSQLite
 import JSON
 
 /// @unchecked Sendable: the connection is used by whoever opens the store, then by its writer alone.
 public final class SQLiteJournal: Journal, @unchecked Sendable {
-    private static let schemaVersion = "1"
+    /// Bytes written to the write-ahead log before they are moved into the database.
+    private static let checkpointBytes = 16 << 20
 
     private struct Open {
         let connection: SQLiteConnection
-        let put: SQLiteStatement
-        let remove: SQLiteStatement
-        let setRevision: SQLiteStatement
+        let lock: StoreLock
+        let insert: SQLiteLogInsert
+        let discard: SQLiteStatement
+        let setMeta: SQLiteStatement
+        let begin: SQLiteStatement
+        let commit: SQLiteStatement
     }
 
     private let path: String
+    private let transformer: any ValueTransformer
     private var open: Open?
+    private var bytesSinceCheckpoint = 0
 
-    /// `maximumPages` (of 4 KiB) bounds the file; a commit beyond it fails as on a full disk.
-    public init(path: String, maximumPages: Int? = nil) throws(StoreError) {
+    /// Takes the store's lock: there is one owner. `maximumPages` bounds the file; a commit beyond it fails as on a full disk.
+    /// `vfs` names one of SQLite's file systems, for tests.
+    public init(
+        path: String, transformer: any ValueTransformer = PlainValues(), maximumPages: Int? = nil, vfs: String? = nil
+    ) throws(StoreError) {
         self.path = path
+        self.transformer = transformer
+        let lock = try StoreLock(path)
         do throws(SQLiteError) {
-            let connection = try SQLiteConnection(path: path)
-            try Self.configure(connection)
-            try Self.migrate(connection)
+            let connection = try SQLiteSchema.open(path: path, vfs: vfs, transformer: transformer)
             if let maximumPages { _ = try connection.value("PRAGMA max_page_count=\(maximumPages)") }
             open = Open(
-                connection: connection,
-                put: try connection.prepare(
-                    """
-                    INSERT INTO objects(grp, resource, namespace, name, revision, bytes, idx) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
-                    ON CONFLICT(grp, resource, namespace, name)
-                    DO UPDATE SET revision = excluded.revision, bytes = excluded.bytes, idx = excluded.idx
-                    """),
-                remove: try connection.prepare(
-                    "DELETE FROM objects WHERE grp = ?1 AND resource = ?2 AND namespace = ?3 AND name = ?4"),
-                setRevision: try connection.prepare("UPDATE meta SET value = ?1 WHERE key = 'revision'"))
+                connection: connection, lock: lock, insert: try SQLiteLogInsert(connection),
+                discard: try connection.prepare("DELETE FROM log WHERE revision = ?1"),
+                setMeta: try connection.prepare("UPDATE meta SET value = ?2 WHERE key = ?1"),
+                begin: try connection.prepare("BEGIN IMMEDIATE"), commit: try connection.prepare("COMMIT"))
         } catch {
-            throw Self.describe(error, path)
+            throw SQLiteSchema.describe(error, path)
         }
     }
 
-    private static func configure(_ connection: SQLiteConnection) throws(SQLiteError) {
-        // One owner: a second master on the same file is refused here. It also spares the shared-memory file.
-        try connection.execute("PRAGMA locking_mode=EXCLUSIVE")
-        let mode = try connection.value("PRAGMA journal_mode=WAL")
-        try connection.execute("PRAGMA synchronous=FULL")
-        // Read back: a pragma that is not obeyed reports no error.
-        let synchronous = try connection.value("PRAGMA synchronous")
-        guard mode == "wal", synchronous == "2" else {
-            throw SQLiteError(
-                code: SQLITE_ERROR,
-                message: "expected journal_mode wal and synchronous 2, found \(mode ?? "none"), \(synchronous ?? "none")")
+    /// What SQLite says of how it syncs: "2" is FULL. For tests.
+    public func pragma(_ name: String) throws(StoreError) -> String? {
+        do throws(SQLiteError) { return try open?.connection.value("PRAGMA \(name)") } catch {
+            throw SQLiteSchema.describe(error, path)
         }
-        // After a burst the WAL shrinks to this again.
-        try connection.execute("PRAGMA journal_size_limit=67108864")
-    }
-
-    private static func migrate(_ connection: SQLiteConnection) throws(SQLiteError) {
-        if let problem = try connection.value("PRAGMA quick_check(1)"), problem != "ok" {
-            throw SQLiteError(code: SQLITE_CORRUPT, message: problem)
-        }
-        // BEGIN IMMEDIATE takes the write lock, which with locking_mode EXCLUSIVE is kept until the connection closes.
-        try connection.execute("BEGIN IMMEDIATE")
-        try connection.execute(
-            """
-            CREATE TABLE IF NOT EXISTS meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-            INSERT OR IGNORE INTO meta VALUES('schema', '\(schemaVersion)'), ('revision', 0);
-            CREATE TABLE IF NOT EXISTS objects(
-                grp TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
-                revision INTEGER NOT NULL, bytes BLOB NOT NULL, idx BLOB NOT NULL,
-                UNIQUE(grp, resource, namespace, name));
-            """)
-        let found = try connection.value("SELECT value FROM meta WHERE key = 'schema'")
-        guard found == schemaVersion else {
-            throw SQLiteError(code: SQLITE_ERROR, message: "schema version: expected \(schemaVersion), found \(found ?? "none")")
-        }
-        try connection.execute("COMMIT")
-    }
-
-    private static func describe(_ error: SQLiteError, _ path: String) -> StoreError {
-        if error.isCorruption { return .unavailable("\(path): the database is corrupt: \(error.message)") }
-        if error.code & 0xFF == SQLITE_BUSY { return .unavailable("\(path): the database is in use by another process") }
-        return .unavailable("\(path): \(error.message)")
     }
 
     // MARK: Journal
 
-    public func load() throws(StoreError) -> (objects: [StoredObject], revision: UInt64) {
+    public func load() throws(StoreError) -> JournalContents {
         guard let open else { throw .unavailable("\(path): closed") }
         do throws(SQLiteError) {
-            let revision = UInt64(try open.connection.value("SELECT value FROM meta WHERE key = 'revision'") ?? "") ?? 0
-            let rows = try open.connection.prepare("SELECT grp, resource, namespace, name, revision, bytes, idx FROM objects")
-            var objects: [StoredObject] = []
-            while try rows.step() {
-                let key = ResourceKey(group: rows.text(0), resource: rows.text(1), namespace: rows.text(2), name: rows.text(3))
-                guard let index = try? JSON.decode(ObjectIndex.self, from: rows.bytes(6)), rows.integer(4) <= revision else {
-                    throw SQLiteError(code: SQLITE_CORRUPT, message: "row of \(key)")
-                }
-                objects.append(StoredObject(key: key, revision: rows.integer(4), bytes: rows.bytes(5), index: index))
-            }
-            return (objects, revision)
+            var replay = LogReplay(
+                floor: try SQLiteSchema.number("floor", open.connection),
+                revision: try SQLiteSchema.number("revision", open.connection))
+            let rows = try open.connection.prepare("SELECT \(SQLiteSchema.columns) FROM log ORDER BY revision")
+            while try rows.step() { try replay.add(rows, transformer) }
+            try reseal(replay.stale, open)
+            return replay.contents()
         } catch {
-            throw Self.describe(error, path)
+            throw SQLiteSchema.describe(error, path)
         }
     }
 
-    public func append(_ events: [StoreEvent]) throws(JournalFailure) {
+    public func append(_ batch: JournalBatch) throws(JournalFailure) {
         guard let open else { throw JournalFailure(reason: "\(path): closed", isFatal: true) }
-        do throws(SQLiteError) {
-            try open.connection.execute("BEGIN IMMEDIATE")
-            for event in events { try Self.write(event, open) }
-            if let last = events.last {
-                open.setRevision.bind(1, last.revision)
-                try open.setRevision.run()
+        var records: [LogRecord] = []
+        records.reserveCapacity(batch.events.count)
+        for event in batch.events {
+            do throws(ValueTransformError) { records.append(try LogRecord(event, transformer)) } catch {
+                throw JournalFailure(reason: "\(event.object.key): \(error)", isFatal: false)
             }
-            try open.connection.execute("COMMIT")
+        }
+        do throws(SQLiteError) {
+            try open.begin.run()
+            for record in records { try open.insert.run(record) }
+            if batch.revision > records.last?.revision ?? 0 { try set("revision", batch.revision, open) }
+            if !batch.discarded.isEmpty {
+                for revision in batch.discarded {
+                    open.discard.bind(1, revision)
+                    try open.discard.run()
+                }
+                try set("floor", batch.floor, open)
+            }
+            try open.commit.run()
         } catch {
             // Fails when SQLite has rolled back by itself, which is as well.
             try? open.connection.execute("ROLLBACK")
             // After a failed write or sync the disk may hold the commit or not: only a restart, which reads it, can tell.
             throw JournalFailure(reason: "\(path): \(error.message)", isFatal: !error.isHarmless)
         }
+        bytesSinceCheckpoint += records.reduce(batch.discarded.count * SQLiteSchema.pageSize) { $0 + $1.bytes.count + 256 }
     }
 
-    private static func write(_ event: StoreEvent, _ open: Open) throws(SQLiteError) {
-        let statement = event.kind == .deleted ? open.remove : open.put
-        let key = event.object.key
-        for (position, text) in [key.group, key.resource, key.namespace, key.name].enumerated() {
-            statement.bind(Int32(position) + 1, text)
-        }
-        if event.kind != .deleted {
-            statement.bind(5, event.revision)
-            statement.bind(6, event.object.bytes)
-            statement.bind(7, encoded(event.object.index))
-        }
-        try statement.run()
+    private func set(_ key: String, _ value: UInt64, _ open: Open) throws(SQLiteError) {
+        open.setMeta.bind(1, key)
+        open.setMeta.bind(2, value)
+        try open.setMeta.run()
     }
 
-    /// Cannot fail: the index holds only strings.
-    private static func encoded(_ index: ObjectIndex) -> [UInt8] { (try? JSON.encode(index)) ?? Array("{}".utf8) }
+    /// Moves the write-ahead log into the database. A failure loses nothing: the log keeps what was not moved, and grows.
+    public func tidy() {
+        guard let open, bytesSinceCheckpoint >= Self.checkpointBytes else { return }
+        bytesSinceCheckpoint = 0
+        open.connection.checkpoint(truncating: false)
+    }
 
     public func close() { open = nil }
+
+    // MARK: Encryption
+
+    /// Rewrites what was sealed with an old secret, or not at all, and leaves no trace of it in the files.
+    private func reseal(_ revisions: [UInt64], _ open: Open) throws(SQLiteError) {
+        if revisions.isEmpty { return }
+        let find = try open.connection.prepare("SELECT \(SQLiteSchema.columns) FROM log WHERE revision = ?1")
+        var names = SharedTexts()
+        try open.connection.execute("PRAGMA secure_delete=ON; BEGIN IMMEDIATE")
+        for revision in revisions {
+            find.bind(1, revision)
+            guard try find.step() else { continue }
+            var record = try LogRecord(row: find, &names)
+            find.reset()
+            do throws(ValueTransformError) {
+                _ = try record.open(transformer)
+                try record.seal(transformer)
+            } catch {
+                throw SQLiteError(code: SQLITE_ERROR, message: "row \(revision) of \(record.key): \(error)")
+            }
+            open.discard.bind(1, revision)
+            try open.discard.run()
+            try open.insert.run(record)
+        }
+        try open.connection.execute("COMMIT; PRAGMA secure_delete=OFF")
+        open.connection.checkpoint(truncating: true)
+    }
+}
+
+/// The fold of a log's rows: what is present, and the history.
+struct LogReplay {
+    private let floor: UInt64
+    private var revision: UInt64
+    private var present: [ResourceKey: StoredObject] = [:]
+    private var history: [StoreEvent] = []
+    private var discardable: [UInt64] = []
+    /// Rows that are to be sealed anew.
+    private(set) var stale: [UInt64] = []
+    private var names = SharedTexts()
+
+    init(floor: UInt64, revision: UInt64) {
+        self.floor = floor
+        self.revision = revision
+    }
+
+    /// Rows come in order of their revisions.
+    mutating func add(_ row: SQLiteStatement, _ transformer: any ValueTransformer) throws(SQLiteError) {
+        var record = try LogRecord(row: row, &names)
+        do throws(ValueTransformError) {
+            if try !record.open(transformer) { stale.append(record.revision) }
+        } catch {
+            throw SQLiteError(code: SQLITE_ERROR, message: "row \(record.revision) of \(record.key): \(error)")
+        }
+        guard let index = IndexCoding.decoded(record.index, &names) else {
+            throw SQLiteError(code: SQLITE_CORRUPT, message: "row \(record.revision) of \(record.key) has no index")
+        }
+        let object = StoredObject(key: record.key, revision: record.revision, bytes: record.bytes, index: index)
+        revision = max(revision, record.revision)
+        let previous = record.kind == .deleted ? present.removeValue(forKey: record.key) : present.updateValue(object, forKey: record.key)
+        if record.revision > floor {
+            guard (previous == nil) == (record.kind == .added) else {
+                throw SQLiteError(code: SQLITE_CORRUPT, message: "row \(record.revision) of \(record.key) does not follow the one before it")
+            }
+            history.append(StoreEvent(kind: record.kind, object: object, previous: previous))
+        } else {
+            // Below the floor only the latest state counts.
+            if let previous { discardable.append(previous.revision) }
+            if record.kind == .deleted { discardable.append(record.revision) }
+        }
+    }
+
+    func contents() -> JournalContents {
+        var contents = JournalContents()
+        contents.objects = Array(present.values)
+        contents.history = history
+        contents.floor = floor
+        contents.revision = revision
+        contents.discardable = discardable
+        return contents
+    }
 }

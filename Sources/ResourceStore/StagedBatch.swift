@@ -3,19 +3,20 @@ import JSON
 
 /// A validated object whose resourceVersion can be set by copying.
 struct SpliceableObject: Sendable {
-    private let tape: JSONTape
+    private let bytes: [UInt8]
+    private let splice: ResourceVersionSplice
 
     init(_ bytes: [UInt8], of key: ResourceKey) throws(StoreError) {
         do throws(JSONError) {
-            tape = try JSONTape(parsing: bytes)
-            // Refuses a body that is no object, here rather than on the writer.
-            _ = try tape.settingResourceVersion(0)
+            // Here rather than on the writer: a body that is no object is refused, and the parsing is done in parallel.
+            splice = try JSONTape(parsing: bytes).resourceVersionSplice()
         } catch {
             throw .internal("\(key): \(error)")
         }
+        self.bytes = bytes
     }
 
-    func stamped(_ revision: UInt64) -> [UInt8] { (try? tape.settingResourceVersion(revision)) ?? tape.bytes }
+    func stamped(_ revision: UInt64) -> [UInt8] { splice.applied(to: bytes, revision: revision) }
 }
 
 extension PreparedOperation {

@@ -13,7 +13,12 @@ public final class StoreEvent: Sendable {
     public let object: StoredObject
     /// The state before; nil for `added`.
     public let previous: StoredObject?
-    private let framed = Mutex<[UInt8]?>(nil)
+    private let framed = Mutex<Frames>(Frames())
+
+    private struct Frames {
+        var line: [UInt8]?
+        var attachment: (any Sendable)?
+    }
 
     public init(kind: Kind, object: StoredObject, previous: StoredObject?) {
         self.kind = kind
@@ -23,17 +28,35 @@ public final class StoreEvent: Sendable {
 
     public var revision: UInt64 { object.revision }
 
-    /// The event as one line of a Kubernetes watch, newline included; made once, by the first watcher that wants it.
+    /// The event as one line of a Kubernetes watch, newline included; made once, by the first watcher that wants it, and kept
+    /// until the event is old.
     public var frame: [UInt8] {
-        framed.withLock { frame in
-            if let frame { return frame }
-            var line = Array(#"{"type":"\#(kind.rawValue)","object":"#.utf8)
-            line.reserveCapacity(line.count + object.bytes.count + 2)
+        framed.withLock { frames in
+            if let line = frames.line { return line }
+            var line: [UInt8] = []
+            line.reserveCapacity(object.bytes.count + 32)
+            line.append(contentsOf: #"{"type":""#.utf8)
+            line.append(contentsOf: kind.rawValue.utf8)
+            line.append(contentsOf: #"","object":"#.utf8)
             line.append(contentsOf: object.bytes)
             line.append(UInt8(ascii: "}"))
             line.append(UInt8(ascii: "\n"))
-            frame = line
+            frames.line = line
             return line
         }
     }
+
+    /// What a front makes of the event for all its watchers, such as a ready-made chunk: kept once, as long as a frame.
+    /// `make` must not use this event's `frame` or `attachment`.
+    public func attachment<Value: Sendable>(_ make: () -> Value) -> Value {
+        framed.withLock { frames in
+            if let kept = frames.attachment as? Value { return kept }
+            let made = make()
+            frames.attachment = made
+            return made
+        }
+    }
+
+    /// The event is old: who still wants its frame makes it anew.
+    func dropFrame() { framed.withLock { $0 = Frames() } }
 }

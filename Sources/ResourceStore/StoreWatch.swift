@@ -106,6 +106,23 @@ public final class StoreWatch: Sendable {
         }
     }
 
+    /// Hands the callback's owner a bookmark in its place among the events: none of them is delivered at the same time, and those
+    /// up to it have been. False: events are waiting or being delivered, or the watch has ended; they are newer news.
+    public func deliverBookmark(_ deliver: (UInt64) -> Void) -> Bool {
+        let revision = published()
+        let callback: (@Sendable ([StoreEvent]?) -> Void)? = state.withLock { state in
+            guard state.end == nil, state.pending.isEmpty, case .callback(let callback, delivering: false) = state.consumer else {
+                return nil
+            }
+            state.consumer = .callback(callback, delivering: true)
+            return callback
+        }
+        guard let callback else { return false }
+        deliver(max(revision, startRevision))
+        drain(to: callback)
+        return true
+    }
+
     // MARK: Producing
 
     func setOnEnd(_ onEnd: @escaping @Sendable () -> Void) { state.withLock { $0.onEnd = onEnd } }
@@ -115,7 +132,8 @@ public final class StoreWatch: Sendable {
 
     /// Called by the one publisher, in order.
     func offer(_ events: [StoreEvent]) {
-        let seen = events.compactMap { visible($0) }
+        // Watches of everything share one array.
+        let seen = namespace == nil && selector.isEverything ? events : events.compactMap { visible($0) }
         guard !seen.isEmpty else { return }
         enum Next {
             case nothing, tooSlow

@@ -13,13 +13,13 @@ enum StoreKind: String, CaseIterable, Sendable {
     ) async throws {
         switch self {
         case .memory:
-            let store = try JournaledStore.inMemory(logCapacity: logCapacity, watchBound: watchBound)
+            let store = try JournaledStore.inMemory(StoreOptions(logCapacity: logCapacity, watchBound: watchBound))
             try await body(store)
             await store.close()
         case .sqlite:
             try await withTemporaryDirectory { directory in
                 let store = try JournaledStore.sqlite(
-                    path: directory + "/store.db", logCapacity: logCapacity, watchBound: watchBound)
+                    path: directory + "/store.db", options: StoreOptions(logCapacity: logCapacity, watchBound: watchBound))
                 do {
                     try await body(store)
                 } catch {

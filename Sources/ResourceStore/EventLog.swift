@@ -1,0 +1,67 @@
+// The bounded history: the latest events, oldest first, for watches that begin in the past.
+
+struct HistoryLimits: Sendable, Hashable {
+    /// Events.
+    var events: Int
+    /// Bytes of states that only the history still holds.
+    var supersededBytes: Int
+}
+
+struct EventLog: Sendable {
+    /// Events whose ready-made frames are kept. Who is further behind has its frames made again.
+    static let framedEvents = 512
+
+    let limits: HistoryLimits
+    /// Every event after this revision is here.
+    private(set) var floor: UInt64
+    private var events: [StoreEvent] = []
+    /// Dropped events at the front of the array; it is compacted when they are half of it.
+    private var dropped = 0
+    private var supersededBytes = 0
+    /// Not in the journal.
+    private let volatile: Set<CollectionID>
+
+    init(limits: HistoryLimits, floor: UInt64, volatile: Set<CollectionID> = []) {
+        self.volatile = volatile
+        self.limits = limits
+        self.floor = floor
+    }
+
+    var count: Int { events.count - dropped }
+
+    /// Appends to `unneeded` the revisions whose states nobody can ask for any more.
+    mutating func append(_ event: StoreEvent, unneeded: inout [UInt64]) {
+        events.append(event)
+        supersededBytes += Self.superseded(event)
+        if count > Self.framedEvents { events[events.count - 1 - Self.framedEvents].dropFrame() }
+        while count > max(1, limits.events) || (supersededBytes > limits.supersededBytes && count > 1) {
+            let oldest = events[dropped]
+            floor = oldest.revision
+            supersededBytes -= Self.superseded(oldest)
+            if volatile.isEmpty || !volatile.contains(oldest.object.key.collection) {
+                if let previous = oldest.previous { unneeded.append(previous.revision) }
+                if oldest.kind == .deleted { unneeded.append(oldest.revision) }
+            }
+            dropped += 1
+            if dropped > max(1, limits.events) {
+                events.removeFirst(dropped)
+                dropped = 0
+            }
+        }
+    }
+
+    private static func superseded(_ event: StoreEvent) -> Int {
+        (event.previous?.bytes.count ?? 0) + (event.kind == .deleted ? event.object.bytes.count : 0)
+    }
+
+    /// Events after a revision that is not below the floor.
+    func after(_ revision: UInt64) -> ArraySlice<StoreEvent> {
+        var low = dropped
+        var high = events.count
+        while low < high {
+            let middle = (low + high) / 2
+            if events[middle].revision <= revision { low = middle + 1 } else { high = middle }
+        }
+        return events[low...]
+    }
+}
