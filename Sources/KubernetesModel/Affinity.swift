@@ -1,4 +1,4 @@
-// Which nodes a pod wants or tolerates (core/v1): tolerations and required node affinity.
+// Which nodes a pod wants or tolerates (core/v1): tolerations and node affinity.
 
 /// Lets a pod onto a node whose taint it matches.
 public struct Toleration: Sendable, Hashable, Codable {
@@ -49,11 +49,27 @@ public struct Affinity: DefaultInitializable, Sendable {
 
 public struct NodeAffinity: DefaultInitializable, Sendable {
     public var requiredDuringSchedulingIgnoredDuringExecution: NodeSelector?
+    @DefaultEmpty public var preferredDuringSchedulingIgnoredDuringExecution: [PreferredSchedulingTerm] = []
 
     public init() {}
 
-    public init(requiredDuringSchedulingIgnoredDuringExecution: NodeSelector? = nil) {
+    public init(
+        requiredDuringSchedulingIgnoredDuringExecution: NodeSelector? = nil,
+        preferredDuringSchedulingIgnoredDuringExecution: [PreferredSchedulingTerm] = []
+    ) {
         self.requiredDuringSchedulingIgnoredDuringExecution = requiredDuringSchedulingIgnoredDuringExecution
+        self.preferredDuringSchedulingIgnoredDuringExecution = preferredDuringSchedulingIgnoredDuringExecution
+    }
+}
+
+/// Adds `weight` (1 to 100) to the score of the nodes that `preference` matches.
+public struct PreferredSchedulingTerm: Sendable, Hashable, Codable {
+    @WrittenEmpty public var weight: Int = 0
+    @WrittenEmpty public var preference: NodeSelectorTerm = .init()
+
+    public init(weight: Int = 0, preference: NodeSelectorTerm = .init()) {
+        self.weight = weight
+        self.preference = preference
     }
 }
 

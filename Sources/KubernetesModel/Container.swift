@@ -21,6 +21,8 @@ public struct Container: Sendable, Hashable, Codable {
     public var securityContext: SecurityContext?
     public var stdin: Bool?
     public var tty: Bool?
+    /// "Always" makes an init container a sidecar: it starts in order and runs beside the containers.
+    public var restartPolicy: String?
 
     public init(
         name: String = "", image: String? = nil, command: [String] = [], args: [String] = [],
@@ -28,7 +30,7 @@ public struct Container: Sendable, Hashable, Codable {
         resources: ResourceRequirements = .init(), volumeMounts: [VolumeMount] = [], livenessProbe: Probe? = nil,
         readinessProbe: Probe? = nil, startupProbe: Probe? = nil, terminationMessagePath: String? = nil,
         terminationMessagePolicy: String? = nil, imagePullPolicy: String? = nil,
-        securityContext: SecurityContext? = nil, stdin: Bool? = nil, tty: Bool? = nil
+        securityContext: SecurityContext? = nil, stdin: Bool? = nil, tty: Bool? = nil, restartPolicy: String? = nil
     ) {
         self.name = name
         self.image = image
@@ -49,6 +51,7 @@ public struct Container: Sendable, Hashable, Codable {
         self.securityContext = securityContext
         self.stdin = stdin
         self.tty = tty
+        self.restartPolicy = restartPolicy
     }
 }
 

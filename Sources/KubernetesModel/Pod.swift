@@ -54,6 +54,10 @@ public struct PodSpec: DefaultInitializable, Sendable {
     public var priority: Int?
     public var runtimeClassName: String?
     public var enableServiceLinks: Bool?
+    /// What the runtime itself needs for the pod, beside its containers.
+    @DefaultEmpty public var overhead: [String: Quantity] = [:]
+    /// "PreemptLowerPriority" (when absent) or "Never".
+    public var preemptionPolicy: String?
 
     public init() {}
 
@@ -67,7 +71,8 @@ public struct PodSpec: DefaultInitializable, Sendable {
         securityContext: PodSecurityContext? = nil, imagePullSecrets: [LocalObjectReference] = [],
         hostname: String? = nil, subdomain: String? = nil, affinity: Affinity? = nil, schedulerName: String? = nil,
         tolerations: [Toleration] = [], hostAliases: [PodHostAlias] = [], priorityClassName: String? = nil,
-        priority: Int? = nil, runtimeClassName: String? = nil, enableServiceLinks: Bool? = nil
+        priority: Int? = nil, runtimeClassName: String? = nil, enableServiceLinks: Bool? = nil,
+        overhead: [String: Quantity] = [:], preemptionPolicy: String? = nil
     ) {
         self.volumes = volumes
         self.initContainers = initContainers
@@ -98,6 +103,8 @@ public struct PodSpec: DefaultInitializable, Sendable {
         self.priority = priority
         self.runtimeClassName = runtimeClassName
         self.enableServiceLinks = enableServiceLinks
+        self.overhead = overhead
+        self.preemptionPolicy = preemptionPolicy
     }
 }
 

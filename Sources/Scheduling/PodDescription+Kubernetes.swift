@@ -14,12 +14,30 @@ extension PodDescription {
                 minMembers: annotations[Self.groupMinMembersAnnotation].flatMap { Int($0) })
         }
         let node = pod.spec.nodeName ?? ""
+        let affinity = pod.spec.affinity?.nodeAffinity
         self.init(
             key: PodKey(namespace: pod.metadata.namespace ?? "default", name: pod.metadata.name), uid: pod.metadata.uid ?? "",
-            priority: pod.spec.priority ?? 0, arrival: (pod.metadata.creationTimestamp?.unixSeconds ?? 0) * 1000,
+            priority: pod.spec.priority ?? 0, mayPreempt: pod.spec.preemptionPolicy != "Never",
+            terminating: pod.metadata.deletionTimestamp != nil,
+            arrival: (pod.metadata.creationTimestamp?.unixSeconds ?? 0) * 1000,
             request: ResourceAmounts(requestedBy: pod.spec), nodeSelector: pod.spec.nodeSelector,
             tolerations: pod.spec.tolerations,
-            group: group, nodeName: node.isEmpty ? nil : node)
+            requiredTerms: affinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms,
+            preferredTerms: affinity?.preferredDuringSchedulingIgnoredDuringExecution ?? [],
+            hostPorts: Self.hostPorts(of: pod.spec), group: group, nodeName: node.isEmpty ? nil : node)
+    }
+
+    private static func hostPorts(of spec: PodSpec) -> [HostPort] {
+        var ports: [HostPort] = []
+        for container in spec.containers + spec.initContainers where !container.ports.isEmpty {
+            for port in container.ports {
+                guard let number = port.hostPort, number > 0 else { continue }
+                let address = port.hostIP ?? ""
+                ports.append(
+                    HostPort(number, transport: port.protocol ?? "TCP", address: address.isEmpty ? "0.0.0.0" : address))
+            }
+        }
+        return ports
     }
 }
 
@@ -47,25 +65,44 @@ extension ResourceAmounts {
         }
     }
 
-    /// The containers together, or the largest init container if that is more; a limit without a request is the request
-    /// (kubernetes.io/docs/concepts/workloads/pods/init-containers, "Resource sharing within containers").
+    /// The containers and sidecars together, or the largest init container beside the sidecars before it if that is more;
+    /// the runtime's overhead on top; a limit without a request is the request
+    /// (kubernetes.io/docs/concepts/workloads/pods/init-containers and .../sidecar-containers, "Resource sharing").
     public init(requestedBy spec: PodSpec) {
         self.init(pods: 1)
-        for container in spec.containers {
-            let one = ResourceAmounts(Self.requests(of: container))
-            milliCPU += one.milliCPU
-            memory += one.memory
-            extended.merge(one.extended) { $0 + $1 }
-        }
-        for container in spec.initContainers {
-            let one = ResourceAmounts(Self.requests(of: container))
-            milliCPU = max(milliCPU, one.milliCPU)
-            memory = max(memory, one.memory)
-            extended.merge(one.extended) { max($0, $1) }
-        }
+        for container in spec.containers { add(Self.requests(of: container)) }
+        if !spec.initContainers.isEmpty { coverInitContainers(spec.initContainers) }
+        if !spec.overhead.isEmpty { add(ResourceAmounts(spec.overhead)) }
     }
 
-    private static func requests(of container: Container) -> [String: Quantity] {
-        container.resources.limits.merging(container.resources.requests) { $1 }
+    private mutating func coverInitContainers(_ containers: [Container]) {
+        var sidecars = ResourceAmounts()
+        var largest = ResourceAmounts()
+        for container in containers {
+            var one = Self.requests(of: container)
+            if container.restartPolicy == "Always" { sidecars.add(one) }
+            if container.restartPolicy != "Always" { one.add(sidecars) } else { one = sidecars }
+            largest.raise(to: one)
+        }
+        add(sidecars)
+        raise(to: largest)
+    }
+
+    private static func requests(of container: Container) -> ResourceAmounts {
+        let resources = container.resources
+        if resources.limits.isEmpty { return ResourceAmounts(resources.requests) }
+        return ResourceAmounts(resources.limits.merging(resources.requests) { $1 })
+    }
+
+    private mutating func add(_ other: ResourceAmounts) {
+        milliCPU += other.milliCPU
+        memory += other.memory
+        for (name, amount) in other.extended { extended[name, default: 0] += amount }
+    }
+
+    private mutating func raise(to other: ResourceAmounts) {
+        milliCPU = max(milliCPU, other.milliCPU)
+        memory = max(memory, other.memory)
+        for (name, amount) in other.extended { extended[name] = max(extended[name] ?? 0, amount) }
     }
 }

@@ -30,31 +30,68 @@ public struct PodGroup: Sendable, Hashable {
     }
 }
 
+/// A port of the node itself that a container takes. Two meet when protocol and number are the same and one of the
+/// addresses is that of all interfaces, or both are equal.
+public struct HostPort: Sendable, Hashable {
+    /// "TCP", "UDP" or "SCTP".
+    public var transport: String
+    public var port: Int
+    /// "0.0.0.0" is every address of the node.
+    public var address: String
+
+    public init(_ port: Int, transport: String = "TCP", address: String = "0.0.0.0") {
+        self.port = port
+        self.transport = transport
+        self.address = address
+    }
+
+    func meets(_ other: HostPort) -> Bool {
+        port == other.port && transport == other.transport
+            && (address == other.address || address == "0.0.0.0" || other.address == "0.0.0.0")
+    }
+}
+
 public struct PodDescription: Sendable, Hashable {
     public var key: PodKey
     public var uid: String
     public var priority: Int
+    /// Whether pods of lower priority may be ended to make room for it (`spec.preemptionPolicy`).
+    public var mayPreempt: Bool
+    /// It has a deletion timestamp: what it uses will be free without anybody's doing.
+    public var terminating: Bool
     /// When the pod was created, milliseconds since 1970: first come, first served.
     public var arrival: Int64
     /// `pods` is counted as one whatever it says.
     public var request: ResourceAmounts
     public var nodeSelector: [String: String]
     public var tolerations: [Toleration]
+    /// Required node affinity: one of the terms must match; nil asks for nothing.
+    public var requiredTerms: [NodeSelectorTerm]?
+    /// Preferred node affinity.
+    public var preferredTerms: [PreferredSchedulingTerm]
+    public var hostPorts: [HostPort]
     public var group: PodGroup?
     /// The node it is bound to; nil while it is pending.
     public var nodeName: String?
 
     public init(
-        key: PodKey, uid: String = "", priority: Int = 0, arrival: Int64 = 0, request: ResourceAmounts = ResourceAmounts(),
-        nodeSelector: [String: String] = [:], tolerations: [Toleration] = [], group: PodGroup? = nil, nodeName: String? = nil
+        key: PodKey, uid: String = "", priority: Int = 0, mayPreempt: Bool = true, terminating: Bool = false, arrival: Int64 = 0,
+        request: ResourceAmounts = ResourceAmounts(), nodeSelector: [String: String] = [:], tolerations: [Toleration] = [],
+        requiredTerms: [NodeSelectorTerm]? = nil, preferredTerms: [PreferredSchedulingTerm] = [], hostPorts: [HostPort] = [],
+        group: PodGroup? = nil, nodeName: String? = nil
     ) {
         self.key = key
         self.uid = uid
         self.priority = priority
+        self.mayPreempt = mayPreempt
+        self.terminating = terminating
         self.arrival = arrival
         self.request = request
         self.nodeSelector = nodeSelector
         self.tolerations = tolerations
+        self.requiredTerms = requiredTerms
+        self.preferredTerms = preferredTerms
+        self.hostPorts = hostPorts
         self.group = group
         self.nodeName = nodeName
     }

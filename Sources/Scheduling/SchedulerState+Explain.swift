@@ -3,27 +3,28 @@
 
 extension SchedulerState {
     /// The reason for a pod that waits; nil when it does not wait or was not tried yet.
-    public func explain(_ key: PodKey) -> String? { pending[key]?.message }
+    public func explain(_ key: PodKey) -> String? { pods.id(of: key).flatMap { pods[$0].message } }
 
-    func explain(_ pod: PodDescription, candidates: [Int32], avoiding avoided: Set<Int32>?) -> String {
+    func explain(_ id: PodID, avoiding avoided: Set<Int32>?) -> String {
         let total = nodes.knownCount
         guard total > 0 else { return "no nodes available to schedule pods" }
-        var counts = obstacles(of: pod)
-        counts.merge(shortages(of: pod, on: candidates, avoiding: avoided)) { $0 + $1 }
+        let constraintClass = classes[shapes[Int(pods[id].shape)].constraintClass]
+        var counts = obstacles(of: constraintClass.constraints)
+        counts.merge(shortages(of: id, on: constraintClass.candidates, avoiding: avoided)) { $0 + $1 }
         let reasons = counts.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }
             .map { "\($0.value) \($0.key)" }
         return "0/\(total) nodes are available: " + reasons.joined(separator: ", ") + "."
     }
 
-    private func obstacles(of pod: PodDescription) -> [String: Int] {
-        guard let entry = pending[pod.key] else { return [:] }
-        let constraints = classes[entry.constraintClass].constraints
-        var counts: [String: Int] = [:]
+    private func obstacles(of constraints: PodConstraints) -> [String: Int] {
+        var counts: [Obstacle: Int] = [:]
         for node in nodes.descriptions {
             guard let node, let obstacle = constraints.obstacle(on: node) else { continue }
-            counts[Self.text(obstacle, namespace: pod.key.namespace), default: 0] += 1
+            counts[obstacle, default: 0] += 1
         }
-        return counts
+        var texts: [String: Int] = [:]
+        for (obstacle, count) in counts { texts[Self.text(obstacle, namespace: constraints.namespace), default: 0] += count }
+        return texts
     }
 
     private static func text(_ obstacle: Obstacle, namespace: String) -> String {
@@ -36,9 +37,9 @@ extension SchedulerState {
         }
     }
 
-    private func shortages(of pod: PodDescription, on candidates: [Int32], avoiding avoided: Set<Int32>?) -> [String: Int] {
+    private func shortages(of id: PodID, on candidates: [Int32], avoiding avoided: Set<Int32>?) -> [String: Int] {
         let slots = candidates.map(Int.init)
-        let request = pod.request
+        let needs = needs(of: id)
         var counts: [String: Int] = [:]
         func count(_ short: [Int], _ reason: @autoclosure () -> String) {
             if !short.isEmpty { counts[reason()] = short.count }
@@ -48,28 +49,27 @@ extension SchedulerState {
             return "(requested \(text(requested)), largest free \(text(max(free(best), 0))) on \(nodes.names[best]))"
         }
         count(
-            slots.filter { nodes.rows[$0].freeCPU < request.milliCPU },
-            "Insufficient cpu \(largest({ nodes.rows[$0].freeCPU }, AmountText.cpu, requested: request.milliCPU))")
+            slots.filter { nodes.rows[$0].freeCPU < needs.milliCPU },
+            "Insufficient cpu \(largest({ nodes.rows[$0].freeCPU }, AmountText.cpu, requested: needs.milliCPU))")
         count(
-            slots.filter { nodes.rows[$0].freeMemory < request.memory },
-            "Insufficient memory \(largest({ nodes.rows[$0].freeMemory }, AmountText.memory, requested: request.memory))")
+            slots.filter { nodes.rows[$0].freeMemory < needs.memory },
+            "Insufficient memory \(largest({ nodes.rows[$0].freeMemory }, AmountText.memory, requested: needs.memory))")
         count(slots.filter { nodes.rows[$0].freePods < 1 }, "Too many pods")
-        for (name, amount) in request.extended {
+        for (name, amount) in needs.extended {
             count(
                 slots.filter { nodes.freeExtended(name, at: $0) < amount },
                 "Insufficient \(name) \(largest({ nodes.freeExtended(name, at: $0) }, { "\($0)" }, requested: amount))")
         }
+        if !needs.hostPorts.isEmpty {
+            count(
+                slots.filter { !nodes.portsFit(needs.hostPorts, at: $0) },
+                "node(s) didn't have free ports for the requested pod ports")
+        }
         if let avoided {
             count(
-                slots.filter { slot in avoided.contains(Int32(slot)) && fits(request, slot) },
+                slots.filter { slot in avoided.contains(Int32(slot)) && nodes.fits(needs, at: slot) },
                 "node(s) were kept for pods that have waited longer")
         }
         return counts
-    }
-
-    private func fits(_ request: ResourceAmounts, _ slot: Int) -> Bool {
-        nodes.rows[slot].freeCPU >= request.milliCPU && nodes.rows[slot].freeMemory >= request.memory
-            && nodes.rows[slot].freePods >= 1
-            && request.extended.allSatisfy { $0.value <= nodes.freeExtended($0.key, at: slot) }
     }
 }

@@ -2,36 +2,18 @@
 // decides; here facts come in. A value: the same calls give the same decisions.
 
 /// Facts are told with `set…`/`remove…` in any order and as often as one likes; `schedule(now:)` then decides.
-///
-///     pending ──schedule──▶ assumed (room taken) ──bind written, seen again──▶ bound ──removed──▶ gone
-///        ▲                     │ bindingFailed
-///        └─────────────────────┘
 public struct SchedulerState: Sendable {
     /// A waiting unit that stays unplaced for so long is next in line: nothing that could use its nodes passes it any more.
     public static let patience: Int64 = 30_000
     /// A unit holds the line no longer than this, then others pass again for a while; both in milliseconds.
     public static let lineLimit: Int64 = 120_000
-
-    struct BoundPod: Sendable {
-        var slot: Int
-        var request: ResourceAmounts
-        var uid: String
-        var group: String?
-        /// What to put back into the queue if the binding fails; nil once the binding was seen.
-        var assumed: PodDescription?
-    }
-
-    struct PendingPod: Sendable {
-        var pod: PodDescription
-        var constraintClass: Int
-        /// What was last said about it, so that it is said once.
-        var message: String?
-    }
+    /// Shapes kept though no pod has them now; then they are swept. Bounds what a stream of ever different pods leaves behind.
+    static let maximumShapes = 4096
 
     /// A pod alone or a group: what is placed in one step.
     enum UnitKey: Hashable, Sendable {
-        case pod(PodKey)
-        case group(String)
+        case pod(PodID)
+        case group(Int32)
     }
 
     struct Waiting: Sendable {
@@ -39,12 +21,6 @@ public struct SchedulerState: Sendable {
         var since: Int64
         /// The nodes' shape for which it was found that even an empty cluster is too small.
         var hopelessAt = -1
-    }
-
-    struct ConstraintClass: Sendable {
-        var constraints: PodConstraints
-        var candidates: [Int32] = []
-        var builtAt = -1
     }
 
     /// The unit that nothing may pass on its nodes.
@@ -55,13 +31,22 @@ public struct SchedulerState: Sendable {
         var until: Int64
     }
 
+    private struct ShapeKey: Hashable, Sendable {
+        var constraints: PodConstraints
+        var request: ResourceAmounts
+    }
+
     var nodes = NodeTable()
+    var pods = PodTable()
+    var groups = GroupTable()
     /// Where the next scan of a large cluster begins.
     var scanStart = 0
-    var bound: [PodKey: BoundPod] = [:]
-    var pending: [PodKey: PendingPod] = [:]
-    var groupsPlaced: [String: Int] = [:]
-    var groupMembers: [String: Set<PodKey>] = [:]
+    /// Placed pods of each slot, for preemption.
+    var podsOn: [Int32: Set<PodID>] = [:]
+    /// How many placed pods have each priority.
+    var placedPriorities: [Int: Int] = [:]
+    /// Pods that wait and belong to no group.
+    var pendingAlone: Set<PodID> = []
     /// Units that were tried and did not fit.
     var waiting: [UnitKey: Waiting] = [:]
     /// Units that came or changed since the last pass.
@@ -69,8 +54,15 @@ public struct SchedulerState: Sendable {
     /// No waiting unit runs out of patience before this.
     var patienceEnds = Int64.max
     var line: Line?
+    /// Room kept for units whose victims still end.
+    var nominations: [UnitKey: Nomination] = [:]
+    /// The last pass left preemptions to the next one.
+    var preemptionsLeft = false
     var classes: [ConstraintClass] = []
-    var classIDs: [PodConstraints: Int] = [:]
+    private var classIDs: [PodConstraints: Int] = [:]
+    var shapes: [Shape] = []
+    private var shapeIDs: [ShapeKey: Int32] = [:]
+    private var sweepAt = SchedulerState.maximumShapes
     var domains: Set<String> = []
     /// Counts every event that can make a pod fit that did not fit before.
     var roomGeneration = 0
@@ -79,8 +71,8 @@ public struct SchedulerState: Sendable {
 
     public init() {}
 
-    public var pendingCount: Int { pending.count }
-    public var boundCount: Int { bound.count }
+    public var pendingCount: Int { pods.pendingCount }
+    public var boundCount: Int { pods.placedCount }
 
     // MARK: Facts
 
@@ -102,10 +94,19 @@ public struct SchedulerState: Sendable {
     /// Namespaces that are domains: their pods go only to the domain's own nodes.
     public mutating func setDomains(_ domains: Set<String>) {
         guard domains != self.domains else { return }
+        let changed = domains.symmetricDifference(self.domains)
         self.domains = domains
-        for (key, entry) in pending {
-            let constraintClass = intern(entry.pod)
-            pending[key]?.constraintClass = constraintClass
+        for index in pods.entries.indices where pods.entries[index].state == .pending {
+            let entry = pods.entries[index]
+            guard changed.contains(entry.key.namespace) else { continue }
+            var key = ShapeKey(
+                constraints: classes[shapes[Int(entry.shape)].constraintClass].constraints, request: shapes[Int(entry.shape)].request)
+            key.constraints.isDomain = domains.contains(entry.key.namespace)
+            let shape = intern(key)
+            use(shape, 1)
+            // Read again: making the new shape may have renumbered the old one.
+            use(pods.entries[index].shape, -1)
+            pods.entries[index].shape = shape
         }
         roomGeneration += 1
     }
@@ -113,59 +114,93 @@ public struct SchedulerState: Sendable {
     /// A pod that waits for a node or runs on one. Pods that ended (Succeeded, Failed) and pods of other schedulers
     /// that are not bound are not told, or removed.
     public mutating func setPod(_ pod: PodDescription) {
+        let shape = intern(ShapeKey(constraints: PodConstraints(pod, isDomain: domains.contains(pod.key.namespace)), request: pod.request))
+        if let id = pods.id(of: pod.key) {
+            if isKnown(pod, shape, as: id) { return }
+            forget(id)
+        }
+        use(shape, 1)
+        let group = pod.group.map { groups.intern($0) } ?? -1
+        if let wanted = pod.group?.minMembers, group >= 0 { groups[group].minMembers = wanted }
+        let id = pods.insert(
+            PodEntry(
+                key: pod.key, uid: pod.uid, state: .pending, terminating: pod.terminating, mayPreempt: pod.mayPreempt, shape: shape,
+                group: group, priority: pod.priority, arrival: pod.arrival, hostPorts: pod.hostPorts))
         if let node = pod.nodeName {
-            bind(pod, to: node)
+            take(id, at: nodes.slotForPod(on: node), as: .bound)
         } else {
-            // A pending view of an assumed pod is an echo from before the binding.
-            if let known = bound[pod.key], known.uid == pod.uid, known.assumed != nil { return }
-            if bound[pod.key] != nil { release(pod.key) }
-            if let old = pending[pod.key] {
-                if old.pod == pod { return }
-                leaveQueue(old.pod)
-            }
-            joinQueue(pod)
+            joinQueue(id)
+        }
+    }
+
+    /// Nothing that matters here is new; small changes are taken over on the spot.
+    private mutating func isKnown(_ pod: PodDescription, _ shape: Int32, as id: PodID) -> Bool {
+        let entry = pods[id]
+        guard entry.uid == pod.uid else { return false }
+        let same =
+            entry.shape == shape && entry.hostPorts == pod.hostPorts && entry.priority == pod.priority
+            && (entry.group < 0 ? nil : groups[entry.group].name) == pod.group?.name
+        switch entry.state {
+        case .vacant: return false
+        case .pending: return same && pod.nodeName == nil && entry.arrival == pod.arrival && entry.mayPreempt == pod.mayPreempt
+        case .assumed where pod.nodeName == nil: return true  // An echo from before the binding.
+        case .assumed, .bound:
+            guard same, let node = pod.nodeName, nodes.slot(of: node) == Int(entry.slot) else { return false }
+            if entry.state == .assumed { pods.set(id, to: .bound) }
+            if entry.terminating != pod.terminating { pods[id].terminating = pod.terminating }
+            return true
         }
     }
 
     public mutating func removePod(_ key: PodKey) {
-        if let entry = pending[key] {
-            leaveQueue(entry.pod)
-            return
-        }
-        if bound[key] != nil { release(key) }
+        if let id = pods.id(of: key) { forget(id) }
     }
 
     /// The store refused the binding: the pods wait again, with the arrival they had.
     public mutating func bindingFailed(_ placements: [PodPlacement]) {
         for placement in placements {
-            guard let entry = bound[placement.pod], entry.uid == placement.uid, let pod = entry.assumed else { continue }
-            release(placement.pod)
-            joinQueue(pod)
+            guard let id = pods.id(of: placement.pod), pods[id].uid == placement.uid, pods[id].state == .assumed else { continue }
+            release(id)
+            pods.set(id, to: .pending)
+            joinQueue(id)
+        }
+    }
+
+    private mutating func forget(_ id: PodID) {
+        let entry = pods[id]
+        if entry.state == .pending { leaveQueue(id) } else { release(id) }
+        use(entry.shape, -1)
+        pods.remove(id)
+        let alone = UnitKey.pod(id)
+        fresh.remove(alone)
+        waiting[alone] = nil
+        if entry.group >= 0, groups.forgetIfEmpty(entry.group) {
+            fresh.remove(.group(entry.group))
+            waiting[.group(entry.group)] = nil
         }
     }
 
     // MARK: Queue
 
-    private mutating func joinQueue(_ pod: PodDescription) {
-        pending[pod.key] = PendingPod(pod: pod, constraintClass: intern(pod))
-        if let group = pod.group { groupMembers[group.name, default: []].insert(pod.key) }
-        fresh.insert(unitKey(of: pod))
+    private mutating func joinQueue(_ id: PodID) {
+        let group = pods[id].group
+        if group >= 0 { groups[group].pending.insert(id) } else { pendingAlone.insert(id) }
+        fresh.insert(unitKey(of: id))
     }
 
     /// The pod's unit is judged anew: its other members may fit now, or not count any more.
-    private mutating func leaveQueue(_ pod: PodDescription) {
-        dequeue(pod)
-        let unit = unitKey(of: pod)
+    private mutating func leaveQueue(_ id: PodID) {
+        dequeue(id)
+        let unit = unitKey(of: id)
         waiting[unit] = nil
-        if pod.group.map({ groupMembers[$0.name] != nil }) ?? false { fresh.insert(unit) } else { fresh.remove(unit) }
+        dropNomination(of: unit)
+        if case .group(let group) = unit, !groups[group].pending.isEmpty { fresh.insert(unit) } else { fresh.remove(unit) }
         if line?.unit == unit { releaseLine() }
     }
 
-    mutating func dequeue(_ pod: PodDescription) {
-        pending[pod.key] = nil
-        guard let group = pod.group?.name else { return }
-        groupMembers[group]?.remove(pod.key)
-        if groupMembers[group]?.isEmpty ?? false { groupMembers[group] = nil }
+    mutating func dequeue(_ id: PodID) {
+        let group = pods[id].group
+        if group >= 0 { groups[group].pending.remove(id) } else { pendingAlone.remove(id) }
     }
 
     mutating func releaseLine() {
@@ -173,46 +208,55 @@ public struct SchedulerState: Sendable {
         roomGeneration += 1
     }
 
+    func unitKey(of id: PodID) -> UnitKey {
+        let group = pods[id].group
+        return group >= 0 ? .group(group) : .pod(id)
+    }
+
     // MARK: Room
 
-    private mutating func bind(_ pod: PodDescription, to node: String) {
-        if let waiting = pending[pod.key] { leaveQueue(waiting.pod) }
-        let slot = nodes.slotForPod(on: node)
-        if let known = bound[pod.key] {
-            if known.uid == pod.uid, known.slot == slot, known.request == pod.request {
-                bound[pod.key]?.assumed = nil
-                return
-            }
-            release(pod.key)
-        }
-        take(pod, at: slot, assumed: false)
+    func needs(of id: PodID) -> PodNeeds {
+        let entry = pods[id]
+        return PodNeeds(shapes[Int(entry.shape)].request, hostPorts: entry.hostPorts)
     }
 
-    mutating func take(_ pod: PodDescription, at slot: Int, assumed: Bool) {
-        nodes.take(pod.request, at: slot)
-        bound[pod.key] = BoundPod(
-            slot: slot, request: pod.request, uid: pod.uid, group: pod.group?.name, assumed: assumed ? pod : nil)
-        if let group = pod.group?.name { groupsPlaced[group, default: 0] += 1 }
+    mutating func take(_ id: PodID, at slot: Int, as state: PodEntry.State) {
+        nodes.take(needs(of: id), at: slot)
+        pods.set(id, to: state)
+        pods[id].slot = Int32(slot)
+        pods[id].message = nil
+        podsOn[Int32(slot), default: []].insert(id)
+        placedPriorities[pods[id].priority, default: 0] += 1
+        let group = pods[id].group
+        if group >= 0 { groups[group].placed += 1 }
     }
 
-    mutating func release(_ key: PodKey) {
-        guard let entry = bound.removeValue(forKey: key) else { return }
-        nodes.giveBack(entry.request, at: entry.slot)
-        if let group = entry.group {
-            let left = (groupsPlaced[group] ?? 1) - 1
-            groupsPlaced[group] = left > 0 ? left : nil
-        }
+    mutating func release(_ id: PodID) {
+        let entry = pods[id]
+        nodes.giveBack(needs(of: id), at: Int(entry.slot))
+        podsOn[entry.slot]?.remove(id)
+        if podsOn[entry.slot]?.isEmpty ?? false { podsOn[entry.slot] = nil }
+        let left = (placedPriorities[entry.priority] ?? 1) - 1
+        placedPriorities[entry.priority] = left > 0 ? left : nil
+        pods[id].slot = -1
+        if entry.group >= 0 { groups[entry.group].placed -= 1 }
         roomGeneration += 1
     }
 
-    func unitKey(of pod: PodDescription) -> UnitKey { pod.group.map { .group($0.name) } ?? .pod(pod.key) }
+    // MARK: Shapes
 
-    // MARK: Constraint classes
+    private mutating func use(_ shape: Int32, _ count: Int) { shapes[Int(shape)].uses += count }
 
-    private mutating func intern(_ pod: PodDescription) -> Int {
-        let constraints = PodConstraints(
-            namespace: pod.key.namespace, isDomain: domains.contains(pod.key.namespace), nodeSelector: pod.nodeSelector,
-            tolerations: pod.tolerations)
+    private mutating func intern(_ key: ShapeKey) -> Int32 {
+        if let known = shapeIDs[key] { return known }
+        if shapes.count >= sweepAt { sweepShapes() }
+        let id = Int32(shapes.count)
+        shapeIDs[key] = id
+        shapes.append(Shape(constraintClass: intern(key.constraints), request: key.request))
+        return id
+    }
+
+    private mutating func intern(_ constraints: PodConstraints) -> Int {
         if let known = classIDs[constraints] { return known }
         let id = classes.count
         classIDs[constraints] = id
@@ -220,12 +264,33 @@ public struct SchedulerState: Sendable {
         return id
     }
 
-    /// The nodes of a class, found anew only after nodes changed.
-    mutating func candidates(ofClass id: Int) -> [Int32] {
-        if classes[id].builtAt != nodes.shapeGeneration {
-            classes[id].candidates = nodes.eligible(for: classes[id].constraints)
-            classes[id].builtAt = nodes.shapeGeneration
+    /// Forgets shapes and classes that no pod has; numbers change, so every pod's is rewritten.
+    private mutating func sweepShapes() {
+        let old = (shapes: shapes, classes: classes)
+        shapes = []
+        classes = []
+        shapeIDs = [:]
+        classIDs = [:]
+        var moved: [Int32] = Array(repeating: -1, count: old.shapes.count)
+        for (index, shape) in old.shapes.enumerated() where shape.uses > 0 {
+            let constraints = old.classes[shape.constraintClass].constraints
+            let id = Int32(shapes.count)
+            let known = classIDs[constraints]
+            let constraintClass = intern(constraints)
+            if known == nil { classes[constraintClass] = old.classes[shape.constraintClass] }
+            shapeIDs[ShapeKey(constraints: constraints, request: shape.request)] = id
+            shapes.append(Shape(constraintClass: constraintClass, request: shape.request, uses: shape.uses))
+            moved[index] = id
         }
-        return classes[id].candidates
+        for index in pods.entries.indices where pods.entries[index].state != .vacant {
+            pods.entries[index].shape = moved[Int(pods.entries[index].shape)]
+        }
+        // Twice as many as are needed, so that sweeping costs each new shape little.
+        sweepAt = max(Self.maximumShapes, 2 * shapes.count)
+    }
+
+    /// Brings a class's list of nodes up to date: found anew only after nodes changed.
+    mutating func prepare(_ id: Int) {
+        if classes[id].builtAt != nodes.shapeGeneration { classes[id].build(from: nodes) }
     }
 }

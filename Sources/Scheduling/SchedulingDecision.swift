@@ -6,6 +6,8 @@ public enum SchedulingDecision: Sendable, Hashable {
     case bind([PodPlacement])
     /// Nothing fits now. Said once per change of the cluster's shape, not in every pass.
     case unschedulable(PodKey, uid: String, message: String)
+    /// End the victims; the room that they leave is kept for the pods, which are bound when it is there.
+    case preempt(Preemption)
 }
 
 public struct PodPlacement: Sendable, Hashable {
@@ -18,4 +20,12 @@ public struct PodPlacement: Sendable, Hashable {
         self.uid = uid
         self.node = node
     }
+}
+
+/// Pods of lower priority that make room. No victims: what is ending on the node anyway leaves room enough.
+public struct Preemption: Sendable, Hashable {
+    /// Where the preempting pods will go (`status.nominatedNodeName`).
+    public var nominated: [PodPlacement]
+    /// Running pods to delete, each with the node that it runs on.
+    public var victims: [PodPlacement]
 }
