@@ -74,6 +74,9 @@ let package = Package(
             .product(name: "Crypto", package: "swift-crypto"),
         ]),
 
+        // Secrets on disk: AES-GCM over the values of chosen kinds.
+        room("EncryptionAtRest", ["ResourceStore", .product(name: "Crypto", package: "swift-crypto")]),
+
         // The master
         room("APIServer", ["JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", logging]),
         room("APIServerHTTP", [
@@ -126,7 +129,7 @@ let package = Package(
             dependencies: [
                 "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "KubernetesClientHTTP", "ResourceStore", "PKI",
                 "APIServer", "APIServerHTTP", "Controllers", "Orchestration", "Agent", "AgentCore", "RuntimeInterface", "RunP", "Cgroups", "ImageStore",
-                "SandboxPolicy", "SandboxRun", "CLinux", "swiftlet-sandbox", logging,
+                "SandboxPolicy", "SandboxRun", "CLinux", "EncryptionAtRest", "swiftlet-sandbox", logging,
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -134,10 +137,29 @@ let package = Package(
             ],
             path: "Sources/Swiftlet", swiftSettings: warningsAreErrors),
 
+        // What benchmarks run beside the peers: load clients, watchers, simulated nodes; no product.
+        .executableTarget(
+            name: "swiftlet-bench",
+            dependencies: [
+                "JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "Agent", "AgentCore", "RuntimeInterface", logging, nioCore, nioPosix,
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            path: "Benchmarks", exclude: ["Scheduler"], swiftSettings: warningsAreErrors),
+        .executableTarget(
+            name: "swiftlet-bench-scheduler",
+            dependencies: [
+                "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "APIServer", "ResourceStore", "Scheduling", "Controllers", logging,
+            ],
+            path: "Benchmarks/Scheduler", swiftSettings: warningsAreErrors),
+
         // Tests
         tests("JSONTests", ["JSON"]),
         tests("KubernetesModelTests", ["JSON", "KubernetesModel", "KusciaModel"]),
-        tests("ResourceStoreTests", ["JSON", "ResourceStore"]),
+        // SQLite's file system with faults on order: ENOSPC, EIO, short writes, death at the n-th call.
+        .target(name: "StoreFaultVFS", dependencies: ["CSQLite"], path: "Tests/StoreFaultVFS"),
+        tests("ResourceStoreTests", ["JSON", "ResourceStore", "StoreFaultVFS"]),
+        tests("EncryptionAtRestTests", ["EncryptionAtRest", "ResourceStore", "JSON"]),
         tests("SchedulingTests", ["Scheduling", "KubernetesModel"]),
         tests("OrchestrationTests", ["JSON", "Orchestration", "KusciaModel", "KubernetesModel"]),
         tests("AgentCoreTests", ["JSON", "AgentCore", "KubernetesModel", "KusciaModel"]),
@@ -147,7 +169,7 @@ let package = Package(
             "JSON", "APIServer", "APIServerHTTP", "ResourceStore", "PKI", "KubernetesClient", "KubernetesClientHTTP", "KubernetesModel", "KusciaModel",
             logging, nioCore, .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         ]),
-        tests("ControllersTests", ["JSON", "Controllers", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "KusciaModel"]),
+        tests("ControllersTests", ["JSON", "Controllers", "Scheduling", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "KusciaModel"]),
         tests("CgroupsTests", ["Cgroups"]),
         tests("SandboxPolicyTests", ["SandboxPolicy", "KubernetesModel", "JSON"]),
         tests("SpawnTests", ["Spawn"]),
@@ -158,7 +180,13 @@ let package = Package(
         tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "RuntimeInterface", logging]),
         tests("RuntimeContractTests", ["RunP", "Spawn", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),
         tests("EndToEndTests", ["JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "CLinux", "Swiftlet", "swiftlet-sandbox"]),
-        tests("SwiftletTests", ["JSON", "Swiftlet"]),
+        tests("SwiftletTests", ["JSON", "Swiftlet", "ResourceStore", "EncryptionAtRest"]),
+        .testTarget(
+            name: "ConformanceTests",
+            dependencies: [
+                "JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "PKI", "Spawn", "CLinux", "Swiftlet",
+            ],
+            path: "Tests/ConformanceTests", exclude: ["Clients", "Conversations"], swiftSettings: warningsAreErrors),
         tests("TidyTests", []),
     ]
 )

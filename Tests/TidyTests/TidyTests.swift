@@ -48,7 +48,7 @@ import Testing
             "Scheduling": ["KubernetesModel"], "Orchestration": models, "AgentCore": models,
             "KubernetesClient": models, "KubernetesClientTesting": models.union(["KubernetesClient"]),
             "KubernetesClientHTTP": models.union(["KubernetesClient"]),
-            "ResourceStore": ["JSON", "KubernetesModel", "CSQLite"],
+            "ResourceStore": ["JSON", "KubernetesModel", "CSQLite"], "EncryptionAtRest": ["ResourceStore"],
             "APIServer": models.union(["KubernetesClient", "ResourceStore"]),
             "APIServerHTTP": models.union(["KubernetesClient", "APIServer", "PKI"]),
             "Controllers": models.union(["KubernetesClient", "Orchestration", "Scheduling"]),
