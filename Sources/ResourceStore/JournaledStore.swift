@@ -69,11 +69,27 @@ public final class JournaledStore: ResourceStore {
 
     public func scan(_ request: ListRequest) throws(StoreError) -> ListResult {
         // The table is copied by reference: the scan needs no lock.
-        let (table, revision) = try reading { ($0.state.tables[request.collection], $0.state.revision) }
-        guard revision >= request.atLeast else {
-            throw .unavailable("revision \(request.atLeast) is ahead of the store's, \(revision)")
+        let (table, revision, floor, later) = try reading { memory in
+            let table = memory.state.tables[request.collection]
+            let floor = self.floor(of: request.collection, memory.state)
+            guard let exactly = request.exactly, exactly < memory.state.revision else {
+                return (table?.candidates(request.selector), memory.state.revision, floor, [StoreEvent]())
+            }
+            let later = exactly < floor ? [] : memory.state.log.after(exactly).filter { $0.object.key.collection == request.collection }
+            return (table?.candidates(.everything), memory.state.revision, floor, later)
         }
-        return (table ?? ObjectTable()).list(request, revision: revision)
+        let wanted = max(request.atLeast, request.exactly ?? 0)
+        guard revision >= wanted else { throw .unavailable("revision \(wanted) is ahead of the store's, \(revision)") }
+        guard let exactly = request.exactly else { return (table ?? ObjectTable()).list(request, revision: revision) }
+        guard exactly >= floor else { throw .expired(oldest: floor) }
+        var past = table ?? ObjectTable()
+        past.undo(later)
+        return past.list(request, revision: exactly)
+    }
+
+    /// The history of a collection begins after this revision.
+    private func floor(of collection: CollectionID, _ state: StoreState) -> UInt64 {
+        options.volatile.contains(collection) ? max(opened, state.log.floor) : state.log.floor
     }
 
     private func reading<Value>(_ body: (inout Memory) -> sending Value) throws(StoreError) -> sending Value {
@@ -197,7 +213,7 @@ extension JournaledStore {
                 return .failure(.unavailable("\(Self.maximumWatches) watches are open"))
             }
             let present = memory.state.revision
-            let floor = options.volatile.contains(collection) ? max(opened, memory.state.log.floor) : memory.state.log.floor
+            let floor = floor(of: collection, memory.state)
             if let revision, revision < floor || revision > present { return .failure(.expired(oldest: floor)) }
             let watch = makeWatch(collection, namespace, selector, startRevision: present)
             watch.preload(Self.past(of: watch, since: revision, in: memory.state))
@@ -225,7 +241,8 @@ extension JournaledStore {
                 .compactMap { watch.visible($0) }
         }
         let request = ListRequest(collection: watch.collection, namespace: watch.namespace, selector: watch.selector)
-        let objects = state.tables[watch.collection]?.list(request, revision: state.revision).objects ?? []
+        let table = state.tables[watch.collection]?.candidates(watch.selector)
+        let objects = table?.list(request, revision: state.revision).objects ?? []
         return objects.map { StoreEvent(kind: .added, object: $0, previous: nil) }
     }
 }

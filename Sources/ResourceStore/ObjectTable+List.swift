@@ -2,14 +2,6 @@
 
 extension ObjectTable {
     func list(_ request: ListRequest, revision: UInt64) -> ListResult {
-        // Of the objects that can match at all: a field with an index narrows them.
-        if let term = request.selector.requiring, let narrowed = objects(where: term.field, is: term.value) {
-            return narrowed.page(request, revision: revision)
-        }
-        return page(request, revision: revision)
-    }
-
-    private func page(_ request: ListRequest, revision: UInt64) -> ListResult {
         let listRevision = request.continueAfter?.revision ?? revision
         let (first, last) = range(of: request)
         let limit = request.limit.flatMap { $0 > 0 ? $0 : nil } ?? Int.max

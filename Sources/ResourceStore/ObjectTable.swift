@@ -7,15 +7,31 @@ struct ObjectTable: Sendable {
     /// None is empty.
     private var chunks: [[StoredObject]] = []
     private(set) var count = 0
-    /// Objects by the value of a field, for the fields that this collection is asked for often.
-    private var byField: [String: [String: ObjectTable]] = [:]
+    /// For the fields that this collection is asked for often.
+    private var indexes: [FieldIndex] = []
 
-    init(indexedFields: some Sequence<String> = []) {
-        for field in indexedFields { byField[field] = [:] }
+    /// Objects by the value of a field.
+    private struct FieldIndex {
+        let field: String
+        var tables: [String: ObjectTable] = [:]
+
+        func value(_ object: StoredObject) -> String { object.index.fields[field] ?? "" }
+
+        mutating func replace(_ old: StoredObject?, by new: StoredObject?) {
+            let before = old.map { value($0) }
+            let after = new.map { value($0) }
+            if let old, let before, before != after {
+                tables[before]?.remove(old.key)
+                if tables[before]?.count == 0 { tables[before] = nil }
+            }
+            if let new, let after { tables[after, default: ObjectTable()].put(new) }
+        }
     }
 
+    init(indexedFields: [String] = []) { indexes = indexedFields.map { FieldIndex(field: $0) } }
+
     /// `objects` must be in order.
-    init(ordered objects: [StoredObject], indexedFields: some Sequence<String> = []) {
+    init(ordered objects: [StoredObject], indexedFields: [String] = []) {
         self.init(indexedFields: indexedFields)
         var start = 0
         while start < objects.count {
@@ -25,9 +41,9 @@ struct ObjectTable: Sendable {
             start = end
         }
         count = objects.count
-        for field in byField.keys {
-            let groups = Dictionary(grouping: objects) { $0.index.fields[field] ?? "" }
-            byField[field] = groups.mapValues { ObjectTable(ordered: $0) }
+        for index in indexes.indices {
+            let groups = Dictionary(grouping: objects) { indexes[index].value($0) }
+            indexes[index].tables = groups.mapValues { ObjectTable(ordered: $0) }
         }
     }
 
@@ -91,21 +107,28 @@ struct ObjectTable: Sendable {
         return place != end && self[place].key == key ? place : nil
     }
 
-    /// The objects of which a field has this value; nil when the field is not indexed.
-    func objects(where field: String, is value: String) -> ObjectTable? {
-        byField[field].map { $0[value] ?? ObjectTable() }
+    /// Of these objects those that can match, as far as an index tells; without indexes, so that who reads it while this table
+    /// changes costs a copy of a chunk and no more.
+    func candidates(_ selector: StoreSelector) -> ObjectTable {
+        if let term = selector.requiring, let index = indexes.first(where: { $0.field == term.field }) {
+            return index.tables[term.value] ?? ObjectTable()
+        }
+        var plain = ObjectTable()
+        plain.chunks = chunks
+        plain.count = count
+        return plain
     }
 
     mutating func put(_ object: StoredObject) {
         let key = object.key
-        if let place = place(of: key) {
+        var place = lowerBound(namespace: key.namespace, name: key.name)
+        if place != end, self[place].key == key {
             reindex(self[place], object)
             chunks[place.chunk][place.offset] = object
             return
         }
         reindex(nil, object)
         count += 1
-        var place = lowerBound(namespace: key.namespace, name: key.name)
         if place == end {
             // Behind everything: into the last chunk, so that objects made in order fill chunks.
             guard let last = chunks.last, last.count < Self.chunkLimit else {
@@ -130,16 +153,16 @@ struct ObjectTable: Sendable {
         if chunks[place.chunk].isEmpty { chunks.remove(at: place.chunk) }
     }
 
-    private mutating func reindex(_ old: StoredObject?, _ new: StoredObject?) {
-        if byField.isEmpty { return }
-        for field in byField.keys {
-            let before = old.map { $0.index.fields[field] ?? "" }
-            let after = new.map { $0.index.fields[field] ?? "" }
-            if let old, let before, before != after {
-                byField[field]?[before]?.remove(old.key)
-                if byField[field]?[before]?.count == 0 { byField[field]?[before] = nil }
-            }
-            if let new, let after { byField[field]?[after, default: ObjectTable()].put(new) }
+    /// Takes back the collection's latest events, given in order.
+    mutating func undo(_ events: [StoreEvent]) {
+        var seen: Set<ResourceKey> = []
+        // The first of each object's events knows the state before all of them.
+        for event in events where seen.insert(event.object.key).inserted {
+            if let previous = event.previous { put(previous) } else { remove(event.object.key) }
         }
+    }
+
+    private mutating func reindex(_ old: StoredObject?, _ new: StoredObject?) {
+        for index in indexes.indices { indexes[index].replace(old, by: new) }
     }
 }

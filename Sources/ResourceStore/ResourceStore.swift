@@ -176,11 +176,15 @@ public struct ListRequest: Sendable {
     public var continueAfter: ListContinuation?
     /// Fails with `unavailable` when the store has not reached this revision.
     public var atLeast: UInt64
+    /// The collection as it was at this revision; fails with `expired` when the history does not reach back to it, with
+    /// `unavailable` when the store has not reached it. nil: as it is.
+    public var exactly: UInt64?
 
     public init(
         collection: CollectionID, namespace: String? = nil, selector: StoreSelector = .everything, limit: Int? = nil,
-        continueAfter: ListContinuation? = nil, atLeast: UInt64 = 0
+        continueAfter: ListContinuation? = nil, atLeast: UInt64 = 0, exactly: UInt64? = nil
     ) {
+        self.exactly = exactly
         self.collection = collection
         self.namespace = namespace
         self.selector = selector
@@ -190,8 +194,8 @@ public struct ListRequest: Sendable {
     }
 }
 
-/// Where the next page begins. Pages are read from the present state, but all carry the first page's revision: a watch from
-/// there brings every change that a page may have missed.
+/// Where the next page begins. All pages carry the first one's revision. A page read `exactly` there belongs to the same list;
+/// one read from the present state may have missed changes, which a watch from that revision brings.
 public struct ListContinuation: Sendable, Hashable {
     public let revision: UInt64
     public let namespace: String

@@ -106,22 +106,24 @@ public final class StoreWatch: Sendable {
         }
     }
 
-    /// Hands the callback's owner a bookmark in its place among the events: none of them is delivered at the same time, and those
-    /// up to it have been. False: events are waiting or being delivered, or the watch has ended; they are newer news.
-    public func deliverBookmark(_ deliver: (UInt64) -> Void) -> Bool {
+    /// For a callback consumer: calls `tell` with the revision of a bookmark, in order with the batches, unless events wait
+    /// or are being delivered (these say it all themselves). False: not told.
+    public func tellBookmark(_ tell: (UInt64) -> Void) -> Bool {
         let revision = published()
-        let callback: (@Sendable ([StoreEvent]?) -> Void)? = state.withLock { state in
-            guard state.end == nil, state.pending.isEmpty, case .callback(let callback, delivering: false) = state.consumer else {
-                return nil
-            }
-            state.consumer = .callback(callback, delivering: true)
-            return callback
+        let deliver: (@Sendable ([StoreEvent]?) -> Void)? = state.withLock { state in
+            guard case .callback(let deliver, delivering: false) = state.consumer, state.pending.isEmpty, state.end == nil
+            else { return nil }
+            state.consumer = .callback(deliver, delivering: true)
+            return deliver
         }
-        guard let callback else { return false }
-        deliver(max(revision, startRevision))
-        drain(to: callback)
+        guard let deliver else { return false }
+        tell(max(revision, startRevision))
+        drain(to: deliver)
         return true
     }
+
+    /// Whether events preceded the live ones. Asked before consuming.
+    public var hasPreloaded: Bool { state.withLock { state in state.pending.contains { $0.revision <= startRevision } } }
 
     // MARK: Producing
 

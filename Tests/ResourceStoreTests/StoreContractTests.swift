@@ -206,6 +206,58 @@ struct StoreListTests {
         }
     }
 
+    @Test("a list at a revision is the collection as it was then, in pages too; below the history it is expired")
+    func exactly() async throws {
+        try await StoreKind.memory.withStore(logCapacity: 6) { store in
+            try await store.commit(create(pod("a"), "1"))  // 1
+            try await store.commit(create(pod("b")))  // 2
+            try await store.commit(update(pod("a"), "3"))  // 3
+            try await store.commit(create(pod("c")))  // 4
+            try await store.commit(.delete(pod("b"), expectedRevision: nil))  // 5
+            try await store.commit(update(pod("a"), "6"))  // 6
+            func names(_ revision: UInt64, limit: Int? = nil, after: ListContinuation? = nil) throws -> ListResult {
+                try store.scan(
+                    ListRequest(
+                        collection: pod("a").collection, limit: limit, continueAfter: after, exactly: revision))
+            }
+            #expect(try names(1).objects.map { $0.json["note"] } == ["1"])
+            #expect(try names(4).objects.map { "\($0.key.name) \($0.revision)" } == ["a 3", "b 2", "c 4"])
+            #expect(try names(6).objects.map { "\($0.key.name) \($0.revision)" } == ["a 6", "c 4"])
+            let first = try names(4, limit: 1)
+            #expect(first.remaining == 2)
+            let rest = try names(4, limit: 5, after: first.continuation)
+            #expect(rest.objects.map(\.key.name) == ["b", "c"])
+            #expect(rest.revision == 4)
+            #expect(throws: StoreError.self) { try names(7) }
+            for number in 0..<6 { try await store.commit(create(pod("d\(number)"))) }
+            #expect(throws: StoreError.expired(oldest: 6)) { try names(5) }
+        }
+    }
+
+    @Test("a list by an indexed field finds what a scan finds, through updates and deletions")
+    func fieldIndex() async throws {
+        var options = StoreOptions()
+        options.indexedFields = [pod("a").collection: ["spec.nodeName"]]
+        let store = try JournaledStore.inMemory(options)
+        func assigned(_ name: String, _ node: String) -> StoreOperation {
+            var index = index(pod(name))
+            index.fields["spec.nodeName"] = node
+            return .update(pod(name), bytes: body(pod(name)), index: index, expectedRevision: nil)
+        }
+        for number in 0..<600 { try await store.commit(create(pod("p\(number)"))) }
+        for number in 0..<600 { try await store.commit(assigned("p\(number)", "n\(number % 7)")) }
+        for number in 0..<100 { try await store.commit(assigned("p\(number)", "n3")) }
+        for number in 500..<550 { try await store.commit(.delete(pod("p\(number)"), expectedRevision: nil)) }
+        for node in ["n0", "n3", "n6", "", "other"] {
+            let scan = StoreSelector { $0.fields["spec.nodeName"] ?? "" == node }
+            let narrowed = StoreSelector(requiring: FieldTerm("spec.nodeName", is: node), scan.matches)
+            let expected = try await store.pods(selector: scan).objects.map(\.key)
+            #expect(try await store.pods(selector: narrowed).objects.map(\.key) == expected)
+            #expect(try await store.pods(in: "bob", selector: narrowed).objects.isEmpty)
+        }
+        await store.close()
+    }
+
     @Test("a list that must be newer than the store is refused")
     func ahead() async throws {
         try await StoreKind.memory.withStore { store in
