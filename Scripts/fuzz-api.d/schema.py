@@ -1,0 +1,2 @@
+def run(master, findings, options):
+    return "none"
