@@ -62,16 +62,21 @@ public enum FilterProgram {
         return program[program.count - 8] == 0x06
     }
 
-    private typealias Instruction = (code: UInt16, yes: UInt8, no: UInt8, operand: UInt32)
+    typealias Instruction = (code: UInt16, yes: UInt8, no: UInt8, operand: UInt32)
     private static let refusal = SeccompProfile.Action.errno(1).code
     private static let question = SeccompProfile.Action.notify.code
 
-    private static func bytes(_ instructions: [Instruction]) -> [UInt8] {
+    static func bytes(_ instructions: [Instruction]) -> [UInt8] {
         instructions.flatMap { instruction -> [UInt8] in
             let (code, operand) = (instruction.code, instruction.operand)
             return [UInt8(code & 0xff), UInt8(code >> 8), instruction.yes, instruction.no]
                 + (0..<4).map { UInt8(truncatingIfNeeded: operand >> (8 * $0)) }
         }
+    }
+
+    /// The instruction whose eight bytes begin at `at`.
+    static func instruction(_ program: [UInt8], _ at: Int) -> Instruction {
+        (UInt16(program[at]) | UInt16(program[at + 1]) << 8, program[at + 2], program[at + 3], operand(program, at))
     }
 
     private static func operand(_ program: [UInt8], _ at: Int) -> UInt32 {

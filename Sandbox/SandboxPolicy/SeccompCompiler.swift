@@ -14,7 +14,23 @@ public enum SeccompCompiler {
         return program
     }
 
+    /// libseccomp's program behind a search tree over what it answers whatever the arguments (FilterTree). With entries of other
+    /// architectures libseccomp's alone: the tree would win little.
     static func compile(_ profile: SeccompProfile) throws(SandboxPolicyError) -> [UInt8] {
+        let whole = try translate(profile)
+        guard profile.foreignArchitectures.isEmpty else { return whole.program }
+        let tree = FilterTree(of: whole.program, end: whole.newest + 1)
+        // Behind the tree stand only the calls that it cannot decide.
+        let undecided = Set(profile.rules.filter { !$0.conditions.isEmpty }.flatMap(\.names))
+        var rest = profile
+        for index in rest.rules.indices { rest.rules[index].names.removeAll { !undecided.contains($0) } }
+        return tree.program(before: try translate(rest, newest: whole.newest).program) ?? whole.program
+    }
+
+    /// Through libseccomp; with the highest number that the profile names, or `newest`, whichever is greater.
+    static func translate(
+        _ profile: SeccompProfile, newest: UInt32 = 0
+    ) throws(SandboxPolicyError) -> (program: [UInt8], newest: UInt32) {
         guard let context = seccomp_init(profile.defaultAction.code) else { throw .profile("libseccomp has no memory") }
         defer { seccomp_release(context) }
         // The launcher sets no_new_privs itself; entries that are not served end the process.
@@ -27,7 +43,7 @@ public enum SeccompCompiler {
         // A binary tree: half the instructions on the way to a call in the middle of the table. Libraries before 2.5 have
         // none and make a list, which answers the same.
         _ = seccomp_attr_set(context, SCMP_FLTATR_CTL_OPTIMIZE, 2)
-        var newest: UInt32 = 0
+        var newest = newest
         var decided: Set<String> = []
         for rule in profile.rules {
             if rule.action == .notify { throw Self.nobodyListens(rule.place) }
@@ -42,8 +58,8 @@ public enum SeccompCompiler {
         }
         if profile.defaultAction == .notify { throw Self.nobodyListens("defaultAction") }
         let program = try export(context)
-        guard case .errno = profile.defaultAction else { return program }
-        return FilterProgram.absentCalls(newerThan: newest) + program
+        guard case .errno = profile.defaultAction else { return (program, newest) }
+        return (FilterProgram.absentCalls(newerThan: newest) + program, newest)
     }
 
     /// With entries of other architectures, calls that are newer than the library are left out, and so absent (ENOSYS), as they are

@@ -12,7 +12,7 @@ struct SeccompFilterDirectory: Sendable {
     private static let capacity = 128
     /// A profile of a mebibyte and a program.
     private static let maximumBytes = 1 << 21
-    private static let magic = Array("swiftlet-bpf 1\n".utf8)
+    private static let magic = Array("swiftlet-bpf 2\n".utf8)
 
     /// What a program depends on beside the document.
     static func key(document: [UInt8], context: SeccompContext) -> [UInt8] {

@@ -6,7 +6,11 @@ import Testing
 
 /// The classic-BPF subset that seccomp filters use: enough to ask a program what it answers.
 struct FilterMachine {
-    let program: [UInt8]
+    let instructions: [FilterProgram.Instruction]
+
+    init(program: [UInt8]) {
+        instructions = stride(from: 0, to: program.count - 7, by: 8).map { FilterProgram.instruction(program, $0) }
+    }
 
     /// `arguments` as the system call's six registers. x86-64 or AArch64 as compiled.
     func answer(number: UInt32, architecture: UInt32, arguments: [UInt64] = []) throws -> UInt32 {
@@ -20,11 +24,10 @@ struct FilterMachine {
         var accumulator: UInt32 = 0
         var at = 0
         while true {
-            try #require(at * 8 + 8 <= program.count)
-            let word = program[(at * 8)..<(at * 8 + 8)].map { UInt32($0) }
-            let code = word[0] | word[1] << 8
-            let operand = word[4] | word[5] << 8 | word[6] << 16 | word[7] << 24
-            let (yes, no) = (Int(word[2]), Int(word[3]))
+            guard at < instructions.count else { throw SandboxPolicyError.profile("a jump behind the end") }
+            let instruction = instructions[at]
+            let (code, operand) = (instruction.code, instruction.operand)
+            let (yes, no) = (Int(instruction.yes), Int(instruction.no))
             at += 1
             switch code {
             case 0x20: accumulator = data[Int(operand / 4)]
