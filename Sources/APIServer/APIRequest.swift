@@ -114,22 +114,3 @@ public enum APIResponse: Sendable {
     case watch(APIWatch)
     case podLog(PodLogTarget)
 }
-
-/// Makes a client certificate for an approved request. The front implements it over the cluster's authority.
-public protocol CertificateSigning: Sendable {
-    /// What a certificate signing request says about itself. Throws when the PEM is not a valid, self-signed request.
-    func subject(ofCSR csrPEM: [UInt8]) throws -> CertificateSubject
-    /// A client certificate (PEM) with the request's key and subject, valid for `seconds` (nil: the authority's default).
-    func sign(csrPEM: [UInt8], expirationSeconds seconds: Int?) throws -> [UInt8]
-}
-
-/// CN and O of a certificate: user name and groups.
-public struct CertificateSubject: Sendable, Hashable {
-    public var commonName: String
-    public var organizations: [String]
-
-    public init(commonName: String, organizations: [String]) {
-        self.commonName = commonName
-        self.organizations = organizations
-    }
-}

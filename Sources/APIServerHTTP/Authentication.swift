@@ -3,11 +3,6 @@ import APIServer
 import Crypto
 import PKI
 
-/// Turns a bearer token into a user. nil: unknown here. Throws only when the question could not be answered.
-public protocol TokenAuthenticator: Sendable {
-    func authenticate(bearerToken: String) async throws -> UserInfo?
-}
-
 /// A fixed list of tokens (the administrator's token file). Compared in constant time.
 public struct StaticTokenAuthenticator: TokenAuthenticator {
     private let entries: [(digest: SHA256.Digest, user: UserInfo)]
@@ -94,7 +89,11 @@ struct RequestAuthenticator: Sendable {
         return user
     }
 
+    /// No token of ours is longer; others are not even looked up.
+    private static let maximumTokenBytes = 16 << 10
+
     private static func bearerToken(_ header: String) -> String? {
+        guard header.utf8.count <= maximumTokenBytes else { return nil }
         let parts = header.split(separator: " ", maxSplits: 1)
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
         return String(parts[1])
@@ -109,12 +108,34 @@ public struct AuthorityCertificateSigner: CertificateSigning {
 
     public func subject(ofCSR csrPEM: [UInt8]) throws -> CertificateSubject {
         let request = try CertificateRequest(pem: String(decoding: csrPEM, as: UTF8.self))
-        return CertificateSubject(commonName: request.commonName, organizations: request.organizations)
+        return CertificateSubject(
+            commonName: request.commonName, organizations: request.organizations, dnsNames: request.names.dnsNames,
+            ipAddresses: request.names.ipAddresses, hasOtherNames: request.hasOtherNames)
     }
 
-    public func sign(csrPEM: [UInt8], expirationSeconds seconds: Int?) throws -> [UInt8] {
+    public func sign(csrPEM: [UInt8], profile: CertificateProfile, expirationSeconds seconds: Int?) throws -> [UInt8] {
         let request = try CertificateRequest(pem: String(decoding: csrPEM, as: UTF8.self))
         let validity = seconds.map(Int64.init) ?? CertificateAuthority.leafValiditySeconds
-        return Array(try authority.signClient(request, validitySeconds: validity).utf8)
+        let certificate =
+            switch profile {
+            case .client: try authority.signClient(request, validitySeconds: validity)
+            case .server: try authority.signServer(request, validitySeconds: validity)
+            }
+        return Array(certificate.utf8)
+    }
+}
+
+/// The cluster's keys as the core's signer of service accounts' tokens.
+public struct TokenKeySigner: TokenSigning {
+    private let keys: TokenKeys
+
+    public init(_ keys: TokenKeys) { self.keys = keys }
+
+    public var keyID: String { keys.keyID }
+    public var publicKeys: [TokenPublicKey] { keys.publicKeys.map { TokenPublicKey(id: $0.id, x: $0.x, y: $0.y) } }
+    public func signature(for message: [UInt8]) throws -> [UInt8] { try keys.signature(for: message) }
+
+    public func isValid(_ signature: [UInt8], for message: [UInt8], keyID: String) -> Bool? {
+        keys.isValid(signature, for: message, keyID: keyID)
     }
 }

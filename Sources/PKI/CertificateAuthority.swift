@@ -86,8 +86,7 @@ public struct CertificateAuthority: Sendable {
     public func issueServer(
         commonName: String, names: ServerNames, validitySeconds: Int64 = leafValiditySeconds, now: Int64 = unixNow()
     ) throws -> CertificateAndKey {
-        let alternatives = try names.dnsNames.map { GeneralName.dnsName($0) }
-            + names.ipAddresses.map { .ipAddress(ASN1OctetString(contentBytes: try IPAddress.bytes(of: $0)[...])) }
+        let alternatives = try names.generalNames
         let key = P256.Signing.PrivateKey()
         let certificate = try issue(
             subject: try DistinguishedName { CommonName(commonName) }, publicKey: Certificate.PrivateKey(key).publicKey,
@@ -115,6 +114,16 @@ public struct CertificateAuthority: Sendable {
         try issue(
             subject: try .of(commonName: request.commonName, organizations: request.organizations),
             publicKey: request.publicKey, usage: .clientAuth, alternatives: [],
+            validitySeconds: min(max(validitySeconds, 600), Self.leafValiditySeconds), now: now)
+    }
+
+    /// As `signClient`, for a server: the names of the request are taken too, which the caller has approved.
+    public func signServer(
+        _ request: CertificateRequest, validitySeconds: Int64 = leafValiditySeconds, now: Int64 = unixNow()
+    ) throws -> String {
+        try issue(
+            subject: try .of(commonName: request.commonName, organizations: request.organizations),
+            publicKey: request.publicKey, usage: .serverAuth, alternatives: try request.names.generalNames,
             validitySeconds: min(max(validitySeconds, 600), Self.leafValiditySeconds), now: now)
     }
 

@@ -57,6 +57,14 @@ extension ServerNames {
         }
     }
 
+    /// Throws `PKIError.malformed` for an address that is none.
+    var generalNames: [GeneralName] {
+        get throws {
+            try dnsNames.map { .dnsName($0) }
+                + ipAddresses.map { .ipAddress(ASN1OctetString(contentBytes: try IPAddress.bytes(of: $0)[...])) }
+        }
+    }
+
     /// Whether a certificate with these names serves all of `wanted`.
     public func covers(_ wanted: ServerNames) -> Bool {
         let addresses = Set(ipAddresses.compactMap { try? IPAddress.bytes(of: $0) })

@@ -4,7 +4,7 @@ import Logging
 import ResourceStore
 import Synchronization
 
-public final class StoreAuthorizer: Authorizer {
+public final class StoreAuthorizer: RuleHolding {
     private let policy = Mutex(ClusterPolicy())
     private let store: any ResourceStore
     private let log: Logger
@@ -19,10 +19,11 @@ public final class StoreAuthorizer: Authorizer {
         policy.withLock { $0.decide(attributes) }
     }
 
-    /// A consistent view for what asks more than one question.
-    func withPolicy<Value: Sendable>(_ body: (borrowing ClusterPolicy) -> Value) -> Value {
-        policy.withLock { body($0) }
+    func rules(of user: UserInfo, in namespace: String?) -> [PolicyRule] {
+        policy.withLock { $0.rbac.rules(of: user, in: namespace) }
     }
+
+    func rules(ofRole role: RBACName) -> [PolicyRule]? { policy.withLock { $0.rbac.rules(ofRole: role) } }
 
     /// A store that cannot be watched leaves everybody but administrators without rights: closed, not open.
     private func follow(_ collection: CollectionID) {
