@@ -1,4 +1,5 @@
 // The API server's front door: a request is routed, authorised, carried out by its verb, and every refusal becomes a Status.
+// A verb's whole path is this file and the verb's own in Verbs/ (or Subresources/).
 import JSON
 import KubernetesModel
 import Logging
@@ -11,6 +12,9 @@ public final class APIHandler: Sendable {
 
     let store: any ResourceStore
     let authorizer: any Authorizer
+    let admission: AdmissionPipeline
+    /// Tokens and who knows them; some of it is known only later.
+    public let security = ServerSecurity()
     let kinds = KindRegistry()
     let documents: ServerDocuments
     let certificateSigner: (any CertificateSigning)?
@@ -19,28 +23,34 @@ public final class APIHandler: Sendable {
     /// Seconds since 1970.
     let now: @Sendable () -> Int64
 
-    /// `now` gives seconds since 1970. `certificateSigner` nil: certificate requests are stored, not signed.
+    /// `authorizer` nil: roles and bindings in the store decide. `now` gives seconds since 1970. `certificateSigner` nil:
+    /// certificate requests are stored, not signed.
     public init(
-        store: any ResourceStore, authorizer: any Authorizer = SwiftletAuthorizer(), now: @escaping @Sendable () -> Int64,
+        store: any ResourceStore, authorizer: (any Authorizer)? = nil, now: @escaping @Sendable () -> Int64,
         certificateSigner: (any CertificateSigning)? = nil, log: Logger = Logger(label: "apiserver")
     ) {
         self.store = store
+        let authorizer = authorizer ?? StoreAuthorizer(store: store)
         self.authorizer = authorizer
         self.now = now
         self.certificateSigner = certificateSigner
         self.log = log
+        admission = AdmissionPipeline(
+            AdmissionPipeline.standard + SecurityAdmission.steps(authorizer: authorizer, signer: certificateSigner))
         documents = ServerDocuments(kinds)
     }
 
     /// Never throws: a refusal is a Status document.
     public func handle(_ request: APIRequest) async -> APIResponse {
         do {
-            return try await answer(request)
+            let response = try await answer(request)
+            guard request.wantsPretty, case .document(let document) = response else { return response }
+            return .document(document.indented)
         } catch {
             if error.code >= 500 {
                 log.error("request failed", metadata: ["path": "\(request.path)", "error": "\(error.message)"])
             }
-            return .document(error.document)
+            return .document(request.wantsPretty ? error.document.indented : error.document)
         }
     }
 
@@ -50,9 +60,7 @@ public final class APIHandler: Sendable {
         switch route {
         case .document(let segments):
             try authorizeDocument(request)
-            guard request.method == .get || request.method == .head else {
-                throw .methodNotAllowed(request.method.rawValue)
-            }
+            guard request.method == .get || request.method == .head else { throw .methodNotAllowed }
             return .document(try await document(segments, request))
         case .resource(let route):
             return try await answer(request, route)
@@ -65,17 +73,18 @@ public final class APIHandler: Sendable {
             AuthorizationAttributes(
                 user: request.user, verb: verb.rawValue, group: route.resource.group, resource: route.resource.resource,
                 subresource: route.subresource ?? "", namespace: route.namespace ?? namespaceItself(route),
-                name: route.name ?? nameByFieldSelector(request, verb)))
-        if let review = try selfReview(request, route) { return .document(review) }
+                name: route.name ?? fieldSelected("metadata.name", request, verb),
+                nodeSelector: fieldSelected("spec.nodeName", request, verb)))
+        if let review = try await review(request, route) { return .document(review) }
         guard let kind = kinds[route.resource] else { throw .unknownPath }
         let call = try APICall(request: request, route: route, kind: kind)
         if let subresource = route.subresource {
             return try await answer(subresource: subresource, call, verb)
         }
         switch verb {
-        case .get: return .document(try await get(call))
-        case .list: return .document(try await list(call))
-        case .watch: return try watch(call)
+        case .get: return .document(try get(call))
+        case .list: return .document(try list(call))
+        case .watch: return .watch(try watch(call))
         case .create: return .document(try await create(call))
         case .update: return .document(try await update(call))
         case .patch: return .document(try await patch(call))
@@ -85,15 +94,23 @@ public final class APIHandler: Sendable {
     }
 
     private func answer(subresource: String, _ call: APICall, _ verb: Verb) async throws(StatusError) -> APIResponse {
-        let isPod = call.kind.resource.resource == "pods" && call.kind.resource.group.isEmpty
-        switch (subresource, verb) {
-        case ("status", .get) where call.kind.declaration.hasStatus: return .document(try await get(call))
-        case ("status", .update) where call.kind.declaration.hasStatus: return .document(try await update(call))
-        case ("status", .patch) where call.kind.declaration.hasStatus: return .document(try await patch(call))
-        case ("status", _) where call.kind.declaration.hasStatus: throw .methodNotAllowed(verb.rawValue)
-        case ("binding", .create) where isPod: return .document(try await bind(call))
-        case ("log", .get) where isPod: return .podLog(try await podLog(call))
-        case ("binding", _) where isPod, ("log", _) where isPod: throw .methodNotAllowed(verb.rawValue)
+        // Parts of the object itself, read and written by the same verbs as the whole.
+        if call.part != .main {
+            switch verb {
+            case .get: return .document(try get(call))
+            case .update: return .document(try await update(call))
+            case .patch where call.part != .finalize: return .document(try await patch(call))
+            case .patch, .list, .watch, .create, .delete, .deletecollection: throw .methodNotAllowed
+            }
+        }
+        // Documents of their own.
+        switch (call.kind.resource.group, call.kind.resource.resource, subresource, verb) {
+        case ("", "pods", "binding", .create): return .document(try await bind(call))
+        case ("", "pods", "eviction", .create): return .document(try await evict(call))
+        case ("", "pods", "log", .get): return .podLog(try podLog(call))
+        case ("", "serviceaccounts", "token", .create): return .document(try createToken(call))
+        case ("", "pods", "binding", _), ("", "pods", "eviction", _), ("", "pods", "log", _), ("", "serviceaccounts", "token", _):
+            throw .methodNotAllowed
         default: throw .unknownPath
         }
     }
@@ -118,63 +135,33 @@ public final class APIHandler: Sendable {
         route.resource == GroupVersionResource(resource: "namespaces") ? route.name : nil
     }
 
-    /// A list or watch of one name is authorised like that name, as Kubernetes does.
-    private func nameByFieldSelector(_ request: APIRequest, _ verb: Verb) -> String? {
+    /// A list or watch of one name is authorised like that name, one of a node's pods like that node's, as in Kubernetes.
+    private func fieldSelected(_ field: String, _ request: APIRequest, _ verb: Verb) -> String? {
         guard verb == .list || verb == .watch, let text = request.query("fieldSelector"),
             let selector = try? FieldSelector(parsing: text)
         else { return nil }
-        return selector.terms.first { $0.field == "metadata.name" && !$0.negated }?.value
+        return selector.terms.first { $0.field == field && !$0.negated }?.value
     }
 }
 
-/// What is to be done, in the words of authorization.
-enum Verb: String, Sendable {
-    case get, list, watch, create, update, patch, delete, deletecollection
-
-    init(_ request: APIRequest, _ route: ResourceRoute) throws(StatusError) {
-        switch (request.method, route.name) {
-        case (.get, nil), (.head, nil): self = request.flag("watch") ? .watch : .list
-        // The old form of watching one object, `?watch=true` on it.
-        case (.get, _?), (.head, _?): self = request.flag("watch") && route.subresource == nil ? .watch : .get
-        case (.post, _): self = .create
-        case (.put, _?): self = .update
-        case (.patch, _?): self = .patch
-        case (.delete, nil): self = .deletecollection
-        case (.delete, _?): self = .delete
-        case (.put, nil), (.patch, nil), (.options, _): throw .methodNotAllowed(request.method.rawValue)
-        }
+extension APIRequest {
+    /// `?pretty=true`: for people who read with curl.
+    fileprivate var wantsPretty: Bool {
+        guard let value = query("pretty") else { return false }
+        return value == "true" || value == "1" || value.isEmpty
     }
 }
 
-/// A request whose kind is known and whose scope fits.
-struct APICall: Sendable {
-    let request: APIRequest
-    let route: ResourceRoute
-    let kind: ServedKind
+extension APIDocument {
+    /// A list of more than this is not laid out again.
+    private static let maximumIndentedBytes = 8 << 20
 
-    init(request: APIRequest, route: ResourceRoute, kind: ServedKind) throws(StatusError) {
-        if !kind.declaration.namespaced, route.namespace != nil { throw .unknownPath }
-        if kind.declaration.namespaced, route.namespace == nil {
-            // Only whole collections can be read over all namespaces.
-            guard route.name == nil, request.method == .get || request.method == .head else { throw .unknownPath }
-        }
-        if request.method == .post, route.name != nil, route.subresource == nil {
-            throw .methodNotAllowed("create of a named object")
-        }
-        self.request = request
-        self.route = route
-        self.kind = kind
-    }
-
-    var user: UserInfo { request.user }
-    var isStatus: Bool { route.subresource == "status" }
-    var isDryRun: Bool { request.query("dryRun") == "All" }
-
-    var name: String { route.name ?? "" }
-    var key: ResourceKey { kind.key(namespace: route.namespace, name: name) }
-
-    func checkDryRun() throws(StatusError) {
-        guard let value = request.query("dryRun"), value != "All", !value.isEmpty else { return }
-        throw .badRequest("dryRun: Unsupported value: \"\(value)\": supported values: \"All\"")
+    fileprivate var indented: APIDocument {
+        guard contentType.hasPrefix("application/json"), body.count <= Self.maximumIndentedBytes,
+            let tree = try? JSONValue(parsing: body)
+        else { return self }
+        var document = self
+        document.body = tree.serialized(pretty: true) + [UInt8(ascii: "\n")]
+        return document
     }
 }

@@ -15,30 +15,30 @@ extension APIHandler {
         draft.object.set(["spec", "extra"], to: nil)
     }
 
-    func signCertificate(_ draft: inout WriteDraft, _ call: APICall) async throws(StatusError) {
+    func signCertificate(_ object: inout JSONValue, _ call: APICall) async throws(StatusError) {
         guard call.kind.resource.group == "certificates.k8s.io", let certificateSigner,
-            draft.object["spec"]?["signerName"]?.stringValue == Self.nodeClientSigner
+            object["spec"]?["signerName"]?.stringValue == Self.nodeClientSigner
         else { return }
-        let pem = draft.object["spec"]?["request"]?.stringValue.flatMap(Base64.decode) ?? []
+        let pem = object["spec"]?["request"]?.stringValue.flatMap(Base64.decode) ?? []
         let subject: CertificateSubject
         do { subject = try certificateSigner.subject(ofCSR: pem) } catch {
             throw call.invalid(
-                draft.object,
+                object,
                 [
                     FieldError(
                         field: "spec.request", reason: .invalid, message: "Invalid value: not a certificate request: \(error)")
                 ])
         }
-        try await check(subject, call, draft.object)
+        try await check(subject, call, object)
         let certificate: [UInt8]
         do {
             certificate = try certificateSigner.sign(
-                csrPEM: pem, expirationSeconds: draft.object["spec"]?["expirationSeconds"]?.intValue.map { Int($0) })
+                csrPEM: pem, expirationSeconds: object["spec"]?["expirationSeconds"]?.intValue.map { Int($0) })
         } catch {
             throw .internalError("signing the certificate of \(subject.commonName): \(error)")
         }
         let time = JSONValue.string(RFC3339.text(seconds: now()))
-        draft.object["status"] = [
+        object["status"] = [
             "conditions": [
                 [
                     "type": "Approved", "status": "True", "reason": "AutoApproved",
@@ -72,7 +72,7 @@ extension APIHandler {
             throw refuse("node \"\(own.node)\" may not ask for a certificate of node \"\(identity.node)\"")
         }
         guard let kind = kinds[GroupVersionResource(resource: "nodes")],
-            let node = try await find(kind.key(namespace: nil, name: identity.node))
+            let node = try find(kind.key(namespace: nil, name: identity.node))
         else { return }
         for label in NodeAdmission.domainLabels {
             if let domain = node.index.labels[label], domain != identity.domain {

@@ -158,22 +158,21 @@ private struct LocalWatch: WatchStream {
     let kind: ServedKind
 
     func next() async throws -> [RawWatchEvent]? {
-        guard let items = await session.next() else { return nil }
-        return try items.map { item in
-            switch item {
-            case .event(let event):
-                let kind: RawWatchEvent.Kind =
-                    switch event.kind {
-                    case .added: .added
-                    case .modified: .modified
-                    case .deleted: .deleted
-                    }
-                return RawWatchEvent(kind: kind, object: event.object.bytes)
-            case .bookmark(let revision):
-                return RawWatchEvent(kind: .bookmark, object: WatchFramer.bookmark(kind, revision))
-            case .error(let error):
-                throw error.clientError
-            }
+        switch await session.next() {
+        case nil: return nil
+        case .events(let events)?:
+            return events.map { RawWatchEvent(kind: Self.kind($0.kind), object: $0.object.bytes) }
+        case .bookmark(let revision, _)?:
+            return [RawWatchEvent(kind: .bookmark, object: WatchFramer.bookmark(kind, revision))]
+        case .error(let error)?: throw error.clientError
+        }
+    }
+
+    private static func kind(_ kind: StoreEvent.Kind) -> RawWatchEvent.Kind {
+        switch kind {
+        case .added: .added
+        case .modified: .modified
+        case .deleted: .deleted
         }
     }
 

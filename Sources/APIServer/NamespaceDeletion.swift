@@ -23,7 +23,7 @@ extension APIHandler {
     /// After a removal: was that the last object of a terminating namespace?
     func finishNamespace(of key: ResourceKey) async {
         guard !key.namespace.isEmpty, let kind = kinds[Self.namespaces],
-            let namespace = try? await find(kind.key(namespace: nil, name: key.namespace)),
+            let namespace = try? find(kind.key(namespace: nil, name: key.namespace)),
             namespace.index.fields["status.phase"] == "Terminating"
         else { return }
         await removeNamespaceIfEmpty(key.namespace)
@@ -36,13 +36,7 @@ extension APIHandler {
             guard let list = try? await store.list(request), list.objects.isEmpty else { return }
         }
         let key = kind.key(namespace: nil, name: name)
-        guard let current = try? await find(key) else { return }
+        guard let current = try? find(key) else { return }
         _ = try? await store.commit([.delete(key, expectedRevision: current.revision)])
     }
-}
-
-extension DeletionParameters {
-    static let plain = DeletionParameters()
-
-    private init() { isDryRun = false }
 }

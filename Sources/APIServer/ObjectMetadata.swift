@@ -29,6 +29,17 @@ enum ObjectMetadata {
         return text
     }
 
+    /// `metadata.generateName` when it is what the object is to be named by.
+    static func generatedNamePrefix(_ object: JSONValue) -> String? {
+        guard let metadata = object["metadata"], (metadata["name"]?.stringValue ?? "").isEmpty,
+            let prefix = metadata["generateName"]?.stringValue, !prefix.isEmpty
+        else { return nil }
+        return String(prefix.prefix(maximumNamePrefix))
+    }
+
+    /// A generated name must still be a label.
+    private static let maximumNamePrefix = 63 - suffixLength
+
     static func prepareForCreate(_ object: inout JSONValue, kind: ServedKind, namespace: String?, now: Int64) {
         var metadata = object["metadata"] ?? [:]
         for member in dropped + ["deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion", "generation"] {
@@ -92,6 +103,7 @@ enum ObjectMetadata {
                     field: "metadata.annotations", reason: .tooLong,
                     message: "Too long: may not be more than \(maximumAnnotationBytes) bytes"))
         }
+        errors += validate(owners: metadata["ownerReferences"]?.arrayValue ?? [])
         for (index, finalizer) in (metadata["finalizers"]?.arrayValue ?? []).enumerated() {
             if let problem = NameFormat.qualifiedNameProblem(finalizer.stringValue ?? "") {
                 errors.append(.invalid("metadata.finalizers[\(index)]", finalizer, problem))
@@ -101,4 +113,25 @@ enum ObjectMetadata {
     }
 
     static let maximumAnnotationBytes = 256 << 10
+
+    private static func validate(owners: [JSONValue]) -> [FieldError] {
+        var errors: [FieldError] = []
+        var controller: String?
+        for (index, owner) in owners.enumerated() {
+            for member in ["apiVersion", "kind", "name", "uid"] where (owner[member]?.stringValue ?? "").isEmpty {
+                errors.append(
+                    .invalid("metadata.ownerReferences[\(index)].\(member)", owner[member] ?? "", "\(member) must not be empty"))
+            }
+            guard owner["controller"] == true else { continue }
+            let name = owner["name"]?.stringValue ?? ""
+            if let controller {
+                errors.append(
+                    .invalid(
+                        "metadata.ownerReferences", .array(owners),
+                        "Only one reference can have Controller set to true. Found \"true\" in references for \(controller) and \(name)"))
+            }
+            controller = name
+        }
+        return errors
+    }
 }

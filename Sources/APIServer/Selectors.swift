@@ -1,16 +1,19 @@
 // Label and field selectors: parsed once per request, matched against the extracted index of stored objects.
 import JSON
 
-/// Why a selector's text is refused.
-struct SelectorError: Error, Sendable { let message: String }
+/// Why a selector's text is refused, in apimachinery's words.
+struct SelectorError: Error, Sendable, Hashable { let message: String }
 
-/// `a=b,c!=d,e in (f,g),h notin (i),j,!k` (apimachinery's labels.Parse).
+/// `a=b,c!=d,e in (f,g),h notin (i),j,!k,l>3` (apimachinery's labels.Parse; the reading is in LabelSelectorParser.swift).
 struct LabelSelector: Sendable, Hashable {
     enum Requirement: Sendable, Hashable {
         case exists(String)
         case absent(String)
         case within(String, Set<String>)
         case outside(String, Set<String>)
+        /// The label's value is an integer above this one.
+        case above(String, Int64)
+        case below(String, Int64)
 
         func matches(_ labels: [String: String]) -> Bool {
             switch self {
@@ -18,6 +21,8 @@ struct LabelSelector: Sendable, Hashable {
             case .absent(let key): labels[key] == nil
             case .within(let key, let values): labels[key].map { values.contains($0) } ?? false
             case .outside(let key, let values): labels[key].map { !values.contains($0) } ?? true
+            case .above(let key, let bound): labels[key].flatMap { Int64($0) }.map { $0 > bound } ?? false
+            case .below(let key, let bound): labels[key].flatMap { Int64($0) }.map { $0 < bound } ?? false
             }
         }
     }
@@ -28,78 +33,57 @@ struct LabelSelector: Sendable, Hashable {
 
     init() {}
 
+    init(_ requirements: [Requirement]) { self.requirements = requirements }
+
     init(parsing text: String) throws(SelectorError) {
-        for part in Self.splitOutsideParentheses(text) {
-            let part = Self.trimmed(part)
-            if part.isEmpty { continue }
-            requirements.append(try Self.requirement(part))
-            if requirements.count > Self.maximumRequirements {
-                throw SelectorError(message: "more than \(Self.maximumRequirements) requirements")
-            }
-        }
+        if text.isEmpty { return }
+        var parser = LabelSelectorParser(text)
+        requirements = try parser.parse()
     }
 
     func matches(_ labels: [String: String]) -> Bool { requirements.allSatisfy { $0.matches(labels) } }
+}
 
-    private static func requirement(_ part: Substring) throws(SelectorError) -> Requirement {
-        if let open = part.firstIndex(of: "("), part.last == ")" {
-            let words = part[..<open].split(separator: " ")
-            let inside = part[part.index(after: open)...].dropLast()
-            let values = Set(inside.split(separator: ",", omittingEmptySubsequences: false).map { String(trimmed($0)) })
-            guard words.count == 2, words[1] == "in" || words[1] == "notin" else {
-                throw SelectorError(message: "unable to parse requirement: found '\(part)', expected: 'in' or 'notin'")
-            }
-            let key = try checkedKey(words[0])
-            for value in values { try check(value: value) }
-            return words[1] == "in" ? .within(key, values) : .outside(key, values)
-        }
-        for (sign, negated) in [("!=", true), ("==", false), ("=", false)] {
-            guard let range = part.firstRange(of: sign) else { continue }
-            let key = try checkedKey(trimmed(part[..<range.lowerBound]))
-            let value = String(trimmed(part[range.upperBound...]))
-            try check(value: value)
-            return negated ? .outside(key, [value]) : .within(key, [value])
-        }
-        if part.first == "!" { return .absent(try checkedKey(trimmed(part.dropFirst()))) }
-        return .exists(try checkedKey(part))
-    }
+extension LabelSelector: CustomStringConvertible {
+    /// A text that parses to the same selector.
+    var description: String { requirements.map(\.description).joined(separator: ",") }
+}
 
-    private static func checkedKey(_ key: Substring) throws(SelectorError) -> String {
-        if let problem = NameFormat.qualifiedNameProblem(String(key)) {
-            throw SelectorError(message: "unable to parse requirement: key: Invalid value: \"\(key)\": \(problem)")
-        }
-        return String(key)
-    }
-
-    private static func check(value: String) throws(SelectorError) {
-        if let problem = NameFormat.labelValueProblem(value) {
-            throw SelectorError(message: "unable to parse requirement: values: Invalid value: \"\(value)\": \(problem)")
+extension LabelSelector.Requirement: CustomStringConvertible {
+    var description: String {
+        switch self {
+        case .exists(let key): key
+        case .absent(let key): "!\(key)"
+        case .within(let key, let values) where values.count == 1: "\(key)=\(values.first ?? "")"
+        case .within(let key, let values): "\(key) in (\(values.sorted().joined(separator: ",")))"
+        case .outside(let key, let values) where values.count == 1: "\(key)!=\(values.first ?? "")"
+        case .outside(let key, let values): "\(key) notin (\(values.sorted().joined(separator: ",")))"
+        case .above(let key, let bound): "\(key)>\(bound)"
+        case .below(let key, let bound): "\(key)<\(bound)"
         }
     }
+}
 
-    private static func splitOutsideParentheses(_ text: String) -> [Substring] {
-        var parts: [Substring] = []
-        var start = text.startIndex
-        var depth = 0
-        for index in text.indices {
-            switch text[index] {
-            case "(": depth += 1
-            case ")": depth -= 1
-            case "," where depth <= 0:
-                parts.append(text[start..<index])
-                start = text.index(after: index)
-            default: continue
+extension LabelSelector {
+    /// A `metav1.LabelSelector` as it stands in objects: matchLabels and matchExpressions.
+    init(object: JSONValue) throws(SelectorError) {
+        for (key, value) in object["matchLabels"]?.objectValue ?? [:] {
+            guard let value = value.stringValue else { throw SelectorError(message: "matchLabels: \(key) is no string") }
+            requirements.append(.within(key, [value]))
+        }
+        for expression in object["matchExpressions"]?.arrayValue ?? [] {
+            guard let key = expression["key"]?.stringValue else { throw SelectorError(message: "an expression has no key") }
+            let values = Set((expression["values"]?.arrayValue ?? []).compactMap(\.stringValue))
+            switch expression["operator"]?.stringValue {
+            case "In" where !values.isEmpty: requirements.append(.within(key, values))
+            case "NotIn" where !values.isEmpty: requirements.append(.outside(key, values))
+            case "Exists" where values.isEmpty: requirements.append(.exists(key))
+            case "DoesNotExist" where values.isEmpty: requirements.append(.absent(key))
+            case let other:
+                throw SelectorError(
+                    message: "\"\(other ?? "")\" is not a valid label selector operator for \(values.count) values")
             }
         }
-        parts.append(text[start...])
-        return parts
-    }
-
-    fileprivate static func trimmed(_ text: Substring) -> Substring {
-        var text = text
-        while text.first == " " { text = text.dropFirst() }
-        while text.last == " " { text = text.dropLast() }
-        return text
     }
 }
 
@@ -116,16 +100,16 @@ struct FieldSelector: Sendable, Hashable {
     init() {}
 
     init(parsing text: String) throws(SelectorError) {
+        if text.isEmpty { return }
         for part in Self.splitUnescaped(text) where !part.isEmpty {
-            guard let range = part.firstRange(of: "!=") ?? part.firstRange(of: "==") ?? part.firstRange(of: "=") else {
-                throw SelectorError(message: "invalid selector: '\(part)'; can't understand '\(part)'")
+            guard let (field, sign, value) = Self.parts(part) else {
+                throw SelectorError(message: "invalid selector: '\(text)'; can't understand '\(part)'")
             }
-            terms.append(
-                Term(
-                    field: String(LabelSelector.trimmed(part[..<range.lowerBound])),
-                    value: Self.unescaped(part[range.upperBound...]), negated: part[range] == "!="))
+            terms.append(Term(field: field, value: try Self.unescaped(value), negated: sign == "!="))
         }
-        if terms.count > LabelSelector.maximumRequirements { throw SelectorError(message: "too many terms") }
+        if terms.count > LabelSelector.maximumRequirements {
+            throw SelectorError(message: "more than \(LabelSelector.maximumRequirements) terms")
+        }
     }
 
     func matches(_ value: (String) -> String) -> Bool {
@@ -150,17 +134,45 @@ struct FieldSelector: Sendable, Hashable {
         return parts
     }
 
-    private static func unescaped(_ text: Substring) -> String {
+    /// The first of `!=`, `==`, `=` parts a term.
+    private static func parts(_ term: Substring) -> (field: String, sign: String, value: Substring)? {
+        for index in term.indices {
+            for sign in ["!=", "==", "="] where term[index...].hasPrefix(sign) {
+                return (String(term[..<index]), sign, term[index...].dropFirst(sign.count))
+            }
+        }
+        return nil
+    }
+
+    private static func unescaped(_ text: Substring) throws(SelectorError) -> String {
         var result = ""
         var escaped = false
         for character in text {
-            if !escaped, character == "\\" {
-                escaped = true
-            } else {
+            if escaped {
+                guard ["\\", ",", "="].contains(character) else {
+                    throw SelectorError(message: "invalid field selector: invalid escape sequence: \\\(character)")
+                }
+                result.append(character)
                 escaped = false
+            } else if character == "\\" {
+                escaped = true
+            } else if character == "=" {
+                throw SelectorError(message: "invalid field selector: unescaped character in field selector: \(character)")
+            } else {
                 result.append(character)
             }
         }
+        if escaped { throw SelectorError(message: "invalid field selector: invalid escape sequence: \\") }
         return result
+    }
+}
+
+extension FieldSelector: CustomStringConvertible {
+    /// A text that parses to the same selector.
+    var description: String {
+        terms.map { term in
+            let value = term.value.replacing("\\", with: "\\\\").replacing(",", with: "\\,").replacing("=", with: "\\=")
+            return "\(term.field)\(term.negated ? "!=" : "=")\(value)"
+        }.joined(separator: ",")
     }
 }

@@ -97,7 +97,7 @@ extension APIHandler {
     /// The store answers, or the server is not ready.
     private func health(_ segments: [String]) async throws(StatusError) -> APIDocument {
         if segments[0] == "readyz", let kind = kinds[GroupVersionResource(resource: "namespaces")] {
-            _ = try await find(kind.key(namespace: nil, name: "default"))
+            _ = try find(kind.key(namespace: nil, name: "default"))
         }
         return APIDocument(status: 200, contentType: "text/plain; charset=utf-8", body: Array("ok".utf8))
     }

@@ -1,6 +1,7 @@
 // Refusals, in Kubernetes' own words: what goes wrong in a verb becomes a `Status` document with reason and causes.
 import JSON
 import KubernetesModel
+import ResourceStore
 
 /// One field of a refused object.
 struct FieldError: Error, Hashable, Sendable {
@@ -17,6 +18,8 @@ struct FieldError: Error, Hashable, Sendable {
         case tooMany = "FieldValueTooMany"
         case namespaceTerminating = "NamespaceTerminating"
         case disruptionBudget = "DisruptionBudget"
+        case resourceVersionTooLarge = "ResourceVersionTooLarge"
+        case unexpectedServerResponse = "UnexpectedServerResponse"
     }
 
     var field: String
@@ -91,6 +94,8 @@ struct StatusError: Error, Sendable {
     var uid = ""
     var causes: [FieldError] = []
     var retryAfterSeconds: Int?
+    /// `metadata.continue`: where an expired list may go on.
+    var continueToken: String?
 
     /// Causes beyond this many are left out of the details, so that a hostile body cannot blow up its own answer.
     static let maximumCauses = 64
@@ -104,12 +109,15 @@ struct StatusError: Error, Sendable {
         if !causes.isEmpty {
             details["causes"] = .array(
                 causes.prefix(Self.maximumCauses).map { cause in
-                    ["reason": .string(cause.reason.rawValue), "message": .string(cause.message), "field": .string(cause.field)]
+                    var shown: JSONValue = ["reason": .string(cause.reason.rawValue), "message": .string(cause.message)]
+                    if !cause.field.isEmpty { shown["field"] = .string(cause.field) }
+                    return shown
                 })
         }
         if let retryAfterSeconds { details["retryAfterSeconds"] = .int(Int64(retryAfterSeconds)) }
         var status: JSONValue = [
-            "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure", "message": .string(message),
+            "kind": "Status", "apiVersion": "v1", "metadata": continueToken.map { ["continue": .string($0)] } ?? [:],
+            "status": "Failure", "message": .string(message),
             "reason": .string(reason),
         ]
         if !details.isEmpty { status["details"] = .object(details) }
@@ -172,25 +180,50 @@ extension StatusError {
             kind: resource, name: name)
     }
 
-    static func methodNotAllowed(_ verb: String) -> StatusError {
-        StatusError(
-            code: 405, reason: "MethodNotAllowed",
-            message: "the server does not allow this method on the requested resource (\(verb))")
-    }
+    static let methodNotAllowed = StatusError(
+        code: 405, reason: "MethodNotAllowed", message: "the server does not allow this method on the requested resource")
 
     static func expired(_ message: String) -> StatusError {
         StatusError(code: 410, reason: "Expired", message: message)
     }
 
+    /// A page of a list whose snapshot is gone. The token in the answer goes on in the present state.
+    static func expiredContinuation(_ token: ListContinuation) -> StatusError {
+        var error = StatusError.expired(
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
+                + "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
+                + "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
+                + "deleted between the time the first chunk was returned and now may show up in the list.")
+        error.continueToken = ContinueToken.text(
+            ListContinuation(revision: 0, namespace: token.namespace, name: token.name))
+        return error
+    }
+
+    /// The client has seen a later revision than this server has made.
+    static func tooLargeRevision(_ wanted: UInt64, present: UInt64) -> StatusError {
+        var error = StatusError(
+            code: 504, reason: "Timeout", message: "Timeout: Too large resource version: \(wanted), current: \(present)",
+            retryAfterSeconds: 1)
+        error.causes = [
+            FieldError(field: "", reason: .resourceVersionTooLarge, message: "Too large resource version")
+        ]
+        return error
+    }
+
+    static func tooManyRequests(_ message: String, retryAfterSeconds: Int?, causes: [FieldError] = []) -> StatusError {
+        StatusError(
+            code: 429, reason: "TooManyRequests", message: message, causes: causes, retryAfterSeconds: retryAfterSeconds)
+    }
+
     static func tooLarge(limit: Int) -> StatusError {
         StatusError(
-            code: 413, reason: "RequestEntityTooLarge", message: "Request entity too large: limit is \(limit) bytes")
+            code: 413, reason: "RequestEntityTooLarge", message: "Request entity too large: limit is \(limit)")
     }
 
     static func unsupportedMediaType(_ found: String, accepted: [String]) -> StatusError {
         StatusError(
             code: 415, reason: "UnsupportedMediaType",
-            message: "the body of the request was in an unknown format (\(found)) - accepted media types include: "
+            message: "the body of the request was in an unknown format - accepted media types include: "
                 + accepted.joined(separator: ", "))
     }
 

@@ -1,10 +1,9 @@
-// One ticking task for all watches: wakes those that owe a bookmark or have reached their end.
-import ResourceStore
+// One ticking task for all watches: attends to those that owe a bookmark or have reached their end.
 import Synchronization
 
 final class WatchTimer: Sendable {
     private struct Entry {
-        weak var watch: StoreWatch?
+        weak var session: WatchSession?
         var deadline: ContinuousClock.Instant
         var interval: Duration?
         var next: ContinuousClock.Instant
@@ -19,46 +18,53 @@ final class WatchTimer: Sendable {
     /// Ends and bookmarks need not be more exact.
     private static let tick = Duration.seconds(1)
 
-    func add(_ watch: StoreWatch, until deadline: ContinuousClock.Instant, wakesEvery interval: Duration?) {
+    func add(_ session: WatchSession, until deadline: ContinuousClock.Instant, wakesEvery interval: Duration?) {
         let starts = state.withLock { state in
             let next = interval.map { min(deadline, .now + $0) } ?? deadline
-            state.entries[ObjectIdentifier(watch)] = Entry(watch: watch, deadline: deadline, interval: interval, next: next)
+            state.entries[ObjectIdentifier(session)] = Entry(
+                session: session, deadline: deadline, interval: interval, next: next)
             defer { state.isTicking = true }
             return !state.isTicking
         }
         if starts { start() }
     }
 
-    func remove(_ watch: StoreWatch) { state.withLock { $0.entries[ObjectIdentifier(watch)] = nil } }
+    func remove(_ session: WatchSession) {
+        let id = ObjectIdentifier(session)
+        state.withLock { $0.entries[id] = nil }
+    }
 
     /// Ends when there is no watch left, or nobody owns the timer any more.
     private func start() {
         Task.detached { [weak self] in
             while true {
                 try? await Task.sleep(for: Self.tick)
-                guard let self, self.wakeDue() else { return }
+                guard let self, self.attendToDue() else { return }
             }
         }
     }
 
-    private func wakeDue() -> Bool {
+    private func attendToDue() -> Bool {
         let now = ContinuousClock.now
         let (due, goesOn) = state.withLock { state in
-            var due: [StoreWatch] = []
+            var due: [WatchSession] = []
             for (id, entry) in state.entries {
-                guard let watch = entry.watch else {
+                guard now >= entry.next else {
+                    if entry.session == nil { state.entries[id] = nil }
+                    continue
+                }
+                guard let session = entry.session else {
                     state.entries[id] = nil
                     continue
                 }
-                guard now >= entry.next else { continue }
-                due.append(watch)
-                // A watch past its deadline is woken again until its consumer has seen it.
+                due.append(session)
+                // A watch past its deadline is attended to again until its consumer has seen it.
                 state.entries[id]?.next = min(max(entry.deadline, now + Self.tick), now + (entry.interval ?? Self.tick))
             }
             state.isTicking = !state.entries.isEmpty
             return (due, state.isTicking)
         }
-        for watch in due { watch.wake() }
+        for session in due { session.tick(now) }
         return goesOn
     }
 }

@@ -1,12 +1,19 @@
-// From a request's body to an object that may be stored: parse, check kind and names, clean by schema, default, validate.
+// From a request's body to an object that may be stored: parse, check kind and names, clean by schema.
 import JSON
 import KubernetesModel
 
-/// What happens to fields that the schema does not know.
+/// What happens to fields that the schema does not know, and to those that come twice.
 enum FieldValidation: String, Sendable {
     case ignore = "Ignore"
     case warn = "Warn"
     case strict = "Strict"
+}
+
+/// A parsed body.
+struct DecodedBody: Sendable {
+    var object: JSONValue
+    /// Places of members that came more than once; the last one counts.
+    var duplicateFields: [String] = []
 }
 
 /// A write under way: the object and what the client shall be warned of.
@@ -18,7 +25,8 @@ struct WriteDraft: Sendable {
     static let maximumWarnings = 16
 
     var headers: [(name: String, value: String)] {
-        warnings.prefix(Self.maximumWarnings).map { warning in
+        if warnings.isEmpty { return [] }
+        return warnings.prefix(Self.maximumWarnings).map { warning in
             let quoted = warning.filter { $0.isASCII && !$0.isNewline }
                 .replacing("\\", with: "\\\\").replacing("\"", with: "\\\"")
             return ("Warning", "299 - \"\(quoted)\"")
@@ -27,32 +35,29 @@ struct WriteDraft: Sendable {
 }
 
 extension APICall {
-    func fieldValidation() throws(StatusError) -> FieldValidation {
-        guard let text = request.query("fieldValidation"), !text.isEmpty else { return .warn }
-        guard let mode = FieldValidation(rawValue: text) else {
-            throw .badRequest(
-                "fieldValidation: Unsupported value: \"\(text)\": supported values: \"Ignore\", \"Strict\", \"Warn\"")
-        }
-        return mode
-    }
-
-    /// The body of a create or update as a tree.
-    func bodyTree() throws(StatusError) -> JSONValue {
+    /// The body of a create or update.
+    func body(_ mode: FieldValidation) throws(StatusError) -> DecodedBody {
         let type = Self.mediaType(request.contentType)
         guard type.isEmpty || type == "application/json" || type == "text/json" || type == "*/*" else {
             throw .unsupportedMediaType(type, accepted: ["application/json"])
         }
-        return try Self.parse(request.body)
+        let (object, duplicates) = try Self.parseWithDuplicates(request.body)
+        return DecodedBody(object: object, duplicateFields: duplicates)
     }
 
-    static func parse(_ body: [UInt8]) throws(StatusError) -> JSONValue {
-        do throws(JSONError) { return try JSONValue(parsing: body) } catch {
+    static func parse(_ body: [UInt8]) throws(StatusError) -> JSONValue { try parseWithDuplicates(body).0 }
+
+    /// With the places of repeated members.
+    static func parseWithDuplicates(_ body: [UInt8]) throws(StatusError) -> (JSONValue, [String]) {
+        do throws(JSONError) { return try JSONValue.parsingWithDuplicates(body) } catch {
             throw .badRequest("the request's body is not valid JSON: \(error)")
         }
     }
 
     static func mediaType(_ header: String?) -> String {
-        (header ?? "").prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
+        guard let header, !header.isEmpty else { return "" }
+        if header == "application/json" { return header }
+        return header.prefix { $0 != ";" }.filter { $0 != " " }.lowercased()
     }
 
     /// Kind and apiVersion must be the endpoint's (or missing); namespace and name must agree with the path.
@@ -77,34 +82,38 @@ extension APICall {
             namespace != route.namespace
         {
             throw .badRequest(
-                "the namespace of the provided object does not match the namespace sent on the request")
+                creates
+                    ? "the namespace of the provided object does not match the namespace sent on the request"
+                    : "the namespace of the object (\(namespace)) does not match the namespace on the request "
+                        + "(\(route.namespace ?? ""))")
         }
-        if !creates, let name = metadata["name"]?.stringValue, !name.isEmpty, name != route.name {
-            throw .badRequest(
-                "the name of the object (\(name)) does not match the name on the URL (\(route.name ?? ""))")
+        if creates { return }
+        let name = metadata["name"]?.stringValue ?? ""
+        if name.isEmpty {
+            throw .badRequest("the name of the object (\(self.name) based on URL) was undeterminable: name must be provided")
+        }
+        if name != self.name {
+            throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(self.name))")
         }
     }
 
-    /// Schema check and pruning. Under Strict an unknown field is refused, as Kubernetes' strict decoding does.
-    func clean(_ object: JSONValue, _ mode: FieldValidation) throws(StatusError) -> WriteDraft {
+    /// Schema check and pruning. Under Strict an unknown or repeated field is refused, as Kubernetes' strict decoding does.
+    func clean(_ body: DecodedBody, _ mode: FieldValidation) throws(StatusError) -> WriteDraft {
         var findings = SchemaFindings()
-        var draft = WriteDraft(object: kind.schema.cleaned(object, at: "", &findings))
-        let unknown = findings.unknownFields.map { "unknown field \"\($0)\"" }
-        switch mode {
-        case .strict where !unknown.isEmpty:
-            throw .badRequest(
-                "\(kind.declaration.kind) in version \"\(kind.resource.version)\" cannot be handled as a "
-                    + "\(kind.declaration.kind): strict decoding error: \(unknown.joined(separator: ", "))")
-        case .warn: draft.warnings = unknown
-        case .strict, .ignore: break
+        var draft = WriteDraft(object: kind.schema.cleaned(body.object, at: "", &findings))
+        if !findings.unknownFields.isEmpty || !body.duplicateFields.isEmpty {
+            let strict =
+                body.duplicateFields.map { "duplicate field \"\($0)\"" } + findings.unknownFields.map { "unknown field \"\($0)\"" }
+            switch mode {
+            case .strict:
+                throw .badRequest(
+                    "\(kind.declaration.kind) in version \"\(kind.resource.version)\" cannot be handled as a "
+                        + "\(kind.declaration.kind): strict decoding error: \(strict.joined(separator: ", "))")
+            case .warn: draft.warnings = strict
+            case .ignore: break
+            }
         }
         if !findings.errors.isEmpty { throw invalid(draft.object, findings.errors) }
         return draft
-    }
-
-    func invalid(_ object: JSONValue, _ errors: [FieldError]) -> StatusError {
-        let metadata = object["metadata"]
-        let name = metadata?["name"]?.stringValue ?? metadata?["generateName"]?.stringValue ?? route.name ?? ""
-        return .invalid(kind.declaration.gvk, name, errors)
     }
 }

@@ -37,7 +37,12 @@ public final class JSONTape: Sendable {
     public let bytes: [UInt8]
     let entries: [Entry]
 
-    public init(parsing bytes: [UInt8], maximumDepth: Int = JSONTape.maximumDepth) throws(JSONError) {
+    public convenience init(parsing bytes: [UInt8], maximumDepth: Int = JSONTape.maximumDepth) throws(JSONError) {
+        try self.init(parsing: bytes, maximumDepth: maximumDepth, allowsDuplicateNames: false)
+    }
+
+    /// With `allowsDuplicateNames`, look-ups by name find the first of several members.
+    init(parsing bytes: [UInt8], maximumDepth: Int, allowsDuplicateNames: Bool) throws(JSONError) {
         guard bytes.count <= Self.maximumBytes else {
             throw JSONError(offset: Self.maximumBytes, message: "text of \(bytes.count) bytes; at most \(Self.maximumBytes)")
         }
@@ -46,7 +51,7 @@ public final class JSONTape: Sendable {
         }
         do {
             entries = try bytes.withUnsafeBufferPointer { input throws(TapeParser.Failure) in
-                var parser = TapeParser(input, maximumDepth: maximumDepth)
+                var parser = TapeParser(input, maximumDepth: maximumDepth, allowsDuplicateNames: allowsDuplicateNames)
                 try parser.parseDocument()
                 return parser.entries
             }

@@ -11,12 +11,15 @@ struct TapeParser {
     // of `position` with `input.count`, because release builds do not check the subscript.
     let input: UnsafeBufferPointer<UInt8>
     let maximumDepth: Int
+    /// Whether a repeated member name is left to the reader of the tape.
+    let allowsDuplicateNames: Bool
     private(set) var position = 0
     private(set) var entries: [JSONTape.Entry] = []
 
-    init(_ input: UnsafeBufferPointer<UInt8>, maximumDepth: Int) {
+    init(_ input: UnsafeBufferPointer<UInt8>, maximumDepth: Int, allowsDuplicateNames: Bool = false) {
         self.input = input
         self.maximumDepth = maximumDepth
+        self.allowsDuplicateNames = allowsDuplicateNames
         // Manifests have one value or name per 12 to 18 bytes.
         entries.reserveCapacity(input.count / 12 + 8)
     }
@@ -99,7 +102,7 @@ struct TapeParser {
                 guard take(UInt8(ascii: "}")) else { throw failure("expected ',' or '}' in an object") }
                 break
             }
-            if memberCount > 1 { try refuseDuplicateNames(of: object, count: memberCount) }
+            if memberCount > 1, !allowsDuplicateNames { try refuseDuplicateNames(of: object, count: memberCount) }
         }
         close(object)
     }

@@ -108,7 +108,8 @@ struct PatchTests {
         Case(
             document: #"{"spec":{"containers":[{"name":"a"},{"name":"b"}]}}"#,
             patch: #"{"spec":{"containers":[{"name":"a","$patch":"delete"},{"name":"c"}]}}"#,
-            result: #"{"spec":{"containers":[{"name":"b"},{"name":"c"}]}}"#),
+            // Without a given order new elements come first, as in Kubernetes.
+            result: #"{"spec":{"containers":[{"name":"c"},{"name":"b"}]}}"#),
         Case(
             document: #"{"spec":{"containers":[{"name":"a"},{"name":"b"}]}}"#,
             patch: #"{"spec":{"containers":[{"name":"c"},{"$patch":"replace"}]}}"#,
@@ -116,7 +117,26 @@ struct PatchTests {
         Case(
             document: #"{"spec":{"containers":[{"name":"a","env":[{"name":"X","value":"1"}]}]}}"#,
             patch: #"{"spec":{"containers":[{"name":"a","env":[{"name":"Y","value":"2"}]}]}}"#,
-            result: #"{"spec":{"containers":[{"name":"a","env":[{"name":"X","value":"1"},{"name":"Y","value":"2"}]}]}}"#),
+            result: #"{"spec":{"containers":[{"name":"a","env":[{"name":"Y","value":"2"},{"name":"X","value":"1"}]}]}}"#),
+        Case(
+            document: #"{"spec":{"containers":[{"name":"a"},{"name":"b"},{"name":"c"}]}}"#,
+            patch: #"{"spec":{"$setElementOrder/containers":[{"name":"d"},{"name":"c"},{"name":"a"}],"containers":[{"name":"d"}]}}"#,
+            result: #"{"spec":{"containers":[{"name":"d"},{"name":"b"},{"name":"c"},{"name":"a"}]}}"#),
+        Case(
+            document: #"{"spec":{"containers":[{"name":"a"},{"name":"b"}]}}"#,
+            patch: #"{"spec":{"$setElementOrder/containers":[{"name":"a"}],"containers":[{"name":"b","image":"x"}]}}"#,
+            result: nil),
+        Case(
+            document: #"{"spec":{"securityContext":{"runAsUser":1}}}"#,
+            patch: #"{"spec":{"securityContext":{"$patch":"delete"}}}"#, result: #"{"spec":{"securityContext":{}}}"#),
+        Case(
+            document: #"{"spec":{}}"#,
+            patch: #"{"spec":{"containers":[{"name":"a","$patch":"delete"},{"name":"b","image":null,"$retainKeys":["name"]}]}}"#,
+            result: #"{"spec":{"containers":[{"name":"b"}]}}"#),
+        Case(
+            document: #"{"spec":{"volumes":[]}}"#,
+            patch: #"{"spec":{"volumes":[{"name":"v","$retainKeys":["name"],"emptyDir":{}}],"$retainKeys":["containers"]}}"#,
+            result: nil),
         Case(
             document: #"{"status":{"conditions":[{"type":"Ready","status":"False"},{"type":"Other","status":"True"}]}}"#,
             patch: #"{"status":{"conditions":[{"type":"Ready","status":"True"}]}}"#,

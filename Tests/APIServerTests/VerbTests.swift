@@ -200,7 +200,7 @@ struct VerbTests {
             try await lab.send(.patch, "\(pods)/p?dryRun=All", ["metadata": ["labels": ["a": "b"]]], type: merge).status == 200)
         #expect(try await lab.send(.delete, "\(pods)/p?dryRun=All").status == 200)
         #expect(lab.store.revision == revision)
-        #expect(try await lab.send(.post, "\(pods)?dryRun=Some", Laboratory.pod("q")).status == 400)
+        #expect(try await lab.send(.post, "\(pods)?dryRun=Some", Laboratory.pod("q")).status == 422)
     }
 
     @Test("deletecollection deletes what is selected")

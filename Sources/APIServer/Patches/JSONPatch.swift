@@ -1,10 +1,18 @@
 // RFC 6902: a list of operations on places named by JSON pointers (RFC 6901).
 import JSON
 
-/// Why a patch cannot be applied. `isInvalid` says that the patch itself is at fault rather than its fit to the object.
+/// Why a patch cannot be applied.
 struct PatchError: Error, Hashable, Sendable {
+    enum Fault: Sendable {
+        /// The patch itself makes no sense.
+        case patch
+        case tooManyOperations
+        /// It does not fit the object.
+        case fit
+    }
+
     var message: String
-    var isInvalid = false
+    var fault = Fault.patch
 }
 
 enum JSONPatch {
@@ -15,11 +23,12 @@ enum JSONPatch {
 
     static func apply(_ patch: JSONValue, to document: JSONValue) throws(PatchError) -> JSONValue {
         guard let operations = patch.arrayValue else {
-            throw PatchError(message: "a JSON patch must be an array of operations", isInvalid: true)
+            throw PatchError(message: "a JSON patch must be an array of operations")
         }
         if operations.count > maximumOperations {
             throw PatchError(
-                message: "the patch has \(operations.count) operations; at most \(maximumOperations)", isInvalid: true)
+                message: "The allowed maximum operations in a JSON patch is \(maximumOperations), got \(operations.count)",
+                fault: .tooManyOperations)
         }
         var result = document
         var copied = 0
@@ -27,7 +36,7 @@ enum JSONPatch {
             do {
                 try apply(operation: operation, to: &result, &copied)
             } catch {
-                throw PatchError(message: "operation \(index): \(error.message)", isInvalid: error.isInvalid)
+                throw PatchError(message: "operation \(index): \(error.message)", fault: error.fault)
             }
         }
         return result
@@ -36,7 +45,7 @@ enum JSONPatch {
     private static func apply(
         operation: JSONValue, to document: inout JSONValue, _ copied: inout Int
     ) throws(PatchError) {
-        guard let name = operation["op"]?.stringValue else { throw PatchError(message: "op is missing", isInvalid: true) }
+        guard let name = operation["op"]?.stringValue else { throw PatchError(message: "op is missing") }
         let path = try pointer(operation, "path")
         switch name {
         case "add":
@@ -54,7 +63,7 @@ enum JSONPatch {
         case "move":
             let from = try pointer(operation, "from")
             if path.count > from.count, path.starts(with: from) {
-                throw PatchError(message: "a value cannot be moved into itself", isInvalid: true)
+                throw PatchError(message: "a value cannot be moved into itself")
             }
             let value = try remove(from[...], from: &document)
             try add(value, at: path[...], to: &document)
@@ -62,37 +71,37 @@ enum JSONPatch {
             let value = try get(try pointer(operation, "from"), document)
             copied += value.serialized().count
             if copied > maximumCopiedBytes {
-                throw PatchError(message: "more than \(maximumCopiedBytes) bytes are copied", isInvalid: true)
+                throw PatchError(message: "more than \(maximumCopiedBytes) bytes are copied")
             }
             try add(value, at: path[...], to: &document)
         case "test":
             let expected = try value(of: operation)
             guard try get(path, document) == expected else {
-                throw PatchError(message: "testing value /\(path.joined(separator: "/")) failed")
+                throw PatchError(message: "testing value /\(path.joined(separator: "/")) failed", fault: .fit)
             }
         default:
-            throw PatchError(message: "unknown op \"\(name)\"", isInvalid: true)
+            throw PatchError(message: "unknown op \"\(name)\"")
         }
     }
 
     private static func value(of operation: JSONValue) throws(PatchError) -> JSONValue {
-        guard let value = operation["value"] else { throw PatchError(message: "value is missing", isInvalid: true) }
+        guard let value = operation["value"] else { throw PatchError(message: "value is missing") }
         return value
     }
 
     private static func pointer(_ operation: JSONValue, _ member: String) throws(PatchError) -> [String] {
         guard let text = operation[member]?.stringValue else {
-            throw PatchError(message: "\(member) is missing", isInvalid: true)
+            throw PatchError(message: "\(member) is missing")
         }
         if text.isEmpty { return [] }
-        guard text.hasPrefix("/") else { throw PatchError(message: "\(member) must start with /", isInvalid: true) }
+        guard text.hasPrefix("/") else { throw PatchError(message: "\(member) must start with /") }
         return text.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map {
             String($0).replacing("~1", with: "/").replacing("~0", with: "~")
         }
     }
 
     private static func missing(_ path: some Sequence<String>) -> PatchError {
-        PatchError(message: "the place /\(path.joined(separator: "/")) does not exist")
+        PatchError(message: "the place /\(path.joined(separator: "/")) does not exist", fault: .fit)
     }
 
     private static func get(_ path: [String], _ document: JSONValue) throws(PatchError) -> JSONValue {
@@ -114,7 +123,7 @@ enum JSONPatch {
     private static func index(_ key: String, within count: Int) throws(PatchError) -> Int {
         guard key == "0" || key.first != "0", key.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let index = Int(key),
             index < count
-        else { throw PatchError(message: "array index \(key) is out of bounds (\(count) elements)") }
+        else { throw PatchError(message: "array index \(key) is out of bounds (\(count) elements)", fault: .fit) }
         return index
     }
 
@@ -173,7 +182,7 @@ enum JSONPatch {
     }
 
     private static func remove(_ path: ArraySlice<String>, from document: inout JSONValue) throws(PatchError) -> JSONValue {
-        guard let key = path.first else { throw PatchError(message: "the whole document cannot be removed") }
+        guard let key = path.first else { throw PatchError(message: "the whole document cannot be removed", fault: .fit) }
         switch document {
         case .object(var object):
             document = .null

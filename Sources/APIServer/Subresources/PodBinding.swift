@@ -1,4 +1,4 @@
-// pods/binding and pods/log, and the binding of a whole gang in one commit.
+// pods/binding, and the binding of a whole gang in one commit.
 import JSON
 import KubernetesClient
 import KubernetesModel
@@ -7,8 +7,8 @@ import ResourceStore
 extension APIHandler {
     /// `POST pods/NAME/binding` with a Binding: sets `spec.nodeName` once.
     func bind(_ call: APICall) async throws(StatusError) -> APIDocument {
-        try call.checkDryRun()
-        let body = try call.bodyTree()
+        let options = try WriteOptions(call.request, kind: "CreateOptions")
+        let body = try call.body(options.fieldValidation).object
         guard case .object = body else { throw .badRequest("the request's body must be a JSON object") }
         if let kind = body["kind"]?.stringValue, kind != "Binding" {
             throw .badRequest("\(kind) cannot be handled as a Binding")
@@ -27,7 +27,7 @@ extension APIHandler {
         let uid = body["metadata"]?["uid"]?.stringValue ?? ""
         let binding = BindingIntent(
             key: call.key, uid: uid, node: node, annotations: body["metadata"]?["annotations"]?.objectValue ?? [:])
-        try await bind([binding], isDryRun: call.isDryRun)
+        try await bind([binding], isDryRun: options.isDryRun)
         return APIDocument(
             status: 201, body: Array(#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}"#.utf8))
     }
@@ -46,7 +46,7 @@ extension APIHandler {
         for attempt in 1... {
             var operations: [StoreOperation] = []
             for binding in bindings {
-                let current = try await stored(kind, binding.key)
+                let current = try stored(kind, binding.key)
                 let bound = try bound(try tree(current), binding, kind)
                 operations.append(
                     .update(
@@ -87,67 +87,5 @@ extension APIHandler {
         ])
         pod.set(["status", "conditions"], to: .array(conditions))
         return pod
-    }
-
-    // MARK: Logs
-
-    /// The query parameters that a node understands.
-    private static let logParameters = [
-        "follow", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "previous", "limitBytes",
-    ]
-
-    func podLog(_ call: APICall) async throws(StatusError) -> PodLogTarget {
-        let object = try await stored(call.kind, call.key)
-        let pod = try tree(object)
-        let container = try logContainer(pod, call)
-        guard let node = pod["spec"]?["nodeName"]?.stringValue, !node.isEmpty else {
-            throw .badRequest("pod \(call.name) does not have a host assigned")
-        }
-        var query: [String] = []
-        for name in Self.logParameters {
-            guard let value = call.request.query(name), !value.isEmpty else { continue }
-            switch name {
-            case "tailLines", "sinceSeconds", "limitBytes":
-                guard let number = Int(value), number >= 0 else {
-                    throw .invalid(
-                        GroupVersionKind(kind: "PodLogOptions"), call.name,
-                        [
-                            .invalid(name, .string(value), "must be a number not below 0")
-                        ])
-                }
-            case "sinceTime":
-                guard RFC3339.seconds(value) != nil else {
-                    throw .invalid(
-                        GroupVersionKind(kind: "PodLogOptions"), call.name,
-                        [
-                            .invalid(name, .string(value), "must be an RFC 3339 time")
-                        ])
-                }
-            default:
-                guard ["true", "false", "1", "0"].contains(value) else {
-                    throw .badRequest("\(name): Invalid value: \"\(value.prefix(64))\": must be true or false")
-                }
-            }
-            query.append("\(name)=\(value.replacing("+", with: "%2B").replacing(":", with: "%3A"))")
-        }
-        return PodLogTarget(
-            namespace: call.route.namespace ?? "", pod: call.name, podUID: object.index.uid, node: node,
-            container: container, rawQuery: query.joined(separator: "&"), follow: call.request.flag("follow"))
-    }
-
-    private func logContainer(_ pod: JSONValue, _ call: APICall) throws(StatusError) -> String {
-        let main = (pod["spec"]?["containers"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue }
-        let all = main + (pod["spec"]?["initContainers"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue }
-        if let wanted = call.request.query("container"), !wanted.isEmpty {
-            guard all.contains(wanted) else {
-                throw .badRequest("container \(wanted) is not valid for pod \(call.name)")
-            }
-            return wanted
-        }
-        if main.count == 1 { return main[0] }
-        let usual = pod["metadata"]?["annotations"]?["kubectl.kubernetes.io/default-container"]?.stringValue
-        if let usual, main.contains(usual) { return usual }
-        throw .badRequest(
-            "a container name must be specified for pod \(call.name), choose one of: [\(main.joined(separator: " "))]")
     }
 }

@@ -1,0 +1,118 @@
+// The verb update: a new state from the old one, committed only if the old one is still there. The verb patch ends here too.
+import JSON
+import KubernetesModel
+import ResourceStore
+
+extension APIHandler {
+    /// A write that names no resourceVersion is tried again on the newer state so many times.
+    static let maximumUpdateAttempts = 8
+
+    func update(_ call: APICall) async throws(StatusError) -> APIDocument {
+        let options = try WriteOptions(call.request, kind: "UpdateOptions")
+        var body = try call.body(options.fieldValidation)
+        try call.checkIdentity(&body.object, creates: false)
+        if !call.kind.declaration.allowsUnconditionalUpdate, call.part == .main,
+            (body.object["metadata"]?["resourceVersion"]?.stringValue ?? "").isEmpty
+        {
+            throw call.invalid(
+                body.object, [.invalid("metadata.resourceVersion", .int(0), "must be specified for an update")])
+        }
+        return try await change(call, options) { (_) throws(StatusError) in try call.clean(body, options.fieldValidation) }
+    }
+
+    /// Applies `make` to the stored state and commits the result.
+    func change(
+        _ call: APICall, _ options: WriteOptions, _ make: (JSONValue) throws(StatusError) -> WriteDraft
+    ) async throws(StatusError) -> APIDocument {
+        let form = try Representation(accept: call.request.accept, includeObject: nil)
+        for attempt in 1... {
+            let current = try stored(call.kind, call.key)
+            let old = try tree(current)
+            var draft = try make(old)
+            let expected = draft.object["metadata"]?["resourceVersion"]?.stringValue ?? ""
+            try checkPreconditions(draft.object, current, call)
+            try ObjectTransition(call: call, old: old).apply(to: &draft.object)
+            let review = try await admit(&draft, old: old, call, options)
+            do throws(StoreError) {
+                let object = try await commit(review, old: old, current, call, options)
+                if case .json = form { return APIDocument(status: 200, headers: draft.headers, body: object.bytes) }
+                let writer = ObjectWriter(kind: call.kind, representation: form, now: now())
+                return APIDocument(status: 200, headers: draft.headers, body: writer.object(object))
+            } catch {
+                guard attempt < Self.maximumUpdateAttempts, case .conflict(let key, _, _) = error else { throw .store(error) }
+                // What a step asked for has changed; or: a patch that repeats the stored revision asked for nothing, whereas
+                // an update that names one wanted just that.
+                let isFree = key != call.key || expected.isEmpty || call.request.method == .patch
+                if !isFree { throw .store(error) }
+            }
+        }
+        throw .internalError("unreachable: update attempts are bounded")
+    }
+
+    /// `metadata.resourceVersion` and `metadata.uid` of a sent object are preconditions.
+    private func checkPreconditions(_ object: JSONValue, _ current: StoredObject, _ call: APICall) throws(StatusError) {
+        if let uid = object["metadata"]?["uid"]?.stringValue, !uid.isEmpty, uid != current.index.uid {
+            throw .conflict(
+                call.kind.resource, call.name,
+                "Precondition failed: UID in precondition: \(uid), UID in object meta: \(current.index.uid)")
+        }
+        if let revision = object["metadata"]?["resourceVersion"]?.stringValue, !revision.isEmpty, revision != "0",
+            revision != String(current.revision)
+        {
+            if UInt64(revision) == nil {
+                throw call.invalid(
+                    object,
+                    [.invalid("metadata.resourceVersion", .string(revision), "must be specified for an update, as a number")])
+            }
+            throw .conflict(call.kind.resource, call.name)
+        }
+    }
+
+    /// Defaults, admission and validation, in the order of a create.
+    private func admit(
+        _ draft: inout WriteDraft, old: JSONValue, _ call: APICall, _ options: WriteOptions
+    ) async throws(StatusError) -> AdmissionReview {
+        let declaration = call.kind.declaration
+        let attributes = call.admission(.update, isDryRun: options.isDryRun)
+        var review = AdmissionReview(attributes, old: old, object: draft.object)
+        let steps = admission.steps(for: attributes)
+        let lookup = StoreAdmissionLookup(store: store, now: now())
+        for step in steps { try step.mutate(&review, lookup) }
+        var errors = ObjectMetadata.validate(review.object, kind: call.kind)
+        if call.part == .main || call.part == .ephemeralContainers {
+            errors += declaration.validate(review.object) + declaration.validateUpdate(old, review.object)
+        }
+        if !errors.isEmpty { throw call.invalid(review.object, errors) }
+        if let check = declaration.validateReferences, call.part == .main, review.object["spec"] != old["spec"] {
+            let errors = try await check(review.object, StoreLookup(handler: self))
+            if !errors.isEmpty { throw call.invalid(review.object, errors) }
+        }
+        for step in steps { try step.validate(&review, lookup) }
+        draft.warnings += review.warnings
+        return review
+    }
+
+    private func commit(
+        _ review: AdmissionReview, old: JSONValue, _ current: StoredObject, _ call: APICall, _ options: WriteOptions
+    ) async throws(StoreError) -> StoredObject {
+        let object = review.object
+        let isFinished = DeletionStep.isFinished(object, old: old, kind: call.kind)
+        if object == old, !isFinished { return current }
+        let bytes = object.serialized()
+        // Many small patches must not grow an object beyond what one write may bring.
+        if bytes.count > Self.maximumBodyBytes {
+            throw .internal("\(current.key): the object would have \(bytes.count) bytes; at most \(Self.maximumBodyBytes)")
+        }
+        let index = call.kind.index(object)
+        if options.isDryRun { return StoredObject(key: current.key, revision: current.revision, bytes: bytes, index: index) }
+        let operation: StoreOperation =
+            isFinished
+            ? .delete(current.key, expectedRevision: current.revision, finalBytes: bytes)
+            : .update(current.key, bytes: bytes, index: index, expectedRevision: current.revision)
+        guard let stored = try await store.commit(review.alongside + [operation]).objects.last ?? nil else {
+            throw .internal("an update gave no object")
+        }
+        if isFinished { await finishNamespace(of: current.key) }
+        return stored
+    }
+}

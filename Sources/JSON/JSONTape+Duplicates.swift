@@ -1,0 +1,51 @@
+// Reading a text with repeated member names, for servers that must take it and say so.
+
+extension JSONValue {
+    /// As `init(parsing:)`, but of members with the same name the last one counts. `duplicateFields` are their places, each
+    /// once: `spec.containers[0].name`.
+    public static func parsingWithDuplicates(
+        _ bytes: [UInt8]
+    ) throws(JSONError) -> (value: JSONValue, duplicateFields: [String]) {
+        // Almost every text has none: the strict reader is the fast one.
+        do throws(JSONError) { return (try JSONValue(parsing: bytes), []) } catch {
+            guard error.message.hasPrefix("duplicate member name") else { throw error }
+        }
+        let tape = try JSONTape(parsing: bytes, maximumDepth: JSONTape.maximumDepth, allowsDuplicateNames: true)
+        var duplicates: [String] = []
+        let value = tape.lastValue(tape.root, at: "", &duplicates)
+        return (value, duplicates)
+    }
+}
+
+extension JSONTape {
+    /// More places than this are not told.
+    private static let maximumDuplicates = 64
+
+    fileprivate func lastValue(_ node: Node, at path: String, _ duplicates: inout [String]) -> JSONValue {
+        switch kind(node) {
+        case .object:
+            var position: [String: Int] = [:]
+            var told: Set<String> = []
+            var pairs: [(key: String, value: JSONValue)] = []
+            for (key, member) in members(of: node) {
+                let place = path.isEmpty ? key : "\(path).\(key)"
+                let value = lastValue(member, at: place, &duplicates)
+                if let known = position[key] {
+                    pairs[known].value = value
+                    if told.insert(key).inserted, duplicates.count < Self.maximumDuplicates { duplicates.append(place) }
+                } else {
+                    position[key] = pairs.count
+                    pairs.append((key: key, value: value))
+                }
+            }
+            return .object(JSONObject(distinct: pairs))
+        case .array:
+            var result: [JSONValue] = []
+            for (index, element) in elements(of: node).enumerated() {
+                result.append(lastValue(element, at: "\(path)[\(index)]", &duplicates))
+            }
+            return .array(result)
+        case .null, .bool, .number, .string: return value(node)
+        }
+    }
+}
