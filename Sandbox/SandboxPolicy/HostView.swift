@@ -69,11 +69,18 @@ enum ProcFileSystem {
         "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
         "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/proc/kmsg", "/proc/kallsyms", "/proc/config.gz",
     ]
+    /// The kernel shows these to the machine's own root alone, which a task with ids of its own never is.
+    private static let rootsOwn = [
+        "/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup", "/proc/slabinfo", "/proc/vmallocinfo", "/proc/pagetypeinfo",
+        "/proc/iomem", "/proc/ioports", "/proc/mtrr",
+    ]
     private static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
     /// A task sees its own processes only: not even its init, which it may not trace.
-    static func operations(unmasked: Bool) -> [LaunchOperation] {
+    static func operations(unmasked: Bool, hasMachineIDs: Bool) -> [LaunchOperation] {
+        if unmasked { return [.proc(path: "/proc")] }
         let proc = LaunchOperation.proc(path: "/proc", options: ProcOptions(hidePID: .invisible))
-        return unmasked ? [.proc(path: "/proc")] : [proc] + masked.map { .mask($0) } + readOnly.map { .readOnly($0) }
+        let hidden = hasMachineIDs ? masked + rootsOwn : masked
+        return [proc] + hidden.map { .mask($0) } + readOnly.map { .readOnly($0) }
     }
 }

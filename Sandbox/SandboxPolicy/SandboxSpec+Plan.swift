@@ -83,7 +83,7 @@ extension SandboxSpec {
             operations.append(.bind(source: mount.source, path: mount.path, flags: flags))
         }
         operations += DeviceFileSystem.operations(own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: rootIDs)
-        operations += ProcFileSystem.operations(unmasked: unmaskedProc || privileged)
+        operations += ProcFileSystem.operations(unmasked: unmaskedProc || privileged, hasMachineIDs: rootless == nil && !isIDMapped)
         if readOnlyRoot { operations.append(.rootReadOnly) }
         return operations + [.pivot]
     }
