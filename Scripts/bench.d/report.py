@@ -26,6 +26,13 @@ class Report:
             return
         self._add(name, ours, reference, reference_name, ours / reference if reference else None, f"<= {limit:g} {unit}", ours <= limit, unit)
 
+    def at_least(self, name, ours, bound, unit, reference=None, reference_name=""):
+        """An absolute figure that must reach `bound`; the reference is for comparison only."""
+        if ours is None:
+            self.notes.append(f"{name}: ours not measured on this machine")
+            return
+        self._add(name, ours, reference, reference_name if reference else "", ours / reference if reference else None, f">= {bound:g} {unit}", ours >= bound, unit)
+
     def _add(self, name, ours, reference, reference_name, ratio, target, met, unit):
         self.rows.append({
             "name": name, "ours": round(ours, 4), "reference": None if reference is None else round(reference, 4),
@@ -54,7 +61,7 @@ class Report:
         begin, end = f"<!-- {options.area} begins -->\n", f"<!-- {options.area} ends -->\n"
         if begin not in text or end not in text:
             raise RuntimeError(f"{path} has no marks {begin.strip()} and {end.strip()}")
-        command = "Scripts/bench " + " ".join(word for word in arguments if word != "--record" and not word.startswith(("--bin", "--json", "/", ".")))
+        command = "Scripts/bench " + " ".join(word for word in arguments if word != "--record" and not word.startswith(("--bin", "--json", "--kubeconfig", "/", ".")))
         part = f"`{command}` on {machine()}, {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime())}, commit {commit(options.source)}.\n\n```\n{self.text()}\n```\n"
         with open(path, "w") as file:
             file.write(text[:text.index(begin) + len(begin)] + part + text[text.index(end):])
