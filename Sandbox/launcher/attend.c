@@ -3,7 +3,6 @@
 #include "attend.h"
 #include "cgroup_make.h"
 #include "launch.h"
-#include "netpool.h"
 #include "prompt.h"
 #include "request.h"
 #include "spare.h"
@@ -18,94 +17,157 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static void tell(const struct task *task, int office, int kind, int descriptor) {
-    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control;
-    struct attend_message word = {kind, task->state.supervisor};
+static struct task task;
+static struct attend *office;
+// What only the launch needs, on pages of its own: they go back.
+static struct { struct request request; struct spare spare; } __attribute__((aligned(4096))) launch;
+
+static void tell(int kind, const struct network *network) {
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof *network)]; } control;
+    struct attend_message word = {kind, task.state.supervisor};
     struct iovec data = {&word, sizeof word};
     struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
-    if (descriptor >= 0) {
+    if (network) {
         memset(&control, 0, sizeof control);
         message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-        control.header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
-        memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
+        message.msg_controllen = CMSG_SPACE(sizeof *network);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_len = CMSG_LEN(sizeof *network);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        memcpy(CMSG_DATA(header), network, sizeof *network);
     }
-    sendmsg(office, &message, MSG_NOSIGNAL | MSG_DONTWAIT);  // lost when nobody hears: then nobody needs it
+    sendmsg(office->office, &message, MSG_NOSIGNAL | MSG_DONTWAIT);  // lost when nobody hears: then nobody needs it
 }
 
-static int await_client(int listener) {
+static void note(enum attend_state state) { __atomic_store_n(&office->board->state[office->place], state, __ATOMIC_RELAXED); }
+
+int attend_waiting(const struct attend_board *board) {
+    int count = 0;
+    for (int i = 0; i < ATTEND_MAX; i++) {
+        int state = __atomic_load_n(&board->state[i], __ATOMIC_RELAXED);
+        count += state == ATTEND_COMING || state == ATTEND_WAITING;
+    }
+    return count;
+}
+
+// The resident launcher counts on this child no longer, and its place is another's.
+static void leave_office(struct task *of) {
+    if (of->lasts) return;
+    of->lasts = 1;
+    tell(ATTEND_TAKEN, NULL);
+    close(office->listener);  // who asks when the resident launcher is gone is to notice it
+}
+
+// Gives back what the launch needed: this process may live for days now.
+static void settle_down(struct task *of) {
+    leave_office(of);
+    if (launch.request.plan) plan_release(launch.request.plan);
+    request_release();
+    spare_release(&launch.spare);
+    madvise(&launch, sizeof launch, MADV_DONTNEED);
+}
+
+// Nobody is served by a child that the resident launcher no longer knows.
+static void depend_on_resident(void) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    if (getppid() != office->resident) _exit(1);  // it died before the line above
+}
+
+static int await_client(void) {
     int client;
-    while ((client = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
+    note(ATTEND_WAITING);
+    while ((client = accept4(office->listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNABORTED) _exit(1);
+    note(ATTEND_BUSY);
+    if (!attend_waiting(office->board)) tell(ATTEND_SHORT, NULL);
+    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     return client;
 }
 
 // Carries out a request. What `launch_task` returns.
-static int serve(struct task *task, struct request *request, struct spare *spare) {
-    task->directory = open(request->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (task->directory < 0 || launch_take_lock(task) < 0) {
-        failure_set(&task->state.failure, errno, "state(%.200s)", request->directory);
+static int serve(struct request *request, struct spare *spare) {
+    task.directory = openat(AT_FDCWD, request->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (task.directory < 0 || launch_take_lock(&task) < 0) {
+        failure_set(&task.state.failure, errno, "state(%.200s)", request->directory);
         return 2;
     }
     if (!request->plan) {
         struct failure failure;
         failure_set(&failure, EINVAL, "plan(line %u: %s)", request->error.line, request->error.reason);
-        return launch_failed(task, &failure);
+        return launch_failed(&task, &failure);
     }
     if (spare && !spare_fits(request->plan)) {
+        leave_office(&task);
         spare_discard_init(spare);
         spare = NULL;
     }
-    return launch_task(task, request->plan, spare);
+    return launch_task(&task, request->plan, spare);
 }
 
-static void answer_start(const struct task *task, int result) {
-    const struct task_state *s = &task->state;
+static void answer_start(int result) {
+    const struct task_state *s = &task.state;
     if (result == 0)
-        request_answer(task->client, "started %d %llu %d %llu\n", s->pid, (unsigned long long)s->pid_start, s->supervisor,
+        request_answer(task.client, "started %d %llu %d %llu\n", s->pid, (unsigned long long)s->pid_start, s->supervisor,
                        (unsigned long long)s->supervisor_start);
-    else request_answer(task->client, "%s %d %s\n", result == 1 ? "failed" : "unrecorded", s->failure.error, s->failure.stage);
+    else request_answer(task.client, "%s %d %s\n", result == 1 ? "failed" : "unrecorded", s->failure.error, s->failure.stage);
 }
 
-_Noreturn void attend_run(const struct attend *a) {
-    static struct task task;
-    // What only the launch needs, on pages of its own: they go back.
-    static struct { struct request request; struct spare spare; } __attribute__((aligned(4096))) launch;
-    struct request *request = &launch.request;
-    struct spare *spare = &launch.spare;
-    // Nobody is served by a child that the resident launcher no longer knows.
-    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    if (getppid() != a->resident) _exit(1);  // it died before the line above
+// The first steps of the child, which happen once.
+static int begin(int *slim_mounts) {
+    depend_on_resident();
     signal(SIGCHLD, SIG_DFL);
     prompt_begin();
     setsid();
     watch_clear(&task);
-    task.keeps_streams = 1;
     watch_prepare(&task);
     task.state.supervisor = getpid();
-    if (a->makes_spare ? spare_make(spare, a->host_mounts, a->net_namespace) < 0 : setns(a->host_mounts, CLONE_NEWNS) < 0) {
-        tell(&task, a->office, ATTEND_UNABLE, -1);
-        _exit(1);
-    }
-    close(a->host_mounts);
+    *slim_mounts = office->makes_spare ? spare_present_mounts() : -1;
+    if ((office->makes_spare && *slim_mounts < 0) || setns(office->host_mounts, CLONE_NEWNS) < 0) return -1;
     task.state.supervisor_start = state_process_start(getpid());
     state_boot_id();
+    return 0;
+}
 
-    task.client = await_client(a->listener);
-    prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
-    tell(&task, a->office, ATTEND_TAKEN, -1);
-    close(a->listener);
-    if (request_receive(task.client, request) < 0) _exit(1);  // the client sees the end of the connection
-    int result = serve(&task, request, a->makes_spare ? spare : NULL);
-    answer_start(&task, result);
+// One task from its request to its end. 1 when everything is as it was before, for another.
+static int attend_one(int slim_mounts) {
+    struct request *request = &launch.request;
+    if (office->makes_spare && spare_make(&launch.spare, office->host_mounts, slim_mounts, office->network.space) < 0) {
+        tell(ATTEND_UNABLE, NULL);
+        _exit(1);
+    }
+    task.client = await_client();
+    if (request_receive(task.client, request, leave_office, &task) < 0) _exit(1);  // the client sees the end of the connection
+    int result = serve(request, office->makes_spare ? &launch.spare : NULL);
+    answer_start(result);
     if (result) _exit(result);
-    int network_returns = netpool_may_return(request->plan);
-    plan_release(request->plan);
-    spare_release(spare);
-    madvise(&launch, sizeof launch, MADV_DONTNEED);
+    int network_returns = office->network.space >= 0 && netpool_may_return(request->plan);
     watch(&task);
-    request_answer(task.client, "ended %d %d\n", task.state.exit_code, task.state.signal);
+    int heard = request_answer(task.client, "ended %d %d\n", task.state.exit_code, task.state.signal);
     cgroup_remove_all();
-    if (a->net_namespace >= 0 && network_returns) tell(&task, a->office, ATTEND_NETWORK, a->net_namespace);
+    // Whoever hung up watches this process, so its end must tell the task's.
+    if (!task.lasts && heard && attend_waiting(office->board) < office->wanted && network_returns && netpool_is_unused(&office->network)) {
+        note(ATTEND_COMING);
+        spare_clear(&launch.spare, request->plan);
+        return 1;
+    }
+    if (network_returns) tell(ATTEND_NETWORK, &office->network);
+    return 0;
+}
+
+_Noreturn void attend_run(struct attend *attend) {
+    int slim_mounts;
+    office = attend;
+    task.busy = leave_office;
+    task.settle = settle_down;
+    task.keeps_streams = 1;
+    if (begin(&slim_mounts) < 0) {
+        tell(ATTEND_UNABLE, NULL);
+        _exit(1);
+    }
+    while (attend_one(slim_mounts)) {
+        watch_renew(&task);
+        depend_on_resident();
+    }
     _exit(0);
 }

@@ -36,7 +36,7 @@ static const char *join_file(const struct cgroups *groups, int n) { return group
 void cgroups_open_directories(struct cgroups *groups) {
     for (int i = 0; i < groups->count; i++)
         if (groups->group[i].directory < 0)
-            groups->group[i].directory = open(groups->group[i].path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+            groups->group[i].directory = openat(AT_FDCWD, groups->group[i].path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure *failure) {
@@ -58,7 +58,7 @@ void cgroups_join(const struct cgroups *groups) {
         if (fd < 0) {
             char path[600];
             snprintf(path, sizeof path, "%s/%s", groups->group[i].path, join_file(groups, i));
-            fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+            fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
             if (fd < 0) fail(errno, "cgroup(open %s)", groups->group[i].path);
         }
         if (write(fd, "0", 1) != 1) fail(errno, "cgroup(join %s)", groups->group[i].path);

@@ -17,6 +17,8 @@
 
 // Paths one behind the other, each with its NUL, an empty one at the end; in the order in which they go.
 static char *removals;
+// Those of most tasks need no heap.
+static char usual[1024];
 
 static int make(const char *version, const char *path) {
     (void)version;
@@ -26,7 +28,7 @@ static int make(const char *version, const char *path) {
 static int set(const char *directory, const char *file, const char *value) {
     char path[PATH_MAX];
     if ((size_t)snprintf(path, sizeof path, "%s/%s", directory, file) >= sizeof path) { errno = ENAMETOOLONG; return -1; }
-    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    int fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return -1;
     size_t length = strlen(value);
     ssize_t n = write(fd, value, length);
@@ -42,7 +44,7 @@ static int remember(const struct plan *plan) {
     for (uint32_t i = 0; i < plan->count; i++)
         if (plan->operation[i].kind == OP_CGROUP_REMOVE) size += strlen(plan->operation[i].argument[0]) + 1;
     if (size == 1) return 0;
-    char *at = removals = malloc(size);
+    char *at = removals = size <= sizeof usual ? usual : malloc(size);
     if (!removals) return -1;
     for (uint32_t i = plan->count; i-- > 0;)
         if (plan->operation[i].kind == OP_CGROUP_REMOVE) at = stpcpy(at, plan->operation[i].argument[0]) + 1;
@@ -74,6 +76,6 @@ void cgroup_remove_all(void) {
     int64_t deadline = timestamp_monotonic_ms() + REMOVE_DEADLINE_MS;
     for (char *path = removals; path && *path; path += strlen(path) + 1)
         while (rmdir(path) < 0 && errno == EBUSY && timestamp_monotonic_ms() < deadline) poll(NULL, 0, 2);
-    free(removals);
+    if (removals != usual) free(removals);
     removals = NULL;
 }

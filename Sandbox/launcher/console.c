@@ -2,13 +2,13 @@
 #define _GNU_SOURCE
 #include "console.h"
 #include "failure.h"
+#include "mount_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -28,7 +28,7 @@ int console_connect(const struct plan *plan) {
         char directory[4096];
         const char *name = strrchr(path, '/') + 1;
         snprintf(directory, sizeof directory, "%.*s", (int)(name - path), path);
-        int fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        int fd = openat(AT_FDCWD, directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0 || strlen(name) > 60) fail(fd < 0 ? errno : ENAMETOOLONG, "terminal(%s)", path);
         snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", fd, name);
     } else strcpy(address.sun_path, path);
@@ -53,8 +53,8 @@ static void send_master(int socket, int master) {
 
 // A hostile image may offer any file as /dev/ptmx: only the multiplexer of a devpts is taken.
 static int open_multiplexer(void) {
-    int master = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (master < 0) master = open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    int master = openat(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0) master = openat(AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
     struct stat info;
     struct statfs system;
     if (master < 0) fail(errno, "terminal(open /dev/ptmx)");
@@ -65,10 +65,10 @@ static int open_multiplexer(void) {
 }
 
 static void bind_console(int slave) {
-    int place = open("/dev/console", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_EXCL, 0666);
+    int place = openat(AT_FDCWD, "/dev/console", O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_EXCL, 0666);
     if (place >= 0) close(place);
     else if (errno != EEXIST) fail(errno, "terminal(/dev/console)");
-    int target = open("/dev/console", O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    int target = openat(AT_FDCWD, "/dev/console", O_PATH | O_NOFOLLOW | O_CLOEXEC);
     int tree = open_tree(slave, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
     if (target < 0 || tree < 0 ||
         move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)

@@ -128,7 +128,7 @@ static int prepare(const struct plan *plan, struct failure *failure) {
     }
     // Opened while its path means what the plan means.
     const struct operation *joined_root = plan_find(plan, OP_JOIN_ROOT);
-    int root = joined_root ? open(joined_root->argument[0], O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
+    int root = joined_root ? openat(AT_FDCWD, joined_root->argument[0], O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
     if (joined_root && root < 0) {
         failure_set(failure, errno, "join-root(%.200s)", joined_root->argument[0]);
         return -1;

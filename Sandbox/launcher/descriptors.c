@@ -35,7 +35,7 @@ static int open_null(void) {
     struct stat info;
     int fd = -1;
     if (stat("/dev/null", &info) == 0 && S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3))
-        fd = open("/dev/null", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+        fd = openat(AT_FDCWD, "/dev/null", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     if (fd >= 0 && fstat(fd, &info) == 0 && info.st_rdev == makedev(1, 3)) return fd;
     return host_null();
 }

@@ -2,13 +2,13 @@
 #define _GNU_SOURCE
 #include "enter_root.h"
 #include "failure.h"
+#include "mount_calls.h"
 #include "mount_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -19,7 +19,7 @@ static void finish(struct root *root) {
     root->fd = -1;
     const char *propagation = mounts_root_propagation();
     if (!propagation) return;
-    int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) fail(errno, "root-propagation");
     mount_tree_propagate(fd, propagation, "/");
     close(fd);

@@ -19,7 +19,7 @@ int gate_listen(const char *path) {
     if ((size_t)(name - path) >= sizeof directory || strlen(name) > 60) { errno = ENAMETOOLONG; return -1; }
     snprintf(directory, sizeof directory, "%.*s", (int)(name - path), path);
     // By the directory's descriptor: a socket's own name holds 107 bytes only.
-    int place = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int place = openat(AT_FDCWD, directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (place < 0) return -1;
     snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d/%s", place, name);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);

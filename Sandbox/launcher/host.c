@@ -11,8 +11,8 @@ static int proc = -1, null = -1;
 
 void host_keep(void) {
     // A machine without either is one on which nothing that needs it can be asked for: it fails there, with its own stage.
-    if (proc < 0) proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (null < 0) null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (proc < 0) proc = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (null < 0) null = openat(AT_FDCWD, "/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
 int host_proc_open(const char *name, int flags) {

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -33,7 +32,7 @@ int identity_write_map(int file, const struct plan *plan, enum operation_kind ki
 static int write_map(pid_t pid, const char *file, const struct plan *plan, enum operation_kind kind) {
     char path[64];
     snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -1;
     int result = identity_write_map(fd, plan, kind), saved = errno;
     close(fd);
@@ -73,7 +72,7 @@ int identity_make_user_namespace(const struct plan *plan, struct failure *failur
     else if (write_map(pid, "gid_map", plan, OP_GID_MAP) < 0) failure_set(failure, errno, "gid-map");
     else {
         snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) { failure_set(failure, errno, "namespace(open user)"); fd = -2; }
     }
     kill(pid, SIGKILL);
@@ -110,7 +109,8 @@ void identity_become(const struct operation *user, int keep) {
     uid_t uid = (uid_t)plan_number(user->argument[0]);
     gid_t gid = (gid_t)plan_number(user->argument[1]);
     if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) fail(errno, "user(keep capabilities)");
-    if (setgroups(count, groups) < 0 && !(count == 0 && rootless_groups_are_fixed())) fail(errno, "user(groups)");
-    if (setresgid(gid, gid, gid) < 0) fail(errno, "user(gid %u)", gid);
-    if (setresuid(uid, uid, uid) < 0) fail(errno, "user(uid %u)", uid);
+    // Of this process alone: libc's would look for other threads, in memory that may be shared with another process.
+    if (syscall(SYS_setgroups, count, groups) < 0 && !(count == 0 && rootless_groups_are_fixed())) fail(errno, "user(groups)");
+    if (syscall(SYS_setresgid, gid, gid, gid) < 0) fail(errno, "user(gid %u)", gid);
+    if (syscall(SYS_setresuid, uid, uid, uid) < 0) fail(errno, "user(uid %u)", uid);
 }

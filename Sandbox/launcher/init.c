@@ -16,6 +16,7 @@
 #include "system.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -24,6 +25,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define KERNEL_SIGSET_BYTES 8
@@ -50,28 +52,53 @@ static void enter_network(const struct launch *launch) {
     if (launch->net_namespace >= 0 ? setns(launch->net_namespace, CLONE_NEWNET) : unshare(CLONE_NEWNET)) fail(errno, "namespace(net)");
 }
 
+static void apply(const struct launch *launch, struct root *root, const struct operation *op) {
+    if (op->kind >= OP_ROOT_TMPFS && op->kind <= OP_CHROOT) mounts_apply(root, op);
+    else if (op->kind == OP_LOOPBACK && launch->net_namespace >= 0) return;
+    else if (op->kind >= OP_HOSTNAME && op->kind <= OP_SYSCTL) system_apply(op);
+}
+
+// A mount is a few hundred bytes; so many may be made before the task's groups pay for what it needs.
+#define EARLY_MOUNTS_MAX 24
+
+// Operations that store nothing, in no namespace that init has yet to enter.
+static int needs_no_group(const struct operation *op) {
+    switch (op->kind) {
+    case OP_ROOT_BIND: case OP_ROOT_OVERLAY: case OP_BIND: case OP_PROC: case OP_DEVICE: case OP_MASK: case OP_READONLY: return 1;
+    case OP_TMPFS: return !plan_flag(op->argument[2], "tmpcopyup");
+    default: return op->kind < OP_ROOT_TMPFS;
+    }
+}
+
+void init_wait_for(const uint32_t *word) {
+    while (!__atomic_load_n(word, __ATOMIC_ACQUIRE)) syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0);
+}
+
 // Everything from the root file system to the host name, in plan order.
 static void build_jail(const struct launch *launch) {
     const struct plan *plan = launch->plan;
     const struct operation *owner = plan_find(plan, OP_OWNER);
     struct root root = {.fd = -1, .user_namespace = launch->user_namespace};
+    uint32_t next = 0;
     if (owner) {
         root.owner_uid = (uint32_t)plan_number(owner->argument[0]);
         root.owner_gid = (uint32_t)plan_number(owner->argument[1]);
         rootpath_set_owner(root.owner_uid, root.owner_gid);
     }
-    // Joined first: what the set-up itself allocates (tmpfs pages) is already the task's own.
+    if (launch->own_mounts >= 0) mounts_build_detached(launch->own_mounts);
+    // While the supervisor makes the groups.
+    for (int early = 0; launch->groups_are_there && next < plan->count; next++) {
+        const struct operation *op = &plan->operation[next];
+        if (!needs_no_group(op) || (early += op->kind >= OP_ROOT_TMPFS) > EARLY_MOUNTS_MAX) break;
+        apply(launch, &root, op);
+    }
+    if (launch->groups_are_there) init_wait_for(launch->groups_are_there);
+    // Joined before anything is stored: what the set-up itself allocates (tmpfs pages) is already the task's own.
     cgroups_join(launch->cgroups);
     enter_network(launch);
     namespaces_enter(plan, launch->user_namespace);
-    if (launch->own_mounts >= 0) mounts_build_detached(launch->own_mounts);
-    else if (plan_has_namespace(plan, "mount")) mounts_prepare(plan);
-    for (uint32_t i = 0; i < plan->count; i++) {
-        const struct operation *op = &plan->operation[i];
-        if (op->kind >= OP_ROOT_TMPFS && op->kind <= OP_CHROOT) mounts_apply(&root, op);
-        else if (op->kind == OP_LOOPBACK && launch->net_namespace >= 0) continue;
-        else if (op->kind >= OP_HOSTNAME && op->kind <= OP_SYSCTL) system_apply(op);
-    }
+    if (launch->own_mounts < 0 && plan_has_namespace(plan, "mount")) mounts_prepare(plan);
+    for (; next < plan->count; next++) apply(launch, &root, &plan->operation[next]);
 }
 
 // Gives up what init no longer needs: it takes the payload's own identity, so that it may signal it and nothing more.
@@ -91,10 +118,29 @@ static void settle(const struct launch *launch) {
     if (poll(&lifeline, 1, 0) != 0) _exit(126);  // it died before the line above
 }
 
-// System calls by number and locals only: no static variable is there any more.
-_Noreturn static void reap(pid_t payload, int status_pipe, const sigset_t *signals) {
+// Memory that only the launch needed. No static variable is there any more afterwards.
+static void release(struct launch *launch) {
+    plan_release((struct plan *)(uintptr_t)launch->plan);
+    if (launch->shared) munmap(launch->shared, launch->shared_bytes);
+    stack_release();
+    stack_release_statics();
+}
+
+// A task that outlives this is one that stays.
+#define MOMENT_NS 30000000
+
+// System calls by number and locals only.
+_Noreturn static void reap(pid_t payload, struct launch *launch) {
+    sigset_t all, *signals = &all;
+    int status_pipe = launch->status;
+    struct timespec moment = {0, MOMENT_NS}, *limit = &moment;
+    sigfillset(&all);
     for (;;) {
-        long signal = syscall(SYS_rt_sigtimedwait, signals, NULL, NULL, KERNEL_SIGSET_BYTES);
+        long signal = syscall(SYS_rt_sigtimedwait, signals, NULL, limit, KERNEL_SIGSET_BYTES);
+        if (signal < 0 && limit) {
+            limit = NULL;
+            release(launch);
+        }
         if (signal > 0 && signal != SIGCHLD) syscall(SYS_kill, payload, signal);
         int status;
         long pid;
@@ -140,8 +186,6 @@ static pid_t start_payload(struct launch *launch) {
 
 _Noreturn void init_run(const struct launch *given) {
     struct launch own = *given, *launch = &own;
-    sigset_t signals;
-    sigfillset(&signals);
     if (rootless_wanted(launch->plan)) {
         rootless_await(launch->plan, own.gate);
         own.user_namespace = rootless_nest(launch->plan);
@@ -155,11 +199,6 @@ _Noreturn void init_run(const struct launch *given) {
     if (launch->out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
     int kept[] = {launch->status, launch->lifeline, failure_pipe};
     keep_only(kept, sizeof kept / sizeof *kept);
-    plan_release((struct plan *)(uintptr_t)launch->plan);
-    if (own.shared) munmap(own.shared, own.shared_bytes);
-    stack_release();
-    int report = failure_pipe;
-    stack_release_statics();
-    syscall(SYS_close, report);  // last: its end of file tells the supervisor that init stands
-    reap(payload, launch->status, &signals);
+    close(failure_pipe);  // last: its end of file tells the supervisor that init stands
+    reap(payload, launch);
 }

@@ -6,6 +6,7 @@
 struct launch {
     const struct plan *plan;
     const struct cgroups *cgroups;
+    uint32_t *groups_are_there;  // init may begin before they are, and waits for this word; NULL: they are
     int user_namespace;  // or -1
     int net_namespace;   // made ahead, its loopback up; or -1
     int own_mounts;      // the slim mount namespace to enter last, while the host's is the present one; or -1
@@ -20,6 +21,9 @@ struct launch {
 
 // Tells where the process's arguments lie: inside the task, pid 1 is to show "init", not the host's paths.
 void init_title_area(char *start, size_t bytes);
+
+// Sleeps until this word, which another process shares, is not 0.
+void init_wait_for(const uint32_t *word);
 
 // The first steps, which need no plan: signals blocked, a session and a name of its own.
 void init_begin(void);

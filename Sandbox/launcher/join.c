@@ -18,7 +18,7 @@ static int open_all(const struct plan *plan, struct joining *list, struct failur
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
         if (op->kind != OP_JOIN_NAMESPACE || count == NAMESPACES) continue;
-        int fd = open(op->argument[1], O_RDONLY | O_CLOEXEC);
+        int fd = openat(AT_FDCWD, op->argument[1], O_RDONLY | O_CLOEXEC);
         if (fd < 0) { failure_set(failure, errno, "join-namespace(%s %.200s)", op->argument[0], op->argument[1]); return -1; }
         list[count++] = (struct joining){op, fd, (int)names_value(names_namespace, op->argument[0])};
     }

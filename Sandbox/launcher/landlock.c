@@ -61,7 +61,7 @@ static void choose_handled(struct landlock *l) {
 
 static void allow_path(const struct landlock *l, const struct operation *op) {
     const char *path = op->argument[0], *rights = op->argument[1];
-    int fd = open(path, O_PATH | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
     if (fd < 0) {
         // Where the task's user cannot get to, there is nothing to allow.
         if (errno == EACCES || ((errno == ENOENT || errno == ENOTDIR) && plan_flag(rights, "optional"))) return;

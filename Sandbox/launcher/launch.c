@@ -24,6 +24,8 @@
 
 // A set-up that hangs (a dead network file system below a mount) is a start error, not a hang of the agent.
 #define START_DEADLINE_MS 30000
+// Within this it is done, as a rule.
+#define USUAL_START_MS 30
 
 int launch_failed(struct task *task, const struct failure *failure) {
     task->state.phase = "failed";
@@ -31,22 +33,25 @@ int launch_failed(struct task *task, const struct failure *failure) {
     task->state.exit_code = 128;
     task->state.finished_at = timestamp_now();
     cgroup_remove_all();
-    return state_write(task->directory, &task->state, &task->cgroups, &task->log) < 0 ? 2 : 1;
+    return state_write(task->directory, -1, &task->state, &task->cgroups, &task->log) < 0 ? 2 : 1;
 }
 
 int launch_take_lock(struct task *task) {
     if (task->directory < 0) return 0;  // nobody but our parent knows this task
-    task->lock = openat(task->directory, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    const int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+    task->lock = openat(task->directory, LOCK_FILE, flags | O_EXCL, 0600);
+    task->lock_is_old = task->lock < 0 && errno == EEXIST;
+    if (task->lock_is_old) task->lock = openat(task->directory, LOCK_FILE, flags, 0600);
     return task->lock < 0 ? -1 : flock(task->lock, LOCK_EX | LOCK_NB);
 }
 
 void launch_write_lock(struct task *task) {
     char text[160];
     if (task->lock < 0) return;
-    int n = snprintf(text, sizeof text, "%d %llu %s\n", task->state.supervisor,
-                     (unsigned long long)task->state.supervisor_start, state_boot_id());
+    int n = snprintf(text, sizeof text, "%d %llu %s %d\n", task->state.supervisor,
+                     (unsigned long long)task->state.supervisor_start, state_boot_id(), task->serial);
     // What a former supervisor left is overwritten whole: a longer rest would not parse as another number.
-    if (pwrite(task->lock, text, (size_t)n, 0) != n || ftruncate(task->lock, n) < 0) return;  // only `kill` reads it
+    if (write(task->lock, text, (size_t)n) != n || (task->lock_is_old && ftruncate(task->lock, n) < 0)) return;  // only `kill` reads it
 }
 
 int launch_open_channel(struct channel *c, int with_output, int with_notify) {
@@ -91,14 +96,20 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
 }
 
 // Waits until exec succeeded (end of file) or a stage failed. 0 or -1 with `failure` set.
-static int await_exec(int pipe, struct notify *notify, struct failure *failure) {
+static int await_exec(int pipe, struct task *task, struct failure *failure) {
+    struct notify *notify = &task->notify;
     int64_t deadline = timestamp_monotonic_ms() + START_DEADLINE_MS;
-    for (;;) {
-        int64_t left = deadline - timestamp_monotonic_ms();
+    for (int usual = task->busy != NULL;;) {
+        int64_t left = usual ? USUAL_START_MS : deadline - timestamp_monotonic_ms();
         // What the filter asks about may be exec itself.
         struct pollfd ready[] = {{pipe, POLLIN, 0}, {notify->fd, POLLIN, 0}};
         int n = left > 0 ? poll(ready, 2, (int)left) : 0;
         if (n < 0 && errno == EINTR) continue;
+        if (n == 0 && usual) {
+            usual = 0;
+            task->busy(task);
+            continue;
+        }
         if (n > 0 && ready[1].revents) notify_ready(notify);
         if (n > 0 && !ready[0].revents) continue;
         if (n <= 0) { failure_set(failure, ETIMEDOUT, "start"); return -1; }
@@ -114,17 +125,31 @@ static void kill_and_reap(struct task *task) {
     while (waitpid(task->state.pid, NULL, 0) < 0 && errno == EINTR) {}
 }
 
-// Everything that must be there before init may start on it. 0, or -1 with `failure` set.
-static int prepare(struct task *task, const struct plan *plan, struct channel *c, int *user_namespace, struct spare *spare,
-                   struct failure *failure) {
-    if (cgroup_make_all(plan, failure) < 0) return -1;
-    // An init that waits in the host's mount namespace opens the groups itself.
-    if ((spare ? cgroups_note(&task->cgroups, plan, failure) : cgroups_open(&task->cgroups, plan, failure)) < 0) return -1;
+// Everything that must be there before init may be cloned. 0, or -1 with `failure` set.
+static int prepare(struct task *task, const struct plan *plan, struct channel *c, int *user_namespace, struct failure *failure) {
+    if (cgroup_make_all(plan, failure) < 0 || cgroups_open(&task->cgroups, plan, failure) < 0) return -1;
     if (give_output(c, plan) < 0) { failure_set(failure, errno, "pipe"); return -1; }
-    if (spare) return spare_map_ids(spare, plan, failure);
     if (rootless_wanted(plan) && rootless_open_gate(c->gate) < 0) { failure_set(failure, errno, "pipe"); return -1; }
     *user_namespace = identity_make_user_namespace(plan, failure);
     return *user_namespace == -2 ? -1 : 0;
+}
+
+// From the waiting init of a spare: it builds the root while the groups are made here. 0, or -1 with `failure` set.
+static int start_spare(struct task *task, const struct plan *plan, struct spare *spare, struct failure *failure) {
+    if (give_output(&spare->channel, plan) < 0) { failure_set(failure, errno, "pipe"); return -1; }
+    if (spare_map_ids(spare, plan, failure) < 0) return -1;
+    task->state.started_at = timestamp_now();
+    task->state.pid = spare->init_pid;
+    task->state.pid_start = spare->init_start;
+    task->init = spare->init;
+    spare_go(spare, plan);
+    // An init that waits in the host's mount namespace opens the groups itself.
+    if (cgroup_make_all(plan, failure) == 0 && cgroups_note(&task->cgroups, plan, failure) == 0) {
+        spare_tell_groups(spare, &task->cgroups);
+        return 0;
+    }
+    kill_and_reap(task);
+    return -1;
 }
 
 static void close_childs_ends(struct channel *c) {
@@ -132,6 +157,21 @@ static void close_childs_ends(struct channel *c) {
     if (c->err[1] >= 0) close(c->err[1]);
     close(c->status[1]); close(c->failure[1]); close(c->lifeline[0]);
     if (c->notify[1] >= 0) close(c->notify[1]);
+}
+
+static int start_fresh(struct task *task, const struct plan *plan, struct channel *c, struct failure *failure) {
+    int user_namespace = -1;
+    if (prepare(task, plan, c, &user_namespace, failure) < 0) return -1;
+    task->state.started_at = timestamp_now();
+    task->state.pid = clone_init(task, plan, c, user_namespace);
+    if (task->state.pid < 0) {
+        failure_set(failure, errno, "clone");
+        return -1;
+    }
+    close_childs_ends(c);
+    if (user_namespace >= 0) close(user_namespace);
+    cgroups_close_join_files(&task->cgroups);
+    return 0;
 }
 
 // In the shadow of init's work: what the supervisor alone needs, and what may fail the start.
@@ -147,14 +187,12 @@ static int open_own_files(struct task *task, const struct plan *plan, struct fai
         return -1;
     }
     cgroups_open_directories(&task->cgroups);
-    task->out_of_memory = cgroups_watch_out_of_memory(&task->cgroups);
     return 0;
 }
 
 int launch_task(struct task *task, const struct plan *plan, struct spare *spare) {
     struct failure failure = {0};
     struct channel own, *c = spare ? &spare->channel : &own;
-    int user_namespace = -1;
     task->log.fd = -1;
     snprintf(task->state.id, sizeof task->state.id, "%s", plan_find(plan, OP_ID)->argument[0]);
     const struct operation *foreign = rules_create_only(plan);
@@ -166,28 +204,12 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         failure_set(&failure, errno, "pipe");
         return launch_failed(task, &failure);
     }
-    if (prepare(task, plan, c, &user_namespace, spare, &failure) < 0) return launch_failed(task, &failure);
-    task->state.started_at = timestamp_now();
-    if (spare) {
-        task->state.pid = spare->init_pid;
-        task->state.pid_start = spare->init_start;
-        task->init = spare->init;
-        spare_go(spare, plan, &task->cgroups);
-    } else {
-        task->state.pid = clone_init(task, plan, c, user_namespace);
-        if (task->state.pid < 0) {
-            failure_set(&failure, errno, "clone");
-            return launch_failed(task, &failure);
-        }
-        close_childs_ends(c);
-    }
-    if (user_namespace >= 0) close(user_namespace);
-    cgroups_close_join_files(&task->cgroups);
+    if ((spare ? start_spare(task, plan, spare, &failure) : start_fresh(task, plan, c, &failure)) < 0) return launch_failed(task, &failure);
     notify_begin(&task->notify, plan, c->notify[0]);
     task->state.refused = &task->notify;
     if (open_own_files(task, plan, &failure) < 0 ||
         (rootless_wanted(plan) && rootless_admit(plan, task->state.pid, c->gate, &failure) < 0) ||
-        await_exec(c->failure[0], &task->notify, &failure) < 0) {
+        await_exec(c->failure[0], task, &failure) < 0) {
         kill_and_reap(task);
         cgroups_read_usage(&task->cgroups, &task->state.usage);
         return launch_failed(task, &failure);
@@ -200,7 +222,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
     if (!spare) task->state.pid_start = state_process_start(task->state.pid);
     task->state.phase = "running";
     // Not durable: after a power cut the task is gone too, and the boot id says so.
-    if (state_write(task->directory, &task->state, &task->cgroups, &task->log) == 0) return 0;
+    if (state_write(task->directory, -1, &task->state, &task->cgroups, &task->log) == 0) return 0;
     kill_and_reap(task);  // a task without a record must not run
     cgroup_remove_all();
     return 2;

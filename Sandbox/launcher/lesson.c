@@ -54,7 +54,7 @@ void lesson_note(struct lesson *lesson, const struct seccomp_data *call) {
 }
 
 int lesson_write(const struct lesson *lesson, const char *path) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
     if (!file) return -1;
     fputs("swiftlet-lesson 1\n", file);

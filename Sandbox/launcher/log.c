@@ -27,7 +27,7 @@ int log_open(struct log_file *log, const char *path, uint64_t limit) {
         return -1;
     }
     log->limit = limit;
-    log->fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);  // a fifo must not hold us
+    log->fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);  // a fifo must not hold us
     struct stat info;
     if (log->fd < 0 || fstat(log->fd, &info) < 0) return -1;
     if (!S_ISREG(info.st_mode)) {
@@ -47,7 +47,7 @@ static void rotate(struct log_file *log) {
         if (ftruncate(log->fd, 0) == 0) { log->dropped += log->size; log->size = 0; }
         return;
     }
-    int fd = open(log->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+    int fd = openat(AT_FDCWD, log->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
     if (fd < 0) return;
     close(log->fd);
     log->fd = fd;

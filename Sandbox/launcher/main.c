@@ -39,9 +39,10 @@ static int check(const char *path) {
 // hide every end, a blocked signal would reach nobody.
 static void make_sane(void) {
     int fd;
-    while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd < 3) {}
+    while ((fd = openat(AT_FDCWD, "/dev/null", O_RDWR)) >= 0 && fd < 3) {}
     if (fd >= 3) close(fd);
-    signal(SIGCHLD, SIG_DFL);
+    // Handlers go with exec, what is ignored stays: for the task as well, which is to find the defaults.
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_DFL);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);

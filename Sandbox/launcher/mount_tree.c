@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "mount_tree.h"
 #include "failure.h"
+#include "mount_calls.h"
 #include "mount_options.h"
 #include "names.h"
 
@@ -10,7 +11,6 @@
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -104,7 +104,7 @@ int mount_tree_new(const char *type, const char *source, const char *options, co
     int context = fsopen(type, FSOPEN_CLOEXEC);
     if (context < 0) fail(errno, "mount(%s %s)", type, path);
     if (*source) mount_tree_option(context, "source", source, path);
-    char *copy = strdup(options), *rest = copy, *option;
+    char usual[512], *copy = strlen(options) < sizeof usual ? strcpy(usual, options) : strdup(options), *rest = copy, *option;
     if (!copy) fail(ENOMEM, "mount(%s %s)", type, path);
     while ((option = mount_options_split(&rest, ','))) {
         if (!*option) continue;
@@ -113,6 +113,6 @@ int mount_tree_new(const char *type, const char *source, const char *options, co
         if (value) mount_options_unescape(value);
         mount_tree_option(context, option, value, path);
     }
-    free(copy);
+    if (copy != usual) free(copy);
     return mount_tree_create(context, type, flags, path);
 }

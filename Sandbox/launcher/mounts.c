@@ -6,6 +6,7 @@
 #include "enter_root.h"
 #include "failure.h"
 #include "host.h"
+#include "mount_calls.h"
 #include "mount_tree.h"
 #include "names.h"
 #include "nodes.h"
@@ -17,7 +18,6 @@
 #include <limits.h>
 #include <linux/magic.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>

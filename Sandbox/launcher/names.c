@@ -1,13 +1,13 @@
 // See names.h. Values are the kernel's (uapi headers); those newer than this machine's headers are written as numbers.
 #define _GNU_SOURCE
 #include "names.h"
+#include "mount_calls.h"
 
 #include <linux/capability.h>
 #include <linux/seccomp.h>
 #include <linux/securebits.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/resource.h>
 
 const struct name names_namespace[] = {

@@ -1,6 +1,7 @@
 // A network namespace outlives its processes only while it is mounted somewhere (ip-netns(8) does the same).
 #define _GNU_SOURCE
 #include "netns.h"
+#include "mount_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -28,7 +28,7 @@ static int loopback_up(void) {
 }
 
 int netns_make(const char *path) {
-    int place = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
+    int place = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0400);
     if (place < 0) return refuse(path, "open");
     close(place);
     const char *stage = NULL;

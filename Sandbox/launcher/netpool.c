@@ -15,10 +15,14 @@
 #define NETPOOL_MAX 32
 #define EVIDENCE_BYTES_MAX 16384
 
-static int pool[NETPOOL_MAX], count;
+const struct network netpool_none = {-1, {-1, -1, -1, -1, -1}};
+static struct network pool[NETPOOL_MAX];
+static int count;
 static int host = -1, proc = -1;
 // Interfaces and their traffic, the number of sockets of every family, counters of every protocol, failed attempts included.
-static const char *const evidence[] = {"self/net/dev", "self/net/sockstat", "self/net/sockstat6", "self/net/snmp", "self/net/snmp6"};
+static const char *const evidence[NETPOOL_EVIDENCE] = {
+    "self/net/dev", "self/net/snmp", "self/net/snmp6", "self/net/sockstat", "self/net/sockstat6"};
+#define FIRST_OF_SOCKETS 3
 static char pristine[EVIDENCE_BYTES_MAX];
 static size_t pristine_bytes;
 
@@ -28,7 +32,7 @@ int netpool_open(int host_proc) {
     return host < 0 ? -1 : 0;
 }
 
-// Some numbers of the lists are the whole machine's: they become 'x'.
+// Some numbers of the lists of sockets are the whole machine's: they become 'x'.
 static void forget_shared_numbers(char *text) {
     static const char *const shared[] = {" orphan ", " alloc ", " mem ", " memory "};
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
@@ -41,20 +45,19 @@ static void forget_shared_numbers(char *text) {
         }
 }
 
-// Of the present namespace; 0 when something cannot be read.
-static size_t read_evidence(char *text) {
-    size_t length = 0;
-    for (size_t i = 0; i < sizeof evidence / sizeof *evidence; i++) {
-        int fd = openat(proc, evidence[i], O_RDONLY | O_CLOEXEC);
-        if (fd < 0) continue;  // a kernel without this protocol
-        ssize_t n;
-        while ((n = read(fd, text + length, EVIDENCE_BYTES_MAX - 1 - length)) > 0) length += (size_t)n;
-        close(fd);
-        if (n < 0 || length == EVIDENCE_BYTES_MAX - 1) return 0;
+// 0 when something cannot be read. One call reads each of them whole: only a list that is longer than an unused namespace's
+// could have more behind what it returns.
+static size_t read_evidence(const struct network *network, char *text) {
+    size_t length = 0, sockets = 0;
+    for (size_t i = 0; i < NETPOOL_EVIDENCE; i++) {
+        if (i == FIRST_OF_SOCKETS) sockets = length;
+        ssize_t n = pread(network->evidence[i], text + length, EVIDENCE_BYTES_MAX - 1 - length, 0);
+        if (n <= 0 || length + (size_t)n == EVIDENCE_BYTES_MAX - 1) return 0;
+        length += (size_t)n;
     }
     text[length] = 0;
-    forget_shared_numbers(text);
-    return strlen(text);
+    forget_shared_numbers(text + sockets);
+    return sockets + strlen(text + sockets);
 }
 
 static int bring_loopback_up(void) {
@@ -65,33 +68,45 @@ static int bring_loopback_up(void) {
     return result;
 }
 
-static int make(void) {
-    if (unshare(CLONE_NEWNET) < 0) return -1;
-    int fd = bring_loopback_up() < 0 ? -1 : openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0 && !pristine_bytes) pristine_bytes = read_evidence(pristine);
+static struct network make(void) {
+    struct network made = netpool_none;
+    if (unshare(CLONE_NEWNET) < 0) return made;
+    if (bring_loopback_up() == 0) made.space = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
+    for (size_t i = 0; made.space >= 0 && i < NETPOOL_EVIDENCE; i++) {
+        made.evidence[i] = openat(proc, evidence[i], O_RDONLY | O_CLOEXEC);
+        // A kernel without this protocol.
+        if (made.evidence[i] < 0) made.evidence[i] = openat(proc, evidence[0], O_RDONLY | O_CLOEXEC);
+    }
     if (setns(host, CLONE_NEWNET) < 0) _exit(1);  // never go on in a stranger's network
-    return fd;
+    if (made.space >= 0 && !pristine_bytes) pristine_bytes = read_evidence(&made, pristine);
+    return made;
 }
 
-int netpool_take(void) { return count ? pool[--count] : -1; }
+struct network netpool_take(void) { return count ? pool[--count] : netpool_none; }
 
 int netpool_fill(int wanted) {
     if (count >= wanted || count == NETPOOL_MAX) return 0;
-    int fd = make();
-    if (fd < 0) return 0;
-    pool[count++] = fd;
+    struct network network = make();
+    if (network.space < 0) return 0;
+    pool[count++] = network;
     return 1;
 }
 
-void netpool_return(int net_namespace) {
+int netpool_is_unused(const struct network *network) {
     char now[EVIDENCE_BYTES_MAX];
-    size_t bytes = 0;
-    if (count < NETPOOL_MAX && setns(net_namespace, CLONE_NEWNET) == 0) {
-        bytes = read_evidence(now);
-        if (setns(host, CLONE_NEWNET) < 0) _exit(1);
-    }
-    if (bytes && bytes == pristine_bytes && !memcmp(now, pristine, bytes)) pool[count++] = net_namespace;
-    else close(net_namespace);
+    size_t bytes = read_evidence(network, now);
+    return bytes && bytes == pristine_bytes && !memcmp(now, pristine, bytes);
+}
+
+void netpool_close(struct network network) {
+    if (network.space >= 0) close(network.space);
+    for (size_t i = 0; i < NETPOOL_EVIDENCE; i++)
+        if (network.evidence[i] >= 0) close(network.evidence[i]);
+}
+
+void netpool_return(struct network network) {
+    if (count < NETPOOL_MAX && netpool_is_unused(&network)) pool[count++] = network;
+    else netpool_close(network);
 }
 
 int netpool_may_return(const struct plan *plan) {

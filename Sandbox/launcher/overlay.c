@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "overlay.h"
 #include "failure.h"
+#include "mount_calls.h"
 #include "mount_options.h"
 #include "mount_tree.h"
 
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,7 +32,7 @@ struct layers {
 static void mount_view(struct layers *layers, const char *source, char *path) {
     snprintf(path, PATH_MAX, "%s/%d", layers->place, layers->count++);
     if (mkdir(path, 0700) < 0) fail(errno, "overlay(%s)", path);
-    int target = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int target = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (target < 0) fail(errno, "overlay(%s)", path);
     mount_tree_attach(mount_tree_copy(layers->root, source, "idmap", -1), target, "overlay", source);
 }
@@ -40,7 +40,7 @@ static void mount_view(struct layers *layers, const char *source, char *path) {
 static void set_layer(struct layers *layers, const char *key, const char *path) {
     if (strlen(path) < OPTION_BYTES) { mount_tree_option(layers->context, key, path, layers->place); return; }
     char name[32];
-    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) fail(errno, "overlay(%s)", path);
     snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
     mount_tree_option(layers->context, key, name, layers->place);
@@ -54,7 +54,7 @@ static void add_lower(struct layers *layers, const char *source) {
 }
 
 static void stage_views(struct layers *layers) {
-    int target = open(layers->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    int target = openat(AT_FDCWD, layers->place, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (target < 0) fail(errno, "overlay(open %s)", layers->place);
     mount_tree_attach(mount_tree_new("tmpfs", "", "size=4096,mode=700", "nosuid,nodev,noexec", layers->place), target, "overlay",
                       layers->place);

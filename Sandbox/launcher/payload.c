@@ -26,11 +26,8 @@
 
 void (*payload_before_exec)(void);
 
-static void reset_signals(void) {
-    for (int signal = 1; signal < NSIG; signal++) {
-        struct sigaction action = {.sa_handler = SIG_DFL};
-        sigaction(signal, &action, NULL);  // KILL, STOP and libc's own refuse: nothing to reset there
-    }
+// Dispositions are the defaults since the program's start.
+static void unblock_signals(void) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
@@ -108,7 +105,7 @@ static void take_identity(const struct plan *plan, int user_namespace) {
 _Noreturn void payload_run(const struct plan *plan, int user_namespace, int out, int err) {
     static char *argv[PLAN_OPERATIONS_MAX + 1], *envp[PLAN_OPERATIONS_MAX + 1];
     size_t args = 0, variables = 0;
-    reset_signals();
+    unblock_signals();
     // The mounts stay behind, in the outer user namespace.
     if (rootless_wanted(plan) && user_namespace >= 0) identity_enter_user_namespace(user_namespace);
     for (uint32_t i = 0; i < plan->count; i++) {

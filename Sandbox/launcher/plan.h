@@ -76,6 +76,9 @@ void plan_use_arena(void *memory);
 // Gives the plan's pages back to the kernel: the supervisor lives long and needs none of it.
 void plan_release(struct plan *plan);
 
+// Makes the memory of an accepted plan, which was put into an arena, as it was before: all zero.
+void plan_wipe(struct plan *plan);
+
 // First operation of this kind, or NULL.
 const struct operation *plan_find(const struct plan *plan, enum operation_kind kind);
 

@@ -149,7 +149,7 @@ struct plan *plan_parse(const void *bytes, size_t size, struct plan_error *error
 }
 
 struct plan *plan_read(const char *path, struct plan_error *error) {
-    int fd = strcmp(path, "-") ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : 0;  // a fifo must not hold us
+    int fd = strcmp(path, "-") ? openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : 0;  // a fifo must not hold us
     char *bytes = allocate(PLAN_BYTES_MAX + 1);  // untouched pages are never there
     ssize_t size = fd < 0 || !bytes ? -1 : read_bytes(fd, bytes, PLAN_BYTES_MAX + 1);
     int saved = errno;
@@ -169,6 +169,13 @@ struct plan *plan_read(const char *path, struct plan_error *error) {
 void plan_release(struct plan *plan) {
     if (plan->bytes) release(plan->bytes, plan->size + 1);
     release(plan, sizeof *plan);
+}
+
+void plan_wipe(struct plan *plan) {
+    memset(plan->bytes, 0, plan->size + 1);
+    memset(plan->token, 0, plan->tokens * sizeof *plan->token);
+    memset(plan->operation, 0, plan->count * sizeof *plan->operation);
+    memset(plan, 0, offsetof(struct plan, operation));
 }
 
 const struct operation *plan_find(const struct plan *plan, enum operation_kind kind) {

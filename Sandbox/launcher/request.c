@@ -20,7 +20,7 @@
 static int is_allowed(int client) {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    return getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == geteuid() || peer.uid == 0);
+    return getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == 0 || peer.uid == geteuid());
 }
 
 // "launch BYTES DIRECTORY\n" and the first bytes of the plan. Returns where they begin, or NULL.
@@ -37,39 +37,61 @@ static char *parse_head(char *message, size_t length, size_t *plan_bytes, struct
     return end + 1;
 }
 
-static int receive(int client, char *buffer, struct request *request) {
-    ssize_t n = recv(client, buffer, MESSAGE_BYTES_MAX, 0);
+#define BUFFER_BYTES (PLAN_BYTES_MAX + 3 * (size_t)MESSAGE_BYTES_MAX)  // what is not touched is never there
+static char *buffer;
+
+struct waiting { int client; void (*slow)(struct task *); struct task *argument; };
+
+// Most clients have sent everything already; the others have their time.
+static ssize_t next_message(struct waiting *waiting, char *bytes) {
+    ssize_t n = recv(waiting->client, bytes, MESSAGE_BYTES_MAX, MSG_DONTWAIT);
+    if (n >= 0 || errno != EAGAIN) return n;
+    struct timeval deadline = {.tv_sec = CLIENT_DEADLINE_S};
+    if (setsockopt(waiting->client, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline) < 0) return -1;
+    waiting->slow(waiting->argument);
+    return recv(waiting->client, bytes, MESSAGE_BYTES_MAX, 0);
+}
+
+static int receive(struct waiting *waiting, struct request *request, size_t *used) {
+    ssize_t n = next_message(waiting, buffer);
+    if (n > 0) *used = (size_t)n;
     size_t wanted;
     char *plan = n > 0 ? parse_head(buffer, (size_t)n, &wanted, request) : NULL;
     if (!plan) return -1;
     size_t have = (size_t)(buffer + n - plan);
     while (have < wanted) {
-        n = recv(client, plan + have, MESSAGE_BYTES_MAX, 0);
+        n = next_message(waiting, plan + have);
         if (n <= 0) return -1;
         have += (size_t)n;
+        *used += (size_t)n;
     }
     if (have != wanted) return -1;
     request->plan = plan_parse(plan, wanted, &request->error);
     return 0;
 }
 
-int request_receive(int client, struct request *request) {
-    struct timeval deadline = {.tv_sec = CLIENT_DEADLINE_S};
-    if (!is_allowed(client) || setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline) < 0) return -1;
-    size_t bytes = PLAN_BYTES_MAX + 3 * (size_t)MESSAGE_BYTES_MAX;  // what is not touched is never there
-    char *buffer = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+int request_receive(int client, struct request *request, void (*slow)(struct task *), struct task *argument) {
+    struct waiting waiting = {client, slow, argument};
+    if (!is_allowed(client)) return -1;
+    if (!buffer) buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (buffer == MAP_FAILED) return -1;
-    int result = receive(client, buffer, request);
-    munmap(buffer, bytes);
+    size_t used = 0;
+    int result = receive(&waiting, request, &used);
+    memset(buffer, 0, used);  // the next init begins as a copy of this memory
     return result;
 }
 
-void request_answer(int client, const char *format, ...) {
+void request_release(void) {
+    if (buffer) munmap(buffer, BUFFER_BYTES);
+    buffer = NULL;
+}
+
+int request_answer(int client, const char *format, ...) {
     char text[512];
     va_list arguments;
     va_start(arguments, format);
     int n = vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
-    if (n < 0) return;
-    send(client, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0) return 0;
+    return send(client, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
 }

@@ -10,8 +10,13 @@ struct request {
     struct plan *plan;  // NULL when it is refused: `error` says why
 };
 
-// Receives one request from a client that is allowed to ask. 0 when `directory` is set, -1 when there is none.
-int request_receive(int client, struct request *request);
+// Receives one request from a client that is allowed to ask. 0 when `directory` is set, -1 when there is none. `slow` is called with
+// `argument` when the client lets wait.
+struct task;
+int request_receive(int client, struct request *request, void (*slow)(struct task *), struct task *argument);
 
-// One message; a client that is gone does not matter.
-void request_answer(int client, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// Gives the memory for messages back.
+void request_release(void);
+
+// One message. 0 when the client is gone, which need not matter.
+int request_answer(int client, const char *format, ...) __attribute__((format(printf, 2, 3)));

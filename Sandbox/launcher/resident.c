@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -23,7 +24,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define SPARES_MAX 64
 #define BACKLOG 512
 // A child that dies while it waits is not replaced faster than this: the machine is short of something.
 #define RETRY_MS 100
@@ -38,10 +38,11 @@ struct resident {
     const char *socket_path;
     int listener, office[2], host_mounts, parent, signals;
     int makes_spares;
-    int wanted, waiting;
+    struct attend_board *board;
+    int wanted, known;
     int64_t taken_at, died_at;  // monotonic ms
     int unable;                 // children in a row that could not make a spare
-    struct { int pidfd, pid; } child[SPARES_MAX];  // those that wait
+    struct { int pidfd, pid, place; } child[ATTEND_MAX];  // those that wait or will again
 };
 
 // The name appears when the socket listens, and replaces that of a resident launcher that died.
@@ -51,7 +52,7 @@ static int listen_at(const char *path) {
     if (!name || (size_t)(name - path) >= sizeof directory - 1 || strlen(name + 1) > 60 || !name[1]) { errno = EINVAL; return -1; }
     snprintf(directory, sizeof directory, "%.*s/", (int)(name - path), path);
     // By the directory's descriptor: a socket's own name holds 107 bytes only.
-    int place = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int place = openat(AT_FDCWD, directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (place < 0) return -1;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(temporary, sizeof temporary, "%s.%d", name + 1, getpid());
@@ -82,12 +83,15 @@ static int begin(struct resident *r, const char **step) {
     signal(SIGCHLD, SIG_IGN);  // children end by themselves, and nobody asks how
     if ((r->signals = signalfd(-1, &set, SFD_CLOEXEC)) < 0) return -1;
     *step = "/proc";
-    int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int proc = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (proc < 0 || (r->host_mounts = openat(proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC)) < 0) return -1;
     *step = "network namespaces";
     if (netpool_open(proc) < 0) return -1;
     *step = "socketpair";
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, r->office) < 0) return -1;
+    *step = "board";
+    r->board = mmap(NULL, sizeof *r->board, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (r->board == MAP_FAILED) return -1;
     *step = "slim mount namespace";
     r->makes_spares = slim_builds_detached();
     *step = "listen";
@@ -97,64 +101,74 @@ static int begin(struct resident *r, const char **step) {
 }
 
 static int start_child(struct resident *r) {
-    int pidfd = -1, network = netpool_take();
+    int place = 0;
+    while (r->board->state[place] != ATTEND_ABSENT) place++;  // there is one, as fewer are known
+    __atomic_store_n(&r->board->state[place], ATTEND_COMING, __ATOMIC_RELAXED);
+    int pidfd = -1;
+    struct network network = netpool_take();
     pid_t self = getpid();
     struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
     if (pid == 0) {
-        struct attend attend = {self, r->listener, r->office[1], r->host_mounts, network, r->makes_spares};
-        int kept[] = {r->listener, r->office[1], r->host_mounts, network};
+        struct attend attend = {self, r->board, place, r->wanted, r->listener, r->office[1], r->host_mounts, network, r->makes_spares};
+        int kept[3 + sizeof network / sizeof(int)] = {r->listener, r->office[1], r->host_mounts};
+        memcpy(kept + 3, &network, sizeof network);
         keep_only(kept, sizeof kept / sizeof *kept);
         attend_run(&attend);
     }
-    if (network >= 0) close(network);
-    if (pid < 0) return -1;
-    r->child[r->waiting].pid = pid;
-    r->child[r->waiting++].pidfd = pidfd;
+    netpool_close(network);
+    if (pid < 0) {
+        r->board->state[place] = ATTEND_ABSENT;
+        return -1;
+    }
+    r->child[r->known].place = place;
+    r->child[r->known].pid = pid;
+    r->child[r->known++].pidfd = pidfd;
     return 0;
 }
 
 static void forget_child(struct resident *r, int n) {
     close(r->child[n].pidfd);
-    r->child[n] = r->child[--r->waiting];
+    __atomic_store_n(&r->board->state[r->child[n].place], ATTEND_ABSENT, __ATOMIC_RELAXED);
+    r->child[n] = r->child[--r->known];
 }
 
 // One message. 0 when there is none.
 static int hear(struct resident *r) {
     struct attend_message word = {0};
-    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(int))]; } control;
+    union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof(struct network))]; } control;
     struct iovec data = {&word, sizeof word};
     struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
     if (recvmsg(r->office[0], &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) != (ssize_t)sizeof word) return 0;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    for (int i = r->waiting; word.kind == ATTEND_TAKEN && i-- > 0;)
+    for (int i = r->known; word.kind == ATTEND_TAKEN && i-- > 0;)
         if (r->child[i].pid == word.pid) forget_child(r, i);
     if (word.kind == ATTEND_TAKEN) {
         r->taken_at = timestamp_monotonic_ms();
         r->unable = 0;
     }
     if (word.kind == ATTEND_UNABLE && ++r->unable == UNABLE_MAX) r->makes_spares = 0;
-    if (word.kind == ATTEND_NETWORK && header && header->cmsg_type == SCM_RIGHTS) {
-        int fd;
-        memcpy(&fd, CMSG_DATA(header), sizeof fd);
-        netpool_return(fd);
+    if (word.kind == ATTEND_NETWORK && header && header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(struct network))) {
+        struct network network;
+        memcpy(&network, CMSG_DATA(header), sizeof network);
+        netpool_return(network);
     }
     return 1;
 }
 
 // One turn of the loop. 0 when it is time to end.
 static int turn(struct resident *r, int timeout) {
-    struct pollfd fds[FIXED + SPARES_MAX] = {
+    struct pollfd fds[FIXED + ATTEND_MAX] = {
         [PARENT] = {r->parent, POLLIN, 0}, [SIGNALS] = {r->signals, POLLIN, 0}, [OFFICE] = {r->office[0], POLLIN, 0}};
-    for (int i = 0; i < r->waiting; i++) fds[FIXED + i] = (struct pollfd){r->child[i].pidfd, POLLIN, 0};
-    int children = r->waiting, dead[SPARES_MAX], count = 0;
+    for (int i = 0; i < r->known; i++) fds[FIXED + i] = (struct pollfd){r->child[i].pidfd, POLLIN, 0};
+    int children = r->known, dead[ATTEND_MAX], count = 0;
     if (poll(fds, (nfds_t)(FIXED + children), timeout) < 0) return errno == EINTR;
     if (fds[PARENT].revents || fds[SIGNALS].revents) return 0;
     for (int i = 0; i < children; i++)
         if (fds[FIXED + i].revents) dead[count++] = r->child[i].pid;
     // First what they said: a child may have served its client from beginning to end meanwhile.
     while ((fds[OFFICE].revents || count) && hear(r)) {}
-    for (int i = r->waiting; i-- > 0;)
+    for (int i = r->known; i-- > 0;)
         for (int k = 0; k < count; k++) {
             if (r->child[i].pid != dead[k]) continue;
             forget_child(r, i);
@@ -168,7 +182,7 @@ int resident_serve(const char *socket_path, int spares) {
     static struct resident r;
     const char *step;
     r.socket_path = socket_path;
-    r.wanted = spares < 1 ? 1 : spares > SPARES_MAX ? SPARES_MAX : spares;
+    r.wanted = spares < 1 ? 1 : spares > ATTEND_MAX ? ATTEND_MAX : spares;
     if (begin(&r, &step) < 0) {
         fprintf(stderr, "swiftlet-sandbox serve: %s: %s\n", step, strerror(errno));
         return 1;
@@ -177,12 +191,12 @@ int resident_serve(const char *socket_path, int spares) {
     while (going) {
         // What is made ahead must not be made at the cost of the launch that just began.
         int64_t left = r.taken_at + QUIET_MS - timestamp_monotonic_ms();
-        if (left > 0 && r.waiting * 2 >= r.wanted) {
+        if (left > 0 && attend_waiting(r.board) * 2 >= r.wanted) {
             going = turn(&r, (int)left);
             continue;
         }
         int failed = r.died_at && timestamp_monotonic_ms() - r.died_at < RETRY_MS;
-        while (r.waiting < r.wanted && !failed) failed = start_child(&r) < 0;
+        while (attend_waiting(r.board) < r.wanted && r.known < ATTEND_MAX && !failed) failed = start_child(&r) < 0;
         int busy = netpool_fill(r.wanted);
         going = turn(&r, busy ? 0 : failed ? RETRY_MS : -1);
     }

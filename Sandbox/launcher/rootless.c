@@ -39,7 +39,7 @@ static int write_file(int directory, const char *name, const char *text, size_t 
 static int open_process(pid_t pid) {
     char path[32];
     snprintf(path, sizeof path, "/proc/%d", pid);
-    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 // All maps of one kind as the kernel wants them: in one write. `identity`: the host side is the inside, as in the inner namespace.
@@ -128,7 +128,7 @@ int rootless_make_user_namespace(const struct plan *plan, struct failure *failur
     if (mapped == 0) {
         char path[64];
         snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-        fd = open(path, O_RDONLY | O_CLOEXEC);
+        fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) failure_set(failure, errno, "rootless(open user namespace)");
     }
     kill(pid, SIGKILL);
@@ -196,7 +196,7 @@ int rootless_nest(const struct plan *plan) {
     if (n <= 0) fail(EPROTO, "rootless(/proc/self)");
     path[6 + n] = 0;
     close(pipes[0]);
-    int process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int process = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (process < 0) fail(errno, "rootless(%s)", path);
     if (write_maps(process, "uid_map", plan, OP_UID_MAP, 1) < 0) fail(errno, "rootless(second uid-map)");
     if (write_maps(process, "gid_map", plan, OP_GID_MAP, 1) < 0) fail(errno, "rootless(second gid-map)");

@@ -1,11 +1,11 @@
 // See sealed.h.
 #define _GNU_SOURCE
 #include "sealed.h"
+#include "mount_calls.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -45,7 +45,7 @@ static int copy_in_memory(int program) {
 }
 
 int sealed_run(char **argv) {
-    int program = open(OWN_PROGRAM, O_RDONLY | O_CLOEXEC);
+    int program = openat(AT_FDCWD, OWN_PROGRAM, O_RDONLY | O_CLOEXEC);
     if (program < 0) return -1;
     if (is_sealed(program)) { close(program); return 0; }
     int sealed = readonly_mount();

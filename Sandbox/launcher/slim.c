@@ -1,10 +1,10 @@
 // See slim.h.
 #define _GNU_SOURCE
 #include "slim.h"
+#include "mount_calls.h"
 
 #include <fcntl.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -26,7 +26,7 @@
 #define SPARE_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
 
 struct order {
-    uint32_t go;
+    uint32_t go, groups_are_there;
     struct launch launch;
     struct cgroups cgroups;
     _Alignas(4096) char arena[];
@@ -39,18 +39,14 @@ static int make_user_namespace(struct spare *spare) {
     pid_t pid = identity_start_carrier(stack);
     if (pid < 0) return -1;
     snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
-    spare->uid_map = open(path, O_WRONLY | O_CLOEXEC);
+    spare->uid_map = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
     snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
-    spare->gid_map = open(path, O_WRONLY | O_CLOEXEC);
+    spare->gid_map = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
     snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
-    spare->user_namespace = open(path, O_RDONLY | O_CLOEXEC);
+    spare->user_namespace = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
     return spare->uid_map < 0 || spare->gid_map < 0 || spare->user_namespace < 0 ? -1 : 0;
-}
-
-static void wait_for_go(struct order *order) {
-    while (!__atomic_load_n(&order->go, __ATOMIC_ACQUIRE)) syscall(SYS_futex, &order->go, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
 _Noreturn static void wait_as_init(struct spare *spare, int host_mounts) {
@@ -70,7 +66,7 @@ _Noreturn static void wait_as_init(struct spare *spare, int host_mounts) {
     // A supervisor that died before the request above is told by its end of the lifeline, of which we have no copy now.
     struct pollfd lifeline = {.fd = c->lifeline[0]};
     if (poll(&lifeline, 1, 0) != 0) _exit(126);
-    wait_for_go(order);
+    init_wait_for(&order->go);
     struct launch launch = order->launch;
     launch.own_mounts = own;
     init_run(&launch);
@@ -84,21 +80,25 @@ static int clone_waiting_init(struct spare *spare, int host_mounts) {
     return spare->init_pid < 0 ? -1 : 0;
 }
 
-int spare_make(struct spare *spare, int host_mounts, int net_namespace) {
+int spare_present_mounts(void) {
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    int mounts = self < 0 ? -1 : ioctl(self, OWN_MOUNT_NAMESPACE, 0);
+    if (self >= 0) close(self);
+    return mounts;
+}
+
+int spare_make(struct spare *spare, int host_mounts, int slim_mounts, int net_namespace) {
     spare->net_namespace = net_namespace;
     spare->order_bytes = sizeof(struct order) + PLAN_ARENA_BYTES;
-    spare->order = mmap(NULL, spare->order_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (!spare->order)
+        spare->order = mmap(NULL, spare->order_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (spare->order == MAP_FAILED) return -1;
     if (launch_open_channel(&spare->channel, 1, 1) < 0) return -1;
     plan_use_arena(spare->order->arena);
-    // The order: init's mount namespace is a copy of the present, slim one; the ids' files are found in the host's /proc.
-    int slim = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    int slim_mounts = slim < 0 ? -1 : ioctl(slim, OWN_MOUNT_NAMESPACE, 0);
-    if (slim_mounts < 0 || setns(host_mounts, CLONE_NEWNS) < 0 || make_user_namespace(spare) < 0) return -1;
+    // The ids' files are found in the host's /proc; init's mount namespace is a copy of the slim one.
+    if (make_user_namespace(spare) < 0) return -1;
     if (setns(slim_mounts, CLONE_NEWNS) < 0 || clone_waiting_init(spare, host_mounts) < 0) return -1;
     if (setns(host_mounts, CLONE_NEWNS) < 0) return -1;
-    close(slim);
-    close(slim_mounts);
     struct channel *c = &spare->channel;
     close(c->out[1]); close(c->err[1]); close(c->status[1]); close(c->failure[1]); close(c->lifeline[0]); close(c->notify[1]);
     spare->init_start = state_process_start(spare->init_pid);
@@ -140,20 +140,29 @@ int spare_map_ids(struct spare *spare, const struct plan *plan, struct failure *
     return 0;
 }
 
-void spare_go(struct spare *spare, const struct plan *plan, const struct cgroups *cgroups) {
+static void tell_init(uint32_t *word) {
+    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+void spare_go(struct spare *spare, const struct plan *plan) {
     struct order *order = spare->order;
     struct channel *c = &spare->channel;
-    order->cgroups.count = cgroups->count;
-    memcpy(order->cgroups.group, cgroups->group, (size_t)cgroups->count * sizeof *cgroups->group);
-    for (int i = 0; i < cgroups->count; i++) order->cgroups.group[i].join = order->cgroups.group[i].directory = -1;
     order->launch = (struct launch){
-        .plan = plan, .cgroups = &order->cgroups, .net_namespace = spare->net_namespace,
+        .plan = plan, .cgroups = &order->cgroups, .groups_are_there = &order->groups_are_there, .net_namespace = spare->net_namespace,
         .user_namespace = plan_has_namespace(plan, "user") ? spare->user_namespace : -1,
         .out = plan_find(plan, OP_LOG) ? c->out[1] : -1, .err = plan_find(plan, OP_LOG) ? c->err[1] : -1, .status = c->status[1], .lifeline = c->lifeline[0],
         .handover = c->notify[1], .gate = {-1, -1},
         .shared = order, .shared_bytes = sizeof *order};
-    __atomic_store_n(&order->go, 1, __ATOMIC_RELEASE);
-    syscall(SYS_futex, &order->go, FUTEX_WAKE, 1, NULL, NULL, 0);
+    tell_init(&order->go);
+}
+
+void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups) {
+    struct order *order = spare->order;
+    order->cgroups.count = cgroups->count;
+    memcpy(order->cgroups.group, cgroups->group, (size_t)cgroups->count * sizeof *cgroups->group);
+    for (int i = 0; i < cgroups->count; i++) order->cgroups.group[i].join = order->cgroups.group[i].directory = -1;
+    tell_init(&order->groups_are_there);
 }
 
 void spare_discard_init(struct spare *spare) {
@@ -165,9 +174,21 @@ void spare_discard_init(struct spare *spare) {
     close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->lifeline[1]); close(c->notify[0]);
 }
 
-void spare_release(struct spare *spare) {
-    munmap(spare->order, spare->order_bytes);
+static void close_user_namespace(struct spare *spare) {
     close(spare->user_namespace);
     close(spare->uid_map);
     close(spare->gid_map);
+}
+
+void spare_release(struct spare *spare) {
+    if (!spare->order) return;
+    munmap(spare->order, spare->order_bytes);
+    spare->order = NULL;
+    close_user_namespace(spare);
+}
+
+void spare_clear(struct spare *spare, struct plan *plan) {
+    plan_wipe(plan);
+    memset(spare->order, 0, sizeof *spare->order);
+    close_user_namespace(spare);
 }

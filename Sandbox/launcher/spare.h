@@ -1,5 +1,5 @@
-// A jail made ahead: a supervisor whose init is cloned already, in fresh namespaces, and waits for a plan. Everything in it is
-// new and used once, so nothing of an earlier task can be left in it. Only network namespaces go round (netpool.h).
+// A jail made ahead: an init that is cloned already, in fresh namespaces, and waits for a plan. Everything that the task will have is
+// new and used once, so nothing of an earlier one can be left in it. Only network namespaces go round (netpool.h).
 #pragma once
 #include "launch.h"
 
@@ -18,9 +18,12 @@ struct spare {
     size_t order_bytes;
 };
 
-// In the supervisor, whose present mount namespace is the slim one: makes everything and leaves the supervisor in the host's
-// mount namespace, with the next plan going into memory that init sees. 0, or -1 with errno.
-int spare_make(struct spare *spare, int host_mounts, int net_namespace);
+// A descriptor of the present mount namespace, for `spare_make`. -1 with errno.
+int spare_present_mounts(void);
+
+// In the supervisor, which is in the host's mount namespace: makes everything, with the next plan going into memory that init sees.
+// 0, or -1 with errno.
+int spare_make(struct spare *spare, int host_mounts, int slim_mounts, int net_namespace);
 
 // Whether this plan's namespaces are those that the spare has, and its root can be built detached.
 int spare_fits(const struct plan *plan);
@@ -28,11 +31,15 @@ int spare_fits(const struct plan *plan);
 // Writes the plan's id maps. 0, or -1 with `failure` set.
 int spare_map_ids(struct spare *spare, const struct plan *plan, struct failure *failure);
 
-// Lets init go on with the plan.
-void spare_go(struct spare *spare, const struct plan *plan, const struct cgroups *cgroups);
+// Lets init begin with the plan, up to what needs the task's groups, and go on when they are there.
+void spare_go(struct spare *spare, const struct plan *plan);
+void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups);
 
 // Ends the waiting init of a spare that does not fit; what can be used for any plan stays.
 void spare_discard_init(struct spare *spare);
 
-// Gives back the memory that only the launch needed.
+// Gives back what only the launch needed.
 void spare_release(struct spare *spare);
+
+// The same for a task that is gone; the memory stays, wiped, for the next one.
+void spare_clear(struct spare *spare, struct plan *plan);

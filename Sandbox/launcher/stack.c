@@ -20,9 +20,13 @@ void stack_release(void) {
 
 void stack_release_statics(void) {
     extern char _end[];  // the linker's name for the last of them
-    // In a static program the heap begins with this thread's errno and libc's record of the thread.
-    uintptr_t heap = ((uintptr_t)&errno + THREAD_BYTES + 4095) & ~(uintptr_t)4095, top = (uintptr_t)sbrk(0);
-    if (heap < top) madvise((void *)heap, (top - heap) & ~(uintptr_t)4095, MADV_DONTNEED);
     uintptr_t from = (uintptr_t)&failure_pipe & ~(uintptr_t)4095, to = ((uintptr_t)_end + 4095) & ~(uintptr_t)4095;
-    if (from < to) madvise((void *)from, to - from, MADV_DONTNEED);
+    // This thread's errno, and libc's record of the thread around it, may be among them: two pages stay.
+    uintptr_t thread = ((uintptr_t)&errno - THREAD_BYTES) & ~(uintptr_t)4095, behind = thread + 2 * 4096;
+    if (thread > to || behind < from) thread = behind = to;
+    if (from < thread) madvise((void *)from, thread - from, MADV_DONTNEED);
+    if (behind < to) madvise((void *)behind, to - behind, MADV_DONTNEED);
+    // Some libraries keep that at the beginning of the heap.
+    uintptr_t heap = ((uintptr_t)&errno + THREAD_BYTES + 4095) & ~(uintptr_t)4095, top = (uintptr_t)sbrk(0);
+    if ((uintptr_t)&errno >= to && heap < top) madvise((void *)heap, (top - heap) & ~(uintptr_t)4095, MADV_DONTNEED);
 }

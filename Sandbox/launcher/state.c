@@ -39,7 +39,7 @@ static void put_string(struct text *t, const char *key, const char *value) {
 uint64_t state_process_start(pid_t pid) {
     char path[64], stat[1024];
     snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return 0;
     ssize_t n = read(fd, stat, sizeof stat - 1);
     close(fd);
@@ -54,7 +54,7 @@ uint64_t state_process_start(pid_t pid) {
 const char *state_boot_id(void) {
     static char text[64];
     if (text[0]) return text;
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    int fd = openat(AT_FDCWD, "/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
     if (fd >= 0) close(fd);
     text[n > 0 ? n : 0] = 0;
@@ -115,12 +115,16 @@ static void compose(struct text *t, const struct task_state *s, const struct cgr
     put(t, "}\n");
 }
 
-int state_write(int directory, const struct task_state *state, const struct cgroups *groups, const struct log_file *log) {
+int state_open(int directory) {
+    return openat(directory, "state.json.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+}
+
+int state_write(int directory, int opened, const struct task_state *state, const struct cgroups *groups, const struct log_file *log) {
     if (directory < 0) return 0;
     struct text t;
     t.length = 0;  // not zeroed as a whole: pages that are never touched cost nothing
     compose(&t, state, groups, log);
-    int fd = openat(directory, "state.json.tmp", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd = opened >= 0 ? opened : state_open(directory);
     if (fd < 0) return -1;
     int good = write(fd, t.bytes, t.length) == (ssize_t)t.length;
     close(fd);

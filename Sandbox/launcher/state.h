@@ -26,6 +26,10 @@ uint64_t state_process_start(pid_t pid);
 // Of this boot; read once per process.
 const char *state_boot_id(void);
 
+// Opens the file that becomes the next record, which may be done before there is anything to write. -1 with errno.
+int state_open(int directory);
+
 // Replaces state.json in one step, so that a reader sees the old record or the new one. Not synced to disk: after a power cut
 // the boot id tells that nothing runs any more, whatever the record says. 0 or -1. Without a directory there is no record.
-int state_write(int directory, const struct task_state *state, const struct cgroups *groups, const struct log_file *log);
+// `opened`, which is closed, comes from state_open; or -1.
+int state_write(int directory, int opened, const struct task_state *state, const struct cgroups *groups, const struct log_file *log);

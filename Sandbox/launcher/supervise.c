@@ -57,7 +57,7 @@ static void detach(struct task *task) {
 int supervise(const char *plan_path, const char *state_directory, int foreground) {
     static struct task task;  // all zero: its pages exist once they are used
     watch_clear(&task);
-    task.directory = state_directory ? open(state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    task.directory = state_directory ? openat(AT_FDCWD, state_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (task.directory < 0 && state_directory) { fprintf(stderr, "%s: %s\n", state_directory, strerror(errno)); return 2; }
     if (launch_take_lock(&task) < 0) {
         fprintf(stderr, "%s: %s\n", state_directory, errno == EWOULDBLOCK ? "has a supervisor already" : strerror(errno));

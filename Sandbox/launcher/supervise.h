@@ -2,7 +2,7 @@
 #pragma once
 
 // Files in the state directory.
-#define LOCK_FILE "supervisor.lock"  // held with flock(2) while a supervisor lives; "PID STARTTIME BOOTID"
+#define LOCK_FILE "supervisor.lock"  // held with flock(2) while a supervisor lives; "PID STARTTIME BOOTID SERIAL"
 #define GRACE_FILE "grace"           // milliseconds that a SIGTERM to the supervisor grants; written before the signal
 
 // `supervise`: exit status 0 when the task runs, 1 when its start failed (state.json says where), 2 when nothing could

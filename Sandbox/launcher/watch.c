@@ -25,14 +25,24 @@ enum { STDOUT, STDERR, SIGNALS, STATUS, INIT, OUT_OF_MEMORY, NOTIFY, WATCHED };
 
 struct ending {
     int have_status, status;  // of the payload
+    int record;               // the last record's file, opened ahead; or -1
     int64_t kill_at;          // monotonic ms; 0: not asked to stop
     int64_t deadline_at;      // of the whole task; 0: none
 };
 
-void watch_clear(struct task *task) {
-    task->directory = task->lock = task->ready = task->signals = task->init = task->status = task->lifeline = -1;
+// A task that outlives this is one that stays.
+#define MOMENT_MS 30
+
+static char output[2][LOG_LINE_MAX] __attribute__((aligned(4096)));
+
+static void clear_descriptors(struct task *task) {
+    task->directory = task->lock = task->ready = task->init = task->status = task->lifeline = -1;
     task->out_of_memory = task->client = task->log.fd = task->stream[0].fd = task->stream[1].fd = task->notify.fd = -1;
-    static char output[2][LOG_LINE_MAX] __attribute__((aligned(4096)));
+}
+
+void watch_clear(struct task *task) {
+    clear_descriptors(task);
+    task->signals = -1;
     task->stream[0].bytes = output[0];
     task->stream[1].bytes = output[1];
     task->stream[0].name = "stdout";
@@ -51,6 +61,26 @@ void watch_prepare(struct task *task) {
     sigprocmask(SIG_BLOCK, &set, NULL);
     sigdelset(&set, SIGPIPE);
     task->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+void watch_renew(struct task *task) {
+    struct signalfd_siginfo info;
+    int open[] = {task->status, task->lifeline, task->out_of_memory, task->log.fd, task->init,
+                  task->notify.fd, task->directory, task->client, task->lock};
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        if (open[i] >= 0) close(open[i]);
+    for (int i = 0; i < task->cgroups.count; i++) close(task->cgroups.group[i].directory);
+    // Who meant the former task could not know that it is over.
+    while (read(task->signals, &info, sizeof info) == (ssize_t)sizeof info) {}
+    clear_descriptors(task);
+    if (task->log.total || task->log.dropped) memset(output, 0, sizeof output);
+    task->state = (struct task_state){.supervisor = task->state.supervisor, .supervisor_start = task->state.supervisor_start};
+    task->log = (struct log_file){.fd = -1};
+    memset(&task->notify, 0, sizeof task->notify);
+    task->notify.fd = -1;
+    task->grace_ms = task->deadline_ms = 0;
+    task->cgroups.count = 0;
+    task->serial++;
 }
 
 static void signal_init(struct task *task, int signal) { syscall(SYS_pidfd_send_signal, task->init, signal, NULL, 0); }
@@ -95,6 +125,7 @@ static void on_signals(struct task *task, struct ending *ending) {
     while (read(task->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (task->foreground && info.ssi_signo != SIGTERM) { signal_init(task, (int)info.ssi_signo); continue; }
         if (info.ssi_signo == SIGHUP) continue;
+        if (info.ssi_code == SI_QUEUE && info.ssi_int != task->serial) continue;  // `kill`, of a task that is over
         request_stop(task, ending);
     }
 }
@@ -119,15 +150,35 @@ static void pump(struct task *task, int n) {
     if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR)) log_finish(&task->log, stream);
 }
 
+// The task lives on: what served the launch goes, and what a short task does without comes.
+static void settle(struct task *task) {
+    if (task->settle) task->settle(task);
+    stack_release();
+    task->out_of_memory = cgroups_watch_out_of_memory(&task->cgroups);
+    struct cgroup_usage usage;
+    if (task->out_of_memory < 0) return;
+    cgroups_read_usage(&task->cgroups, &usage);
+    if (usage.oom_kills) signal_init(task, SIGKILL);  // nobody told of that one
+}
+
 // Runs until init is gone.
 static void follow(struct task *task, struct ending *ending) {
+    int64_t settles_at = timestamp_monotonic_ms() + MOMENT_MS;
     for (;;) {
+        int timeout = next_due(task, ending);
+        if (settles_at) {
+            int64_t left = settles_at - timestamp_monotonic_ms();
+            if (left <= 0) {
+                settles_at = 0;
+                settle(task);
+            } else if (timeout < 0 || timeout > left) timeout = (int)left;
+        }
         struct pollfd fds[WATCHED] = {
             [STDOUT] = {task->stream[0].fd, POLLIN, 0}, [STDERR] = {task->stream[1].fd, POLLIN, 0},
             [SIGNALS] = {task->signals, POLLIN, 0},     [STATUS] = {task->status, POLLIN, 0},
             [INIT] = {task->init, POLLIN, 0},           [OUT_OF_MEMORY] = {task->out_of_memory, POLLIN, 0},
             [NOTIFY] = {task->notify.fd, POLLIN, 0}};
-        if (poll(fds, WATCHED, next_due(task, ending)) < 0) continue;
+        if (poll(fds, WATCHED, timeout) < 0) continue;
         if (fds[SIGNALS].revents) on_signals(task, ending);
         if (fds[STDOUT].revents) pump(task, 0);
         if (fds[STDERR].revents) pump(task, 1);
@@ -135,6 +186,8 @@ static void follow(struct task *task, struct ending *ending) {
             if (read(task->status, &ending->status, sizeof ending->status) == (ssize_t)sizeof ending->status) ending->have_status = 1;
             close(task->status);
             task->status = -1;
+            // While init ends.
+            if (task->directory >= 0) ending->record = state_open(task->directory);
         }
         if (fds[INIT].revents) return;
         if (fds[OUT_OF_MEMORY].revents) on_out_of_memory(task);
@@ -184,7 +237,7 @@ static void reap_init(struct task *task, struct ending *ending) {
 
 // Its own pipes and files stay; what the launch left on standard descriptors goes.
 static void leave_streams(void) {
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int null = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
     for (int fd = 0; fd < 3 && null >= 0; fd++) dup2(null, fd);
     if (null > 2) close(null);
 }
@@ -198,13 +251,15 @@ static void write_end(struct task *task, const struct ending *ending) {
     if (WIFSIGNALED(ending->status)) state->signal = WTERMSIG(ending->status);
     state->exit_code = state->signal ? 128 + state->signal : WEXITSTATUS(ending->status);
     // A full disk may clear up again.
-    for (int attempt = 0; attempt < 60 && state_write(task->directory, state, &task->cgroups, &task->log) < 0; attempt++)
+    int record = ending->record;
+    for (int attempt = 0; attempt < 60 && state_write(task->directory, record, state, &task->cgroups, &task->log) < 0; attempt++) {
+        record = -1;
         poll(NULL, 0, 1000);
+    }
 }
 
 void watch(struct task *task) {
-    struct ending ending = {.deadline_at = task->deadline_ms ? timestamp_monotonic_ms() + task->deadline_ms : 0};
-    stack_release();
+    struct ending ending = {.record = -1, .deadline_at = task->deadline_ms ? timestamp_monotonic_ms() + task->deadline_ms : 0};
     if (!task->keeps_streams) leave_streams();
     follow(task, &ending);
     if (!task->own_pids) sweep_cgroups(task);

@@ -8,6 +8,7 @@
 
 struct task {
     int directory, lock, ready, signals;
+    int lock_is_old;  // the file was there: a former supervisor left it
     int init;      // pidfd
     int status;    // the payload's wait status comes here
     int lifeline;  // init dies when this closes
@@ -17,6 +18,10 @@ struct task {
     int keeps_streams;     // standard descriptors are /dev/null already
     int foreground;  // somebody waits at a terminal: signals are the payload's, not requests to stop
     int64_t grace_ms, deadline_ms;  // deadline 0: none
+    int serial;            // which of this supervisor's tasks it is: one that ended at once may be followed by another
+    int lasts;             // no other will follow
+    // Called when the start takes longer than starts do, and when the task lives on, respectively; or NULL.
+    void (*busy)(struct task *), (*settle)(struct task *);
     struct notify notify;  // refused system calls
     struct log_file log;
     struct task_state state;
@@ -26,6 +31,9 @@ struct task {
 
 // No descriptor is open yet.
 void watch_clear(struct task *task);
+
+// After a task that is gone: ready for another, with nothing left of the first. Its supervisor's own identity stays.
+void watch_renew(struct task *task);
 
 // Blocks the signals that watch() reads.
 void watch_prepare(struct task *task);
