@@ -6,7 +6,8 @@ public final class JournaledStore: ResourceStore {
     public static let maximumWatches = 50_000
     /// Revisions reserved at once for changes that are kept in memory only: one small durable write for so many of them.
     private static let reservation: UInt64 = 4096
-    /// Superseded states are deleted from the journal in groups of at least `least`, at most `most` per transaction.
+    /// Superseded states are deleted from the journal in groups of at least `least` (fewer for a short history), at most `most` per
+    /// transaction.
     private static let discards = (least: 256, most: 1024)
 
     private struct Memory {
@@ -156,7 +157,8 @@ extension JournaledStore {
         let durable = options.volatile.isEmpty ? events : events.filter { !options.volatile.contains($0.object.key.collection) }
         var (reserved, floor, discarded) = memory.withLock { memory in
             let unneeded = memory.state.unneeded
-            let discarded = unneeded.count >= Self.discards.least ? Array(unneeded.prefix(Self.discards.most)) : []
+            let isWorthIt = unneeded.count >= min(Self.discards.least, max(1, options.logCapacity))
+            let discarded = isWorthIt ? Array(unneeded.prefix(Self.discards.most)) : []
             return (memory.reserved, memory.state.log.floor, discarded)
         }
         reserved = max(reserved, durable.last?.revision ?? 0)

@@ -5,7 +5,7 @@ import JSON
 /// @unchecked Sendable: the connection is used by whoever opens the store, then by its writer alone.
 public final class SQLiteJournal: Journal, @unchecked Sendable {
     /// Bytes written to the write-ahead log before they are moved into the database.
-    private static let checkpointBytes = 16 << 20
+    public static let defaultCheckpointBytes = 16 << 20
 
     private struct Open {
         let connection: SQLiteConnection
@@ -21,12 +21,15 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
     private let transformer: any ValueTransformer
     private var open: Open?
     private var bytesSinceCheckpoint = 0
+    private let checkpointBytes: Int
 
     /// Takes the store's lock: there is one owner. `maximumPages` bounds the file; a commit beyond it fails as on a full disk.
     /// `vfs` names one of SQLite's file systems, for tests.
     public init(
-        path: String, transformer: any ValueTransformer = PlainValues(), maximumPages: Int? = nil, vfs: String? = nil
+        path: String, transformer: any ValueTransformer = PlainValues(), maximumPages: Int? = nil,
+        checkpointBytes: Int = SQLiteJournal.defaultCheckpointBytes, vfs: String? = nil
     ) throws(StoreError) {
+        self.checkpointBytes = checkpointBytes
         self.path = path
         self.transformer = transformer
         let lock = try StoreLock(path)
@@ -105,7 +108,7 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
 
     /// Moves the write-ahead log into the database. A failure loses nothing: the log keeps what was not moved, and grows.
     public func tidy() {
-        guard let open, bytesSinceCheckpoint >= Self.checkpointBytes else { return }
+        guard let open, bytesSinceCheckpoint >= checkpointBytes else { return }
         bytesSinceCheckpoint = 0
         open.connection.checkpoint(truncating: false)
     }
