@@ -26,8 +26,7 @@ let package = Package(
         .executable(name: "swiftlet-oci", targets: ["swiftlet-oci"]),
     ],
     dependencies: [
-        // The master's HTTPS front: the Swift server that fits the language best, and a watch path beside it.
-        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+        // The master's HTTPS front: HTTP/1.1 on the event loops themselves.
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
         // TLS with client certificates.
         .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
@@ -83,8 +82,6 @@ let package = Package(
             "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "APIServer", "PKI", logging, nioCore, nioPosix,
             .product(name: "NIOHTTP1", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
-            .product(name: "Hummingbird", package: "hummingbird"),
-            .product(name: "HummingbirdTLS", package: "hummingbird"),
             .product(name: "X509", package: "swift-certificates"),
             .product(name: "Crypto", package: "swift-crypto"),
             .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
@@ -145,7 +142,10 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
-            path: "Benchmarks", exclude: ["Scheduler"], swiftSettings: warningsAreErrors),
+            path: "Benchmarks", exclude: ["Core", "Scheduler"], swiftSettings: warningsAreErrors),
+        .executableTarget(
+            name: "swiftlet-bench-core", dependencies: ["JSON", "KubernetesModel", "APIServer", "ResourceStore"], path: "Benchmarks/Core",
+            swiftSettings: warningsAreErrors),
         .executableTarget(
             name: "swiftlet-bench-scheduler",
             dependencies: [
