@@ -80,6 +80,7 @@ extension APIHandler {
     func document(_ segments: [String], _ request: APIRequest) async throws(StatusError) -> APIDocument {
         let path = segments.joined(separator: "/")
         switch segments.first {
+        case ".well-known", "openid": return try issuerDocument(path)
         case "healthz", "livez", "readyz": return try await health(segments)
         case "openapi" where path == "openapi/v2":
             let wantsProtobuf = request.accept?.contains("com.github.proto-openapi.spec.v2") ?? false

@@ -9,7 +9,9 @@ struct AdmissionPipeline: Sendable {
     init(_ steps: [any AdmissionStep] = AdmissionPipeline.standard) { self.steps = steps }
 
     /// Kubernetes' order of plug-ins, as far as they exist here: what must exist first, what it costs last.
-    static let standard: [any AdmissionStep] = [NamespaceLifecycle(), NodeRestriction()]
+    static let standard: [any AdmissionStep] = [
+        NamespaceLifecycle(), ServiceAccountAdmission(), NodeRestriction(),
+    ]
 
     /// Those that have something to say about a write; usually one or two.
     func steps(for attributes: AdmissionAttributes) -> [any AdmissionStep] { steps.filter { $0.handles(attributes) } }

@@ -25,15 +25,3 @@ extension APIHandler {
         }
     }
 }
-
-extension APIHandler {
-    /// Until `answer` asks `review`.
-    func selfReview(_ request: APIRequest, _ route: ResourceRoute) throws(StatusError) -> APIDocument? {
-        switch (route.resource.group, route.resource.resource, route.name) {
-        case (Self.authorizationGroup, "selfsubjectaccessreviews", nil) where request.method == .post:
-            return try accessReview(request, kind: "SelfSubjectAccessReview")
-        case ("authentication.k8s.io", "selfsubjectreviews", nil) where request.method == .post: return identityReview(request.user)
-        default: return nil
-        }
-    }
-}
