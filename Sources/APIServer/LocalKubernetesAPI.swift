@@ -6,7 +6,7 @@ import ResourceStore
 
 /// Acts as one user on a handler in the same process.
 public struct LocalKubernetesAPI: KubernetesAPI, GangBinding {
-    private let handler: APIHandler
+    let handler: APIHandler
     private let user: UserInfo
 
     public init(handler: APIHandler, user: UserInfo = .master) {

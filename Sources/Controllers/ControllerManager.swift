@@ -1,5 +1,6 @@
 // Runs all controllers of a master, side by side, over one set of local copies. One that fails is logged and started
 // again after a pause; the others do not notice.
+import JSON
 import KubernetesClient
 import KubernetesModel
 import Logging
@@ -9,24 +10,31 @@ public struct ControllerManager: Sendable {
     /// A controller that ran so long had started well: its next failure pauses briefly again.
     static let settled = Duration.seconds(60)
 
-    private let api: any KubernetesAPI & GangBinding
+    public typealias Server = KubernetesAPI & GangBinding & ResourceDiscovery
+
+    private let api: any Server
     private let now: @Sendable () -> MicroTimestamp
     private let firstPort: Int
     private let makeToken: @Sendable () -> String
+    private let authority: String?
+    private let isStaleRequest: (@Sendable (JSONValue, Int64) -> Bool)?
     private let logger: Logger
 
     /// `now` is the wall clock. `firstPort` is where the search for task ports begins: random by default, so that a master
-    /// that restarts does not give out at once what it gave out last.
+    /// that restarts does not give out at once what it gave out last. `authority` is the cluster's CA (PEM), which every
+    /// namespace gets; `isStaleRequest` says which certificate requests may be removed (none without it).
     public init(
-        api: any KubernetesAPI & GangBinding, now: @escaping @Sendable () -> MicroTimestamp,
+        api: any Server, now: @escaping @Sendable () -> MicroTimestamp,
         firstPort: Int = Int.random(in: PortAllocator.pool),
         makeToken: @escaping @Sendable () -> String = DomainController.randomToken,
-        logger: Logger
+        authority: String? = nil, isStaleRequest: (@Sendable (JSONValue, Int64) -> Bool)? = nil, logger: Logger
     ) {
         self.api = api
         self.now = now
         self.firstPort = firstPort
         self.makeToken = makeToken
+        self.authority = authority
+        self.isStaleRequest = isStaleRequest
         self.logger = logger
     }
 
@@ -34,48 +42,103 @@ public struct ControllerManager: Sendable {
     public func run() async {
         let informers = SharedInformers(api: api, logger: logger)
         let recorder = EventRecorder(api: api, component: "swiftlet-master", now: now, logger: logger)
-        let seconds: @Sendable () -> Timestamp = { [now] in now().timestamp }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await informers.run() }
             group.addTask { await recorder.run() }
-            // Each start makes a new controller: a controller's queue ends with its run.
-            group.addTask { [api] in
-                await keepRunning("scheduler") {
+            group.addTask { await keepRunning("objects") { try await runContent(informers, recorder) } }
+            for (name, controller) in controllers(informers, recorder) {
+                group.addTask { await keepRunning(name, controller) }
+            }
+        }
+    }
+
+    private typealias Controller = @Sendable () async throws -> Void
+
+    /// Each start makes a new controller: a controller's queue ends with its run.
+    private func controllers(_ informers: SharedInformers, _ recorder: EventRecorder) -> [(String, Controller)] {
+        let seconds: @Sendable () -> Timestamp = { [now] in now().timestamp }
+        let resources = Set(api.servedResources.map(\.resource))
+        var all: [(String, Controller)] = [
+            (
+                "scheduler",
+                {
                     try await SchedulerService(
                         api: api, binder: api, informers: informers, recorder: recorder, now: seconds, logger: logger
                     ).run()
                 }
-            }
-            group.addTask {
-                await keepRunning("kusciajob") {
-                    try await KusciaJobController(
-                        api: api, informers: informers, recorder: recorder, now: seconds, logger: logger
-                    ).run()
+            ),
+            (
+                "kusciajob",
+                {
+                    try await KusciaJobController(api: api, informers: informers, recorder: recorder, now: seconds, logger: logger).run()
                 }
-            }
-            group.addTask {
-                await keepRunning("kusciatask") {
+            ),
+            (
+                "kusciatask",
+                {
                     try await KusciaTaskController(
                         api: api, informers: informers, recorder: recorder, firstPort: firstPort, now: seconds, logger: logger
                     ).run()
                 }
-            }
-            group.addTask {
-                await keepRunning("domain") {
-                    try await DomainController(api: api, informers: informers, now: seconds, makeToken: makeToken, logger: logger)
-                        .run()
+            ),
+            (
+                "domain",
+                { try await DomainController(api: api, informers: informers, now: seconds, makeToken: makeToken, logger: logger).run() }
+            ),
+            (
+                "nodelifecycle",
+                {
+                    try await NodeLifecycleController(api: api, informers: informers, recorder: recorder, now: seconds, logger: logger).run()
                 }
-            }
-            group.addTask {
-                await keepRunning("nodelifecycle") {
-                    try await NodeLifecycleController(api: api, informers: informers, now: seconds, logger: logger).run()
+            ),
+            (
+                "podeviction",
+                {
+                    try await PodEvictionController(api: api, informers: informers, recorder: recorder, now: seconds, logger: logger).run()
                 }
-            }
-            group.addTask {
-                await keepRunning("garbagecollector") {
-                    try await GarbageCollector(api: api, informers: informers, logger: logger).run()
-                }
-            }
+            ),
+            ("podgc", { try await PodGarbageCollector(api: api, informers: informers, now: seconds, logger: logger).run() }),
+            ("eventexpiry", { try await EventExpiryController(api: api, now: seconds, logger: logger).run() }),
+        ]
+        if resources.contains(Endpoints.resource) {
+            let withSlices = resources.contains(EndpointSlice.resource)
+            all.append(
+                (
+                    "endpoints",
+                    { try await EndpointsController(api: api, informers: informers, withSlices: withSlices, logger: logger).run() }
+                ))
+        }
+        if let isStaleRequest {
+            all.append(
+                (
+                    "certificaterequests",
+                    { try await CertificateRequestCleaner(api: api, isStale: isStaleRequest, now: seconds, logger: logger).run() }
+                ))
+        }
+        return all
+    }
+
+    /// Those that treat all kinds alike, over one feed of everything's metadata.
+    private func runContent(_ informers: SharedInformers, _ recorder: EventRecorder) async throws {
+        let resources = api.servedResources
+        let feed = ObjectFeed(api: api, resources: resources, logger: logger)
+        let namespaces = Informer<Namespace>(api: api, logger: logger)
+        let garbage = GarbageCollector(api: api, feed: feed, resources: resources, recorder: recorder, logger: logger)
+        let ending = NamespaceController(
+            api: api, feed: feed, resources: resources, namespaces: namespaces, now: { [now] in now().timestamp }, logger: logger)
+        let defaults = NamespaceDefaultsController(
+            api: api, feed: feed, namespaces: namespaces, configMaps: informers.configMaps, authority: authority, logger: logger)
+        let quotas =
+            resources.contains { $0.resource == ResourceQuota.resource }
+            ? QuotaController(api: api, feed: feed, informers: informers, resources: resources, logger: logger) : nil
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await feed.run() }
+            group.addTask { await namespaces.run() }
+            group.addTask { try await garbage.run() }
+            group.addTask { try await ending.run() }
+            group.addTask { try await defaults.run() }
+            if let quotas { group.addTask { try await quotas.run() } }
+            try await group.waitForAll()
         }
     }
 

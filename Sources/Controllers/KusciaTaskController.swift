@@ -50,9 +50,10 @@ public final class KusciaTaskController: Sendable {
         }
         informers.appImages.onEvent { _ in self.wakeUnfinished() }
         informers.nodes.onEvent { event in
+            guard case .updated(let old, let new) = event else { return self.wakeUnfinished() }
             // A pod may be seen on a node before the node's address is.
-            if case .updated(let old, let new) = event, old.status.internalIP == new.status.internalIP { return }
-            self.wakeUnfinished()
+            if old.status.internalIP != new.status.internalIP { self.wakeUnfinished() }
+            if NodeTaints.readinessKey(old) != NodeTaints.readinessKey(new) { self.wakeTasks(on: new.metadata.name) }
         }
         await informers.waitUntilSynced()
         adoptPorts()
@@ -60,6 +61,13 @@ public final class KusciaTaskController: Sendable {
             self.logger.debug("task not brought up to date; trying again", metadata: ["task": "\(key.name)", "error": "\(error)"])
         } work: { key in
             try await self.bringUpToDate(key)
+        }
+    }
+
+    /// What a silent node means for its tasks is said in their status.
+    private func wakeTasks(on node: String) {
+        for task in Set(informers.pods(on: node).compactMap { $0.metadata.labels[KusciaLabel.taskID] }) {
+            queue.add(Key(namespace: Kuscia.crossDomainNamespace, name: task))
         }
     }
 
@@ -97,9 +105,7 @@ public final class KusciaTaskController: Sendable {
     }
 
     private func releasePorts(owner uid: String) {
-        let inUse = informers.pods.objects.contains { pod in
-            pod.status.phase?.isFinished != true && pod.metadata.ownerReferences.contains { $0.uid == uid }
-        }
+        let inUse = informers.pods(ownedBy: uid).contains { $0.status.phase?.isFinished != true }
         if !inUse { ports.withLock { $0.release(owner: uid) } }
     }
 
@@ -111,8 +117,10 @@ public final class KusciaTaskController: Sendable {
         else { return }
         let images = try await appImages(of: task)
         let world = TaskWorld(
-            task: task, pods: informers.pods.objects.filter { $0.metadata.labels[KusciaLabel.taskID] == key.name },
-            appImage: { images[$0] }, nodeAddress: { self.informers.nodes.get(name: $0)?.status.internalIP }, now: now())
+            task: task, pods: informers.pods(ofTask: key.name),
+            appImage: { images[$0] }, nodeAddress: { self.informers.nodes.get(name: $0)?.status.internalIP },
+            isSilent: { name in self.informers.nodes.get(name: name).map { NodeTaints.readinessKey($0) == NodeTaints.unreachable } ?? false },
+            now: now())
         var plan = ports.withLock { TaskPlanner.plan(world, ports: &$0) }
         do {
             for action in plan.actions { try await carryOut(action) }

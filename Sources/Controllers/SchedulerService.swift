@@ -9,8 +9,10 @@ import Scheduling
 import Synchronization
 
 public final class SchedulerService: Sendable {
-    /// Bindings under way at once; the store commits them in groups.
-    static let concurrentBindings = 32
+    /// Pods bound in one commit: gangs whole, and as many units together as fit. One that is refused is bound alone then.
+    static let bindingBatch = 256
+    /// Commits under way at once: while one is made durable, the next is prepared.
+    static let concurrentBindings = 4
     /// The text of a waiting pod changes with every neighbour that comes and goes; it is written no more often than this.
     static let reportInterval = Duration.seconds(5)
 
@@ -82,9 +84,11 @@ public final class SchedulerService: Sendable {
             switch decision {
             case .bind(let placements): groups.append(placements)
             case .unschedulable(let pod, let uid, let message): pass.want(message, for: pod, uid: uid, at: clock.now)
+            case .preempt(let preemption): pass.preempt(preemption)
             }
         }
-        let failure = await bind(groups, pass)
+        let failure = await bind(Self.batches(groups), pass)
+        try await PreemptionRun(api: api, informers: informers, recorder: recorder, now: now, logger: logger).carryOut(pass)
         try await report(pass)
         if let failure { throw failure }
         if let next = pass.state.withLock({ $0.nextPass(now: milliseconds) }) {
@@ -126,39 +130,74 @@ public final class SchedulerService: Sendable {
 
     // MARK: Binding
 
-    /// Binds each group in one commit, several groups at once. Returns the last failure, if any.
-    private func bind(_ groups: [[PodPlacement]], _ pass: SchedulingPass) async -> (any Error)? {
+    /// Units that share a commit, in order.
+    static func batches(_ groups: [[PodPlacement]]) -> [[[PodPlacement]]] {
+        var batches: [[[PodPlacement]]] = []
+        var room = 0
+        for group in groups {
+            if group.count > room || batches.isEmpty {
+                batches.append([])
+                room = max(bindingBatch, group.count)
+            }
+            batches[batches.count - 1].append(group)
+            room -= group.count
+        }
+        return batches
+    }
+
+    /// Binds each batch in one commit, several at once. Returns the last failure, if any.
+    private func bind(_ batches: [[[PodPlacement]]], _ pass: SchedulingPass) async -> (any Error)? {
         await withTaskGroup(of: (any Error)?.self) { tasks in
             var failure: (any Error)?
-            var waiting = groups.makeIterator()
+            var waiting = batches.makeIterator()
             for _ in 0..<Self.concurrentBindings {
-                guard let group = waiting.next() else { break }
-                tasks.addTask { await self.bind(group, pass) }
+                guard let batch = waiting.next() else { break }
+                tasks.addTask { await self.bind(batch, pass) }
             }
             while let result = await tasks.next() {
                 failure = result ?? failure
-                if let group = waiting.next() { tasks.addTask { await self.bind(group, pass) } }
+                if let batch = waiting.next() { tasks.addTask { await self.bind(batch, pass) } }
             }
             return failure
         }
     }
 
-    private func bind(_ group: [PodPlacement], _ pass: SchedulingPass) async -> (any Error)? {
-        let bindings = group.map { PodBinding(namespace: $0.pod.namespace, name: $0.pod.name, uid: $0.uid, node: $0.node) }
+    private func bind(_ batch: [[PodPlacement]], _ pass: SchedulingPass) async -> (any Error)? {
+        guard let error = await commit(batch.flatMap(\.self), pass) else { return nil }
+        // One of them is in the way of the others: each for itself.
+        guard batch.count > 1 else { return refused(batch, error, pass) }
+        var failure: (any Error)?
+        for group in batch {
+            if let error = await commit(group, pass) { failure = refused([group], error, pass) }
+        }
+        return failure
+    }
+
+    private func refused(_ groups: [[PodPlacement]], _ error: any Error, _ pass: SchedulingPass) -> any Error {
+        let placements = groups.flatMap(\.self)
+        logger.debug("binding refused", metadata: ["pods": "\(placements.map(\.pod))", "error": "\(error)"])
+        pass.state.withLock { $0.bindingFailed(placements) }
+        // What was refused may be gone or another by now: look again before the next try.
+        changes.withLock { $0.pods.formUnion(placements.map(\.pod)) }
+        return error
+    }
+
+    /// All or none; nil when they are bound.
+    private func commit(_ placements: [PodPlacement], _ pass: SchedulingPass) async -> (any Error)? {
+        let bindings = placements.map { PodBinding(namespace: $0.pod.namespace, name: $0.pod.name, uid: $0.uid, node: $0.node) }
         do {
             try await binder.bindTogether(bindings)
         } catch {
-            logger.debug("binding refused", metadata: ["pods": "\(group.map(\.pod))", "error": "\(error)"])
-            pass.state.withLock { $0.bindingFailed(group) }
-            // What was refused may be gone or another by now: look again before the next try.
-            changes.withLock { $0.pods.formUnion(group.map(\.pod)) }
             return error
         }
-        for placement in group {
+        for placement in placements {
             pass.forget(placement.pod)
-            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { continue }
+            let subject = ObjectReference(
+                apiVersion: Pod.apiVersion, kind: Pod.kind, namespace: placement.pod.namespace, name: placement.pod.name,
+                uid: placement.uid)
             recorder.record(
-                pod, .normal, reason: "Scheduled", message: "Successfully assigned \(placement.pod) to \(placement.node)")
+                EventSubject(subject), .normal, reason: "Scheduled",
+                message: "Successfully assigned \(placement.pod) to \(placement.node)")
         }
         return nil
     }

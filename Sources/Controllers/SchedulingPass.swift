@@ -18,6 +18,8 @@ final class SchedulingPass: Sendable {
     }
 
     let state = Mutex(SchedulerState())
+    /// Preemptions that are not carried out wholly yet.
+    private let preemptions = Mutex<[Preemption]>([])
     /// One entry for each pod that waits.
     private let entries = Mutex<[PodKey: Entry]>([:])
 
@@ -28,6 +30,15 @@ final class SchedulingPass: Sendable {
             } else {
                 entries[pod] = Entry(uid: uid, wanted: message, since: now)
             }
+        }
+    }
+
+    func preempt(_ preemption: Preemption) { preemptions.withLock { $0.append(preemption) } }
+
+    func takePreemptions() -> [Preemption] {
+        preemptions.withLock { preemptions in
+            defer { preemptions = [] }
+            return preemptions
         }
     }
 

@@ -20,6 +20,12 @@ public struct EventSubject: Sendable, Hashable {
             uid: object.metadata.uid)
     }
 
+    /// An object that is known by reference only.
+    public init(_ reference: ObjectReference) {
+        namespace = reference.namespace ?? "default"
+        self.reference = reference
+    }
+
     /// A kubelet writes the node's name as its uid: it may not know the object yet.
     public init(node: String) {
         namespace = "default"

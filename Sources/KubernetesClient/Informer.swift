@@ -43,14 +43,33 @@ public struct Backoff: Sendable {
 
 public final class Informer<T: KubernetesObject>: Sendable {
     public typealias Handler = @Sendable (InformerEvent<T>) -> Void
+    /// The words under which an object is found in an index; none leaves it out.
+    public typealias IndexKeys = @Sendable (T) -> [String]
 
     private struct Copy {
         var objects: [String: T] = [:]
+        /// Index -> word -> keys of objects.
+        var indexes: [String: [String: Set<String>]] = [:]
         var handlers: [Handler] = []
         var synced = false
         /// `run` has returned: nobody will sync any more.
         var ended = false
         var waiters: [CheckedContinuation<Void, Never>] = []
+
+        mutating func set(_ key: String, to object: T?, _ functions: [String: IndexKeys]) {
+            let old = objects[key]
+            objects[key] = object
+            for (name, keys) in functions {
+                let before = old.map(keys) ?? []
+                let after = object.map(keys) ?? []
+                if before == after { continue }
+                for word in before {
+                    indexes[name]?[word]?.remove(key)
+                    if indexes[name]?[word]?.isEmpty ?? false { indexes[name]?[word] = nil }
+                }
+                for word in after { indexes[name, default: [:]][word, default: []].insert(key) }
+            }
+        }
     }
 
     /// Objects asked for in one page of a list.
@@ -60,13 +79,18 @@ public final class Informer<T: KubernetesObject>: Sendable {
     private let namespace: String?
     private let options: ListOptions
     private let backoff: Backoff
+    private let indexes: [String: IndexKeys]
+    private let slim: @Sendable (inout T) -> Void
     private let logger: Logger
     private let copy = Mutex(Copy())
 
+    /// `indexes` are kept current with the copy. `slim` takes out of each object what nobody here reads, before it is kept.
     public init(
         api: any KubernetesAPI, namespace: String? = nil, options: ListOptions = .init(), backoff: Backoff = .init(),
-        logger: Logger
+        indexes: [String: IndexKeys] = [:], slim: @escaping @Sendable (inout T) -> Void = { _ in }, logger: Logger
     ) {
+        self.indexes = indexes
+        self.slim = slim
         self.api = api
         self.namespace = namespace
         self.options = options
@@ -87,6 +111,13 @@ public final class Informer<T: KubernetesObject>: Sendable {
     public func get(namespace: String? = nil, name: String) -> T? {
         copy.withLock { $0.objects[Self.key(namespace, name)] }
     }
+
+    /// The objects under `word` of an index: costs what is found, not what there is.
+    public func objects(in index: String, _ word: String) -> [T] {
+        copy.withLock { copy in copy.indexes[index]?[word]?.compactMap { copy.objects[$0] } ?? [] }
+    }
+
+    public func count(in index: String, _ word: String) -> Int { copy.withLock { $0.indexes[index]?[word]?.count ?? 0 } }
 
     public var objects: [T] { copy.withLock { Array($0.objects.values) } }
     public var hasSynced: Bool { copy.withLock { $0.synced } }
@@ -132,7 +163,12 @@ public final class Informer<T: KubernetesObject>: Sendable {
         asked.resourceVersion = nil
         let list = try await api.listAll(T.self, namespace: namespace, options: asked)
         for defect in list.undecodable { logger.warning("object ignored: it does not fit", metadata: ["error": "\(defect)"]) }
-        var fresh = Dictionary(list.items.map { (Self.key($0), $0) }, uniquingKeysWith: { $1 })
+        let items = list.items.map { item in
+            var item = item
+            slim(&item)
+            return item
+        }
+        var fresh = Dictionary(items.map { (Self.key($0), $0) }, uniquingKeysWith: { $1 })
         let (events, handlers) = copy.withLock { copy in
             var events: [InformerEvent<T>] = []
             // An object that no longer fits the view is not deleted: what was last known of it stays.
@@ -140,7 +176,7 @@ public final class Informer<T: KubernetesObject>: Sendable {
             for (key, old) in copy.objects where fresh[key] == nil || fresh[key]?.metadata.uid != old.metadata.uid {
                 events.append(.deleted(old))
             }
-            for object in list.items {
+            for object in items {
                 if let old = copy.objects[Self.key(object)], old.metadata.uid == object.metadata.uid {
                     if old.metadata.resourceVersion != object.metadata.resourceVersion {
                         events.append(.updated(old: old, new: object))
@@ -149,7 +185,8 @@ public final class Informer<T: KubernetesObject>: Sendable {
                     events.append(.added(object))
                 }
             }
-            copy.objects = fresh
+            for key in copy.objects.keys where fresh[key] == nil { copy.set(key, to: nil, indexes) }
+            for (key, object) in fresh { copy.set(key, to: object, indexes) }
             return (events, copy.handlers)
         }
         for event in events { for handler in handlers { handler(event) } }
@@ -191,22 +228,23 @@ public final class Informer<T: KubernetesObject>: Sendable {
     }
 
     private func change(_ event: RawWatchEvent) -> String? {
-        let object: T
+        var object: T
         do {
             object = try JSON.decode(T.self, from: event.object)
+            slim(&object)
         } catch {
             logger.warning(
                 "object ignored: it does not fit", metadata: ["kind": "\(T.kind)", "error": "\(JSON.describe(error))"])
             return nil
         }
         let key = Self.key(object)
-        let (change, handlers) = copy.withLock { copy -> (InformerEvent<T>?, [Handler]) in
+        let (change, handlers) = copy.withLock { [object] copy -> (InformerEvent<T>?, [Handler]) in
             let old = copy.objects[key]
             if event.kind == .deleted {
-                copy.objects[key] = nil
+                copy.set(key, to: nil, indexes)
                 return (old == nil ? nil : .deleted(object), copy.handlers)
             }
-            copy.objects[key] = object
+            copy.set(key, to: object, indexes)
             return (old.map { .updated(old: $0, new: object) } ?? .added(object), copy.handlers)
         }
         if let change { for handler in handlers { handler(change) } }

@@ -19,10 +19,31 @@ public struct Namespace: KubernetesObject, Hashable {
 public struct NamespaceStatus: DefaultInitializable, Sendable {
     /// "Active" or "Terminating".
     public var phase: String?
+    /// How far a deletion has come.
+    @DefaultEmpty public var conditions: [NamespaceCondition] = []
 
     public init() {}
 
-    public init(phase: String? = nil) {
+    public init(phase: String? = nil, conditions: [NamespaceCondition] = []) {
         self.phase = phase
+        self.conditions = conditions
+    }
+}
+
+public struct NamespaceCondition: Sendable, Hashable, Codable {
+    @WrittenEmpty public var type: String = ""
+    public var status: ConditionStatus
+    public var lastTransitionTime: Timestamp?
+    public var reason: String?
+    public var message: String?
+
+    public init(
+        type: String = "", status: ConditionStatus, lastTransitionTime: Timestamp? = nil, reason: String? = nil, message: String? = nil
+    ) {
+        self.type = type
+        self.status = status
+        self.lastTransitionTime = lastTransitionTime
+        self.reason = reason
+        self.message = message
     }
 }

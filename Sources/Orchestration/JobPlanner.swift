@@ -60,8 +60,25 @@ public enum JobPlanner {
             case .succeeded, .approvalReject: break
             }
         }
+        tellOfSilence(world, &plan.status)
         if plan.status != world.job.status { plan.status.lastReconcileTime = world.now }
         return plan
+    }
+
+    /// A job under way says which of its tasks waits for a node that fell silent.
+    private static func tellOfSilence(_ world: JobWorld, _ status: inout KusciaJobStatus) {
+        guard status.phase == .running else { return }
+        let silent = world.tasks.sorted { $0.key < $1.key }.first { _, task in
+            task.status.phase?.isFinished != true
+                && task.status.conditions.contains { $0.type == TaskPlanner.nodesReporting && $0.status == .false }
+        }
+        if let silent {
+            status.reason = "NodeSilent"
+            status.message = "task \(silent.key): \(silent.value.status.message ?? "a node does not report")"
+        } else if status.reason == "NodeSilent" {
+            status.reason = nil
+            status.message = nil
+        }
     }
 
     /// Name of a template's KusciaTask. An alias may have letters that a name must not have.

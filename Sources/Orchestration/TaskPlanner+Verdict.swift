@@ -101,6 +101,30 @@ extension TaskPlanner {
         plan.status.setCondition("Running", .true, now: world.now)
     }
 
+    /// A task under way with pods on a node that fell silent says so: nobody knows whether they still run.
+    static func tellOfSilence(_ pods: [Pod], _ world: TaskWorld, _ status: inout KusciaTaskStatus) {
+        guard status.phase == .pending || status.phase == .running else { return }
+        let lost = pods.filter { $0.status.phase?.isFinished != true && ($0.spec.nodeName.map(world.isSilent) ?? false) }
+        for pod in lost {
+            status.podStatuses[pod.namespacedName]?.reason = "NodeSilent"
+            status.podStatuses[pod.namespacedName]?.message = "node \(pod.spec.nodeName ?? "") does not report; the pod may still run"
+        }
+        guard let first = lost.first else {
+            if status.conditions.contains(where: { $0.type == nodesReporting && $0.status == .false }) {
+                status.setCondition(nodesReporting, .true, now: world.now)
+            }
+            return
+        }
+        let others = lost.count > 1 ? " (and \(lost.count - 1) more)" : ""
+        let message = "party \(first.metadata.namespace ?? ""), pod \(first.metadata.name)\(others): its node "
+            + "\(first.spec.nodeName ?? "") does not report; if it stays silent the pod is given up"
+        status.message = message
+        status.setCondition(nodesReporting, .false, reason: "NodeSilent", message: message, now: world.now)
+    }
+
+    /// The condition that is False while a pod of the task is on a silent node.
+    static let nodesReporting = "NodesReporting"
+
     // MARK: cause
 
     /// I-TASK-4. Times have whole seconds; within one, what looks like a follow-up comes last.

@@ -40,16 +40,20 @@ public struct TaskWorld {
     public var appImage: (String) -> AppImage?
     /// A node's address.
     public var nodeAddress: (String) -> String?
+    /// Whether nothing was heard of a node for longer than its grace period.
+    public var isSilent: (String) -> Bool
     public var now: Timestamp
 
     public init(
-        task: KusciaTask, pods: [Pod], appImage: @escaping (String) -> AppImage?, nodeAddress: @escaping (String) -> String?, now: Timestamp
+        task: KusciaTask, pods: [Pod], appImage: @escaping (String) -> AppImage?, nodeAddress: @escaping (String) -> String?,
+        isSilent: @escaping (String) -> Bool = { _ in false }, now: Timestamp
     ) {
         self.task = task
         // In a fixed order: the same world must give the same plan, and the same words.
         self.pods = pods.sorted { $0.namespacedName < $1.namespacedName }
         self.appImage = appImage
         self.nodeAddress = nodeAddress
+        self.isSilent = isSilent
         self.now = now
     }
 }
@@ -143,6 +147,7 @@ public enum TaskPlanner {
         var plan = TaskPlan(status: status)
         plan.actions += publishHosts(layout, own, world, &plan.status)
         judge(layout, own, fates, world, &plan)
+        tellOfSilence(own, world, &plan.status)
         return plan
     }
 

@@ -1,11 +1,12 @@
 // The master's controllers over a server in memory, two nodes whose part the test plays, and waiting for conditions.
-import Controllers
 import JSON
 import KubernetesClient
 import KubernetesClientTesting
 import KubernetesModel
 import KusciaModel
 import Logging
+
+@testable import Controllers
 
 let testTime = Timestamp(unixSeconds: 1_767_225_600)
 
@@ -48,12 +49,14 @@ struct ControllerLab {
             api: api, component: "test", now: { MicroTimestamp(testTime) }, logger: logger)
         let jobs = KusciaJobController(api: api, informers: informers, recorder: recorder, now: { testTime }, logger: logger)
         let tasks = KusciaTaskController(api: api, informers: informers, recorder: recorder, now: { testTime }, logger: logger)
-        let garbage = GarbageCollector(api: api, informers: informers, logger: logger)
+        let feed = ObjectFeed(api: api, resources: api.servedResources, logger: logger)
+        let garbage = GarbageCollector(api: api, feed: feed, resources: api.servedResources, recorder: recorder, logger: logger)
         let domains = DomainController(api: api, informers: informers, now: { testTime }, logger: logger)
         let running = Task {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await informers.run() }
                 group.addTask { await recorder.run() }
+                group.addTask { await feed.run() }
                 group.addTask { try await jobs.run() }
                 group.addTask { try await tasks.run() }
                 group.addTask { try await garbage.run() }

@@ -1,0 +1,104 @@
+// Drives pods off nodes whose NoExecute taints they do not tolerate, each at its time. `PodEviction` decides when.
+import JSON
+import KubernetesClient
+import KubernetesModel
+import KusciaModel
+import Logging
+
+final class PodEvictionController: Sendable {
+    struct Key: Hashable, Sendable {
+        var namespace: String
+        var name: String
+        var uid: String
+    }
+
+    static let workers = 4
+
+    private let api: any KubernetesAPI
+    private let informers: SharedInformers
+    private let recorder: EventRecorder
+    private let now: @Sendable () -> Timestamp
+    private let logger: Logger
+    private let queue = WorkQueue<Key>()
+
+    init(
+        api: any KubernetesAPI, informers: SharedInformers, recorder: EventRecorder, now: @escaping @Sendable () -> Timestamp,
+        logger: Logger
+    ) {
+        self.api = api
+        self.informers = informers
+        self.recorder = recorder
+        self.now = now
+        self.logger = logger
+    }
+
+    func run() async throws {
+        await informers.waitUntilSynced()
+        informers.nodes.onEvent { event in
+            guard NodeTaints.isEvicting(event.object) else { return }
+            if case .updated(let old, let new) = event, old.spec.taints == new.spec.taints { return }
+            for pod in self.informers.pods(on: event.object.metadata.name) { self.add(pod) }
+        }
+        informers.pods.onEvent { event in
+            if case .deleted = event { return }
+            let pod = event.object
+            guard let name = pod.spec.nodeName, let node = self.informers.nodes.get(name: name), NodeTaints.isEvicting(node) else { return }
+            self.add(pod)
+        }
+        await queue.run(workers: Self.workers) { key, error in
+            self.logger.debug("eviction failed; trying again", metadata: ["pod": "\(key.namespace)/\(key.name)", "error": "\(error)"])
+        } work: { key in
+            try await self.check(key)
+        }
+    }
+
+    private func add(_ pod: Pod) {
+        queue.add(Key(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: pod.metadata.uid ?? ""))
+    }
+
+    func check(_ key: Key) async throws {
+        guard let pod = informers.pods.get(namespace: key.namespace, name: key.name), pod.metadata.uid == key.uid,
+            pod.metadata.deletionTimestamp == nil, pod.status.phase?.isFinished != true,
+            let name = pod.spec.nodeName, let node = informers.nodes.get(name: name)
+        else { return }
+        let now = now()
+        guard let due = PodEviction.due(tolerations: pod.spec.tolerations, taints: node.spec.taints, now: now) else { return }
+        if due.unixSeconds > now.unixSeconds {
+            return queue.add(key, after: .seconds(due.unixSeconds - now.unixSeconds))
+        }
+        // The taint may be off by now: the server's own answer counts.
+        guard let current = try await api.find(Node.self, name: name), NodeTaints.isEvicting(current),
+            PodEviction.due(tolerations: pod.spec.tolerations, taints: current.spec.taints, now: now).map({ $0.unixSeconds <= now.unixSeconds })
+                ?? false
+        else { return }
+        try await evict(pod, from: name, isSilent: NodeTaints.readinessKey(current) == NodeTaints.unreachable)
+    }
+
+    /// A task's pod on a silent node is failed, not deleted: its task must see what became of it, and nobody else will tell.
+    private func evict(_ pod: Pod, from node: String, isSilent: Bool) async throws {
+        logger.warning("pod is evicted", metadata: ["pod": "\(pod.namespacedName)", "node": "\(node)", "silent": "\(isSilent)"])
+        let isTask = pod.metadata.ownerReferences.contains { $0.kind == KusciaTask.kind }
+        var conditions = pod.status.conditions.filter { $0.type != "DisruptionTarget" }
+        conditions.append(
+            PodCondition(
+                type: "DisruptionTarget", status: .true, reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint",
+                lastTransitionTime: now()))
+        var status: JSONValue = ["conditions": try JSON.encodeToValue(conditions)]
+        if isTask, isSilent {
+            status["phase"] = "Failed"
+            status["reason"] = "NodeLost"
+            status["message"] = .string("Node \(node) which was running pod \(pod.metadata.name) is unresponsive")
+        }
+        do {
+            try await api.patchStatus(
+                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
+                merge: ["metadata": ["uid": pod.metadata.uid.map { .string($0) } ?? .null], "status": status])
+            recorder.record(pod, .normal, reason: "TaintManagerEviction", message: "Marking for deletion Pod \(pod.namespacedName)")
+            if isTask, isSilent { return }
+            try await api.delete(
+                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name, options: DeleteOptions(uid: pod.metadata.uid))
+        } catch let error as KubernetesAPIError where error.isNotFound || error.isConflict {
+            return
+        }
+    }
+}

@@ -1,0 +1,43 @@
+// Which pods nobody will ever end: on nodes that are gone, being deleted without a node, or finished and too many. Pure.
+import KubernetesModel
+
+enum PodGarbage {
+    /// Finished pods that are kept for whoever wants to look (terminated-pod-gc-threshold).
+    static let finishedKept = 12_500
+    /// A node that is gone may come back under its name within this.
+    static let nodeQuarantine = Duration.seconds(40)
+
+    /// Why a pod is under the eye of the collector; an index of the pods by this finds them without a search.
+    enum Watch: String, Sendable, Hashable { case finished, unscheduledTerminating }
+
+    static func watch(_ pod: Pod) -> Watch? {
+        if pod.status.phase?.isFinished == true { return .finished }
+        return pod.metadata.deletionTimestamp != nil && pod.spec.nodeName?.isEmpty != false ? .unscheduledTerminating : nil
+    }
+
+    enum Verdict: Sendable, Hashable {
+        case keep
+        /// Its node is gone: say so in the status, then remove it.
+        case orphaned
+        case remove
+    }
+
+    static func verdict(_ pod: Pod, nodeExists: Bool) -> Verdict {
+        switch watch(pod) {
+        case .unscheduledTerminating: .remove
+        case .finished: .keep
+        case nil: pod.spec.nodeName?.isEmpty == false && !nodeExists ? .orphaned : .keep
+        }
+    }
+
+    /// The finished pods beyond `kept`, oldest first; those that are being deleted count, but are not named again.
+    static func surplus(_ finished: [Pod], kept: Int = finishedKept) -> [Pod] {
+        guard finished.count > kept else { return [] }
+        let ordered = finished.sorted { left, right in
+            let one = left.metadata.creationTimestamp?.unixSeconds ?? 0
+            let other = right.metadata.creationTimestamp?.unixSeconds ?? 0
+            return one == other ? left.namespacedName < right.namespacedName : one < other
+        }
+        return ordered.prefix(finished.count - kept).filter { $0.metadata.deletionTimestamp == nil }
+    }
+}
