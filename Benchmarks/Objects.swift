@@ -45,6 +45,17 @@ enum BenchPod {
     static let namespace = "bench"
     static let collection = "/api/v1/namespaces/\(namespace)/pods"
 
+    /// Nothing that a simulated node would have to look up.
+    static func plainJSON(name: String, node: String) -> [UInt8] {
+        Array(
+            #"""
+            {"apiVersion":"v1","kind":"Pod","metadata":{"name":"\#(name)","namespace":"\#(namespace)","labels":{"app":"sim"}},
+            "spec":{"nodeName":"\#(node)","restartPolicy":"Never","automountServiceAccountToken":false,"terminationGracePeriodSeconds":1,
+            "containers":[{"name":"main","image":"psi:0.9.5","command":["/bin/true"],
+            "resources":{"requests":{"cpu":"10m","memory":"16Mi"}}}]}}
+            """#.utf8)
+    }
+
     /// No scheduler of ours takes these pods unless asked to.
     static func json(name: String, scheduler: String = "bench", node: String? = nil, bytes: Int = 3700) -> [UInt8] {
         func text(padding: Int) -> String {

@@ -14,6 +14,7 @@ func measure(_ arguments: Arguments, on loop: any EventLoop) async throws -> JSO
     case "event": return try await load.event(arguments)
     case "fanout": return try await WatchCommands(load).fanOut(arguments)
     case "watches": return try await WatchCommands(load).idleWatches(arguments)
+    case "nodes": return try await SimulatedNodes(load: load, kubeconfig: try arguments.text("kubeconfig")).run(arguments)
     default: throw BenchError(Arguments.usage)
     }
 }

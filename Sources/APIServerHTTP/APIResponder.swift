@@ -1,84 +1,73 @@
-// HTTP on one side, the core's requests and responses on the other: identify the caller, ask the core, write its answer.
+// HTTP on one side, the core's requests and responses on the other: identify the caller, ask the core, pass on its answer.
 import APIServer
-import HTTPTypes
-import Hummingbird
 import KubernetesClient
 import Logging
 import NIOCore
-import Synchronization
 
-/// What Hummingbird makes per request.
-struct APIRequestContext: InitializableFromSource {
-    let channel: any Channel
-
-    init(source: ApplicationRequestContextSource) { channel = source.channel }
-}
-
-struct APIResponder: HTTPResponder {
+struct APIResponder: Sendable {
     let handler: APIHandler
     let authenticator: RequestAuthenticator
-    let connections: ConnectionTable
+    let gate: any RequestGate
     let tunnels: NodeTunnelHub
     let metrics: ServerMetrics
     let log: Logger
 
-    func respond(to request: Request, context: APIRequestContext) async throws -> Response {
-        guard let connection = connections.connection(of: context.channel) else {
-            return response(FrontStatus.shuttingDown.document)
-        }
-        let started = ContinuousClock.now
-        let id = metrics.nextRequestID()
-        var answer: Response
+    func answer(_ request: FrontRequest) async -> FrontAnswer {
         do {
-            answer = try await self.answer(request, connection)
+            return try await attempt(request)
         } catch let refusal as FrontStatus {
-            answer = response(refusal.document)
+            return .document(refusal.document)
+        } catch let refusal as Refusal {
+            return .document(refusal.document)
+        } catch {
+            // Only a caller that went away is left: nobody reads this.
+            return .document(FrontStatus.requestTimeout.document)
         }
-        answer.headers[.auditID] = id
-        metrics.count(method: request.method.rawValue, path: request.head.path ?? "", code: answer.status.code)
-        log.debug(
-            "request",
-            metadata: [
-                "method": "\(request.method.rawValue)", "path": "\(request.head.path ?? "")", "code": "\(answer.status.code)",
-                "duration": "\(ContinuousClock.now - started)", "id": "\(id)",
-            ])
-        return request.method == .head ? answer.createHeadResponse() : answer
     }
 
-    private func answer(_ request: Request, _ connection: ClientConnection) async throws -> Response {
-        guard let target = RequestTarget(request.head.path ?? "") else {
+    private func attempt(_ request: FrontRequest) async throws -> FrontAnswer {
+        guard let target = RequestTarget(request.uri) else {
             throw FrontStatus.badRequest("the request target is malformed or too long")
         }
-        guard let method = HTTPMethodName(rawValue: request.method.rawValue) else {
-            throw FrontStatus.methodNotAllowed(request.method.rawValue)
+        guard let method = HTTPMethodName(rawValue: request.method) else {
+            throw FrontStatus.methodNotAllowed(request.method)
         }
-        let user = try await identify(request, target, connection)
-        if let tunnel = TunnelRoute(path: target.path) {
-            return try await answer(tunnel, method, request, user, connection)
-        }
-        if target.path == "/metrics" { return try metricsDocument(user) }
-        var body = try await collect(request)
-        var contentType = request.headers[.contentType]
-        if contentType?.hasPrefix(ProtobufBody.contentType) == true, !body.isEmpty {
+        let user = try handler.impersonated(
+            try await identify(request, target),
+            ImpersonationRequest(headers: request.headers.lazy.map { (name: $0.name, value: $0.value) }))
+        if let tunnel = TunnelRoute(path: target.path) { return try await answer(tunnel, method, request, user) }
+        if target.path == "/metrics" { return .document(try metricsDocument(user, method)) }
+        return try await ask(request, target, method, user)
+    }
+
+    private func ask(
+        _ request: FrontRequest, _ target: RequestTarget, _ method: HTTPMethodName, _ user: UserInfo
+    ) async throws -> FrontAnswer {
+        var body = request.body
+        var contentType = request.header("content-type")
+        if let given = contentType, given.hasPrefix(ProtobufBody.contentType), !body.isEmpty {
             body = try ProtobufBody.json(body)
             contentType = "application/json"
         }
-        let answer = await handler.handle(
-            APIRequest(
-                method: method, path: target.path, query: target.query, contentType: contentType,
-                accept: request.headers[.accept], ifNoneMatch: request.headers[.ifNoneMatch], body: body, user: user))
+        let question = APIRequest(
+            method: method, path: target.path, query: target.query, contentType: contentType, accept: request.header("accept"),
+            ifNoneMatch: request.header("if-none-match"), body: body, user: user)
+        let isWatch = (method == .get || method == .head) && question.flag("watch")
+        let ticket = try await gate.enter(user, method: method, path: target.path, isLongRunning: isWatch)
+        metrics.answerBegan()
+        let answer = await handler.handle(question)
+        metrics.answerEnded()
+        ticket.leave()
         switch answer {
-        case .document(let document): return response(document)
-        case .watch(let watch): return try stream(watch, isHead: method == .head, connection)
-        case .podLog(let target): return try await podLog(target, isHead: method == .head, connection)
+        case .document(let document): return .document(document)
+        case .watch(let watch): return .watch(watch, resource: RequestLabels.resource(of: target.path))
+        case .podLog(let target): return try await podLog(target)
         }
     }
 
-    private func identify(
-        _ request: Request, _ target: RequestTarget, _ connection: ClientConnection
-    ) async throws -> UserInfo {
+    private func identify(_ request: FrontRequest, _ target: RequestTarget) async throws -> UserInfo {
         let identity = try await authenticator.identify(
-            certificateUser: await connection.certificateUser(), authorization: request.headers[.authorization])
+            certificateUser: request.certificateUser, authorization: request.header("authorization"))
         switch identity {
         case .user(let user): return user
         case .anonymous where RequestAuthenticator.openPaths.contains(target.path): return RequestAuthenticator.anonymousUser
@@ -86,71 +75,7 @@ struct APIResponder: HTTPResponder {
         }
     }
 
-    private func collect(_ request: Request) async throws -> [UInt8] {
-        let limit = APIHandler.maximumBodyBytes
-        var body = ByteBuffer()
-        var discarded = 0
-        for try await var part in request.body {
-            if body.readableBytes + part.readableBytes <= limit, discarded == 0 {
-                body.writeBuffer(&part)
-                continue
-            }
-            // Read on for a while: a client that is still sending would see a broken connection instead of the refusal.
-            body.clear()
-            discarded += part.readableBytes
-            if discarded > Self.maximumDiscardedBytes { break }
-        }
-        guard discarded == 0 else { throw FrontStatus.tooLarge(limit: limit) }
-        return Array(body.readableBytesView)
-    }
-
-    static let maximumDiscardedBytes = 32 << 20
-
-    // MARK: Answers
-
-    func response(_ document: APIDocument) -> Response {
-        var headers = HTTPFields()
-        if !document.contentType.isEmpty { headers[.contentType] = document.contentType }
-        headers[.cacheControl] = "no-cache, private"
-        for header in document.headers {
-            guard let name = HTTPField.Name(header.name) else { continue }
-            headers.append(HTTPField(name: name, value: header.value))
-        }
-        let hasBody = document.status != 304 && document.status != 204
-        if hasBody { headers[.contentLength] = String(document.body.count) }
-        return Response(
-            status: .init(code: document.status), headers: headers,
-            body: hasBody ? ResponseBody(byteBuffer: ByteBuffer(bytes: document.body)) : ResponseBody())
-    }
-
-    private func stream(_ watch: APIWatch, isHead: Bool, _ connection: ClientConnection) throws -> Response {
-        let headers: HTTPFields = [.contentType: watch.contentType, .cacheControl: "no-cache, private"]
-        if isHead {
-            watch.cancel()
-            return Response(status: .ok, headers: headers)
-        }
-        guard let stream = connection.addStream(ending: { _ in watch.cancel() }) else {
-            watch.cancel()
-            throw FrontStatus.shuttingDown
-        }
-        return Response(
-            status: .ok, headers: headers,
-            body: ResponseBody { writer in
-                metrics.watchBegan()
-                defer {
-                    metrics.watchEnded()
-                    watch.cancel()
-                    connection.removeStream(stream)
-                }
-                // The core gathers what happens while a write is under way, and ends a watch that falls too far behind.
-                while let events = await watch.next() {
-                    try await connection.writing { try await writer.write(ByteBuffer(bytes: events)) }
-                }
-                try await writer.finish(nil)
-            })
-    }
-
-    private func podLog(_ target: PodLogTarget, isHead: Bool, _ connection: ClientConnection) async throws -> Response {
+    private func podLog(_ target: PodLogTarget) async throws -> FrontAnswer {
         let query = target.rawQuery.isEmpty ? "" : "?" + target.rawQuery
         let answer: TunnelAnswer
         do {
@@ -162,23 +87,11 @@ struct APIResponder: HTTPResponder {
                 "the log of pod \(target.namespace)/\(target.pod) cannot be read: \(error.description)")
         }
         guard answer.status == 200 else { throw await refusal(answer) }
-        guard !isHead, let stream = connection.addStream(ending: { _ in answer.close() }) else {
-            answer.close()
-            if isHead { return Response(status: .ok, headers: [.contentType: answer.contentType]) }
-            throw FrontStatus.shuttingDown
-        }
-        return Response(
-            status: .ok, headers: [.contentType: answer.contentType, .cacheControl: "no-cache, private"],
-            body: ResponseBody { writer in
-                defer {
-                    answer.close()
-                    connection.removeStream(stream)
-                }
-                while let bytes = try await answer.next() {
-                    try await connection.writing { try await writer.write(ByteBuffer(bytes: bytes)) }
-                }
-                try await writer.finish(nil)
-            })
+        return .stream(
+            AnswerStream(
+                contentType: answer.contentType,
+                produce: { writer in while let bytes = try await answer.next() { try await writer.write(bytes) } },
+                cancel: { answer.close() }))
     }
 
     /// The node's own words, in the form that kubectl shows.
@@ -197,19 +110,11 @@ struct APIResponder: HTTPResponder {
 
     private static let maximumRefusalBytes = 4096
 
-    private func metricsDocument(_ user: UserInfo) throws -> Response {
-        guard user.groups.contains(SwiftletAuthorizer.administrators) else {
-            throw FrontStatus.forbidden("forbidden: User \"\(user.name)\" cannot get path \"/metrics\"")
-        }
-        let text = metrics.text(connections: connections.count, tunnels: tunnels.connectedNodes.count)
-        return response(APIDocument(status: 200, contentType: "text/plain; version=0.0.4", body: Array(text.utf8)))
+    private func metricsDocument(_ user: UserInfo, _ method: HTTPMethodName) throws -> APIDocument {
+        guard method == .get || method == .head else { throw FrontStatus.methodNotAllowed(method.rawValue) }
+        try handler.requirePath("/metrics", user: user)
+        return APIDocument(
+            status: 200, contentType: "text/plain; version=0.0.4; charset=utf-8",
+            body: Array(metrics.text(tunnels: tunnels.connectedNodes.count).utf8))
     }
-}
-
-extension HTTPField.Name {
-    /// Kubernetes' name for the request id.
-    static var auditID: HTTPField.Name { known("Audit-Id") }
-    static var swiftletStatus: HTTPField.Name { known("X-Swiftlet-Status") }
-
-    private static func known(_ name: String) -> HTTPField.Name { HTTPField.Name(name) ?? .server }
 }

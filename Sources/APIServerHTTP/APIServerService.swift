@@ -1,18 +1,15 @@
 // The master's HTTPS front: TLS listener, identity of callers, and the joint between HTTP and the core's APIHandler.
-// HTTP/1.1 with keep-alive; HTTP/2 is not offered (it costs our own clients more than it saves; kubectl does without).
+// HTTP/1.1 with keep-alive, straight on NIO: a request is answered on the event loop that read it. HTTP/2 is not offered (it
+// costs our own clients more than it saves; kubectl and the client libraries do without).
 import APIServer
-import HTTPTypes
-import Hummingbird
-import HummingbirdCore
-import HummingbirdTLS
-import KubernetesClient
+import Glibc
 import Logging
 import NIOCore
+import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import PKI
 import ServiceLifecycle
-import Synchronization
 
 public struct APIServerConfiguration: Sendable {
     public var host: String
@@ -21,10 +18,16 @@ public struct APIServerConfiguration: Sendable {
     public var serverCertificate: CertificateAndKey
     /// Client certificates are verified against this authority (PEM).
     public var clientAuthorityPEM: String
-    /// Beyond so many connections no new one is accepted until one closes.
-    public var maximumConnections = 4096
+    /// A connection beyond so many is closed as soon as it is accepted. The process's limit of open files bounds it too.
+    public var maximumConnections = 20_000
     /// A connection without a request for so long is closed.
     public var idleTimeout = Duration.seconds(300)
+    /// From accepting a connection to its first request, TLS handshake included.
+    public var firstRequestTimeout = Duration.seconds(30)
+    /// From a request's head to the end of its body.
+    public var bodyTimeout = Duration.seconds(60)
+    /// A peer that takes nothing of what is sent for so long is cut off.
+    public var stallTimeout = Duration.seconds(30)
     public var maximumHeaderBytes = 64 << 10
 
     public init(host: String = "0.0.0.0", port: Int, serverCertificate: CertificateAndKey, clientAuthorityPEM: String) {
@@ -38,12 +41,13 @@ public struct APIServerConfiguration: Sendable {
 public struct APIServerService: Service {
     /// Watches end at once on shutdown; whatever is still open after this is closed.
     static let shutdownGrace = Duration.milliseconds(700)
-    /// A peer that takes not a byte of a write for so long is cut off.
-    static let stallLimit = Duration.seconds(30)
+    /// Files that are not connections: the store's, logs, the event loops' own.
+    private static let reservedDescriptors = 256
 
     private let configuration: APIServerConfiguration
-    private let responder: APIResponder
-    private let tls: TLSConfiguration
+    private let tls: NIOSSLContext
+    private let server: FrontServer
+    private let tunnels: NodeTunnelHub
     private let bound = BoundPort()
 
     /// Throws when certificates or keys are not readable.
@@ -52,74 +56,104 @@ public struct APIServerService: Service {
         tunnels: NodeTunnelHub = NodeTunnelHub(), log: Logger = Logger(label: "apiserver.http")
     ) throws {
         self.configuration = configuration
-        tls = try Self.tls(configuration)
-        responder = APIResponder(
-            handler: handler, authenticator: RequestAuthenticator(tokens: tokens), connections: ConnectionTable(),
-            tunnels: tunnels, metrics: ServerMetrics(), log: log)
+        self.tunnels = tunnels
+        tls = try NIOSSLContext(configuration: try Self.tls(configuration))
+        let limits = ConnectionLimits(
+            firstRequest: TimeAmount(configuration.firstRequestTimeout), idle: TimeAmount(configuration.idleTimeout),
+            body: TimeAmount(configuration.bodyTimeout), stall: TimeAmount(configuration.stallTimeout),
+            headerBytes: configuration.maximumHeaderBytes)
+        server = FrontServer(
+            responder: APIResponder(
+                handler: handler, authenticator: RequestAuthenticator(tokens: tokens), gate: OpenGate(), tunnels: tunnels,
+                metrics: ServerMetrics(), log: log),
+            limits: limits,
+            maximumConnections: min(configuration.maximumConnections, Self.descriptorLimit() - Self.reservedDescriptors),
+            group: MultiThreadedEventLoopGroup.singleton)
     }
 
     /// The port that is listened on; suspends until it is. Throws when the server could not listen.
     public func port() async throws -> Int { try await bound.value() }
 
     /// Watches that are open now.
-    public var openWatches: Int { responder.metrics.openWatches }
+    public var openWatches: Int { server.responder.metrics.openWatches }
 
     public func run() async throws {
-        let application = try application()
+        let listener: any Channel
         do {
-            try await withTaskCancellationOrGracefulShutdownHandler {
-                try await withThrowingTaskGroup(of: Void.self) { group in
-                    group.addTask { try? await keepHouse() }
-                    defer { group.cancelAll() }
-                    try await application.run()
-                }
-            } onCancelOrGracefulShutdown: {
-                endStreams()
-            }
+            listener = try await listen()
         } catch {
             bound.fail(error)
             throw error
         }
-        bound.fail(CancellationError())
+        server.start()
+        bound.set(listener.localAddress?.port ?? configuration.port)
+        try await withTaskCancellationOrGracefulShutdownHandler {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await heartbeats() }
+                try? await listener.closeFuture.get()
+                group.cancelAll()
+            }
+            await endConnections()
+        } onCancelOrGracefulShutdown: {
+            listener.close(promise: nil)
+        }
     }
 
-    private func application() throws -> Application<APIResponder> {
-        let connections = responder.connections
-        let http = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionHandler(table: connections)],
-            idleTimeout: TimeAmount(configuration.idleTimeout),
-            httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: configuration.maximumHeaderBytes, maxHeaderListSize: configuration.maximumHeaderBytes,
-                maxHeaderFieldCount: 100))
-        var quiet = responder.log
-        quiet.logLevel = max(quiet.logLevel, .notice)
-        return Application(
-            responder: responder, server: try .tls(.http1(configuration: http), tlsConfiguration: tls),
-            configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), backlog: 1024,
-                availableConnectionsDelegate: .maximum(configuration.maximumConnections, logger: quiet)),
-            onServerRunning: { channel in bound.set(channel.localAddress?.port ?? configuration.port) },
-            logger: quiet)
+    private func listen() async throws -> any Channel {
+        let (tls, server, limits) = (tls, server, server.limits)
+        return try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.backlog, value: 1024)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 32 << 10))
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    guard let front = server.front(of: channel.eventLoop), server.connectionOpened() else {
+                        throw ChannelError.connectPending
+                    }
+                    let pipeline = channel.pipeline.syncOperations
+                    do {
+                        try pipeline.addHandler(NIOSSLServerHandler(context: tls))
+                        try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(limits: limits)))
+                        try pipeline.addHandler(ConnectionHandler(server: server, front: front))
+                    } catch {
+                        server.connectionClosed()
+                        throw error
+                    }
+                }
+            }
+            .bind(host: configuration.host, port: configuration.port).get()
     }
 
     /// Every stream is told to end, so that connections can close in order; then the rest is cut.
-    private func endStreams() {
-        responder.tunnels.shutDown()
-        responder.connections.endStreams()
-        let connections = responder.connections
-        Task.detached {
-            try? await Task.sleep(for: Self.shutdownGrace)
-            connections.closeAll()
+    private func endConnections() async {
+        tunnels.shutDown()
+        server.endStreams()
+        let deadline = ContinuousClock.now + Self.shutdownGrace
+        while server.connectionCount > 0, ContinuousClock.now < deadline {
+            // In a task of its own: the group's cancellation must not cut the grace short.
+            await Task.detached { try? await Task.sleep(for: .milliseconds(5)) }.value
+        }
+        server.cutAll()
+    }
+
+    /// Ends with the server.
+    private func heartbeats() async throws {
+        while true {
+            try await Task.sleep(for: NodeTunnelHub.heartbeatInterval, tolerance: .seconds(1))
+            tunnels.heartbeat()
         }
     }
 
-    /// Heartbeats of the tunnels, and an eye on stalled connections. Ends with the server.
-    private func keepHouse() async throws {
-        while true {
-            try await Task.sleep(for: NodeTunnelHub.heartbeatInterval, tolerance: .seconds(1))
-            responder.tunnels.heartbeat()
-            responder.connections.closeStalled(longerThan: Self.stallLimit)
+    /// The soft limit of open files is raised to the hard one: each connection is a file.
+    private static func descriptorLimit() -> Int {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return 1024 }
+        if limit.rlim_cur < limit.rlim_max {
+            var raised = limit
+            raised.rlim_cur = limit.rlim_max
+            if setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &raised) == 0 { limit = raised }
         }
+        return Int(clamping: limit.rlim_cur)
     }
 
     private static func tls(_ configuration: APIServerConfiguration) throws -> TLSConfiguration {
@@ -136,45 +170,17 @@ public struct APIServerService: Service {
     }
 }
 
+extension HTTPRequestDecoder {
+    convenience init(limits: ConnectionLimits) {
+        var decoding = NIOHTTPDecoderLimitConfiguration()
+        decoding.maxHeaderFieldSize = limits.headerBytes
+        decoding.maxHeaderListSize = limits.headerBytes
+        decoding.maxHeaderFieldCount = 100
+        self.init(leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop, limitConfiguration: decoding)
+    }
+}
+
 /// ServiceLifecycle logs services by their description; the memberwise one would show the private key.
 extension APIServerService: CustomStringConvertible {
     public var description: String { "APIServerService(\(configuration.host):\(configuration.port))" }
-}
-
-/// The port, once it is known.
-private final class BoundPort: Sendable {
-    private enum State {
-        case waiting([CheckedContinuation<Int, any Error>])
-        case known(Int)
-        case failed(any Error)
-    }
-
-    private let state = Mutex(State.waiting([]))
-
-    func value() async throws -> Int {
-        try await withCheckedThrowingContinuation { continuation in
-            let known: Result<Int, any Error>? = state.withLock { state in
-                switch state {
-                case .waiting(let waiters):
-                    state = .waiting(waiters + [continuation])
-                    return nil
-                case .known(let port): return .success(port)
-                case .failed(let error): return .failure(error)
-                }
-            }
-            if let known { continuation.resume(with: known) }
-        }
-    }
-
-    func set(_ port: Int) { settle(.known(port), with: .success(port)) }
-    func fail(_ error: any Error) { settle(.failed(error), with: .failure(error)) }
-
-    private func settle(_ settled: State, with result: Result<Int, any Error>) {
-        let waiters = state.withLock { state -> [CheckedContinuation<Int, any Error>] in
-            guard case .waiting(let waiters) = state else { return [] }
-            state = settled
-            return waiters
-        }
-        for waiter in waiters { waiter.resume(with: result) }
-    }
 }

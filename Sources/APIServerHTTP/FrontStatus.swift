@@ -39,6 +39,18 @@ struct FrontStatus: Error, Sendable, Hashable {
             code: 413, reason: "RequestEntityTooLarge", message: "Request entity too large: limit is \(limit) bytes")
     }
 
+    static func headersTooLarge(limit: Int) -> FrontStatus {
+        FrontStatus(
+            code: 431, reason: "RequestHeaderFieldsTooLarge", message: "Request header fields too large: limit is \(limit) bytes")
+    }
+
+    static let requestTimeout = FrontStatus(
+        code: 408, reason: "Timeout", message: "the request's body did not arrive in time")
+
+    /// Too many bodies are being received at once.
+    static let busyReceiving = FrontStatus(
+        code: 429, reason: "TooManyRequests", message: "the server is receiving too much at once", retryAfterSeconds: 1)
+
     /// A node could not be asked. Without Retry-After: client-go would repeat the request ten times before it told the user.
     static func unavailable(_ message: String) -> FrontStatus {
         FrontStatus(code: 503, reason: "ServiceUnavailable", message: message)

@@ -1,9 +1,8 @@
 // The HTTP endpoints of a node tunnel (wire format: NodeTunnelHub.swift). A node reaches only its own.
 import APIServer
-import HTTPTypes
-import Hummingbird
 import KubernetesClient
 import NIOCore
+import NIOHTTP1
 
 /// A path below /apis/swiftlet.io/v1alpha1/nodes/NODE/tunnel.
 struct TunnelRoute: Hashable, Sendable {
@@ -12,6 +11,7 @@ struct TunnelRoute: Hashable, Sendable {
     var requestID: String?
 
     init?(path: String) {
+        guard path.utf8.starts(with: "/apis/swiftlet.io/".utf8) else { return nil }
         let parts = path.split(separator: "/", omittingEmptySubsequences: true)
         guard parts.count == 6 || parts.count == 7, parts[0] == "apis", parts[1] == "swiftlet.io", parts[2] == "v1alpha1",
             parts[3] == "nodes", parts[5] == "tunnel"
@@ -19,69 +19,56 @@ struct TunnelRoute: Hashable, Sendable {
         node = String(parts[4])
         requestID = parts.count == 7 ? String(parts[6]) : nil
     }
+
+    /// A node's answer is read while it arrives: a log that is followed has no end.
+    static func takesStreamedBody(_ head: HTTPRequestHead) -> Bool {
+        head.method == .POST && TunnelRoute(path: String(head.uri.prefix { $0 != "?" }))?.requestID != nil
+    }
 }
 
 extension APIResponder {
-    func answer(
-        _ route: TunnelRoute, _ method: HTTPMethodName, _ request: Request, _ user: UserInfo, _ connection: ClientConnection
-    ) async throws -> Response {
+    func answer(_ route: TunnelRoute, _ method: HTTPMethodName, _ request: FrontRequest, _ user: UserInfo) async throws -> FrontAnswer {
         guard user.name == "system:node:\(route.node)", user.groups.contains("system:nodes") else {
             throw FrontStatus.forbidden("only node \"\(route.node)\" itself may open its tunnel, not \"\(user.name)\"")
         }
         switch (method, route.requestID) {
-        case (.get, nil): return try tunnel(of: route.node, connection)
-        case (.post, let id?): return try await receiveAnswer(id, of: route.node, request, connection)
+        case (.get, nil): return try tunnel(of: route.node)
+        case (.post, let id?): return try await receiveAnswer(id, of: route.node, request)
         default: throw FrontStatus.methodNotAllowed(method.rawValue)
         }
     }
 
-    private func tunnel(of node: String, _ connection: ClientConnection) throws -> Response {
+    private func tunnel(of node: String) throws -> FrontAnswer {
         guard let session = tunnels.open(node: node) else { throw FrontStatus.shuttingDown }
-        guard let stream = connection.addStream(ending: { _ in tunnels.close(session) }) else {
-            tunnels.close(session)
-            throw FrontStatus.shuttingDown
-        }
         log.info("node tunnel opened", metadata: ["node": "\(node)"])
         // The first heartbeat at once: the node knows then that its tunnel stands.
         session.heartbeat()
-        return Response(
-            status: .ok, headers: [.contentType: "application/json", .cacheControl: "no-cache, private"],
-            body: ResponseBody { writer in
-                defer {
-                    tunnels.close(session)
-                    connection.removeStream(stream)
-                    log.info("node tunnel closed", metadata: ["node": "\(node)"])
-                }
-                while let lines = await session.next() {
-                    try await connection.writing { try await writer.write(ByteBuffer(bytes: lines)) }
-                }
-                try await writer.finish(nil)
-            })
+        return .stream(
+            AnswerStream(
+                contentType: "application/json",
+                produce: { writer in
+                    defer { log.info("node tunnel closed", metadata: ["node": "\(node)"]) }
+                    while let lines = await session.next() { try await writer.write(lines) }
+                },
+                cancel: { tunnels.close(session) }))
     }
 
-    private func receiveAnswer(
-        _ id: String, of node: String, _ request: Request, _ connection: ClientConnection
-    ) async throws -> Response {
-        guard let status = request.headers[.swiftletStatus].flatMap({ Int($0) }), (200...599).contains(status) else {
+    private func receiveAnswer(_ id: String, of node: String, _ request: FrontRequest) async throws -> FrontAnswer {
+        guard let status = request.header("x-swiftlet-status").flatMap({ Int($0) }), (200...599).contains(status) else {
             throw FrontStatus.badRequest("header X-Swiftlet-Status: expected a status from 200 to 599")
         }
-        let head = TunnelAnswerHead(status: status, contentType: request.headers[.contentType] ?? "text/plain")
-        guard let pending = tunnels.pendingAnswer(id, node: node),
-            let stream = connection.addStream(ending: { wasComplete in if !wasComplete { pending.answerBroke() } })
+        let head = TunnelAnswerHead(status: status, contentType: request.header("content-type") ?? "text/plain")
+        guard let body = request.bodyStream, let pending = tunnels.pendingAnswer(id, node: node),
+            pending.deliver(head, breakAnswer: { body.finish(.failure(RequestBody.Broken())) })
         else { throw FrontStatus.notFound("nobody waits for answer \"\(id)\"") }
-        defer { connection.removeStream(stream) }
-        guard pending.deliver(head, breakAnswer: { connection.close() }) else {
-            throw FrontStatus.notFound("nobody waits for answer \"\(id)\"")
-        }
         do {
-            for try await part in request.body { try await pending.body.write(Array(part.readableBytesView)) }
+            while let piece = try await body.next() { try await pending.body.write(Array(piece.readableBytesView)) }
         } catch {
             // Either the node broke off or the caller did; in both cases this connection is of no further use.
             pending.answerBroke()
-            connection.close()
             throw FrontStatus.notFound("answer \"\(id)\" was broken off")
         }
         pending.answerEnded()
-        return Response(status: .noContent)
+        return .nothing
     }
 }

@@ -1,0 +1,169 @@
+// Nodes without machines: the real agent over a runtime without processes, many in this process. Their pods are bound when they
+// are created, start at once, and end at once.
+import Agent
+import AgentCore
+import Glibc
+import JSON
+import KubernetesClientHTTP
+import KubernetesModel
+import Logging
+import NIOCore
+import RuntimeInterface
+
+struct SimulatedNodes {
+    /// Agents that start at a time.
+    private static let startingAtOnce = 100
+    /// One client has a bounded number of connections, and each agent keeps some for its watches.
+    private static let agentsPerClient = 50
+
+    let load: LoadCommands
+    let kubeconfig: String
+
+    func run(_ arguments: Arguments) async throws -> JSONValue {
+        let count = try arguments.number("nodes", default: 100)
+        let pods = try arguments.number("pods", default: 1000)
+        let directory = try Self.temporaryDirectory()
+        defer { _ = Self.remove(directory) }
+        let loaded = try Target.connection(kubeconfig).loaded()
+        let apis = try (0...count / Self.agentsPerClient).map { _ in
+            try HTTPKubernetesAPI(endpoint: loaded.endpoint, credentials: loaded.credentials)
+        }
+        _ = try await load.prepare()
+        let agents = (0..<count).map { agent($0, directory, apis[$0 / Self.agentsPerClient]) }
+        let began = ContinuousClock.now
+        let running = try await start(agents)
+        let registered = began.duration(to: .now)
+        let idleBefore = try load.sample(arguments)
+        try await Task.sleep(for: .seconds(5))  // what an idle cluster costs its master
+        let before = try load.sample(arguments)
+        let seconds = try await runPods(pods, nodes: count)
+        let after = try load.sample(arguments)
+        for agent in agents { agent.shutDown() }
+        for task in running { task.cancel() }
+        for task in running { _ = try? await task.value }
+        for api in apis { await api.shutdown() }
+        var figures: [(String, JSONValue)] = [
+            ("register_seconds", .double(Double(registered.components.seconds) + Double(registered.components.attoseconds) / 1e18)),
+            ("pods_per_second", .double(Double(pods) / seconds)),
+        ]
+        if let idleBefore, let before, let after {
+            figures += [
+                ("server_idle_percent", .double((before.cpuSeconds - idleBefore.cpuSeconds) / 5 * 100)),
+                ("server_cpu_us_per_pod", .double((after.cpuSeconds - before.cpuSeconds) * 1e6 / Double(max(1, pods)))),
+                ("resident_kib", .int(Int64(after.residentKiB))),
+            ]
+        }
+        return .object(JSONObject(figures))
+    }
+
+    private func agent(_ number: Int, _ directory: String, _ api: HTTPKubernetesAPI) -> AgentService {
+        let runtime = FakeRuntime(now: { SystemClock().now() })
+        runtime.exitOnStart(container: "main", code: 0)
+        var logger = Logger(label: "agent")
+        logger.logLevel = .critical
+        return AgentService(
+            config: AgentConfig(
+                nodeName: Self.name(number), domain: BenchPod.namespace, stateDirectory: "\(directory)/\(number)/state",
+                dataDirectory: "\(directory)/\(number)/data", nodeIP: "10.0.\(number / 250).\(number % 250 + 1)",
+                capacityCPUMillis: 64_000, capacityMemoryBytes: 256 << 30, maxPods: 10_000),
+            dependencies: AgentDependencies(
+                api: api, runtime: runtime, images: { ["psi:0.9.5"] }, isImagePresent: { _ in true },
+                facts: MachineFacts(
+                    hostname: Self.name(number), cpuMillis: 64_000, memoryBytes: 256 << 30, machineID: "machine-\(number)", bootID: "boot",
+                    kernelVersion: "6.1", osImage: "simulated", architecture: "amd64"),
+                measure: {
+                    NodeMeasurement(
+                        memoryAvailableBytes: 200 << 30, diskFreeBytes: 500 << 30, diskTotalBytes: 1000 << 30, inodesFree: 1_000_000,
+                        inodesTotal: 2_000_000, processes: 100, processLimit: 32768)
+                },
+                takenPorts: { _ in [] }),
+            logger: logger)
+    }
+
+    private static func name(_ number: Int) -> String { "sim-\(number)" }
+
+    private func start(_ agents: [AgentService]) async throws -> [Task<Void, any Error>] {
+        var running: [Task<Void, any Error>] = []
+        for first in stride(from: 0, to: agents.count, by: Self.startingAtOnce) {
+            let group = agents[first..<min(agents.count, first + Self.startingAtOnce)]
+            for agent in group { running.append(Task { try await agent.run() }) }
+            for agent in group { await agent.waitUntilRegistered() }
+        }
+        return running
+    }
+
+    /// Seconds from the first creation to the last pod's Succeeded, as a client that watches sees it.
+    private func runPods(_ count: Int, nodes: Int) async throws -> Double {
+        let connections = try await load.open(33)
+        let observer = connections[32]
+        let revision = try await load.revision(observer)
+        let loop = load.loop
+        let done = loop.makePromise(of: Void.self)
+        let templates = (0..<nodes).map { node in
+            RequestTemplate(observer.request("POST", BenchPod.collection, BenchPod.plainJSON(name: "sim-NUMBER____", node: Self.name(node))))
+        }
+        let counter = PhaseCounter(count) { done.succeed() }
+        let started = NIODeadline.now()
+        let run = LoadRun(
+            Array(connections.prefix(32)), on: loop, pace: .closed, seconds: 600, limit: count, first: 0,
+            make: { templates[$0 % nodes].request($0) })
+        try await loop.submit {
+            observer.onChunk = { counter.take($0) }
+            observer.onClose = { done.fail(BenchError("the watch ended before all pods had")) }
+            observer.send(observer.request("GET", "\(BenchPod.collection)?watch=true&resourceVersion=\(revision)"))
+        }.get()
+        let result = try await run.run().get()
+        guard result.failed == 0 else { throw BenchError("create: \(result.firstFailure ?? "failed")") }
+        loop.scheduleTask(in: .seconds(300)) { done.fail(BenchError("only \(counter.finished) of \(count) pods ended within 300 s")) }
+        try await done.futureResult.get()
+        let seconds = Double((NIODeadline.now() - started).nanoseconds) / 1e9
+        try await loop.submit { observer.onClose = nil }.get()
+        for connection in connections { connection.close() }
+        return seconds
+    }
+
+    private static func temporaryDirectory() throws -> String {
+        var template = Array("/tmp/swiftlet-bench-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw BenchError("mkdtemp: errno \(errno)") }
+        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    /// The directory made above, with what the agents left in it.
+    private static func remove(_ directory: String) -> Int32 {
+        nftw(directory, { path, _, _, _ in path.map { Glibc.remove($0) } ?? 0 }, 32, FTW_DEPTH.rawValue.asInt32 | FTW_PHYS.rawValue.asInt32)
+    }
+}
+
+/// Counts pods that have reached Succeeded. Lives on one event loop; `@unchecked Sendable` because of that.
+final class PhaseCounter: @unchecked Sendable {
+    private let wanted: Int
+    private let onAll: () -> Void
+    private var line: [UInt8] = []
+    private var names: Set<String> = []
+    var finished: Int { names.count }
+
+    init(_ wanted: Int, onAll: @escaping () -> Void) {
+        self.wanted = wanted
+        self.onAll = onAll
+    }
+
+    func take(_ piece: ByteBuffer) {
+        for part in piece.readableBytesView.split(separator: 10, omittingEmptySubsequences: false).enumerated() {
+            // Before each part but the first stood a line's end.
+            if part.offset > 0 { finishLine() }
+            line += part.element
+        }
+    }
+
+    private func finishLine() {
+        defer { line.removeAll(keepingCapacity: true) }
+        guard let event = try? JSONValue(parsing: line), let object = event["object"],
+            object[path: "status", "phase"]?.stringValue == "Succeeded", let name = object[path: "metadata", "name"]?.stringValue
+        else { return }
+        if names.insert(name).inserted, names.count == wanted { onAll() }
+    }
+}
+
+extension UInt32 {
+    fileprivate var asInt32: Int32 { Int32(bitPattern: self) }
+}

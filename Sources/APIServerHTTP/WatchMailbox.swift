@@ -1,0 +1,89 @@
+// Watch events on their way to the connections of one event loop: however many watches an event concerns, the loop is woken
+// once, and watches that see the same events write the same bytes.
+import APIServer
+import NIOCore
+import ResourceStore
+import Synchronization
+
+final class WatchMailbox: Sendable {
+    private struct Item {
+        let writer: NIOLoopBound<WatchWriter>
+        let delivery: APIWatch.Delivery
+    }
+
+    private struct State {
+        var items: [Item] = []
+        var isScheduled = false
+    }
+
+    private let loop: any EventLoop
+    private let state = Mutex(State())
+
+    init(_ loop: any EventLoop) { self.loop = loop }
+
+    /// From any thread; deliveries to one writer stay in order. Bounded by each writer's own bound.
+    func post(_ delivery: APIWatch.Delivery, to writer: NIOLoopBound<WatchWriter>) {
+        let mustWake = state.withLock { state in
+            state.items.append(Item(writer: writer, delivery: delivery))
+            defer { state.isScheduled = true }
+            return !state.isScheduled
+        }
+        if mustWake { loop.execute { self.drain() } }
+    }
+
+    private func drain() {
+        let items = state.withLock { state in
+            defer { state = State() }
+            return state.items
+        }
+        var chunks = SharedChunks()
+        var touched: [WatchWriter] = []
+        for item in items {
+            let writer = item.writer.value
+            if writer.append(item.delivery) { touched.append(writer) }
+        }
+        for writer in touched { writer.write(&chunks) }
+    }
+}
+
+/// The chunks of one drain. Watches of one collection mostly see the same events, and then one buffer serves all of them.
+struct SharedChunks {
+    /// Different selections that are remembered at a time.
+    private static let maximumKnown = 8
+    /// A chunk holds as many events as fit below this, at least one.
+    static let chunkBytes = 64 << 10
+
+    private var known: [(events: ArraySlice<StoreEvent>, chunk: ByteBuffer)] = []
+
+    /// One HTTP chunk of `events`' first, and how many they are.
+    mutating func chunk(_ events: ArraySlice<StoreEvent>) -> (ByteBuffer, Int) {
+        for entry in known where Self.isPrefix(entry.events, of: events) { return (entry.chunk, entry.events.count) }
+        var size = 0
+        var frames: [[UInt8]] = []
+        for event in events {
+            let frame = event.frame
+            if !frames.isEmpty, size + frame.count > Self.chunkBytes { break }
+            size += frame.count
+            frames.append(frame)
+        }
+        var buffer = ByteBufferAllocator().buffer(capacity: size + 16)
+        buffer.writeChunkHead(size)
+        for frame in frames { buffer.writeBytes(frame) }
+        buffer.writeChunkEnd()
+        if known.count >= Self.maximumKnown { known.removeFirst() }
+        known.append((events.prefix(frames.count), buffer))
+        return (buffer, frames.count)
+    }
+
+    private static func isPrefix(_ known: ArraySlice<StoreEvent>, of events: ArraySlice<StoreEvent>) -> Bool {
+        // A chunk that ended because the events ended is not the longest that these would make: close enough.
+        guard known.count <= events.count else { return false }
+        var (left, right) = (known.startIndex, events.startIndex)
+        while left < known.endIndex {
+            guard known[left] === events[right] else { return false }
+            left += 1
+            right += 1
+        }
+        return true
+    }
+}
