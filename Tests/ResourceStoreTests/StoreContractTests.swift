@@ -244,7 +244,7 @@ struct StoreListTests {
             index.fields["spec.nodeName"] = node
             return .update(pod(name), bytes: body(pod(name)), index: index, expectedRevision: nil)
         }
-        for number in 0..<600 { try await store.commit(create(pod("p\(number)"))) }
+        try await store.commit((0..<600).map { create(pod("p\($0)")) })
         for number in 0..<600 { try await store.commit(assigned("p\(number)", "n\(number % 7)")) }
         for number in 0..<100 { try await store.commit(assigned("p\(number)", "n3")) }
         for number in 500..<550 { try await store.commit(.delete(pod("p\(number)"), expectedRevision: nil)) }

@@ -2,6 +2,7 @@
 import Glibc
 import JSON
 import ResourceStore
+import Synchronization
 import Testing
 
 enum StoreKind: String, CaseIterable, Sendable {
@@ -104,4 +105,11 @@ extension StoreEvent {
 
 extension StoredObject {
     var json: JSONValue { (try? JSONValue(parsing: bytes)) ?? .null }
+}
+
+/// Events from a callback.
+final class Collected: Sendable {
+    private let held = Mutex<[StoreEvent]>([])
+    var events: [StoreEvent] { held.withLock { $0 } }
+    func add(_ events: [StoreEvent]) { held.withLock { $0 += events } }
 }
