@@ -23,7 +23,10 @@ struct SwiftletCommand: AsyncParsableCommand {
             CommandGroup(name: "Local cluster", subcommands: [UpCommand.self, DownCommand.self]),
             CommandGroup(
                 name: "Setup",
-                subcommands: [MasterCommand.self, LiteCommand.self, InitCommand.self, TokenCommand.self, VersionCommand.self]),
+                subcommands: [
+                    MasterCommand.self, LiteCommand.self, InitCommand.self, TokenCommand.self, BackupCommand.self, RestoreCommand.self,
+                    VersionCommand.self,
+                ]),
         ])
 
     /// A sandbox starts as fast as it can: nothing of the cluster's commands is looked at before.

@@ -7,8 +7,27 @@ struct MasterState: Sendable {
 
     init(_ path: String) { self.path = path }
 
+    /// Of a master with this configuration, which was read from the file at `configurationPath`.
+    init(_ configuration: KusciaConfiguration, configurationPath: String) {
+        let base = FileText.directory(of: FileText.absolute(configurationPath))
+        self.init(FileText.absolute(configuration.extensions.stateDirectory ?? "master", relativeTo: base))
+    }
+
+    /// Of the master whose configuration lies at this path.
+    static func load(configurationPath: String) throws -> MasterState {
+        let (configuration, _) = try KusciaConfiguration.load(path: configurationPath)
+        guard configuration.mode == .master else {
+            throw CommandFailure(
+                "\(configurationPath): mode: expected master, found \(configuration.mode.rawValue)",
+                hint: "give the master's configuration with --config")
+        }
+        return MasterState(configuration, configurationPath: configurationPath)
+    }
+
     var pki: String { "\(path)/pki" }
     var store: String { "\(path)/store.sqlite" }
+    /// What secrets are encrypted with in the store.
+    var encryptionKeys: String { "\(path)/encryption.keys" }
     /// The administrator's, with a client certificate of group system:masters.
     var kubeconfig: String { "\(path)/admin.kubeconfig" }
     var authority: String { "\(pki)/ca.crt" }

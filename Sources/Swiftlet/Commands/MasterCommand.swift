@@ -43,13 +43,12 @@ struct MasterProcess {
 
     init(_ configuration: KusciaConfiguration, configurationPath: String, logger: Logger) throws {
         let settings = configuration.extensions
-        let base = FileText.directory(of: FileText.absolute(configurationPath))
-        let state = MasterState(FileText.absolute(settings.stateDirectory ?? "master", relativeTo: base))
+        let state = MasterState(configuration, configurationPath: configurationPath)
         let port = settings.port ?? 6443
         let host = settings.listenAddress ?? "0.0.0.0"
         try state.make()
         let identity = try MasterIdentity(state, names: settings.certificateNames)
-        store = try JournaledStore.sqlite(path: state.store)
+        store = try MasterStore.open(state)
         let handler = APIHandler(
             store: store, now: { Int64(time(nil)) }, certificateSigner: AuthorityCertificateSigner(identity.authority),
             log: Logger(label: "apiserver"))
