@@ -1,0 +1,31 @@
+// `swiftlet-bench-scheduler`: one measurement of the scheduler a run, told as one line of JSON. Scripts/bench scheduler calls it.
+import Glibc
+import JSON
+
+let usage = """
+    usage: swiftlet-bench-scheduler pure NODES PODS
+           swiftlet-bench-scheduler plain NODES PODS
+           swiftlet-bench-scheduler bound DIRECTORY NODES PODS [GANG] [--stream]
+    """
+
+func measure(_ arguments: [String]) async throws -> JSONValue {
+    let words = arguments.filter { !$0.hasPrefix("--") }
+    let numbers = words.compactMap { Int($0) }
+    switch (words.first, numbers.count) {
+    case ("pure", 2): return PurePlacements.run(nodes: numbers[0], pods: numbers[1])
+    case ("plain", 2): return PurePlacements.runPlain(nodes: numbers[0], pods: numbers[1])
+    case ("bound", 2...3) where words.count == numbers.count + 2:
+        return try await EndToEnd(
+            directory: words[1], nodes: numbers[0], pods: numbers[1], gang: numbers.count > 2 ? numbers[2] : 1,
+            streaming: arguments.contains("--stream")
+        ).run()
+    default: throw BenchFailure(usage)
+    }
+}
+
+do {
+    print(try await measure(Array(CommandLine.arguments.dropFirst())))
+} catch {
+    fputs("swiftlet-bench-scheduler: \(error)\n", stderr)
+    exit(1)
+}

@@ -1,0 +1,117 @@
+"""Area `scheduler`: placements of the pure core, and pods bound durably by the master's scheduler.
+
+Parts: pure (beside a plain scheduler of the upstream algorithm in the same run), bound (100 and 5,000 nodes), gangs, growth.
+With --kubeconfig: the pods that the stock kube-scheduler of that cluster binds in a second, as reference of `bound`.
+"""
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+
+TOO_MANY = 5000  # pods in one round against a stock cluster
+
+
+def run(options, report):
+    program = os.path.join(options.bin or os.path.join(options.source, ".build", "release"), "swiftlet-bench-scheduler")
+    if not os.path.exists(program):
+        print("bench: building swiftlet-bench-scheduler in release mode (minutes)", flush=True)
+        if options.bin or subprocess.run(["swift", "build", "-c", "release", "--product", "swiftlet-bench-scheduler"], cwd=options.source).returncode:
+            raise RuntimeError(f"no {program}")
+    parts = [part for part in options.only.split(",") if part] or ["pure", "bound", "gangs", "growth"]
+    directory = os.path.join(options.source, ".build", "bench", f"scheduler.{os.getpid()}")
+    os.makedirs(directory)
+    bench = Bench(program, directory, 1 if options.quick else 3, options.quick)
+    try:
+        for part in parts:
+            getattr(bench, part)(report, getattr(options, "kubeconfig", ""))
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+class Bench:
+    def __init__(self, program, directory, rounds, quick):
+        self.program, self.directory, self.rounds, self.quick = program, directory, rounds, quick
+
+    def measure(self, *words):
+        done = subprocess.run([self.program, *map(str, words)], capture_output=True, text=True, timeout=900)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(map(str, words))}: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+
+    def medians(self, *words):
+        """Of each figure, over the rounds."""
+        results = [self.measure(*words) for _ in range(self.rounds)]
+        return {name: statistics.median(result[name] for result in results) for name in results[0]}
+
+    def pure(self, report, _):
+        pods = 20_000 if self.quick else 100_000
+        rows = []
+        for nodes, bound in ((1000, 200_000), (5000, 80_000)):
+            ours = self.medians("pure", nodes, pods)
+            plain = self.measure("plain", nodes, 500)
+            rows.append([nodes, f"{ours['placements_per_second']:.0f}", f"{ours['with_facts_per_second']:.0f}", f"{plain['placements_per_second']:.0f}"])
+            report.at_least(f"pure placements, {nodes} nodes, one core", ours["placements_per_second"], bound, "1/s",
+                            plain["placements_per_second"], "plain upstream algorithm")
+        report.table("Placements per CPU-second", ["nodes", "ours", "ours, facts told and bound", "plain upstream algorithm"], rows)
+
+    def bound(self, report, kubeconfig):
+        stock = stock_rate(kubeconfig, 200 if self.quick else 2000) if kubeconfig else None
+        rows = []
+        for nodes, bound in ((100, 5000), (5000, 4000)):
+            pods = 2000 if self.quick else 10_000
+            ours = self.medians("bound", self.directory, nodes, pods)
+            stream = self.measure("bound", self.directory, nodes, pods, "--stream")
+            check(ours, pods)
+            rows.append([nodes, pods, f"{ours['bound_per_second']:.0f}", f"{ours['cpu_microseconds_per_pod']:.0f}", f"{stream['bound_per_second']:.0f}"])
+            report.at_least(f"pods bound, durable, {nodes} nodes", ours["bound_per_second"], bound, "1/s", stock, "stock kube-scheduler")
+        report.table("Pods bound per second, each binding synced to disk", ["nodes", "pods", "waiting pods", "CPU us a pod", "created meanwhile"], rows)
+
+    def gangs(self, report, _):
+        for count, size in ((3000, 3), (10, 1000)):
+            count = count // 10 if self.quick else count
+            ours = self.medians("bound", self.directory, 5000, count * size, size)
+            check(ours, count * size)
+            report.at_least(f"gangs, {count} x {size} on 5000 nodes, all placed", ours["bound_per_second"], 4000, "pods/s")
+
+    def growth(self, report, _):
+        """CPU time, so that neighbours do not count; the smallest of the rounds."""
+        costs = []
+        for pods in (1000, 10_000, 100_000):
+            if self.quick and pods > 10_000:
+                continue
+            rounds = 1 if pods > 10_000 else self.rounds
+            costs.append((pods, min(self.measure("bound", self.directory, 5000, pods)["cpu_microseconds_per_pod"] for _ in range(rounds))))
+        nodes = self.measure("bound", self.directory, 5000, 1)["cpu_microseconds_per_pod"]
+        rows = [[pods, f"{cost:.0f}", f"{cost - nodes / pods:.0f}"] for pods, cost in costs]
+        report.table("CPU microseconds per pod bound, 5,000 nodes", ["pods", "all", "without listing the nodes"], rows)
+        first, last = costs[0], costs[-1]
+        report.ratio(f"cost of a pod, {last[0]} against {first[0]} pods", last[1] - nodes / last[0], first[1] - nodes / first[0],
+                     f"at {first[0]} pods", at_most=1.2, unit="us")
+
+
+def check(figures, pods):
+    if figures["bound"] != pods or figures["bound_twice"]:
+        raise RuntimeError(f"{figures['bound']:.0f} of {pods} pods bound, {figures['bound_twice']:.0f} twice")
+
+
+def stock_rate(kubeconfig, pods):
+    """Pods that the cluster's own scheduler binds in a second, from kubectl's first creation to the last binding; they are
+    deleted afterwards."""
+    name = f"swiftlet-bench-{os.getpid()}"
+    kubectl = ["kubectl", f"--kubeconfig={kubeconfig}"]
+    spec = {"containers": [{"name": "main", "image": "registry.k8s.io/pause:3.9", "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}}]}
+    items = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"pod-{i}", "namespace": name}, "spec": spec} for i in range(min(pods, TOO_MANY))]
+    subprocess.run(kubectl + ["create", "namespace", name], check=True, capture_output=True)
+    try:
+        begin = time.monotonic()
+        subprocess.run(kubectl + ["create", "-f", "-"], input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}), text=True, check=True, capture_output=True)
+        while time.monotonic() - begin < 300:
+            left = subprocess.run(kubectl + ["get", "pods", "-n", name, "--field-selector=spec.nodeName=", "-o", "name"], capture_output=True, text=True).stdout.split()
+            if not left:
+                return len(items) / (time.monotonic() - begin)
+            time.sleep(0.2)
+        return None
+    finally:
+        subprocess.run(kubectl + ["delete", "namespace", name, "--wait=false"], capture_output=True)
