@@ -1,69 +1,63 @@
-// What the server says about itself: health, version, discovery in both forms, OpenAPI. Made once, served with an ETag.
+// What the server says about itself: health, version, discovery in both forms, OpenAPI. Documents are made when they are
+// asked for and not kept: clients keep them by their ETag, and an idle server stays small.
 import JSON
 import KubernetesModel
 
-/// Documents that do not change while the process lives.
 struct ServerDocuments: Sendable {
-    struct Document: Sendable {
-        var contentType: String
-        var body: [UInt8]
-        var etag: String
-
-        init(contentType: String = "application/json", body: [UInt8]) {
-            self.contentType = contentType
-            self.body = body
-            etag = ContentHash.text(body)
-        }
-    }
-
     static let gitVersion = "v1.33.0-swiftlet"
 
-    /// By path without its leading slash.
-    let plain: [String: Document]
-    /// Aggregated discovery of "api" and "apis", by version.
-    let aggregated: [String: [String: Document]]
-    let openAPIv2: Document
-    let openAPIv2Protobuf: Document
+    private let registry: KindRegistry
+    /// Everything here follows from the declarations, so that one version names all documents.
+    let etag: String
 
     init(_ registry: KindRegistry) {
-        let discovery = Discovery(registry: registry)
-        var plain: [String: Document] = [
-            "": Document(body: JSONValue.object(["paths": .array(Self.paths(registry).map { .string($0) })]).serialized()),
-            "version": Document(body: Self.version.serialized()),
-            "api": Document(body: discovery.coreVersions.serialized()),
-            "apis": Document(body: discovery.groupList.serialized()),
-        ]
-        for groupVersion in registry.groupVersions {
-            plain[groupVersion.path] = Document(body: discovery.resourceList(groupVersion).serialized())
-            if !groupVersion.group.isEmpty {
-                plain["apis/\(groupVersion.group)"] = Document(body: discovery.group(groupVersion.group).serialized())
-            }
-        }
-        var index = JSONObject()
-        for groupVersion in registry.groupVersions {
-            let body = OpenAPIDocument(registry: registry, groupVersion: groupVersion).document.serialized()
-            let document = Document(body: body)
-            plain["openapi/v3/\(groupVersion.path)"] = document
-            index[groupVersion.path] = [
-                "serverRelativeURL": .string("/openapi/v3/\(groupVersion.path)?hash=\(document.etag)")
-            ]
-        }
-        plain["openapi/v3"] = Document(body: JSONValue.object(["paths": .object(index)]).serialized())
-        self.plain = plain
-        aggregated = Dictionary(
-            uniqueKeysWithValues: ["v2", "v2beta1"].map { version in
-                let type = "application/json;g=apidiscovery.k8s.io;v=\(version);as=APIGroupDiscoveryList"
-                return (
-                    version,
-                    [
-                        "api": Document(contentType: type, body: discovery.aggregated(core: true, version).serialized()),
-                        "apis": Document(contentType: type, body: discovery.aggregated(core: false, version).serialized()),
-                    ]
-                )
-            })
-        openAPIv2 = Document(body: OpenAPIv2.json.serialized())
-        openAPIv2Protobuf = Document(contentType: OpenAPIv2.protobufContentType, body: OpenAPIv2.protobuf)
+        self.registry = registry
+        var hash = ContentHash()
+        hash.add(Self.gitVersion.utf8)
+        hash.add(TypeLibrary.shared.revision.utf8)
+        for kind in registry.kinds { hash.add("\(kind.resource) \(kind.declaration.shortNames)".utf8) }
+        etag = hash.text
     }
+
+    /// By path segments; nil: no such document. Discovery and version.
+    func plain(_ segments: [String]) -> JSONValue? {
+        let discovery = Discovery(registry: registry)
+        switch (segments.first, segments.count) {
+        case (nil, _): return ["paths": .array(Self.paths(registry).map { .string($0) })]
+        case ("version", 1): return Self.version
+        case ("api", 1): return discovery.coreVersions
+        case ("apis", 1): return discovery.groupList
+        case ("api", 2): return groupVersion("", segments[1]).map(discovery.resourceList)
+        case ("apis", 2):
+            let isKnown = !segments[1].isEmpty && registry.groupVersions.contains { $0.group == segments[1] }
+            return isKnown ? discovery.group(segments[1]) : nil
+        case ("apis", 3): return groupVersion(segments[1], segments[2]).map(discovery.resourceList)
+        case ("openapi", 2) where segments[1] == "v3": return openAPIIndex
+        case ("openapi", 4) where segments[1...2] == ["v3", "api"]: return openAPI("", segments[3])
+        case ("openapi", 5) where segments[1...2] == ["v3", "apis"]: return openAPI(segments[3], segments[4])
+        default: return nil
+        }
+    }
+
+    private func groupVersion(_ group: String, _ version: String) -> KindRegistry.GroupVersion? {
+        registry.groupVersions.first { $0.group == group && $0.version == version }
+    }
+
+    private func openAPI(_ group: String, _ version: String) -> JSONValue? {
+        groupVersion(group, version).map { OpenAPIDocument(registry: registry, groupVersion: $0).document }
+    }
+
+    private var openAPIIndex: JSONValue {
+        let places = registry.groupVersions.map { groupVersion -> (String, JSONValue) in
+            (groupVersion.path, ["serverRelativeURL": .string("/openapi/v3/\(groupVersion.path)?hash=\(etag)")])
+        }
+        return ["paths": .object(JSONObject(places))]
+    }
+
+    /// `version` is that of the document: "v2" or "v2beta1".
+    func aggregated(core: Bool, _ version: String) -> JSONValue { Discovery(registry: registry).aggregated(core: core, version) }
+
+    var openAPIv2: OpenAPIv2 { OpenAPIv2(registry: registry) }
 
     private static func paths(_ registry: KindRegistry) -> [String] {
         (["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
@@ -78,40 +72,54 @@ struct ServerDocuments: Sendable {
 
 extension APIHandler {
     func document(_ segments: [String], _ request: APIRequest) async throws(StatusError) -> APIDocument {
-        let path = segments.joined(separator: "/")
         switch segments.first {
-        case ".well-known", "openid": return try issuerDocument(path)
+        case ".well-known", "openid": return try issuerDocument(segments.joined(separator: "/"))
         case "healthz", "livez", "readyz": return try await health(segments)
-        case "openapi" where path == "openapi/v2":
-            let wantsProtobuf = request.accept?.contains("com.github.proto-openapi.spec.v2") ?? false
-            return answer(wantsProtobuf ? documents.openAPIv2Protobuf : documents.openAPIv2, request)
+        case "openapi" where segments == ["openapi", "v2"]:
+            if request.accept?.contains("com.github.proto-openapi.spec.v2") ?? false {
+                return answer(request, OpenAPIv2.protobufContentType, "v2-protobuf") { documents.openAPIv2.protobuf }
+            }
+            return answer(request, "application/json", "v2") { documents.openAPIv2.json.serialized() }
         case "api" where segments.count == 1, "apis" where segments.count == 1:
-            if let version = Self.aggregatedVersion(request.accept), let document = documents.aggregated[version]?[path] {
-                return answer(document, request)
+            guard let version = Self.aggregatedVersion(request.accept) else { break }
+            let type = "application/json;g=apidiscovery.k8s.io;v=\(version);as=APIGroupDiscoveryList"
+            return answer(request, type, version) {
+                documents.aggregated(core: segments[0] == "api", version).serialized()
             }
         default: break
         }
-        guard let document = documents.plain[path] else { throw .unknownPath }
-        return answer(document, request)
+        guard let document = documents.plain(segments) else { throw .unknownPath }
+        return answer(request, "application/json", "") { document.serialized() }
     }
 
-    /// The store answers, or the server is not ready.
+    /// The store answers and could make the last write durable, or the server is not ready.
     private func health(_ segments: [String]) async throws(StatusError) -> APIDocument {
+        if segments[0] == "readyz", let failure = store.writeFailure {
+            return APIDocument(
+                status: 500, contentType: "text/plain; charset=utf-8",
+                body: Array("[-]store failed: \(failure)\nreadyz check failed\n".utf8))
+        }
         if segments[0] == "readyz", let kind = kinds[GroupVersionResource(resource: "namespaces")] {
             _ = try find(kind.key(namespace: nil, name: "default"))
         }
         return APIDocument(status: 200, contentType: "text/plain; charset=utf-8", body: Array("ok".utf8))
     }
 
-    private func answer(_ document: ServerDocuments.Document, _ request: APIRequest) -> APIDocument {
+    /// `form` tells the forms of a path's document apart. A client that has the document is told so without making it again.
+    private func answer(
+        _ request: APIRequest, _ contentType: String, _ form: String, make: () -> [UInt8]
+    ) -> APIDocument {
+        var place = ContentHash()
+        place.add(request.path.utf8)
+        place.add(form.utf8)
+        let etag = "\(documents.etag)-\(place.text.prefix(8))"
         let headers = [
-            (name: "ETag", value: "\"\(document.etag)\""), (name: "Vary", value: "Accept"),
-            (name: "Cache-Control", value: "public"),
+            (name: "ETag", value: "\"\(etag)\""), (name: "Vary", value: "Accept"), (name: "Cache-Control", value: "public"),
         ]
-        if let known = request.ifNoneMatch, known.contains(document.etag) {
-            return APIDocument(status: 304, contentType: document.contentType, headers: headers, body: [])
+        if let known = request.ifNoneMatch, known.contains("\"\(etag)\"") || known == etag {
+            return APIDocument(status: 304, contentType: contentType, headers: headers, body: [])
         }
-        return APIDocument(status: 200, contentType: document.contentType, headers: headers, body: document.body)
+        return APIDocument(status: 200, contentType: contentType, headers: headers, body: make())
     }
 
     /// "v2" or "v2beta1", whichever the client prefers.
@@ -126,23 +134,5 @@ extension APIHandler {
             if parameters.contains("v=v2beta1") { return "v2beta1" }
         }
         return nil
-    }
-}
-
-/// FNV-1a, 128 bits as two lanes: names a version of a document, no protection against forgery.
-enum ContentHash {
-    static func text(_ bytes: [UInt8]) -> String {
-        var first: UInt64 = 0xCBF2_9CE4_8422_2325
-        var second: UInt64 = 0x8422_2325_CBF2_9CE4
-        for byte in bytes {
-            first = (first ^ UInt64(byte)) &* 0x100_0000_01B3
-            second = (second &+ UInt64(byte)) &* 0x100_0000_01B3 ^ (second >> 29)
-        }
-        return (hex(first) + hex(second)).uppercased()
-    }
-
-    private static func hex(_ number: UInt64) -> String {
-        let text = String(number, radix: 16)
-        return String(repeating: "0", count: 16 - text.count) + text
     }
 }
