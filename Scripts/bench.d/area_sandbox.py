@@ -119,6 +119,8 @@ def run(options, report):
     parts = options.only.split(",") if options.only else ["latency", "throughput", "memory", "growth", "where"]
     with Lab(options.source) as lab:
         paths = binaries(options)
+        if "swiftlet" in paths:
+            lab.compile_filter(paths["swiftlet"])
         lineup = line_up(lab, paths, report.notes)
         sparse = latencies(lab, lineup, options.rounds, 50)
         if "latency" in parts:

@@ -142,6 +142,19 @@ class Lab:
         self.filter = os.path.join(self.directory, "filter.bpf")
         subprocess.run([os.path.join(self.bin, "filter"), self.filter] + self.calls, check=True)
 
+    def compile_filter(self, swiftlet):
+        """The same policy as our own compiler makes it: every candidate that takes a program gets this one."""
+        profile = os.path.join(self.directory, "filter.json")
+        with open(profile, "w") as file:
+            json.dump({"defaultAction": "SCMP_ACT_ERRNO", "syscalls": [{"names": self.calls, "action": "SCMP_ACT_ALLOW"}]}, file)
+        done = subprocess.run([swiftlet, "run", "--explain", "--json", "--allow-unenforced", "--rootfs", self.root, "--network", "none", "--seccomp", profile, "--", "/bin/noop"],
+                              capture_output=True, text=True)
+        if done.returncode:
+            raise RuntimeError(f"swiftlet run --explain: {done.stderr.strip()[:500]}")
+        programs = [step["arguments"][0] for step in json.loads(done.stdout)["operations"] if step["operation"] == "seccomp"]
+        with open(self.filter, "wb") as file:
+            file.write(bytes.fromhex(programs[0]))
+
     def limits(self):
         """(controller, version, parent directory, {file: value}) of each hierarchy."""
         return [(c, version, directory, LIMITS[version][c]) for c, (version, directory) in self.cgroups.items()]
