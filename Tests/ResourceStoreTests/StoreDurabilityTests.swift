@@ -1,8 +1,9 @@
 // What survives: restarts, kills, failing disks, broken files.
 import Glibc
 import JSON
-import ResourceStore
 import Testing
+
+@testable import ResourceStore
 
 @Suite("Store durability", .timeLimit(.minutes(1)))
 struct StoreDurabilityTests {
@@ -32,6 +33,50 @@ struct StoreDurabilityTests {
             #expect(events[1].previous?.index.labels == ["app": "x"])
             await second.close()
         }
+    }
+
+    @Test("every commit is synced in full: SQLite says so itself")
+    func synchronous() async throws {
+        try await withTemporaryDirectory { directory in
+            let journal = try SQLiteJournal(path: directory + "/store.db")
+            #expect(try journal.pragma("synchronous") == "2")
+            #expect(try journal.pragma("journal_mode") == "wal")
+            journal.close()
+        }
+    }
+
+    @Test("a store of the first schema is taken over with its objects and revisions")
+    func migration() async throws {
+        try await withTemporaryDirectory { directory in
+            let path = directory + "/store.db"
+            try firstSchema(path)
+            let store = try JournaledStore.sqlite(path: path)
+            #expect(store.revision == 9)
+            let object = try #require(try await store.get(pod("a")))
+            #expect(object.revision == 7)
+            #expect(object.index.labels == ["app": "x"])
+            #expect(throws: StoreError.expired(oldest: 9)) { _ = try store.watchPods(from: 8) }
+            #expect(try await store.commit(update(pod("a"), expected: 7)).revision == 10)
+            await store.close()
+            let again = try JournaledStore.sqlite(path: path)
+            #expect(again.revision == 10)
+            await again.close()
+        }
+    }
+
+    /// As the first release wrote it.
+    private func firstSchema(_ path: String) throws {
+        let connection = try SQLiteConnection(path: path)
+        try connection.execute(
+            """
+            CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+            INSERT INTO meta VALUES('schema', '1'), ('revision', 9);
+            CREATE TABLE objects(
+                grp TEXT NOT NULL, resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+                revision INTEGER NOT NULL, bytes BLOB NOT NULL, idx BLOB NOT NULL, UNIQUE(grp, resource, namespace, name));
+            INSERT INTO objects VALUES('', 'pods', 'alice', 'a', 7, CAST('{"metadata":{"resourceVersion":"7"}}' AS BLOB),
+                CAST('{"uid":"u","labels":{"app":"x"},"fields":{}}' AS BLOB));
+            """)
     }
 
     @Test("what was acknowledged is on the disk at that moment, without any closing")
