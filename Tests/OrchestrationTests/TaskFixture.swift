@@ -63,6 +63,8 @@ struct TaskLaboratory {
     var ports = PortAllocator()
     var now = start
     var nodes = ["alice-node": "10.0.0.1", "bob-node": "10.0.0.2", "carol-node": "10.0.0.3"]
+    /// Nodes that have not reported for longer than their grace.
+    var silent: Set<String> = []
     private var nextIdentity = 0
 
     init(_ task: KusciaTask = OrchestrationTests.task(), image: AppImage? = appImage()) {
@@ -79,7 +81,8 @@ struct TaskLaboratory {
     }
 
     private var world: TaskWorld {
-        TaskWorld(task: task, pods: pods, appImage: { [image] in $0 == "psi-image" ? image : nil }, nodeAddress: { [nodes] in nodes[$0] }, now: now)
+        TaskWorld(task: task, pods: pods, appImage: { [image] in $0 == "psi-image" ? image : nil }, nodeAddress: { [nodes] in nodes[$0] },
+            isSilent: { [silent] in silent.contains($0) }, now: now)
     }
 
     /// One round of a controller: plan, act, store.

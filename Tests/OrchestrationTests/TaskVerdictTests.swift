@@ -241,3 +241,23 @@ import Testing
         #expect(other.message.hasPrefix("party alice"))
     }
 }
+
+@Suite("TaskPlanner: nodes that fall silent") struct SilentNodeTests {
+    @Test("a task with a pod on a silent node says so, in its message, a condition and the pod's entry, until the node is back")
+    func silence() {
+        var lab = TaskLaboratory()
+        lab.runAll()
+        lab.settle()
+        lab.silent = ["bob-node"]
+        lab.settle()
+        #expect(lab.phase == .running)
+        #expect(lab.message == "party bob, pod psi-1-0: its node bob-node does not report; if it stays silent the pod is given up")
+        #expect(lab.task.status.podStatuses["bob/psi-1-0"]?.reason == "NodeSilent")
+        #expect(lab.task.status.conditions.contains { $0.type == "NodesReporting" && $0.status == .false })
+        lab.silent = []
+        lab.settle()
+        #expect(lab.task.status.message == nil)
+        #expect(lab.task.status.podStatuses["bob/psi-1-0"]?.reason == nil)
+        #expect(lab.task.status.conditions.contains { $0.type == "NodesReporting" && $0.status == .true })
+    }
+}

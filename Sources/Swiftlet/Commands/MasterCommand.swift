@@ -38,6 +38,8 @@ struct MasterProcess {
     private let store: JournaledStore
     private let front: APIServerService
     private let api: LocalKubernetesAPI
+    /// The cluster's CA, PEM: every namespace gets it.
+    private let authority: String
     private let tokens: DeployTokens
     private let logger: Logger
 
@@ -53,6 +55,7 @@ struct MasterProcess {
             store: store, now: { Int64(time(nil)) }, certificateSigner: AuthorityCertificateSigner(identity.authority),
             log: Logger(label: "apiserver"))
         api = LocalKubernetesAPI(handler: handler)
+        authority = identity.authority.certificatePEM
         tokens = DeployTokens(api: api, logger: Logger(label: "deploytokens"))
         front = try APIServerService(
             configuration: APIServerConfiguration(
@@ -70,7 +73,9 @@ struct MasterProcess {
 
     func run(parent: ProcessIdentity?) async throws {
         try await BootstrapNamespaces.create(api)
-        let manager = ControllerManager(api: api, now: WallClock.now, logger: Logger(label: "controllers"))
+        let manager = ControllerManager(
+            api: api, now: WallClock.now, authority: authority, isStaleRequest: CertificateRequestPolicy.isStale,
+            logger: Logger(label: "controllers"))
         // Stopped in the opposite order: who writes first, the front last.
         let services: [any Service] = [
             front, BackgroundService("deploy tokens") { await tokens.run() },
