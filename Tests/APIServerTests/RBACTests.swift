@@ -231,3 +231,62 @@ struct SeededRandom: RandomNumberGenerator {
         return z ^ (z >> 31)
     }
 }
+
+struct NodeGraphTests {
+    /// Invariant I-GRAPH-1: after any history of pods the graph is the one of the pods that are bound now.
+    @Test("the graph of nodes never differs from one made afresh, and is empty when all pods are gone", arguments: 0..<8)
+    func isCurrent(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        var policy = ClusterPolicy()
+        var present: [String: JSONValue] = [:]
+        func pod(_ name: String, _ node: String?, _ secret: Int) -> JSONValue {
+            Laboratory.pod(name, node: node).with(["spec", "volumes"], [["name": "v", "secret": ["secretName": .string("s\(secret)")]]])
+        }
+        for _ in 0..<500 {
+            let name = "p\(Int.random(in: 0..<6, using: &random))"
+            if let object = present[name], Bool.random(using: &random) {
+                if Bool.random(using: &random) {
+                    present[name] = nil
+                    policy.apply(ClusterPolicy.event(.deleted, object, uid: name))
+                } else {
+                    policy.apply(ClusterPolicy.event(.modified, object, uid: name))
+                }
+            } else if present[name] == nil {
+                let node = Bool.random(using: &random) ? "n\(Int.random(in: 0..<3, using: &random))" : nil
+                let object = pod(name, node, Int.random(in: 0..<3, using: &random))
+                present[name] = object
+                policy.apply(ClusterPolicy.event(.added, object, uid: name))
+            }
+            for node in 0..<3 {
+                for secret in 0..<3 {
+                    let needs = present.values.contains {
+                        $0["spec"]?["nodeName"]?.stringValue == "n\(node)" && $0["spec"]?["volumes"]?[0]?["secret"]?["secretName"]?.stringValue == "s\(secret)"
+                    }
+                    let reference = PodReference(kind: .secret, namespace: "alice", name: "s\(secret)")
+                    #expect(policy.graph.node("n\(node)", needs: reference) == needs, "seed \(seed)")
+                }
+            }
+        }
+        for (name, object) in present { policy.apply(ClusterPolicy.event(.deleted, object, uid: name)) }
+        #expect(policy.graph.isEmpty)
+    }
+
+    @Test("everything that a pod names is reached by its node") func references() throws {
+        let pod: JSONValue = [
+            "spec": [
+                "serviceAccountName": "sa", "imagePullSecrets": [["name": "pull"]],
+                "volumes": [
+                    ["secret": ["secretName": "v"]], ["configMap": ["name": "c"]], ["persistentVolumeClaim": ["claimName": "data"]],
+                    ["projected": ["sources": [["secret": ["name": "pv"]], ["configMap": ["name": "pc"]], ["serviceAccountToken": [:]]]]],
+                ],
+                "initContainers": [["envFrom": [["secretRef": ["name": "e"]], ["configMapRef": ["name": "ec"]]]]],
+                "containers": [["env": [["valueFrom": ["secretKeyRef": ["name": "k"]]], ["valueFrom": ["configMapKeyRef": ["name": "kc"]]], ["name": "x"]]]],
+            ]
+        ]
+        let found = NodeGraph.references(of: try JSONTape(parsing: pod.serialized()), namespace: "a")
+        func names(_ kind: PodReference.Kind) -> Set<String> { Set(found.filter { $0.kind == kind }.map(\.name)) }
+        #expect(names(.secret) == ["pull", "v", "pv", "e", "k"])
+        #expect(names(.configMap) == ["c", "pc", "ec", "kc"])
+        #expect(names(.claim) == ["data"] && names(.serviceAccount) == ["sa"])
+    }
+}

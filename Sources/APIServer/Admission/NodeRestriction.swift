@@ -110,12 +110,12 @@ struct NodeRestriction: AdmissionStep {
             try require(
                 pod["metadata"]?["annotations"]?[NodeRestriction.mirrorAnnotation] != nil, "may only create mirror pods")
             try require(pod["spec"]?["nodeName"]?.stringValue == identity.node, "may only create pods with spec.nodeName set to itself")
-            var bare = pod
-            bare.set(["spec", "serviceAccountName"], to: .string(""))
+            let named = (try? JSONTape(parsing: pod.serialized())).map { NodeGraph.references(of: $0, namespace: "") } ?? []
+            let isDefault = { (reference: PodReference) in
+                reference.kind == .serviceAccount && reference.name == ServiceAccountAdmission.defaultAccount
+            }
             try require(
-                (pod["spec"]?["serviceAccountName"]?.stringValue ?? "").isEmpty
-                    && NodeGraph.references(of: bare, namespace: "").isEmpty,
-                "may not create pods that name a service account, secrets, config maps or claims")
+                named.allSatisfy(isDefault), "may not create pods that name a service account, secrets, config maps or claims")
         }
 
         func ownPod() throws(StatusError) {

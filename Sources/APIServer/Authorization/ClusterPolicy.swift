@@ -55,8 +55,8 @@ struct ClusterPolicy: Sendable {
         let node = object.index.fields["spec.nodeName"] ?? ""
         if event.kind == .deleted || node.isEmpty { return graph.unbind(pod) }
         graph.bind(pod, uid: object.index.uid, to: node) {
-            guard let tree = try? JSONValue(parsing: object.bytes) else { return [] }
-            return NodeGraph.references(of: tree, namespace: object.key.namespace)
+            guard let tape = try? JSONTape(parsing: object.bytes) else { return [] }
+            return NodeGraph.references(of: tape, namespace: object.key.namespace)
         }
     }
 

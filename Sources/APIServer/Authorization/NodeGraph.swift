@@ -65,37 +65,66 @@ struct NodeGraph: Sendable {
 
     // MARK: Pods
 
-    /// Everything that a pod's spec names: volumes, environments, pull secrets, its service account.
-    static func references(of pod: JSONValue, namespace: String) -> Set<PodReference> {
-        let spec = pod["spec"] ?? [:]
+    /// Everything that a pod's spec names: volumes, environments, pull secrets, its service account. Read off the tape: a pod
+    /// that is bound makes no tree of itself.
+    static func references(of pod: JSONTape, namespace: String) -> Set<PodReference> {
+        var reading = ReferenceReading(tape: pod, namespace: namespace)
+        guard let spec = pod.node(at: "spec") else { return [] }
+        reading.spec(spec)
+        return reading.found
+    }
+
+    private struct ReferenceReading {
+        let tape: JSONTape
+        let namespace: String
         var found: Set<PodReference> = []
-        func add(_ kind: PodReference.Kind, _ name: JSONValue?) {
-            guard let name = name?.stringValue, !name.isEmpty else { return }
+
+        mutating func spec(_ spec: JSONTape.Node) {
+            let account = [member(spec, "serviceAccountName"), member(spec, "serviceAccount")].compactMap { $0.flatMap { tape.string($0) } }
+            add(.serviceAccount, account.first { !$0.isEmpty } ?? ServiceAccountAdmission.defaultAccount)
+            for secret in elements(spec, "imagePullSecrets") { add(.secret, text(secret, "name")) }
+            for volume in elements(spec, "volumes") {
+                add(.secret, text(volume, "secret", "secretName"))
+                add(.configMap, text(volume, "configMap", "name"))
+                add(.claim, text(volume, "persistentVolumeClaim", "claimName"))
+                guard let projected = member(volume, "projected") else { continue }
+                for source in elements(projected, "sources") {
+                    add(.secret, text(source, "secret", "name"))
+                    add(.configMap, text(source, "configMap", "name"))
+                }
+            }
+            for list in ["initContainers", "containers", "ephemeralContainers"] {
+                for container in elements(spec, list) { environment(container) }
+            }
+        }
+
+        private mutating func environment(_ container: JSONTape.Node) {
+            for source in elements(container, "envFrom") {
+                add(.secret, text(source, "secretRef", "name"))
+                add(.configMap, text(source, "configMapRef", "name"))
+            }
+            for variable in elements(container, "env") {
+                guard let from = member(variable, "valueFrom") else { continue }
+                add(.secret, text(from, "secretKeyRef", "name"))
+                add(.configMap, text(from, "configMapKeyRef", "name"))
+            }
+        }
+
+        private mutating func add(_ kind: PodReference.Kind, _ name: String?) {
+            guard let name, !name.isEmpty else { return }
             found.insert(PodReference(kind: kind, namespace: namespace, name: name))
         }
-        add(.serviceAccount, spec["serviceAccountName"] ?? spec["serviceAccount"] ?? "default")
-        for secret in spec["imagePullSecrets"]?.arrayValue ?? [] { add(.secret, secret["name"]) }
-        for volume in spec["volumes"]?.arrayValue ?? [] {
-            add(.secret, volume["secret"]?["secretName"])
-            add(.configMap, volume["configMap"]?["name"])
-            add(.claim, volume["persistentVolumeClaim"]?["claimName"])
-            for source in volume["projected"]?["sources"]?.arrayValue ?? [] {
-                add(.secret, source["secret"]?["name"])
-                add(.configMap, source["configMap"]?["name"])
+
+        private func member(_ node: JSONTape.Node, _ key: String) -> JSONTape.Node? { tape.member(of: node, key) }
+        private func elements(_ node: JSONTape.Node, _ key: String) -> [JSONTape.Node] { member(node, key).map { Array(tape.elements(of: $0)) } ?? [] }
+
+        private func text(_ node: JSONTape.Node, _ path: String...) -> String? {
+            var current = node
+            for key in path {
+                guard let next = member(current, key) else { return nil }
+                current = next
             }
+            return tape.string(current)
         }
-        for list in ["initContainers", "containers", "ephemeralContainers"] {
-            for container in spec[list]?.arrayValue ?? [] {
-                for source in container["envFrom"]?.arrayValue ?? [] {
-                    add(.secret, source["secretRef"]?["name"])
-                    add(.configMap, source["configMapRef"]?["name"])
-                }
-                for variable in container["env"]?.arrayValue ?? [] {
-                    add(.secret, variable["valueFrom"]?["secretKeyRef"]?["name"])
-                    add(.configMap, variable["valueFrom"]?["configMapKeyRef"]?["name"])
-                }
-            }
-        }
-        return found
     }
 }

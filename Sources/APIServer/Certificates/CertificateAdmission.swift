@@ -40,6 +40,12 @@ struct CertificateAdmission: AdmissionStep {
     // MARK: Create
 
     private func decide(_ review: inout AdmissionReview, _ lookup: any AdmissionLookup) throws(StatusError) {
+        let wanted = review.object["spec"]?["signerName"]?.stringValue
+        if review.attributes.user.groups.contains(NodeIdentity.deployTokensGroup), wanted != CertificateSigner.nodeClient.rawValue {
+            throw .forbidden(
+                "certificatesigningrequests", group: Self.group, name: Self.objectName(review.object),
+                "a deploy token may only ask for a node's certificate of signer \"\(CertificateSigner.nodeClient.rawValue)\"")
+        }
         guard let signer, let order = try order(review, signer) else { return }
         let (domains, names) = try node(of: order.subject, lookup)
         switch CertificatePolicy.decide(order, nodeDomains: domains, nodeNames: names) {
