@@ -23,7 +23,7 @@ struct SimulatedNodes {
         let count = try arguments.number("nodes", default: 100)
         let pods = try arguments.number("pods", default: 1000)
         let directory = try Self.temporaryDirectory()
-        defer { _ = Self.remove(directory) }
+        defer { Self.remove(directory) }
         let loaded = try Target.connection(kubeconfig).loaded()
         let apis = try (0...count / Self.agentsPerClient).map { _ in
             try HTTPKubernetesAPI(endpoint: loaded.endpoint, credentials: loaded.credentials)
@@ -129,8 +129,21 @@ struct SimulatedNodes {
     }
 
     /// The directory made above, with what the agents left in it.
-    private static func remove(_ directory: String) -> Int32 {
-        nftw(directory, { path, _, _, _ in path.map { Glibc.remove($0) } ?? 0 }, 32, FTW_DEPTH.rawValue.asInt32 | FTW_PHYS.rawValue.asInt32)
+    private static func remove(_ path: String) {
+        if let directory = opendir(path) {
+            var names: [String] = []
+            while let entry = readdir(directory) {
+                let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+                }
+                if name != ".", name != ".." { names.append(name) }
+            }
+            closedir(directory)
+            for name in names {
+                if unlink("\(path)/\(name)") != 0 { remove("\(path)/\(name)") }
+            }
+        }
+        rmdir(path)
     }
 }
 
@@ -162,8 +175,4 @@ final class PhaseCounter: @unchecked Sendable {
         else { return }
         if names.insert(name).inserted, names.count == wanted { onAll() }
     }
-}
-
-extension UInt32 {
-    fileprivate var asInt32: Int32 { Int32(bitPattern: self) }
 }

@@ -74,7 +74,7 @@ extension APIHandler {
     func document(_ segments: [String], _ request: APIRequest) async throws(StatusError) -> APIDocument {
         switch segments.first {
         case ".well-known", "openid": return try issuerDocument(segments.joined(separator: "/"))
-        case "healthz", "livez", "readyz": return try await health(segments)
+        case "healthz", "livez", "readyz": return try health(segments, request)
         case "openapi" where segments == ["openapi", "v2"]:
             if request.accept?.contains("com.github.proto-openapi.spec.v2") ?? false {
                 return answer(request, OpenAPIv2.protobufContentType, "v2-protobuf") { documents.openAPIv2.protobuf }
@@ -90,19 +90,6 @@ extension APIHandler {
         }
         guard let document = documents.plain(segments) else { throw .unknownPath }
         return answer(request, "application/json", "") { document.serialized() }
-    }
-
-    /// The store answers and could make the last write durable, or the server is not ready.
-    private func health(_ segments: [String]) async throws(StatusError) -> APIDocument {
-        if segments[0] == "readyz", let failure = store.writeFailure {
-            return APIDocument(
-                status: 500, contentType: "text/plain; charset=utf-8",
-                body: Array("[-]store failed: \(failure)\nreadyz check failed\n".utf8))
-        }
-        if segments[0] == "readyz", let kind = kinds[GroupVersionResource(resource: "namespaces")] {
-            _ = try find(kind.key(namespace: nil, name: "default"))
-        }
-        return APIDocument(status: 200, contentType: "text/plain; charset=utf-8", body: Array("ok".utf8))
     }
 
     /// `form` tells the forms of a path's document apart. A client that has the document is told so without making it again.

@@ -43,11 +43,12 @@ struct ResponseHead {
 
     func write(into buffer: inout ByteBuffer) {
         if status == 200 {
-            buffer.writeStaticString("HTTP/1.1 200 OK\r\nCache-Control: no-cache, private\r\n")
+            buffer.writeStaticString("HTTP/1.1 200 OK\r\n")
         } else {
             let reason = HTTPResponseStatus(statusCode: status).reasonPhrase
-            buffer.writeString("HTTP/1.1 \(status) \(reason)\r\nCache-Control: no-cache, private\r\n")
+            buffer.writeString("HTTP/1.1 \(status) \(reason)\r\n")
         }
+        if !headers.contains(where: { $0.name == "Cache-Control" }) { buffer.writeStaticString("Cache-Control: no-cache, private\r\n") }
         field("Audit-Id", auditID, &buffer)
         field("Date", date, &buffer)
         if !contentType.isEmpty { field("Content-Type", contentType, &buffer) }

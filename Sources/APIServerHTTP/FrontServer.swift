@@ -14,10 +14,15 @@ struct ConnectionLimits: Sendable {
     /// For TLS's farewell.
     var farewell = TimeAmount.seconds(5)
     var headerBytes = 64 << 10
+
+    /// Fine enough for the shortest limit.
+    var sweepInterval: TimeAmount {
+        let shortest = min(firstRequest, idle, body, stall).nanoseconds
+        return .nanoseconds(max(10_000_000, min(2_000_000_000, shortest / 4)))
+    }
 }
 
 final class FrontServer: Sendable {
-    static let sweepInterval = TimeAmount.seconds(2)
     /// Of all request bodies under way.
     private static let bodyBytes = 128 << 20
 
@@ -36,7 +41,8 @@ final class FrontServer: Sendable {
 
     /// The sweeps that apply time limits; `cutAll` ends them.
     func start() {
-        for front in loops { front.loop.execute { front.start(every: Self.sweepInterval) } }
+        let limits = limits
+        for front in loops { front.loop.execute { front.start(every: limits.sweepInterval) } }
     }
 
     var connectionCount: Int { responder.metrics.connections }

@@ -9,6 +9,7 @@ import Logging
 import PKI
 import ResourceStore
 import ServiceLifecycle
+import Synchronization
 import Testing
 
 @testable import APIServerHTTP
@@ -22,6 +23,9 @@ struct FrontLaboratory: Sendable {
 
     let authority: CertificateAuthority
     let handler: APIHandler
+    let store: JournaledStore
+    /// Takes authenticators that are made after the server.
+    let lateTokens: LateTokens
     let service: APIServerService
     let tunnels: NodeTunnelHub
     let group: ServiceGroup
@@ -31,25 +35,32 @@ struct FrontLaboratory: Sendable {
     var endpoint: APIServerEndpoint { APIServerEndpoint(server: server, authorityPEM: authority.certificatePEM) }
 
     /// Runs `body` against a fresh server, which is shut down in order afterwards.
-    static func run<Value: Sendable>(_ body: @Sendable (FrontLaboratory) async throws -> Value) async throws -> Value {
+    static func run<Value: Sendable>(
+        configure: @Sendable (inout APIServerConfiguration) -> Void = { _ in },
+        _ body: @Sendable (FrontLaboratory) async throws -> Value
+    ) async throws -> Value {
         let authority = try CertificateAuthority(CertificateAuthority.makeNew())
+        let store = try JournaledStore.inMemory()
+        let lateTokens = LateTokens()
         let handler = APIHandler(
-            store: try JournaledStore.inMemory(), now: { Int64(time(nil)) },
+            store: store, now: { Int64(time(nil)) },
             certificateSigner: AuthorityCertificateSigner(authority))
         let tunnels = NodeTunnelHub()
         let certificate = try authority.issueServer(
             commonName: "swiftlet-master", names: ServerNames(dnsNames: ["localhost"], ipAddresses: ["127.0.0.1"]))
         var log = Logger(label: "test")
         log.logLevel = .critical
+        var configuration = APIServerConfiguration(
+            host: "127.0.0.1", port: 0, serverCertificate: certificate, clientAuthorityPEM: authority.certificatePEM)
+        configure(&configuration)
         let service = try APIServerService(
-            configuration: APIServerConfiguration(
-                host: "127.0.0.1", port: 0, serverCertificate: certificate, clientAuthorityPEM: authority.certificatePEM),
-            handler: handler, tokens: tokens, tunnels: tunnels, log: log)
+            configuration: configuration,
+            handler: handler, tokens: TokenAuthenticatorChain([tokens, lateTokens]), tunnels: tunnels, log: log)
         let group = ServiceGroup(services: [service], logger: log)
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             let laboratory = FrontLaboratory(
-                authority: authority, handler: handler, service: service, tunnels: tunnels, group: group,
+                authority: authority, handler: handler, store: store, lateTokens: lateTokens, service: service, tunnels: tunnels, group: group,
                 port: try await service.port())
             let result: Result<Value, any Error>
             do {
@@ -115,11 +126,11 @@ struct FrontLaboratory: Sendable {
     }
 
     /// A pod that is bound to `node`.
-    func bindPod(_ name: String, to node: String, in namespace: String = "alice") async throws {
+    func bindPod(_ name: String, to node: String, in namespace: String = "alice", account: String = "default") async throws {
         let master = LocalKubernetesAPI(handler: handler)
         let body = #"""
             {"apiVersion":"v1","kind":"Pod","metadata":{"name":"\#(name)"},
-             "spec":{"nodeName":"\#(node)","containers":[{"name":"main","image":"psi:0.9.5"}]}}
+             "spec":{"nodeName":"\#(node)","serviceAccountName":"\#(account)","containers":[{"name":"main","image":"psi:0.9.5"}]}}
             """#
         _ = try await master.create(pods, namespace: namespace, name: nil, subresource: nil, body: Array(body.utf8))
     }
@@ -149,3 +160,14 @@ func refusal(_ body: () async throws -> Void) async throws -> KubernetesAPIError
 }
 
 enum Unexpected: Error { case success }
+
+/// An authenticator that is known later than the server.
+final class LateTokens: TokenAuthenticator {
+    private let known = Mutex<(any TokenAuthenticator)?>(nil)
+
+    func install(_ authenticator: any TokenAuthenticator) { known.withLock { $0 = authenticator } }
+
+    func authenticate(bearerToken: String) async throws -> UserInfo? {
+        try await known.withLock { $0 }?.authenticate(bearerToken: bearerToken)
+    }
+}
