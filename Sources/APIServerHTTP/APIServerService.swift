@@ -10,6 +10,7 @@ import NIOPosix
 import NIOSSL
 import PKI
 import ServiceLifecycle
+import Synchronization
 
 public struct APIServerConfiguration: Sendable {
     public var host: String
@@ -29,6 +30,8 @@ public struct APIServerConfiguration: Sendable {
     /// A peer that takes nothing of what is sent for so long is cut off.
     public var stallTimeout = Duration.seconds(30)
     public var maximumHeaderBytes = 64 << 10
+    /// Of each caller and of all together.
+    public var requests = FairQueue.Configuration()
 
     public init(host: String = "0.0.0.0", port: Int, serverCertificate: CertificateAndKey, clientAuthorityPEM: String) {
         self.host = host
@@ -45,7 +48,7 @@ public struct APIServerService: Service {
     private static let reservedDescriptors = 256
 
     private let configuration: APIServerConfiguration
-    private let tls: NIOSSLContext
+    private let tls: ServingContext
     private let server: FrontServer
     private let tunnels: NodeTunnelHub
     private let bound = BoundPort()
@@ -57,14 +60,14 @@ public struct APIServerService: Service {
     ) throws {
         self.configuration = configuration
         self.tunnels = tunnels
-        tls = try NIOSSLContext(configuration: try Self.tls(configuration))
+        tls = ServingContext(try NIOSSLContext(configuration: try Self.tls(configuration)))
         let limits = ConnectionLimits(
             firstRequest: TimeAmount(configuration.firstRequestTimeout), idle: TimeAmount(configuration.idleTimeout),
             body: TimeAmount(configuration.bodyTimeout), stall: TimeAmount(configuration.stallTimeout),
             headerBytes: configuration.maximumHeaderBytes)
         server = FrontServer(
             responder: APIResponder(
-                handler: handler, authenticator: RequestAuthenticator(tokens: tokens), gate: OpenGate(), tunnels: tunnels,
+                handler: handler, authenticator: RequestAuthenticator(tokens: tokens), gate: LimitsGate(configuration.requests), tunnels: tunnels,
                 metrics: ServerMetrics(), log: log),
             limits: limits,
             maximumConnections: min(configuration.maximumConnections, Self.descriptorLimit() - Self.reservedDescriptors),
@@ -73,6 +76,13 @@ public struct APIServerService: Service {
 
     /// The port that is listened on; suspends until it is. Throws when the server could not listen.
     public func port() async throws -> Int { try await bound.value() }
+
+    /// Connections from now on are shown this certificate; those under way go on. Throws when it is not readable.
+    public func replaceServerCertificate(_ certificate: CertificateAndKey) throws {
+        var renewed = configuration
+        renewed.serverCertificate = certificate
+        tls.replace(try NIOSSLContext(configuration: try Self.tls(renewed)))
+    }
 
     /// Watches that are open now.
     public var openWatches: Int { server.responder.metrics.openWatches }
@@ -87,8 +97,8 @@ public struct APIServerService: Service {
         }
         server.start()
         bound.set(listener.localAddress?.port ?? configuration.port)
-        try await withTaskCancellationOrGracefulShutdownHandler {
-            try await withThrowingTaskGroup(of: Void.self) { group in
+        await withTaskCancellationOrGracefulShutdownHandler {
+            await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await heartbeats() }
                 try? await listener.closeFuture.get()
                 group.cancelAll()
@@ -112,7 +122,7 @@ public struct APIServerService: Service {
                     }
                     let pipeline = channel.pipeline.syncOperations
                     do {
-                        try pipeline.addHandler(NIOSSLServerHandler(context: tls))
+                        try pipeline.addHandler(NIOSSLServerHandler(context: tls.current))
                         try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(limits: limits)))
                         try pipeline.addHandler(ConnectionHandler(server: server, front: front))
                     } catch {
@@ -168,6 +178,16 @@ public struct APIServerService: Service {
         tls.certificateVerification = .optionalVerification
         return tls
     }
+}
+
+/// What new connections are greeted with.
+private final class ServingContext: Sendable {
+    private let context: Mutex<NIOSSLContext>
+
+    init(_ context: NIOSSLContext) { self.context = Mutex(context) }
+
+    var current: NIOSSLContext { context.withLock { $0 } }
+    func replace(_ new: NIOSSLContext) { context.withLock { $0 = new } }
 }
 
 extension HTTPRequestDecoder {
