@@ -22,7 +22,9 @@ struct KubectlAction: Sendable {
     var postponed: String?
 
     init(_ name: String, _ command: String, manifest: String? = nil, exit: Int32 = 0, before: Step? = nil, _ checks: [Check]) {
-        self.init(name, arguments: command.split(separator: " ").map(String.init), manifest: manifest, exit: exit, before: before, checks)
+        self.init(
+            name, arguments: command.split(separator: " ").map(String.init), manifest: manifest, exit: exit, before: before,
+            checks)
     }
 
     init(

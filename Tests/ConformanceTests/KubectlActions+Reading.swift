@@ -25,7 +25,8 @@ extension KubectlAction {
         ["domains", nil, "kuscia.secretflow/v1alpha1", "false", "Domain"],
         ["kusciajobs", nil, "kuscia.secretflow/v1alpha1", "true", "KusciaJob"],
         ["kusciatasks", nil, "kuscia.secretflow/v1alpha1", "true", "KusciaTask"],
-        ["nodes", "", "metrics.k8s.io/v1beta1", "false", "NodeMetrics"], ["pods", "", "metrics.k8s.io/v1beta1", "true", "PodMetrics"],
+        ["nodes", "", "metrics.k8s.io/v1beta1", "false", "NodeMetrics"],
+        ["pods", "", "metrics.k8s.io/v1beta1", "true", "PodMetrics"],
         ["runtimeclasses", "", "node.k8s.io/v1", "false", "RuntimeClass"],
         ["clusterrolebindings", "", "rbac.authorization.k8s.io/v1", "false", "ClusterRoleBinding"],
         ["clusterroles", "", "rbac.authorization.k8s.io/v1", "false", "ClusterRole"],
@@ -35,13 +36,16 @@ extension KubectlAction {
     ]
 
     private static let groupVersions = [
-        "authentication.k8s.io/v1", "authorization.k8s.io/v1", "certificates.k8s.io/v1", "coordination.k8s.io/v1", "discovery.k8s.io/v1",
-        "events.k8s.io/v1", "kuscia.secretflow/v1alpha1", "metrics.k8s.io/v1beta1", "node.k8s.io/v1", "rbac.authorization.k8s.io/v1",
+        "authentication.k8s.io/v1", "authorization.k8s.io/v1", "certificates.k8s.io/v1", "coordination.k8s.io/v1",
+        "discovery.k8s.io/v1",
+        "events.k8s.io/v1", "kuscia.secretflow/v1alpha1", "metrics.k8s.io/v1beta1", "node.k8s.io/v1",
+        "rbac.authorization.k8s.io/v1",
         "scheduling.k8s.io/v1", "v1",
     ]
 
     static let discovering: [KubectlAction] = [
-        KubectlAction("version", "version", [.prints("Client Version: v1."), .prints("Server Version: v1."), .calls(["GET /version 200"])]),
+        KubectlAction(
+            "version", "version", [.prints("Client Version: v1."), .prints("Server Version: v1."), .calls(["GET /version 200"])]),
         KubectlAction(
             "get nodes (cold cache)", "get nodes",
             [
@@ -61,7 +65,10 @@ extension KubectlAction {
         KubectlAction("api-versions", "api-versions", groupVersions.map { .prints($0 + "\n") }),
         KubectlAction(
             "explain pod.spec.nodeName", "explain pod.spec.nodeName",
-            [.prints("KIND:       Pod"), .prints("VERSION:    v1"), .prints("FIELD: nodeName <string>"), .calls(["GET /openapi/v3 200"])]),
+            [
+                .prints("KIND:       Pod"), .prints("VERSION:    v1"), .prints("FIELD: nodeName <string>"),
+                .calls(["GET /openapi/v3 200"]),
+            ]),
     ]
 
     static let applying: [KubectlAction] = [
@@ -75,12 +82,15 @@ extension KubectlAction {
                 ]),
             ]),
         KubectlAction(
-            "apply pod (unchanged)", "apply", manifest: Manifests.pod("web"), [.printsExactly("pod/web unchanged"), .never("PATCH")]),
+            "apply pod (unchanged)", "apply", manifest: Manifests.pod("web"),
+            [.printsExactly("pod/web unchanged"), .never("PATCH")]),
         KubectlAction(
             "apply pod (changed label)", "apply", manifest: Manifests.pod("web", labels: ["app": "web", "tier": "front"]),
             [
                 .printsExactly("pod/web configured"),
-                .calls(["PATCH /api/v1/namespaces/default/pods/web?fieldManager=kubectl-client-side-apply&fieldValidation=Strict 200"]),
+                .calls([
+                    "PATCH /api/v1/namespaces/default/pods/web?fieldManager=kubectl-client-side-apply&fieldValidation=Strict 200"
+                ]),
                 .object(.pods, "default/web", ["metadata", "labels", "tier"], "front"),
             ]),
         .postponed(
@@ -118,11 +128,15 @@ extension KubectlAction {
             ]),
         KubectlAction(
             "get pods -A", "get pods -A",
-            [.table(["NAMESPACE"] + narrow, rows: [["default", "web", "1/1", "Running", "0", nil]]), .calls(["GET /api/v1/pods?limit=500 200"])]),
+            [
+                .table(["NAMESPACE"] + narrow, rows: [["default", "web", "1/1", "Running", "0", nil]]),
+                .calls(["GET /api/v1/pods?limit=500 200"]),
+            ]),
         KubectlAction(
             "get pod -o yaml", "get pod web -o yaml",
             [
-                .prints("kind: Pod\n"), .prints("apiVersion: v1\n"), .prints("\n  nodeName: fake-0\n"), .prints("\n    tier: front\n"),
+                .prints("kind: Pod\n"), .prints("apiVersion: v1\n"), .prints("\n  nodeName: fake-0\n"),
+                .prints("\n    tier: front\n"),
                 .prints("\n  restartPolicy: Always\n"), .prints("\n  phase: Running\n"), .doesNotPrint("managedFields"),
             ]),
         KubectlAction(
@@ -136,7 +150,8 @@ extension KubectlAction {
             [.table(narrow, rows: [["tmp", "1/1", "Running", "0", nil]]), .noRow("web")]),
         .following(
             "get pods -w", "get pods -w --output-watch-events", untilFirst: "web",
-            meanwhile: { try await $0.patch(.pods, "default", "web", ["metadata": ["labels": ["seen": "yes"]]]) }, until: "MODIFIED",
+            meanwhile: { try await $0.patch(.pods, "default", "web", ["metadata": ["labels": ["seen": "yes"]]]) },
+            until: "MODIFIED",
             [
                 .table(
                     ["EVENT"] + narrow,
@@ -145,13 +160,15 @@ extension KubectlAction {
         KubectlAction(
             "describe pod", "describe pod web", before: { try await $0.record("Started", "Started container c", about: "web") },
             [
-                .prints("Node:             fake-0/192.0.2.7"), .prints("Status:           Running"), .prints("app:1"), .prints("tier=front"),
+                .prints("Node:             fake-0/192.0.2.7"), .prints("Status:           Running"), .prints("app:1"),
+                .prints("tier=front"),
                 .prints("IP:               10.1.0.5"), .prints("Started container c"), .prints("Ready             True"),
             ]),
         KubectlAction(
             "describe node", "describe node fake-0",
             [
-                .prints("Name:               fake-0"), .prints("HolderIdentity:  fake-0"), .prints("KubeletReady"), .prints("Non-terminated Pods:"),
+                .prints("Name:               fake-0"), .prints("HolderIdentity:  fake-0"), .prints("KubeletReady"),
+                .prints("Non-terminated Pods:"),
                 .prints("web"), .prints("Allocated resources:"), .prints("Unschedulable:      false"), .doesNotPrint("tmp"),
                 .calls([
                     "GET /api/v1/nodes/fake-0 200", "GET /api/v1/pods 200", "GET /api/v1/events 200",
@@ -171,7 +188,10 @@ extension KubectlAction {
         .postponed("exec", "exec web -c c -- date", says: "could not find the requested resource", because: nodeStreams),
         .postponed("exec -i", "exec -i web -c c -- cat", says: "could not find the requested resource", because: nodeStreams),
         .postponed("attach", "attach web -c c", says: "could not find the requested resource", because: nodeStreams),
-        .postponed("port-forward", "port-forward pod/web :80", says: "could not find the requested resource", because: nodeStreams),
-        .postponed("cp (tar through exec)", "cp /etc/hostname web:/tmp/x -c c", says: "could not find the requested resource", because: nodeStreams),
+        .postponed(
+            "port-forward", "port-forward pod/web :80", says: "could not find the requested resource", because: nodeStreams),
+        .postponed(
+            "cp (tar through exec)", "cp /etc/hostname web:/tmp/x -c c", says: "could not find the requested resource",
+            because: nodeStreams),
     ]
 }

@@ -10,7 +10,8 @@ extension KubectlAction {
         KubectlAction(
             "label", "label pod web x=y",
             [
-                .printsExactly("pod/web labeled"), .calls(["PATCH /api/v1/namespaces/default/pods/web?fieldManager=kubectl-label 200"]),
+                .printsExactly("pod/web labeled"),
+                .calls(["PATCH /api/v1/namespaces/default/pods/web?fieldManager=kubectl-label 200"]),
                 .object(.pods, "default/web", ["metadata", "labels", "x"], "y"),
             ]),
         KubectlAction(
@@ -19,7 +20,10 @@ extension KubectlAction {
         KubectlAction(
             "patch", arguments: ["patch", "pod", "web", "-p", #"{"metadata":{"labels":{"x":null,"patched":"yes"}}}"#],
             [
-                .printsExactly("pod/web patched"), .object(.pods, "default/web", ["metadata", "labels"], ["app": "web", "tier": "front", "seen": "yes", "patched": "yes"]),
+                .printsExactly("pod/web patched"),
+                .object(
+                    .pods, "default/web", ["metadata", "labels"],
+                    ["app": "web", "tier": "front", "seen": "yes", "patched": "yes"]),
             ]),
         KubectlAction(
             "label node", "label node fake-0 disk=ssd",
@@ -35,9 +39,11 @@ extension KubectlAction {
         KubectlAction("get events", "get events", [.table(eventColumns, rows: [startedRow])]),
         KubectlAction("events", "events", [.table(eventColumns, rows: [startedRow])]),
         KubectlAction(
-            "events --for", "events --for pod/web", [.table(eventColumns, rows: [[nil, "Normal", "Started", "Pod/web", "Started container c"]])]),
+            "events --for", "events --for pod/web",
+            [.table(eventColumns, rows: [[nil, "Normal", "Started", "Pod/web", "Started container c"]])]),
         KubectlAction(
-            "wait --for=condition=Ready", "wait --for=condition=Ready pod/web --timeout=20s", [.printsExactly("pod/web condition met")]),
+            "wait --for=condition=Ready", "wait --for=condition=Ready pod/web --timeout=20s",
+            [.printsExactly("pod/web condition met")]),
         KubectlAction(
             "wait jsonpath", arguments: ["wait", "--for=jsonpath={.status.phase}=Running", "pod/web", "--timeout=20s"],
             [.printsExactly("pod/web condition met")]),
@@ -48,7 +54,10 @@ extension KubectlAction {
             "drain", "drain fake-0 --force --ignore-daemonsets --timeout=30s",
             [
                 .prints("pod/web evicted"), .prints("node/fake-0 drained"), .gone(.pods, "default/web"),
-                .calls(["GET /api/v1 200", "POST /api/v1/namespaces/default/pods/web/eviction 201", "GET /api/v1/namespaces/default/pods/web 404"]),
+                .calls([
+                    "GET /api/v1 200", "POST /api/v1/namespaces/default/pods/web/eviction 201",
+                    "GET /api/v1/namespaces/default/pods/web 404",
+                ]),
             ]),
         KubectlAction("uncordon", "uncordon fake-0", [.printsExactly("node/fake-0 uncordoned")]),
     ]
@@ -56,7 +65,10 @@ extension KubectlAction {
     static let deleting: [KubectlAction] = [
         KubectlAction(
             "delete pod", "delete pod web", before: { try await $0.start("web") },
-            [.prints("pod \"web\" deleted"), .calls(["DELETE /api/v1/namespaces/default/pods/web 200"]), .gone(.pods, "default/web")]),
+            [
+                .prints("pod \"web\" deleted"), .calls(["DELETE /api/v1/namespaces/default/pods/web 200"]),
+                .gone(.pods, "default/web"),
+            ]),
         KubectlAction(
             "delete pod --force", "delete pod web --grace-period=0 --force", before: { try await $0.start("web") },
             [.prints("pod \"web\" force deleted"), .complains("Immediate deletion does not wait"), .gone(.pods, "default/web")]),
@@ -81,7 +93,11 @@ extension KubectlAction {
             ]),
         KubectlAction(
             "get ns", "get ns",
-            [.table(["NAME", "STATUS", "AGE"], rows: ["default", "kube-system", "kube-public", "kube-node-lease"].map { [$0, "Active", nil] })]),
+            [
+                .table(
+                    ["NAME", "STATUS", "AGE"],
+                    rows: ["default", "kube-system", "kube-public", "kube-node-lease"].map { [$0, "Active", nil] })
+            ]),
         KubectlAction(
             "create ns", "create ns team",
             [.printsExactly("namespace/team created"), .object(.namespaces, "team", ["status", "phase"], "Active")]),
@@ -109,13 +125,18 @@ extension KubectlAction {
             [
                 .printsExactly("appimage.kuscia.secretflow/engine configured"),
                 .calls(["PATCH /apis/kuscia.secretflow/v1alpha1/appimages/engine?fieldValidation=Strict 200"]),
-                .object(.appImages, "engine", ["spec", "image", "tag"], "2"), .object(.appImages, "engine", ["metadata", "generation"], 2),
+                .object(.appImages, "engine", ["spec", "image", "tag"], "2"),
+                .object(.appImages, "engine", ["metadata", "generation"], 2),
             ]),
         KubectlAction(
-            "get CR", "get appimages", [.table(["NAME", "IMAGE", "TAG", "TEMPLATES", "AGE"], rows: [["engine", "engine", "2", "1", nil]])]),
+            "get CR", "get appimages",
+            [.table(["NAME", "IMAGE", "TAG", "TEMPLATES", "AGE"], rows: [["engine", "engine", "2", "1", nil]])]),
         KubectlAction(
             "get CR -o json", "get appimage engine -o json",
-            [.json(["kind"], "AppImage"), .json(["spec", "image"], ["name": "engine", "tag": "2"]), .json(["metadata", "name"], "engine")]),
+            [
+                .json(["kind"], "AppImage"), .json(["spec", "image"], ["name": "engine", "tag": "2"]),
+                .json(["metadata", "name"], "engine"),
+            ]),
         KubectlAction(
             "delete CR", "delete appimage engine",
             [.prints("appimage.kuscia.secretflow \"engine\" deleted"), .gone(.appImages, "engine")]),
@@ -135,14 +156,26 @@ extension KubectlAction {
         KubectlAction(
             "top nodes", "top nodes",
             [
-                .prints("fake-0"), .only("1.28", [
-                    KubectlCheck(.table(["NAME", "CPU(cores)", "CPU%", "MEMORY(bytes)", "MEMORY%"], rows: [["fake-0", "250m", "6%", "1024Mi", "12%"]]))
-                ]),
-                .only(nil, [
-                    KubectlCheck(.table(["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"], rows: [["fake-0", "250m", "6%", "1024Mi", "12%"]]))
-                ]),
+                .prints("fake-0"),
+                .only(
+                    "1.28",
+                    [
+                        KubectlCheck(
+                            .table(
+                                ["NAME", "CPU(cores)", "CPU%", "MEMORY(bytes)", "MEMORY%"],
+                                rows: [["fake-0", "250m", "6%", "1024Mi", "12%"]]))
+                    ]),
+                .only(
+                    nil,
+                    [
+                        KubectlCheck(
+                            .table(
+                                ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"],
+                                rows: [["fake-0", "250m", "6%", "1024Mi", "12%"]]))
+                    ]),
             ]),
-        KubectlAction("top pods", "top pods", [.table(["NAME", "CPU(cores)", "MEMORY(bytes)"], rows: [["web", "100m", "64Mi"]])]),
+        KubectlAction(
+            "top pods", "top pods", [.table(["NAME", "CPU(cores)", "MEMORY(bytes)"], rows: [["web", "100m", "64Mi"]])]),
     ]
 
     static let others: [KubectlAction] = [
@@ -154,25 +187,39 @@ extension KubectlAction {
                     ["ATTRIBUTE", "VALUE"],
                     rows: [["Username", "kubernetes-admin"], ["Groups", "[system:masters system:authenticated]"]])
             ]),
-        KubectlAction("cluster-info", "cluster-info", [.prints("is running at"), .calls(["GET /api/v1/namespaces/kube-system/services 200"])]),
-        .postponed("create deployment", "create deployment d --image=app:1", says: "failed to create deployment", because: workloads),
-        .postponed("rollout status", "rollout status deployment/d", says: "the server doesn't have a resource type", because: workloads),
-        .postponed("scale", "scale deployment/d --replicas=2", says: "the server doesn't have a resource type", because: workloads),
+        KubectlAction(
+            "cluster-info", "cluster-info",
+            [.prints("is running at"), .calls(["GET /api/v1/namespaces/kube-system/services 200"])]),
+        .postponed(
+            "create deployment", "create deployment d --image=app:1", says: "failed to create deployment", because: workloads),
+        .postponed(
+            "rollout status", "rollout status deployment/d", says: "the server doesn't have a resource type", because: workloads),
+        .postponed(
+            "scale", "scale deployment/d --replicas=2", says: "the server doesn't have a resource type", because: workloads),
         KubectlAction(
             "get all", "get all",
             before: { session in
                 _ = try await session.laboratory.api.create(
                     .services, namespace: "default", name: nil, subresource: nil,
-                    body: Array(#"{"apiVersion":"v1","kind":"Service","metadata":{"name":"front"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}}"#.utf8))
+                    body: Array(
+                        #"{"apiVersion":"v1","kind":"Service","metadata":{"name":"front"},"spec":{"selector":{"app":"web"},"ports":[{"port":80}]}}"#
+                            .utf8))
             },
             [.prints("pod/web"), .prints("service/front"), .prints("CLUSTER-IP"), .prints("80/TCP")]),
         KubectlAction(
             "set image", arguments: ["set", "image", "pod/web", "c=app:2"],
-            [.printsExactly("pod/web image updated"), .object(.pods, "default/web", ["spec", "containers", "0", "image"], "app:2")]),
-        .postponed("delete deployment", "delete deployment d", says: "the server doesn't have a resource type", because: workloads),
+            [
+                .printsExactly("pod/web image updated"),
+                .object(.pods, "default/web", ["spec", "containers", "0", "image"], "app:2"),
+            ]),
+        .postponed(
+            "delete deployment", "delete deployment d", says: "the server doesn't have a resource type", because: workloads),
         KubectlAction(
             "create secret", "create secret generic keys --from-literal=k=v",
-            [.printsExactly("secret/keys created"), .object(.secrets, "default/keys", ["data"], ["k": "dg=="]), .object(.secrets, "default/keys", ["type"], "Opaque")]),
+            [
+                .printsExactly("secret/keys created"), .object(.secrets, "default/keys", ["data"], ["k": "dg=="]),
+                .object(.secrets, "default/keys", ["type"], "Opaque"),
+            ]),
         KubectlAction(
             "create configmap", "create configmap settings --from-literal=k=v",
             [.printsExactly("configmap/settings created"), .object(.configMaps, "default/settings", ["data"], ["k": "v"])]),
@@ -189,7 +236,8 @@ extension KubectlAction {
                 .calls(["PUT /api/v1/namespaces/default/pods/web?fieldManager=kubectl-replace&fieldValidation=Strict 422"]),
             ]),
         .postponed(
-            "get componentstatuses", "get componentstatuses", says: "the server doesn't have a resource type \"componentstatuses\"",
+            "get componentstatuses", "get componentstatuses",
+            says: "the server doesn't have a resource type \"componentstatuses\"",
             because: "a deprecated kind of clusters with etcd; this server says that it has none"),
         KubectlAction("proxy-less raw", "get --raw /healthz", [.printsExactly("ok")]),
     ]

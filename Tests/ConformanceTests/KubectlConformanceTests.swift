@@ -52,7 +52,9 @@ enum ConformanceTable {
         if getenv("SWIFTLET_WRITE_CONFORMANCE") != nil {
             try TextFile.write(text, to: path)
         } else {
-            #expect(TextFile.read(path) == text, "docs/CONFORMANCE.md is not what this run found: SWIFTLET_WRITE_CONFORMANCE=1 writes it")
+            #expect(
+                TextFile.read(path) == text,
+                "docs/CONFORMANCE.md is not what this run found: SWIFTLET_WRITE_CONFORMANCE=1 writes it")
         }
     }
 
@@ -61,20 +63,25 @@ enum ConformanceTable {
             "# What kubectl finds here", "",
             "The actions that were recorded against a stock API server, done by real kubectls against `swiftlet master`. Each checks what is",
             "printed (columns, values, messages), the calls that were made, and what the server holds afterwards: `Tests/ConformanceTests`",
-            "(`KubectlActions+*.swift` is the table). A postponed action is tried as well: it must be refused in words, never break anything.", "",
-            "This page is written by the test: `SWIFTLET_WRITE_CONFORMANCE=1 swift test --filter ConformanceTests.KubectlConformanceTests`.", "",
-            "| action | " + versions.map { "kubectl \($0)" }.joined(separator: " | ") + " | |", "|---|" + versions.map { _ in "---|" }.joined() + "---|",
+            "(`KubectlActions+*.swift` is the table). A postponed action is tried as well: it must be refused in words, never break anything.",
+            "",
+            "This page is written by the test: `SWIFTLET_WRITE_CONFORMANCE=1 swift test --filter ConformanceTests.KubectlConformanceTests`.",
+            "",
+            "| action | " + versions.map { "kubectl \($0)" }.joined(separator: " | ") + " | |",
+            "|---|" + versions.map { _ in "---|" }.joined() + "---|",
         ]
         for action in KubectlAction.all {
             let cells = versions.map { version in
                 let passed = outcomes[version]?[action.name]?.isEmpty == true
                 return passed ? (action.postponed == nil ? "passed" : "refused in words") : "FAILED"
             }
-            lines.append("| \(action.name) | \(cells.joined(separator: " | ")) | \(action.postponed.map { "postponed: \($0)" } ?? "") |")
+            lines.append(
+                "| \(action.name) | \(cells.joined(separator: " | ")) | \(action.postponed.map { "postponed: \($0)" } ?? "") |")
         }
         let kept = KubectlAction.all.filter { $0.postponed == nil }.count
         lines += [
-            "", "\(kept) of \(KubectlAction.all.count) actions are kept; \(KubectlAction.all.count - kept) are postponed. The recording's custom",
+            "",
+            "\(kept) of \(KubectlAction.all.count) actions are kept; \(KubectlAction.all.count - kept) are postponed. The recording's custom",
             "resources are ours here (AppImage), its `set image` is a pod's.", "",
         ]
         return lines.joined(separator: "\n")

@@ -87,7 +87,8 @@ extension GroupVersionResource {
 extension KubectlSession {
     func isRunning(_ pod: String) async throws {
         try await eventually("pod \(pod) is Running") {
-            let object = try JSONValue(parsing: await laboratory.api.get(.pods, namespace: "default", name: pod, subresource: nil))
+            let object = try JSONValue(
+                parsing: await laboratory.api.get(.pods, namespace: "default", name: pod, subresource: nil))
             return object[path: "status", "phase"]?.stringValue == "Running"
         }
     }
@@ -96,7 +97,8 @@ extension KubectlSession {
     func start(_ pod: String, node: String = "fake-0") async throws {
         let file = try laboratory.file("start-\(pod).yaml", Manifests.pod(pod, node: node))
         let result = try await Program.run(
-            [version.path, "--kubeconfig", laboratory.kubeconfig, "--cache-dir", cache, "apply", "-f", file], directory: laboratory.directory)
+            [version.path, "--kubeconfig", laboratory.kubeconfig, "--cache-dir", cache, "apply", "-f", file],
+            directory: laboratory.directory)
         guard result.status == 0 else { throw LaboratoryFailure("\(result)") }
         try await isRunning(pod)
     }
@@ -116,7 +118,8 @@ extension KubectlSession {
                 "apiVersion": "v1", "kind": "Pod", "name": .string(pod), "namespace": "default",
                 "uid": object[path: "metadata", "uid"] ?? "",
             ],
-            "reason": .string(reason), "message": .string(message), "type": "Normal", "count": 1, "firstTimestamp": now, "lastTimestamp": now,
+            "reason": .string(reason), "message": .string(message), "type": "Normal", "count": 1, "firstTimestamp": now,
+            "lastTimestamp": now,
             "source": ["component": "kubelet", "host": "fake-0"], "reportingComponent": "kubelet", "reportingInstance": "fake-0",
         ]
         _ = try await laboratory.api.create(.events, namespace: "default", name: nil, subresource: nil, body: event.serialized())

@@ -14,7 +14,9 @@ struct KubectlVersion: Sendable, CustomStringConvertible {
     static func find(_ name: String) throws -> KubectlVersion {
         let venv = "\(MasterLaboratory.repository)/.venv"
         let places =
-            name == "newest" ? ["\(venv)/kubectl/bin/kubectl"] : ["\(venv)/kubectl-\(name)/bin/kubectl", "/usr/lib/google-cloud-sdk/bin/kubectl.\(name)"]
+            name == "newest"
+            ? ["\(venv)/kubectl/bin/kubectl"]
+            : ["\(venv)/kubectl-\(name)/bin/kubectl", "/usr/lib/google-cloud-sdk/bin/kubectl.\(name)"]
         guard let path = places.first(where: { access($0, X_OK) == 0 }) else {
             throw LaboratoryFailure("no kubectl \(name) at \(places.joined(separator: " or ")): Scripts/setup --test installs it")
         }
@@ -82,7 +84,9 @@ extension String {
         var bytes: [UInt8] = []
         var rest = Array(utf8)[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2, let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+            if byte == UInt8(ascii: "%"), rest.count >= 2,
+                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            {
                 bytes.append(value)
                 rest = rest.dropFirst(2)
             } else {
@@ -109,9 +113,12 @@ struct KubectlSession: Sendable {
         do {
             try await action.before?(self)
             var arguments = action.arguments
-            if let manifest = action.manifest { arguments += ["-f", try laboratory.file("\(action.name.filter(\.isLetter)).yaml", manifest)] }
+            if let manifest = action.manifest {
+                arguments += ["-f", try laboratory.file("\(action.name.filter(\.isLetter)).yaml", manifest)]
+            }
             let program = try Program(
-                [version.path, "--kubeconfig", laboratory.kubeconfig, "--cache-dir", cache, "-v=6"] + arguments, directory: laboratory.directory)
+                [version.path, "--kubeconfig", laboratory.kubeconfig, "--cache-dir", cache, "-v=6"] + arguments,
+                directory: laboratory.directory)
             if let meanwhile = action.meanwhile {
                 try await follow(program, action, meanwhile)
             }
@@ -140,8 +147,11 @@ struct KubectlSession: Sendable {
             if let failure = try await verdict(check, result, calls) { failures.append(failure) }
         }
         guard !failures.isEmpty else { return [] }
-        let log = result.errors.split(separator: "\n").filter { !$0.contains("envvar.go") && !$0.contains("loader.go") }.joined(separator: "\n")
-        return failures + ["kubectl \(action.arguments.joined(separator: " "))\n--- output\n\(result.output.prefix(6000))\n--- errors\n\(log.suffix(5000))"]
+        let log = result.errors.split(separator: "\n").filter { !$0.contains("envvar.go") && !$0.contains("loader.go") }.joined(
+            separator: "\n")
+        return failures + [
+            "kubectl \(action.arguments.joined(separator: " "))\n--- output\n\(result.output.prefix(6000))\n--- errors\n\(log.suffix(5000))"
+        ]
     }
 
     /// nil: it holds.
@@ -159,11 +169,13 @@ struct KubectlSession: Sendable {
             return PrintedTable(output).rows.contains { $0.first == cell } ? "not expected: a row \(cell)" : nil
         case .json(let path, let value):
             let found = try JSONValue(parsing: output).member(at: path)
-            return found == value ? nil : "\(path.joined(separator: ".")): expected \(value), found \(found.map(\.description) ?? "nothing")"
+            return found == value
+                ? nil : "\(path.joined(separator: ".")): expected \(value), found \(found.map(\.description) ?? "nothing")"
         case .calls(let wanted): return Self.missing(wanted, calls)
         case .callsExactly(let wanted):
             return calls.count == wanted.count ? Self.missing(wanted, calls) : "expected just the calls \(wanted), found \(calls)"
-        case .never(let method): return calls.contains { $0.method == method } ? "not expected: a call of \(method), found \(calls)" : nil
+        case .never(let method):
+            return calls.contains { $0.method == method } ? "not expected: a call of \(method), found \(calls)" : nil
         case .only(let name, let boxes):
             guard (name == "1.28") == (version.description == "1.28") else { return nil }
             for check in boxes.flatMap(\.check) {
@@ -172,9 +184,12 @@ struct KubectlSession: Sendable {
             return nil
         case .object(let resource, let name, let path, let value):
             let (namespace, name) = Self.place(name)
-            let object = try JSONValue(parsing: await laboratory.api.get(resource, namespace: namespace, name: name, subresource: nil))
+            let object = try JSONValue(
+                parsing: await laboratory.api.get(resource, namespace: namespace, name: name, subresource: nil))
             let found = object.member(at: path)
-            return found == value ? nil : "\(name) \(path.joined(separator: ".")): expected \(value), found \(found.map(\.description) ?? "nothing")"
+            return found == value
+                ? nil
+                : "\(name) \(path.joined(separator: ".")): expected \(value), found \(found.map(\.description) ?? "nothing")"
         case .gone(let resource, let name):
             let (namespace, name) = Self.place(name)
             do {
@@ -194,7 +209,9 @@ struct KubectlSession: Sendable {
         var rest = calls[...]
         for text in wanted {
             guard let call = KubectlCall(text) else { return "the table has a malformed call: \(text)" }
-            guard let index = rest.firstIndex(where: { $0.satisfies(call) }) else { return "expected the call \(call) (in this order), found \(calls)" }
+            guard let index = rest.firstIndex(where: { $0.satisfies(call) }) else {
+                return "expected the call \(call) (in this order), found \(calls)"
+            }
             rest = rest[(index + 1)...]
         }
         return nil
@@ -246,7 +263,8 @@ struct PrintedTable: Sendable {
     func mismatch(_ wanted: [String], _ wantedRows: [[String?]]) -> String? {
         guard header == wanted else { return "columns: expected \(wanted), found \(header)" }
         for row in wantedRows
-        where !rows.contains(where: { found in found.count == row.count && zip(found, row).allSatisfy { $1 == nil || $0 == $1 } }) {
+        where !rows.contains(where: { found in found.count == row.count && zip(found, row).allSatisfy { $1 == nil || $0 == $1 } })
+        {
             return "expected a row \(row.map { $0 ?? "*" }), found \(rows)"
         }
         return nil

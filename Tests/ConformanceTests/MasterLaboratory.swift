@@ -80,7 +80,8 @@ final class MasterLaboratory: Sendable {
         var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = readlink("/proc/self/exe", &buffer, buffer.count)
         let own = String(decoding: buffer[..<max(0, count)].map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let place = getenv("SWIFTLET_BIN").map { String(cString: $0) } ?? own.split(separator: "/").dropLast().map { "/\($0)" }.joined()
+        let place =
+            getenv("SWIFTLET_BIN").map { String(cString: $0) } ?? own.split(separator: "/").dropLast().map { "/\($0)" }.joined()
         guard access("\(place)/\(name)", X_OK) == 0 else { throw LaboratoryFailure("\(place)/\(name) is not built") }
         return "\(place)/\(name)"
     }

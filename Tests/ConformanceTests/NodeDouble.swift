@@ -41,7 +41,9 @@ struct NodeDouble: Sendable {
     private func register(_ name: String) async throws {
         let node: JSONValue = [
             "apiVersion": "v1", "kind": "Node",
-            "metadata": ["name": .string(name), "labels": ["kubernetes.io/hostname": .string(name), "kubernetes.io/os": "linux"]],
+            "metadata": [
+                "name": .string(name), "labels": ["kubernetes.io/hostname": .string(name), "kubernetes.io/os": "linux"],
+            ],
             "spec": [:],
         ]
         _ = try await api.create(Self.nodes, namespace: nil, name: nil, subresource: nil, body: node.serialized())
@@ -76,7 +78,10 @@ struct NodeDouble: Sendable {
 
     private func keepLease<Value>(_ name: String) async throws -> Value? {
         let spec = { (renewed: String) -> JSONValue in
-            ["holderIdentity": .string(name), "leaseDurationSeconds": .int(Int64(Self.leaseSeconds)), "renewTime": .string(renewed)]
+            [
+                "holderIdentity": .string(name), "leaseDurationSeconds": .int(Int64(Self.leaseSeconds)),
+                "renewTime": .string(renewed),
+            ]
         }
         let lease: JSONValue = [
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
@@ -98,7 +103,8 @@ struct NodeDouble: Sendable {
     private func runPods<Value>(_ node: String) async throws -> Value? {
         let selector = "spec.nodeName=\(node)"
         while !Task.isCancelled {
-            let list = try JSONValue(parsing: try await api.list(Self.pods, namespace: nil, options: ListOptions(fieldSelector: selector)))
+            let list = try JSONValue(
+                parsing: try await api.list(Self.pods, namespace: nil, options: ListOptions(fieldSelector: selector)))
             for pod in list["items"]?.arrayValue ?? [] { try await sync(pod) }
             let watch = try await api.watch(
                 Self.pods, namespace: nil,

@@ -8,15 +8,21 @@ struct PythonClientTests {
     private static let program = "\(MasterLaboratory.repository)/Tests/ConformanceTests/Clients/watch_across_restart.py"
 
     @Test(
-        "verbs, informer, discovery, tokens; and a watch goes on across three restarts: no event missed, none twice", .timeLimit(.minutes(4)))
+        "verbs, informer, discovery, tokens; and a watch goes on across three restarts: no event missed, none twice",
+        .timeLimit(.minutes(4)))
     func everything() async throws {
-        guard access(Self.python, X_OK) == 0 else { throw LaboratoryFailure("no \(Self.python): Scripts/setup --test installs it") }
+        guard access(Self.python, X_OK) == 0 else {
+            throw LaboratoryFailure("no \(Self.python): Scripts/setup --test installs it")
+        }
         try await MasterLaboratory.run { laboratory in
             let client = try Program(
-                [Self.python, Self.program, laboratory.kubeconfig, laboratory.directory], environment: ["PYTHONDONTWRITEBYTECODE": "1"],
+                [Self.python, Self.program, laboratory.kubeconfig, laboratory.directory],
+                environment: ["PYTHONDONTWRITEBYTECODE": "1"],
                 directory: laboratory.directory)
             for restart in 0..<3 {
-                try await eventually("restart \(restart) is asked for", within: .seconds(60), state: { client.output + client.errors }) {
+                try await eventually(
+                    "restart \(restart) is asked for", within: .seconds(60), state: { client.output + client.errors }
+                ) {
                     client.output.contains("KILL \(restart)\n") || !client.isAlive
                 }
                 guard client.isAlive else { break }
