@@ -39,6 +39,12 @@ public struct DomainController: Sendable {
     public func run() async throws {
         informers.domains.onEvent { queue.add($0.object.metadata.name) }
         informers.nodes.onEvent { event in
+            // A heartbeat changes nothing that is told here.
+            if case .updated(let old, let new) = event, old.status.isReady == new.status.isReady, old.metadata.labels == new.metadata.labels,
+                old.status.nodeInfo?.kubeletVersion == new.status.nodeInfo?.kubeletVersion
+            {
+                return
+            }
             if let domain = event.object.metadata.labels[KusciaLabel.nodeNamespace] { queue.add(domain) }
         }
         await informers.waitUntilSynced()
@@ -77,8 +83,7 @@ public struct DomainController: Sendable {
     }
 
     private func nodeStatuses(of domain: String) -> [DomainNodeStatus] {
-        informers.nodes.objects
-            .filter { $0.metadata.labels[KusciaLabel.nodeNamespace] == domain }
+        informers.nodes.objects(in: NodeIndex.domain, domain)
             .sorted { $0.metadata.name < $1.metadata.name }
             .map { node in
                 let ready = node.status.conditions.first { $0.type == "Ready" }

@@ -17,7 +17,8 @@ public struct SharedInformers: Sendable {
     public let domains: Informer<Domain>
 
     public init(api: any KubernetesAPI, logger: Logger) {
-        nodes = Informer(api: api, logger: logger)
+        nodes = Informer(
+            api: api, indexes: [NodeIndex.domain: { $0.metadata.labels[KusciaLabel.nodeNamespace].map { [$0] } ?? [] }], logger: logger)
         leases = Informer(api: api, namespace: "kube-node-lease", logger: logger)
         pods = Informer(api: api, indexes: PodIndex.all, slim: PodIndex.slim, logger: logger)
         configMaps = Informer(api: api, logger: logger)
@@ -60,6 +61,10 @@ public struct SharedInformers: Sendable {
         await appImages.waitUntilSynced()
         await domains.waitUntilSynced()
     }
+}
+
+enum NodeIndex {
+    static let domain = "domain"
 }
 
 /// How pods are found without looking at all of them.

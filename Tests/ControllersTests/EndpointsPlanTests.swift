@@ -101,8 +101,7 @@ struct EndpointsPlanTests {
             let name = "o\(dice.pick(8))"
             if dice.chance(1, of: 3) {
                 selectors[name] = dice.chance(1, of: 4) ? nil : some()
-                index.set(
-                    service: .init(namespace: "a", name: name), selector: selectors[name], pods: pods.map { ($0.key, $0.value) })
+                index.set(service: .init(namespace: "a", name: name), selector: selectors[name])
             } else {
                 pods[name] = dice.chance(1, of: 4) ? nil : some()
                 _ = index.set(pod: .init(namespace: "a", name: name), labels: pods[name])

@@ -4,6 +4,7 @@ import KubernetesClientTesting
 import KubernetesModel
 import KusciaModel
 import Logging
+import Scheduling
 import Testing
 
 @testable import Controllers
@@ -106,5 +107,43 @@ import Testing
             try await eventually("room of a finished pod is free") { try scheduled(api, "alice", "second") == "alice-1" }
         }
         #expect(try scheduled(api, "alice", "foreign") == nil)
+    }
+
+    @Test("a more important pod ends a lesser one, says where it will go, and is bound when the other is gone")
+    func preemption() async throws {
+        let api = try cluster(cpu: "1")
+        var lesser = Fixture.pod("alice", "lesser", cpu: "800m")
+        lesser.spec.nodeName = "alice-1"
+        lesser.spec.priority = 1
+        try api.put(lesser)
+        try await withScheduler(api) {
+            var greater = Fixture.pod("alice", "greater", cpu: "500m")
+            greater.spec.priority = 9
+            try api.put(greater)
+            try await eventually("the victim is told why and ends") {
+                let pod = try api.object(Pod.self, namespace: "alice", name: "lesser")
+                return pod?.metadata.deletionTimestamp != nil
+                    && pod?.status.conditions.contains { $0.type == "DisruptionTarget" && $0.reason == "PreemptionByScheduler" } ?? false
+            }
+            #expect(try api.object(Pod.self, namespace: "alice", name: "greater")?.status.nominatedNodeName == "alice-1")
+            #expect(try scheduled(api, "alice", "greater") == nil, "not before the other is gone")
+            api.remove(Pod.resource, namespace: "alice", name: "lesser")
+            try await eventually("bound") { try scheduled(api, "alice", "greater") == "alice-1" }
+        }
+    }
+
+    @Test("pods that come together are bound in one commit; one that is refused does not hold up the others")
+    func batches() async throws {
+        let groups = (0..<600).map { [PodPlacement(pod: PodKey(namespace: "a", name: "p\($0)"), uid: "", node: "n")] }
+        #expect(SchedulerService.batches(groups).map(\.count) == [256, 256, 88])
+        let gang = Array(repeating: groups[0][0], count: 1000)
+        #expect(SchedulerService.batches([groups[0], gang, groups[1]]).map { $0.map(\.count) } == [[1], [1000], [1]])
+        let api = try cluster(cpu: "16")
+        for index in 0..<5 { try api.put(Fixture.pod("alice", "p\(index)", cpu: "1")) }
+        api.failNext(1, verb: .bind, resource: Pod.resource)
+        try await withScheduler(api) {
+            try await eventually("all are bound") { try (0..<5).allSatisfy { try scheduled(api, "alice", "p\($0)") != nil } }
+        }
+        #expect(api.calls.filter { $0.verb == .bind }.count >= 5)
     }
 }

@@ -54,6 +54,8 @@ final class GarbageCollector: Sendable {
     // MARK: One object
 
     private func examine(_ identity: ObjectIdentity) async throws {
+        // A thousand dependents of one owner ask for it once.
+        if graph.withLock({ $0.isSettled(identity) }) { return }
         guard let (metadata, revision) = try await read(identity) else { return }
         if metadata.isDeleting {
             if metadata.finalizers.contains(OwnerGraph.orphan) { return try await orphan(identity, metadata, revision) }

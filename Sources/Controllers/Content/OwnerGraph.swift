@@ -60,6 +60,12 @@ struct OwnerGraph: Sendable {
         return Array(entries.keys)
     }
 
+    /// Every owner was seen to be there and none waits: there is nothing to look at.
+    func isSettled(_ identity: ObjectIdentity) -> Bool {
+        guard let entry = entries[identity], !entry.isDeleting else { return false }
+        return entry.owners.allSatisfy { present.contains($0.uid) && waiting[$0.uid] == nil }
+    }
+
     /// `removals` as it was before the owner was read.
     mutating func confirm(_ uid: String, asOf removals: Int) {
         guard removals == self.removals else { return }

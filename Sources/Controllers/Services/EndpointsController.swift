@@ -62,11 +62,7 @@ final class EndpointsController: Sendable {
             let key = Key(namespace: service.metadata.namespace ?? "", name: service.metadata.name)
             var selector: [String: String]? = service.spec.selector
             if case .deleted = event { selector = nil }
-            let isCandidate = selector?.isEmpty == false
-            let pods = isCandidate ? self.informers.pods.objects(in: PodIndex.namespace, key.namespace) : []
-            self.members.withLock {
-                $0.set(service: key, selector: selector, pods: pods.map { ($0.metadata.name, $0.metadata.labels) })
-            }
+            self.members.withLock { $0.set(service: key, selector: selector) }
             self.queue.add(key)
         }
         informers.pods.onEvent { event in
@@ -75,6 +71,7 @@ final class EndpointsController: Sendable {
             let key = Key(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name)
             var labels: [String: String]? = pod.metadata.labels
             if case .deleted = event { labels = nil }
+            if pod.status.phase?.isFinished == true { labels = nil }
             for service in self.members.withLock({ $0.set(pod: key, labels: labels) }) {
                 self.queue.add(Key(namespace: key.namespace, name: service), after: Self.gathering)
             }
