@@ -33,7 +33,7 @@ public final class APIWatch: Sendable {
     /// Hands everything to a callback, in order, one at a time, on the thread where it happens (the store's publisher, a
     /// timer, or the caller for what is there already). It must neither block nor take long; `end` comes once.
     public func subscribe(_ deliver: @escaping @Sendable (Delivery) -> Void) {
-        let isPlain = framer.representation == .json
+        let isPlain = framer.sharesFrames
         session.subscribe { [framer] batch in
             switch batch {
             case .events(let events)? where isPlain: deliver(.events(events))

@@ -48,6 +48,11 @@ struct Discovery: Sendable {
                     "name": .string("\(kind.resource.resource)/\(subresource.name)"), "singularName": "",
                     "namespaced": .bool(kind.declaration.namespaced), "kind": .string(subresource.kind.kind),
                 ]
+                // Named where it is not this document's: kubectl drain looks for policy/v1 at pods/eviction.
+                if subresource.kind.group != groupVersion.group || subresource.kind.version != groupVersion.version {
+                    entry["group"] = .string(subresource.kind.group)
+                    entry["version"] = .string(subresource.kind.version)
+                }
                 entry["verbs"] = .array(subresource.verbs.map { .string($0) })
                 resources.append(entry)
             }
@@ -62,7 +67,7 @@ struct Discovery: Sendable {
         var entry: JSONValue = [
             "name": .string(kind.resource.resource), "singularName": .string(kind.singular),
             "namespaced": .bool(kind.namespaced), "kind": .string(kind.kind),
-            "verbs": .array(ResourceKind.verbs.map { .string($0) }),
+            "verbs": .array(kind.verbs.map { .string($0) }),
         ]
         if !kind.shortNames.isEmpty { entry["shortNames"] = .array(kind.shortNames.map { .string($0) }) }
         if !kind.categories.isEmpty { entry["categories"] = .array(kind.categories.map { .string($0) }) }
@@ -101,7 +106,7 @@ struct Discovery: Sendable {
         var entry: JSONValue = [
             "resource": .string(kind.resource.resource), "responseKind": responseKind(kind.gvk),
             "scope": kind.namespaced ? "Namespaced" : "Cluster", "singularResource": .string(kind.singular),
-            "verbs": .array(ResourceKind.verbs.map { .string($0) }),
+            "verbs": .array(kind.verbs.map { .string($0) }),
         ]
         if !kind.shortNames.isEmpty { entry["shortNames"] = .array(kind.shortNames.map { .string($0) }) }
         if !kind.categories.isEmpty { entry["categories"] = .array(kind.categories.map { .string($0) }) }

@@ -2,30 +2,60 @@
 import JSON
 import KubernetesModel
 import ResourceStore
+import Synchronization
 
 /// A declared kind with what is derived from it once.
 final class ServedKind: Sendable {
     let declaration: ResourceKind
-    let schema: Schema
     /// Path -> members, for the index.
     private let selectable: [(path: String, members: [String])]
     let selectablePaths: Set<String>
+    private let cachedSchema = Mutex<Schema?>(nil)
 
     init(_ declaration: ResourceKind) {
         self.declaration = declaration
-        schema = declaration.schema
         selectable = declaration.selectableFields.map { ($0, $0.split(separator: ".").map(String.init)) }
         selectablePaths = Set(declaration.selectableFields + ["metadata.name"])
             .union(declaration.namespaced ? ["metadata.namespace"] : [])
     }
 
     var resource: GroupVersionResource { declaration.resource }
-    var collection: CollectionID { CollectionID(group: resource.group, resource: resource.resource) }
+
+    /// Where the objects are kept: for a view, with those of the kind that it shows.
+    private var storage: GroupVersionResource { declaration.view?.storage ?? resource }
+    var collection: CollectionID { CollectionID(group: storage.group, resource: storage.resource) }
 
     func key(namespace: String?, name: String) -> ResourceKey {
         ResourceKey(
-            group: resource.group, resource: resource.resource,
-            namespace: declaration.namespaced ? namespace ?? "" : "", name: name)
+            group: storage.group, resource: storage.resource, namespace: declaration.namespaced ? namespace ?? "" : "",
+            name: name)
+    }
+
+    /// The whole object's schema, read from its declaration when it is first needed.
+    var schema: Schema {
+        cachedSchema.withLock { schema in
+            if let schema { return schema }
+            let made = TypeLibrary.shared.schema(declaration.openAPIName) ?? .any
+            schema = made
+            return made
+        }
+    }
+
+    /// A body as a tree: without nulls and unknown fields, with declared defaults.
+    func decode(_ tape: JSONTape) -> (object: JSONValue, findings: SchemaFindings) {
+        var decoder = SchemaDecoder(tape, canonicalizes: !declaration.isCustom)
+        let object = decoder.root(schema)
+        return (object, decoder.findings)
+    }
+
+    /// The object in the words in which it is stored.
+    func stored(_ object: inout JSONValue) { declaration.view?.toStored(&object) }
+
+    /// Stored bytes in this kind's own words; what cannot be read is shown as it is.
+    func shown(_ bytes: [UInt8]) -> [UInt8] {
+        guard let view = declaration.view, var object = try? JSONValue(parsing: bytes) else { return bytes }
+        view.toView(&object)
+        return object.serialized()
     }
 
     /// What selectors see of an object.
@@ -47,6 +77,15 @@ final class ServedKind: Sendable {
     }
 }
 
+extension APIHandler {
+    /// Collections that are kept in memory only.
+    public static var volatileCollections: Set<CollectionID> {
+        Set(
+            KindRegistry.all.filter { !$0.isPersistent }
+                .map { CollectionID(group: $0.resource.group, resource: $0.resource.resource) })
+    }
+}
+
 struct KindRegistry: Sendable {
     let kinds: [ServedKind]
     private let byResource: [GroupVersionResource: ServedKind]
@@ -59,8 +98,22 @@ struct KindRegistry: Sendable {
     subscript(resource: GroupVersionResource) -> ServedKind? { byResource[resource] }
 
     static let all: [ResourceKind] = [
-        .configMap, .endpoints, .event, .namespace, .node, .pod, .secret, .serviceAccount, .service, .lease,
-        .certificateSigningRequest, .appImage, .domain, .kusciaJob, .kusciaTask,
+        // core
+        .configMap, .endpoints, .event, .limitRange, .namespace, .node, .persistentVolumeClaim, .persistentVolume, .pod,
+        .replicationController, .resourceQuota, .secret, .serviceAccount, .service,
+        // what runs and where
+        .lease, .runtimeClass, .priorityClass, .endpointSlice, .groupEvent, .podDisruptionBudget,
+        // who may
+        .certificateSigningRequest, .role, .roleBinding, .clusterRole, .clusterRoleBinding, .tokenReview, .selfSubjectReview,
+        .subjectAccessReview, .selfSubjectAccessReview, .localSubjectAccessReview, .selfSubjectRulesReview,
+        // what a scheduler lists
+        .replicaSet, .statefulSet, .storageClass, .csiNode, .csiDriver, .csiStorageCapacity, .volumeAttachment,
+        // usage, in memory
+        .nodeMetrics, .podMetrics,
+        // kuscia
+        .appImage, .clusterDomainRoute, .domainAppImage, .domainDataGrant, .domainDataSource, .domainData, .domainRoute, .domain,
+        .gateway, .interopConfig, .kusciaDeployment, .kusciaDeploymentSummary, .kusciaJob, .kusciaJobSummary, .kusciaTask,
+        .kusciaTaskSummary, .taskResource, .taskResourceGroup,
     ]
 
     /// One group version with its kinds, in the order of discovery: core first, then by name.

@@ -25,8 +25,8 @@ enum KusciaJobRules {
             errors.append(.invalid("metadata.namespace", .string(namespace), "a KusciaJob must be in namespace cross-domain"))
         }
         for (index, task) in tasks.enumerated() { errors += validate(task: task, of: name, at: "spec.tasks[\(index)]") }
-        errors += PodRules.duplicates(tasks, member: "taskID", at: "spec.tasks")
-        errors += PodRules.duplicates(tasks, member: "alias", at: "spec.tasks")
+        errors += DuplicateRules.find(tasks, member: "taskID", at: "spec.tasks")
+        errors += DuplicateRules.find(tasks, member: "alias", at: "spec.tasks")
         return errors + validateGraph(tasks)
     }
 
@@ -195,7 +195,7 @@ struct PartyCapacity {
     }
 
     private struct Need {
-        var amount: QuantityValue
+        var amount: Quantity
         var part: String
         var value: JSONValue
     }
@@ -209,8 +209,8 @@ struct PartyCapacity {
         var sum: [String: Need] = [:]
         for container in template?["spec"]?["containers"]?.arrayValue ?? [] {
             for (name, need) in needs(of: container["resources"] ?? [:]) {
-                let total = QuantityValue((sum[name]?.amount.amount ?? 0) + need.amount.amount)
-                sum[name] = Need(amount: total, part: need.part, value: sum[name] == nil ? need.value : .double(total.amount))
+                let total = (sum[name]?.amount ?? .zero) + need.amount
+                sum[name] = Need(amount: total, part: need.part, value: sum[name] == nil ? need.value : .string(total.canonical))
             }
         }
         return sum
@@ -236,8 +236,8 @@ struct PartyCapacity {
         } ?? templates.first { ($0["role"]?.stringValue ?? "").isEmpty }
     }
 
-    private func allocatable(_ node: JSONValue, _ resource: String) -> QuantityValue {
-        allocatableValue(node, resource).flatMap(ResourceRules.quantity) ?? QuantityValue(0)
+    private func allocatable(_ node: JSONValue, _ resource: String) -> Quantity {
+        allocatableValue(node, resource).flatMap(ResourceRules.quantity) ?? .zero
     }
 
     private func allocatableValue(_ node: JSONValue, _ resource: String) -> JSONValue? {

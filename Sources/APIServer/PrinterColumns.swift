@@ -1,4 +1,4 @@
-// The building blocks of Table columns: read a place, print an age, summarise a pod or a node as kubectl users know it.
+// The building blocks of Table columns: read a place, print an age, count. Columns of single kinds are in Columns/.
 import JSON
 
 extension JSONTape {
@@ -61,14 +61,45 @@ extension PrinterColumn {
         }
     }
 
-    /// The number of members or elements.
-    static func count(_ name: String, _ path: [String]) -> PrinterColumn {
-        PrinterColumn(name: name, type: "integer") { tape, _ in
-            guard let node = tape.node(path) else { return 0 }
-            return .int(
-                Int64(
-                    tape.members(of: node).reduce(0) { sum, _ in sum + 1 }
-                        + tape.elements(of: node).reduce(0) { sum, _ in sum + 1 }))
+    /// The number of members or elements; `together`: of several members of the object.
+    static func count(_ name: String, _ path: [String], together: Bool = false) -> PrinterColumn {
+        let places = together ? path.map { [$0] } : [path]
+        return PrinterColumn(name: name, type: "integer") { tape, _ in
+            .int(places.reduce(0) { sum, place in sum + (tape.node(place).map { count(tape, $0) } ?? 0) })
+        }
+    }
+
+    private static func count(_ tape: JSONTape, _ node: JSONTape.Node) -> Int64 {
+        var cursor = tape.cursor(node)
+        var count: Int64 = 0
+        if tape.kind(node) == .array {
+            while tape.nextElement(&cursor) != nil { count += 1 }
+        } else {
+            while tape.nextMember(&cursor) != nil { count += 1 }
+        }
+        return count
+    }
+
+    /// When the object was made, as a moment.
+    static let createdAt = PrinterColumn(name: "Created At", type: "date") { tape, _ in
+        .string(tape.text(at: ["metadata", "creationTimestamp"]) ?? "")
+    }
+
+    /// The strings of an array, joined.
+    static func list(_ name: String, _ path: [String], shorten: [String: String] = [:]) -> PrinterColumn {
+        computed(name) { tape in
+            let node = tape.node(path)
+            let words = node.map { tape.elements(of: $0).compactMap { tape.string($0) } } ?? []
+            return words.map { shorten[$0] ?? $0 }.joined(separator: ",")
+        }
+    }
+
+    /// The status of a condition.
+    static func condition(_ type: String) -> PrinterColumn {
+        computed(type) { tape in
+            let conditions = tape.node(["status", "conditions"]).map { Array(tape.elements(of: $0)) } ?? []
+            let found = conditions.first { tape.text(at: ["type"], from: $0) == type }
+            return found.flatMap { tape.text(at: ["status"], from: $0) } ?? ""
         }
     }
 
@@ -76,114 +107,5 @@ extension PrinterColumn {
         _ name: String, type: String = "string", priority: Int = 0, _ value: @escaping @Sendable (JSONTape) -> String
     ) -> PrinterColumn {
         PrinterColumn(name: name, type: type, priority: priority) { tape, _ in .string(value(tape)) }
-    }
-}
-
-/// kubectl's columns of a pod (pkg/printers/internalversion printPod, without sidecars).
-enum PodColumns {
-    static let all: [PrinterColumn] = [
-        .name, .computed("Ready", ready), .computed("Status", status),
-        PrinterColumn(name: "Restarts", value: { tape, _ in .string(restarts(tape)) }), .age,
-        .text("IP", ["status", "podIP"], missing: "<none>", priority: 1),
-        .text("Node", ["spec", "nodeName"], missing: "<none>", priority: 1),
-        .text("Nominated Node", ["status", "nominatedNodeName"], missing: "<none>", priority: 1),
-        .computed("Readiness Gates", priority: 1) { _ in "<none>" },
-    ]
-
-    private static func statuses(_ tape: JSONTape, _ member: String = "containerStatuses") -> [JSONTape.Node] {
-        tape.node(["status", member]).map { Array(tape.elements(of: $0)) } ?? []
-    }
-
-    @Sendable private static func ready(_ tape: JSONTape) -> String {
-        let total = tape.node(["spec", "containers"]).map { Array(tape.elements(of: $0)).count } ?? 0
-        let ready = statuses(tape).count { status in tape.member(of: status, "ready").flatMap { tape.bool($0) } ?? false }
-        return "\(ready)/\(total)"
-    }
-
-    private static func restarts(_ tape: JSONTape) -> String {
-        String(
-            statuses(tape).reduce(0) { sum, status in
-                sum + (tape.member(of: status, "restartCount").flatMap { tape.integer($0, as: Int64.self) } ?? 0)
-            })
-    }
-
-    @Sendable private static func status(_ tape: JSONTape) -> String {
-        var reason = tape.text(at: ["status", "reason"]) ?? tape.text(at: ["status", "phase"]) ?? "Unknown"
-        if let initializing = initReason(tape) {
-            reason = initializing
-        } else {
-            for status in statuses(tape).reversed() {
-                if let waiting = tape.text(at: ["state", "waiting", "reason"], from: status), !waiting.isEmpty {
-                    reason = waiting
-                } else if let why = terminatedReason(tape, status) {
-                    reason = why
-                }
-            }
-        }
-        if tape.text(at: ["metadata", "deletionTimestamp"]) != nil {
-            return tape.text(at: ["status", "reason"]) == "NodeLost" ? "Unknown" : "Terminating"
-        }
-        return reason
-    }
-
-    private static func initReason(_ tape: JSONTape) -> String? {
-        let all = statuses(tape, "initContainerStatuses")
-        for (index, status) in all.enumerated() {
-            if tape.node(["state", "terminated"], from: status) != nil {
-                if exitCode(tape, status) == 0 { continue }
-                return "Init:" + (terminatedReason(tape, status) ?? "Error")
-            }
-            if let waiting = tape.text(at: ["state", "waiting", "reason"], from: status), waiting != "PodInitializing" {
-                return "Init:\(waiting)"
-            }
-            return "Init:\(index)/\(all.count)"
-        }
-        return nil
-    }
-
-    private static func exitCode(_ tape: JSONTape, _ status: JSONTape.Node) -> Int64? {
-        tape.node(["state", "terminated", "exitCode"], from: status).flatMap { tape.integer($0, as: Int64.self) }
-    }
-
-    private static func terminatedReason(_ tape: JSONTape, _ status: JSONTape.Node) -> String? {
-        guard tape.node(["state", "terminated"], from: status) != nil else { return nil }
-        if let reason = tape.text(at: ["state", "terminated", "reason"], from: status), !reason.isEmpty { return reason }
-        return "ExitCode:\(exitCode(tape, status) ?? 0)"
-    }
-}
-
-/// kubectl's columns of a node.
-enum NodeColumns {
-    static let all: [PrinterColumn] = [
-        .name, .computed("Status", status), .computed("Roles", roles), .age,
-        .text("Version", ["status", "nodeInfo", "kubeletVersion"]),
-        .computed("Internal-IP", priority: 1) { address($0, "InternalIP") },
-        .computed("External-IP", priority: 1) { address($0, "ExternalIP") },
-        .text("OS-Image", ["status", "nodeInfo", "osImage"], missing: "<unknown>", priority: 1),
-        .text("Kernel-Version", ["status", "nodeInfo", "kernelVersion"], missing: "<unknown>", priority: 1),
-        .text("Container-Runtime", ["status", "nodeInfo", "containerRuntimeVersion"], missing: "<unknown>", priority: 1),
-    ]
-
-    @Sendable private static func status(_ tape: JSONTape) -> String {
-        let conditions = tape.node(["status", "conditions"]).map { Array(tape.elements(of: $0)) } ?? []
-        let ready = conditions.first { tape.text(at: ["type"], from: $0) == "Ready" }
-        var word = "Unknown"
-        if let ready { word = tape.text(at: ["status"], from: ready) == "True" ? "Ready" : "NotReady" }
-        if let node = tape.node(["spec", "unschedulable"]), tape.bool(node) == true { word += ",SchedulingDisabled" }
-        return word
-    }
-
-    @Sendable private static func roles(_ tape: JSONTape) -> String {
-        let labels = tape.node(["metadata", "labels"]).flatMap { tape.strings($0) } ?? [:]
-        let prefix = "node-role.kubernetes.io/"
-        var roles = labels.keys.filter { $0.hasPrefix(prefix) && $0 != prefix }.map { String($0.dropFirst(prefix.count)) }
-        if let role = labels["kubernetes.io/role"], !role.isEmpty { roles.append(role) }
-        return roles.isEmpty ? "<none>" : Set(roles).sorted().joined(separator: ",")
-    }
-
-    private static func address(_ tape: JSONTape, _ type: String) -> String {
-        let addresses = tape.node(["status", "addresses"]).map { Array(tape.elements(of: $0)) } ?? []
-        return addresses.first { tape.text(at: ["type"], from: $0) == type }.flatMap { tape.text(at: ["address"], from: $0) }
-            ?? "<none>"
     }
 }

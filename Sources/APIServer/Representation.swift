@@ -58,7 +58,7 @@ struct ObjectWriter: Sendable {
 
     func object(_ object: StoredObject) -> [UInt8] {
         switch representation {
-        case .json: object.bytes
+        case .json: kind.shown(object.bytes)
         case .partialMetadata: partial(object)
         case .table:
             table(
@@ -70,7 +70,7 @@ struct ObjectWriter: Sendable {
     func list(_ objects: [StoredObject], metadata: JSONValue) -> [UInt8] {
         switch representation {
         case .json:
-            Self.list(kind: kind.declaration.listKind, apiVersion: kind.resource.apiVersion, metadata, objects.map(\.bytes))
+            Self.list(kind: kind.declaration.listKind, apiVersion: kind.resource.apiVersion, metadata, objects.map { kind.shown($0.bytes) })
         case .partialMetadata:
             Self.list(kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata, objects.map(partial))
         case .table: table(metadata: metadata, objects, withColumns: true)
@@ -148,7 +148,7 @@ struct ObjectWriter: Sendable {
         case .table(.none): break
         case .table(.object):
             result.append(contentsOf: #","object":"#.utf8)
-            result.append(contentsOf: object.bytes)
+            result.append(contentsOf: kind.shown(object.bytes))
         case .table(.metadata), .json, .partialMetadata:
             result.append(contentsOf: #","object":"#.utf8)
             result.append(contentsOf: Self.partial(tape))

@@ -22,6 +22,16 @@ protocol ObjectLookup: Sendable {
     func objects(_ resource: GroupVersionResource, namespace: String?) async throws(StatusError) -> [JSONValue]
 }
 
+/// A kind that is another kind's objects in other words: events.k8s.io over core events.
+struct StoredView: Sendable {
+    /// Whose objects they are.
+    var storage: GroupVersionResource
+    /// From the view's words to the stored ones, apiVersion included.
+    var toStored: @Sendable (inout JSONValue) -> Void
+    /// From stored to the view's words.
+    var toView: @Sendable (inout JSONValue) -> Void
+}
+
 /// The declaration of a kind; instances are in `Kinds/`.
 struct ResourceKind: Sendable {
     typealias Defaulting = @Sendable (inout JSONValue) -> Void
@@ -29,7 +39,12 @@ struct ResourceKind: Sendable {
     typealias UpdateValidation = @Sendable (_ old: JSONValue, _ new: JSONValue) -> [FieldError]
     typealias LookupValidation = @Sendable (JSONValue, any ObjectLookup) async throws(StatusError) -> [FieldError]
 
-    enum NameRule: Sendable { case subdomain, label }
+    enum NameRule: Sendable {
+        case subdomain
+        case label
+        /// Whatever can stand in a path: the rbac kinds.
+        case pathSegment
+    }
 
     /// What happens to `status` in a create.
     enum StatusOnCreate: Sendable {
@@ -45,8 +60,12 @@ struct ResourceKind: Sendable {
     var shortNames: [String] = []
     var categories: [String] = []
     var namespaced = true
-    /// Defined by a CustomResourceDefinition in Kubernetes: no strategic merge, and clients know it.
+    /// Defined by a CustomResourceDefinition in Kubernetes: no strategic merge, quantities stay as written.
     var isCustom = false
+    /// false: kept in memory only, gone after a restart (usage figures, which nodes send again).
+    var isPersistent = true
+    /// A question that is answered and never stored: create is its only verb.
+    var isReview = false
     var hasStatus = false
     var statusOnCreate = StatusOnCreate.drop
     /// `metadata.generation` counts the changes of the spec.
@@ -56,10 +75,10 @@ struct ResourceKind: Sendable {
     var nameRule = NameRule.subdomain
     /// Beside metadata.name and metadata.namespace; dotted paths of scalar members.
     var selectableFields: [String] = []
-    /// The members of the object beside apiVersion, kind and metadata.
-    var fields: [Field]
-    var description = ""
+    /// The types that only this kind needs; the others are in `Types/`.
+    var types: TypeText?
     var columns: [PrinterColumn] = []
+    /// What the declaration of types cannot say: defaults that depend on other fields.
     var applyDefaults: Defaulting = { _ in }
     var validate: Validation = { _ in [] }
     var validateUpdate: UpdateValidation = { _, _ in [] }
@@ -67,35 +86,37 @@ struct ResourceKind: Sendable {
     var validateReferences: LookupValidation?
     /// How a delete waits: pods end gracefully, all others at once.
     var gracefulDeletion = false
+    var view: StoredView?
 
     struct Subresource: Sendable {
         var name: String
         var kind: GroupVersionKind
         var verbs: [String]
+        /// Answers with a stream or an upgraded connection, not with a document.
+        var isStream = false
+
+        var openAPIName: String { ResourceKind.openAPIName(kind) }
     }
 
     var group: String { resource.group }
     var gvk: GroupVersionKind { GroupVersionKind(group: resource.group, version: resource.version, kind: kind) }
     var listKind: String { kind + "List" }
+    var verbs: [String] { isReview ? ["create"] : Self.verbs }
 
-    /// The whole object's schema.
-    var schema: Schema {
-        .object(
-            openAPIName, description,
-            [
-                Field("apiVersion", .string, "APIVersion defines the versioned schema of this representation of an object."),
-                Field("kind", .string, "Kind is a string value representing the REST resource this object represents."),
-                Field("metadata", CommonSchemas.objectMeta, "Standard object's metadata."),
-            ] + fields)
-    }
+    /// "io.k8s.api.core.v1.Pod": the full name of the kind's declared type, and its component in the OpenAPI documents.
+    var openAPIName: String { Self.openAPIName(gvk) }
 
-    /// "io.k8s.api.core.v1.Pod".
-    var openAPIName: String {
-        switch resource.group {
-        case "": "io.k8s.api.core.\(resource.version).\(kind)"
-        case let group where group.hasSuffix(".k8s.io"):
-            "io.k8s.api.\(group.split(separator: ".")[0]).\(resource.version).\(kind)"
-        case let group: "\(group.split(separator: ".").reversed().joined(separator: ".")).\(resource.version).\(kind)"
+    var schema: Schema { TypeLibrary.shared.schema(openAPIName) ?? .any }
+
+    static func openAPIName(_ kind: GroupVersionKind) -> String {
+        switch kind.group {
+        case "": return "io.k8s.api.core.\(kind.version).\(kind.kind)"
+        case "metrics.k8s.io": return "io.k8s.metrics.pkg.apis.metrics.\(kind.version).\(kind.kind)"
+        case "meta.k8s.io": return "io.k8s.apimachinery.pkg.apis.meta.\(kind.version).\(kind.kind)"
+        case let group where group.hasSuffix(".k8s.io") || !group.contains("."):
+            return "io.k8s.api.\(group.prefix { $0 != "." }).\(kind.version).\(kind.kind)"
+        case let group:
+            return "\(group.split(separator: ".").reversed().joined(separator: ".")).\(kind.version).\(kind.kind)"
         }
     }
 

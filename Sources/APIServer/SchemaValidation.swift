@@ -1,23 +1,13 @@
-// Checks a value against its schema and cleans it: nulls go, unknown fields go and are reported.
+// Checks a tree against its schema and completes it: nulls and unknown fields go, defaults come. For what patches make;
+// whole bodies go through `SchemaDecoder`.
 import JSON
 
-/// What a schema check found. `unknownFields` are paths, in the form that Kubernetes' strict decoding reports.
-struct SchemaFindings: Sendable {
-    var errors: [FieldError] = []
-    var unknownFields: [String] = []
-
-    /// More findings than this end the check: the answer would not show them.
-    static let maximumFindings = 64
-    var isFull: Bool { errors.count + unknownFields.count >= Self.maximumFindings }
-}
-
 extension Schema {
-    /// The value without nulls and unknown fields. Findings are added, also for what is missing.
+    /// The value without nulls and unknown fields, with declared defaults. Findings are added, also for what is missing.
     func cleaned(_ value: JSONValue, at path: String, _ findings: inout SchemaFindings) -> JSONValue {
         if findings.isFull { return value }
         switch self {
-        case .any:
-            return value
+        case .any: return value
         case .object(let schema):
             guard case .object(let object) = value else { return refuse(value, path, "object", &findings) }
             return .object(schema.cleaned(object, at: path, &findings))
@@ -31,13 +21,14 @@ extension Schema {
             return .array(result)
         case .map(let element):
             guard case .object(let object) = value else { return refuse(value, path, "object", &findings) }
-            var result = JSONObject()
+            var result: [JSONObject.Element] = []
+            result.reserveCapacity(object.count)
             for (key, one) in object where !one.isNull {
-                result[key] = element.cleaned(one, at: "\(path)[\(key)]", &findings)
+                result.append((key, element.cleaned(one, at: "\(path)[\(key)]", &findings)))
             }
-            return .object(result)
+            return .object(JSONObject(distinctMembers: result))
         case .string, .enumeration, .dateTime, .bytes, .integer, .number, .boolean, .quantity, .intOrString:
-            checkScalar(value, path, &findings)
+            if let error = scalarError(value, at: path) { findings.errors.append(error) }
             return value
         }
     }
@@ -48,90 +39,67 @@ extension Schema {
         findings.errors.append(.wrongType(path, value, expected: expected))
         return value
     }
-
-    private func checkScalar(_ value: JSONValue, _ path: String, _ findings: inout SchemaFindings) {
-        switch self {
-        case .enumeration(let words):
-            guard let word = value.stringValue else {
-                findings.errors.append(.wrongType(path, value, expected: "string"))
-                return
-            }
-            if !words.contains(word) { findings.errors.append(.notSupported(path, value, supported: words)) }
-        case .integer(let minimum, let maximum):
-            guard let number = value.intValue else {
-                findings.errors.append(.wrongType(path, value, expected: "integer"))
-                return
-            }
-            if let minimum, number < minimum {
-                findings.errors.append(.invalid(path, value, "must be greater than or equal to \(minimum)"))
-            }
-            if let maximum, number > maximum {
-                findings.errors.append(.invalid(path, value, "must be less than or equal to \(maximum)"))
-            }
-        case .quantity:
-            checkQuantity(value, path, &findings)
-        case .dateTime:
-            guard let text = value.stringValue else {
-                findings.errors.append(.wrongType(path, value, expected: "string (RFC 3339 time)"))
-                return
-            }
-            if RFC3339.seconds(text) == nil {
-                findings.errors.append(.invalid(path, value, "must be a time in RFC 3339 form, e.g. 2026-01-31T12:00:00Z"))
-            }
-        case .bytes:
-            guard let text = value.stringValue else {
-                findings.errors.append(.wrongType(path, value, expected: "string (base64)"))
-                return
-            }
-            if !Base64.isValid(text) { findings.errors.append(.invalid(path, value, "must be base64 text")) }
-        case .string: expect(value.stringValue != nil, "string", value, path, &findings)
-        case .number: expect(value.doubleValue != nil, "number", value, path, &findings)
-        case .boolean: expect(value.boolValue != nil, "boolean", value, path, &findings)
-        case .intOrString:
-            expect(value.intValue != nil || value.stringValue != nil, "integer or string", value, path, &findings)
-        case .any, .array, .map, .object:
-            return
-        }
-    }
-
-    private func expect(
-        _ holds: Bool, _ type: String, _ value: JSONValue, _ path: String, _ findings: inout SchemaFindings
-    ) {
-        if !holds { findings.errors.append(.wrongType(path, value, expected: type)) }
-    }
-
-    private func checkQuantity(_ value: JSONValue, _ path: String, _ findings: inout SchemaFindings) {
-        switch value {
-        case .int, .double:
-            return
-        case .string(let text):
-            if QuantityValue(text) == nil {
-                findings.errors.append(
-                    .invalid(path, value, "quantities must be a number with an optional suffix such as m, k, Mi or Gi"))
-            }
-        case .null, .bool, .array, .object:
-            findings.errors.append(.wrongType(path, value, expected: "quantity (string or number)"))
-        }
-    }
 }
 
 extension ObjectSchema {
     fileprivate func cleaned(_ object: JSONObject, at path: String, _ findings: inout SchemaFindings) -> JSONObject {
-        var result = JSONObject()
+        var result: [JSONObject.Element] = []
+        result.reserveCapacity(object.count + expected.count)
+        var seen = SeenFields()
         for (name, value) in object {
-            let place = path.isEmpty ? name : "\(path).\(name)"
-            guard let field = self[name] else {
-                findings.unknownFields.append(place)
+            var key = name
+            guard let position = key.withUTF8({ self.position(of: $0) }) else {
+                findings.unknownFields.append(path.isEmpty ? name : "\(path).\(name)")
                 continue
             }
-            // A null means "not given" for every typed field, as in Go.
-            if value.isNull, case .any = field.schema { continue }
-            if value.isNull { continue }
-            result[name] = field.schema.cleaned(value, at: place, &findings)
+            // A null means "not given" for every typed field, as in Go; so does a zero where a default waits.
+            let field = fields[position]
+            if value.isNull || field.isUnset(value) { continue }
+            seen.insert(position)
+            let place = path.isEmpty ? name : "\(path).\(name)"
+            result.append((name, field.schema.cleaned(value, at: place, &findings)))
         }
-        for field in fields where field.isRequired && result[field.name] == nil {
-            findings.errors.append(.required(path.isEmpty ? field.name : "\(path).\(field.name)"))
+        complete(&result, seen, &findings) { path }
+        return JSONObject(distinctMembers: result)
+    }
+
+    /// Adds defaults for what is absent and says which required fields are.
+    func complete(
+        _ members: inout [JSONObject.Element], _ seen: SeenFields, _ findings: inout SchemaFindings, at path: () -> String
+    ) {
+        for position in expected where !seen.contains(position) {
+            let field = fields[position]
+            if let value = field.defaultValue {
+                members.append((field.name, field.schema.completed(value)))
+            } else {
+                let path = path()
+                findings.errors.append(.required(path.isEmpty ? field.name : "\(path).\(field.name)"))
+            }
         }
-        return result
+    }
+}
+
+extension Field {
+    /// A zero value where something must be, or where a default stands for it, as Go's types cannot tell it from none.
+    func isUnset(_ value: JSONValue) -> Bool {
+        if isPointer { return false }
+        switch value {
+        case .string(let text): return (isRequired || defaultValue != nil) && text.isEmpty
+        case .int(let number): return number == 0 && defaultValue != nil
+        case .null, .bool, .double, .array, .object: return false
+        }
+    }
+}
+
+extension Schema {
+    /// A default that is an object has defaults of its own.
+    fileprivate func completed(_ value: JSONValue) -> JSONValue {
+        guard case .object(let schema) = self, case .object(let object) = value, object.isEmpty, !schema.expected.isEmpty else {
+            return value
+        }
+        var members: [JSONObject.Element] = []
+        var findings = SchemaFindings()
+        schema.complete(&members, SeenFields(), &findings) { "" }
+        return .object(JSONObject(distinctMembers: members))
     }
 }

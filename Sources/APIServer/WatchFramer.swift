@@ -19,6 +19,9 @@ final class WatchFramer: Sendable {
         self.now = now
     }
 
+    /// Whether plain events go out as the store keeps them for all watchers.
+    var sharesFrames: Bool { representation == .json && kind.declaration.view == nil }
+
     /// Whole lines.
     func lines(_ batch: WatchBatch) -> [UInt8] {
         switch batch {
@@ -36,7 +39,7 @@ final class WatchFramer: Sendable {
 
     private func line(_ event: StoreEvent) -> [UInt8] {
         switch representation {
-        case .json: event.frame
+        case .json: sharesFrames ? event.frame : line(event.kind.rawValue, writer.object(event.object))
         case .partialMetadata: line(event.kind.rawValue, writer.object(event.object))
         case .table: line(event.kind.rawValue, table(event.object))
         }

@@ -1,4 +1,4 @@
-// From a request's body to an object that may be stored: parse, check kind and names, clean by schema.
+// From a request's body to an object that may be stored: parse, check kind and names, clean and complete by schema.
 import JSON
 import KubernetesModel
 
@@ -35,14 +35,53 @@ struct WriteDraft: Sendable {
 }
 
 extension APICall {
-    /// The body of a create or update.
-    func body(_ mode: FieldValidation) throws(StatusError) -> DecodedBody {
+    /// The body of a create or update: kind and names checked, pruned and completed by the schema, all in one pass.
+    func draft(_ mode: FieldValidation, creates: Bool) throws(StatusError) -> WriteDraft {
+        try checkJSONType()
+        let tape: JSONTape
+        do throws(JSONError) { tape = try JSONTape(parsing: request.body) } catch {
+            // Repeated names are read the slow way; anything else is told from there.
+            var body = try body()
+            try checkIdentity(&body.object, creates: creates)
+            return try clean(body, mode)
+        }
+        var head = identity(tape)
+        try checkIdentity(&head, creates: creates)
+        var (object, findings) = kind.decode(tape)
+        for member in ["kind", "apiVersion"] where object[member] != head[member] { object[member] = head[member] }
+        if object["metadata"] == nil { object["metadata"] = [:] }
+        return try judged(object, findings, duplicates: [], mode)
+    }
+
+    /// The body of a subresource with a document of its own, or one with repeated names.
+    func body() throws(StatusError) -> DecodedBody {
+        try checkJSONType()
+        let (object, duplicates) = try Self.parseWithDuplicates(request.body)
+        return DecodedBody(object: object, duplicateFields: duplicates)
+    }
+
+    private func checkJSONType() throws(StatusError) {
         let type = Self.mediaType(request.contentType)
         guard type.isEmpty || type == "application/json" || type == "text/json" || type == "*/*" else {
             throw .unsupportedMediaType(type, accepted: ["application/json"])
         }
-        let (object, duplicates) = try Self.parseWithDuplicates(request.body)
-        return DecodedBody(object: object, duplicateFields: duplicates)
+    }
+
+    /// What `checkIdentity` looks at.
+    private func identity(_ tape: JSONTape) -> JSONValue {
+        guard tape.kind(tape.root) == .object else { return tape.value(tape.root) }
+        var head = JSONObject()
+        for name in ["kind", "apiVersion"] {
+            if let node = tape.member(of: tape.root, name) { head[name] = tape.value(node) }
+        }
+        if let metadata = tape.member(of: tape.root, "metadata") {
+            var shown = JSONObject()
+            for name in ["namespace", "name"] {
+                if let node = tape.member(of: metadata, name) { shown[name] = tape.value(node) }
+            }
+            head["metadata"] = tape.kind(metadata) == .object ? .object(shown) : tape.value(metadata)
+        }
+        return .object(head)
     }
 
     static func parse(_ body: [UInt8]) throws(StatusError) -> JSONValue { try parseWithDuplicates(body).0 }
@@ -97,13 +136,20 @@ extension APICall {
         }
     }
 
-    /// Schema check and pruning. Under Strict an unknown or repeated field is refused, as Kubernetes' strict decoding does.
+    /// Schema check and pruning of a tree.
     func clean(_ body: DecodedBody, _ mode: FieldValidation) throws(StatusError) -> WriteDraft {
         var findings = SchemaFindings()
-        var draft = WriteDraft(object: kind.schema.cleaned(body.object, at: "", &findings))
-        if !findings.unknownFields.isEmpty || !body.duplicateFields.isEmpty {
-            let strict =
-                body.duplicateFields.map { "duplicate field \"\($0)\"" } + findings.unknownFields.map { "unknown field \"\($0)\"" }
+        let object = kind.schema.cleaned(body.object, at: "", &findings)
+        return try judged(object, findings, duplicates: body.duplicateFields, mode)
+    }
+
+    /// Under Strict an unknown or repeated field is refused, as Kubernetes' strict decoding does.
+    private func judged(
+        _ object: JSONValue, _ findings: SchemaFindings, duplicates: [String], _ mode: FieldValidation
+    ) throws(StatusError) -> WriteDraft {
+        var draft = WriteDraft(object: object)
+        if !findings.unknownFields.isEmpty || !duplicates.isEmpty {
+            let strict = duplicates.map { "duplicate field \"\($0)\"" } + findings.unknownFields.map { "unknown field \"\($0)\"" }
             switch mode {
             case .strict:
                 throw .badRequest(
@@ -114,6 +160,8 @@ extension APICall {
             }
         }
         if !findings.errors.isEmpty { throw invalid(draft.object, findings.errors) }
+        // From here on a view's object is one of the kind that stores it.
+        kind.stored(&draft.object)
         return draft
     }
 }

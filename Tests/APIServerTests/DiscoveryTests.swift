@@ -6,7 +6,8 @@ import Testing
 
 struct DiscoveryTests {
     private static let core = [
-        "configmaps", "endpoints", "events", "namespaces", "nodes", "pods", "secrets", "serviceaccounts", "services",
+        "configmaps", "endpoints", "events", "limitranges", "namespaces", "nodes", "persistentvolumeclaims", "persistentvolumes",
+        "pods", "replicationcontrollers", "resourcequotas", "secrets", "serviceaccounts", "services",
     ]
 
     @Test("aggregated discovery lists every group in the version that is asked for", arguments: ["v2", "v2beta1"])
@@ -18,13 +19,21 @@ struct DiscoveryTests {
         #expect(answer.body["kind"] == "APIGroupDiscoveryList")
         #expect(answer.body["apiVersion"] == .string("apidiscovery.k8s.io/\(version)"))
         let groups = (answer.body["items"]?.arrayValue ?? []).compactMap { $0["metadata"]?["name"]?.stringValue }
-        #expect(groups == ["certificates.k8s.io", "coordination.k8s.io", "kuscia.secretflow"])
+        #expect(groups == [
+                "apps", "authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io",
+                "discovery.k8s.io", "events.k8s.io", "kuscia.secretflow", "metrics.k8s.io", "node.k8s.io", "policy",
+                "rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
+            ])
         let core = try await lab.send(.get, "/api", accept: accept).body["items"]?[0]?["versions"]?[0]
         let names = (core?["resources"]?.arrayValue ?? []).compactMap { $0["resource"]?.stringValue }
         #expect(names == Self.core)
         let pods = core?["resources"]?.arrayValue?.first { $0["resource"] == "pods" }
         #expect(pods?["shortNames"] == ["po"])
-        #expect(pods?["subresources"]?.arrayValue?.compactMap { $0["subresource"]?.stringValue } == ["binding", "log", "status"])
+        let parts = pods?["subresources"]?.arrayValue?.compactMap { $0["subresource"]?.stringValue } ?? []
+        #expect(
+            parts == [
+                "attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "resize", "status",
+            ])
         // As in the sample of a real server.
         #expect(pods?["verbs"] == ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"])
         #expect(pods?["responseKind"] == ["group": "", "version": "v1", "kind": "Pod"])
@@ -34,7 +43,7 @@ struct DiscoveryTests {
     func plain() async throws {
         let lab = try await Laboratory()
         #expect(try await lab.must(.get, "/api")["versions"] == ["v1"])
-        #expect(try await lab.must(.get, "/apis")["groups"]?.arrayValue?.count == 3)
+        #expect(try await lab.must(.get, "/apis")["groups"]?.arrayValue?.count == 14)
         let list = try await lab.must(.get, "/apis/kuscia.secretflow/v1alpha1")
         #expect(list["kind"] == "APIResourceList")
         let jobs = list["resources"]?.arrayValue?.first { $0["name"] == "kusciajobs" }
@@ -109,7 +118,7 @@ struct DiscoveryTests {
         let protobuf = try await lab.send(
             .get, "/openapi/v2", accept: "application/com.github.proto-openapi.spec.v2@v1.0+protobuf")
         #expect(protobuf.contentType == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf")
-        #expect(OpenAPIv2.protobuf.starts(with: [0x0A, 3] + Array("2.0".utf8) + [0x12]))
+        #expect(OpenAPIv2(registry: KindRegistry()).protobuf.starts(with: [0x0A, 3] + Array("2.0".utf8) + [0x12]))
     }
 
     // MARK: Tables

@@ -72,7 +72,7 @@ struct ValidationTests {
         job("no parties", ["tasks", "0", "parties"], [], "spec.tasks[0].parties", "at least 1"),
         job(
             "malformed quantity", ["tasks", "0", "parties", "0", "resources", "limits", "memory"], "1GB",
-            "spec.tasks[0].parties[0].resources.limits[memory]", "quantities must be a number"),
+            "spec.tasks[0].parties[0].resources.limits[memory]", "quantities must match the regular expression"),
         job(
             "quantity is an object", ["tasks", "0", "parties", "0", "resources", "limits", "cpu"], [:],
             "spec.tasks[0].parties[0].resources.limits[cpu]", "must be of type quantity"),

@@ -11,7 +11,7 @@ extension APIHandler {
         }
         let object = try stored(call.kind, call.key)
         try checkReader(call, object)
-        if case .json = form { return APIDocument(status: 200, body: object.bytes) }
+        if case .json = form, call.kind.declaration.view == nil { return APIDocument(status: 200, body: object.bytes) }
         return APIDocument(status: 200, body: ObjectWriter(kind: call.kind, representation: form, now: now()).object(object))
     }
 

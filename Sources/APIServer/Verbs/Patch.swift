@@ -7,7 +7,9 @@ extension APIHandler {
         let options = try WriteOptions(call.request, kind: "PatchOptions")
         let patch = try PatchBody(call)
         return try await change(call, options) { (old) throws(StatusError) in
-            var patched = try patch.apply(to: old, call)
+            var shown = old
+            call.kind.declaration.view?.toView(&shown)
+            var patched = try patch.apply(to: shown, call)
             try call.checkIdentity(&patched, creates: false)
             return try call.clean(
                 DecodedBody(object: patched, duplicateFields: patch.duplicateFields), options.fieldValidation)

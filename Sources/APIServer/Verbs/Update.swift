@@ -9,15 +9,14 @@ extension APIHandler {
 
     func update(_ call: APICall) async throws(StatusError) -> APIDocument {
         let options = try WriteOptions(call.request, kind: "UpdateOptions")
-        var body = try call.body(options.fieldValidation)
-        try call.checkIdentity(&body.object, creates: false)
+        let draft = try call.draft(options.fieldValidation, creates: false)
         if !call.kind.declaration.allowsUnconditionalUpdate, call.part == .main,
-            (body.object["metadata"]?["resourceVersion"]?.stringValue ?? "").isEmpty
+            (draft.object["metadata"]?["resourceVersion"]?.stringValue ?? "").isEmpty
         {
             throw call.invalid(
-                body.object, [.invalid("metadata.resourceVersion", .int(0), "must be specified for an update")])
+                draft.object, [.invalid("metadata.resourceVersion", .int(0), "must be specified for an update")])
         }
-        return try await change(call, options) { (_) throws(StatusError) in try call.clean(body, options.fieldValidation) }
+        return try await change(call, options) { (_) throws(StatusError) in draft }
     }
 
     /// Applies `make` to the stored state and commits the result.
@@ -35,7 +34,7 @@ extension APIHandler {
             let review = try await admit(&draft, old: old, call, options)
             do throws(StoreError) {
                 let object = try await commit(review, old: old, current, call, options)
-                if case .json = form { return APIDocument(status: 200, headers: draft.headers, body: object.bytes) }
+                if case .json = form, call.kind.declaration.view == nil { return APIDocument(status: 200, headers: draft.headers, body: object.bytes) }
                 let writer = ObjectWriter(kind: call.kind, representation: form, now: now())
                 return APIDocument(status: 200, headers: draft.headers, body: writer.object(object))
             } catch {
