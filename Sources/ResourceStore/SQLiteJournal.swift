@@ -22,6 +22,7 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
     private var open: Open?
     private var bytesSinceCheckpoint = 0
     private let checkpointBytes: Int
+    private let checkpoint: SQLiteCheckpoint
 
     /// Takes the store's lock: there is one owner. `maximumPages` bounds the file; a commit beyond it fails as on a full disk.
     /// `vfs` names one of SQLite's file systems, for tests.
@@ -30,6 +31,7 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
         checkpointBytes: Int = SQLiteJournal.defaultCheckpointBytes, vfs: String? = nil
     ) throws(StoreError) {
         self.checkpointBytes = checkpointBytes
+        checkpoint = SQLiteCheckpoint(path: path, vfs: vfs)
         self.path = path
         self.transformer = transformer
         let lock = try StoreLock(path)
@@ -106,14 +108,16 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
         try open.setMeta.run()
     }
 
-    /// Moves the write-ahead log into the database. A failure loses nothing: the log keeps what was not moved, and grows.
+    /// Has the write-ahead log moved into the database. A failure loses nothing: the log keeps what was not moved, and grows.
     public func tidy() {
         guard let open, bytesSinceCheckpoint >= checkpointBytes else { return }
-        bytesSinceCheckpoint = 0
-        open.connection.checkpoint(truncating: false)
+        if checkpoint.advance(open.connection, isOverdue: bytesSinceCheckpoint >= 8 * checkpointBytes) { bytesSinceCheckpoint = 0 }
     }
 
-    public func close() { open = nil }
+    public func close() {
+        checkpoint.close()
+        open = nil
+    }
 
     // MARK: Encryption
 

@@ -1,4 +1,5 @@
 // The master's store: which kinds are encrypted on the disk, which are never there, and by what pods are found.
+import APIServer
 import EncryptionAtRest
 import Glibc
 import ResourceStore
@@ -10,9 +11,7 @@ enum MasterStore {
     static var options: StoreOptions {
         var options = StoreOptions()
         // Measurements of the moment: agents write them again.
-        options.volatile = [
-            CollectionID(group: "metrics.k8s.io", resource: "nodes"), CollectionID(group: "metrics.k8s.io", resource: "pods"),
-        ]
+        options.volatile = APIHandler.volatileCollections
         // Every agent lists and watches the pods of its node.
         options.indexedFields = [CollectionID(group: "", resource: "pods"): ["spec.nodeName"]]
         return options
