@@ -153,6 +153,8 @@ public struct LaunchPlan: Sendable, Hashable {
             }
             bytes.append(UInt8(ascii: "\n"))
         }
+        // A plan that was cut off at the end of a line is none.
+        bytes.append(contentsOf: "end\n".utf8)
         return bytes
     }
 

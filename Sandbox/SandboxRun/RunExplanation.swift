@@ -10,7 +10,7 @@ struct RunExplanation {
     /// Operations in their order under the step that they belong to; a filter's bytes are counted, not shown.
     private var rows: [[String]] {
         var last = ""
-        return plan.launch.text.split(separator: "\n").dropFirst().map { line in
+        return plan.launch.text.split(separator: "\n").dropFirst().dropLast().map { line in
             let words = line.split(separator: " ").map(String.init)
             let name = words.first ?? ""
             let step = Self.steps[name] ?? "other"
@@ -31,7 +31,7 @@ struct RunExplanation {
     /// The same as data; `plan` is exactly what the launcher would read.
     var json: String {
         let operations = rows.indices.map { index -> JSONValue in
-            let words = plan.launch.text.split(separator: "\n").dropFirst()
+            let words = plan.launch.text.split(separator: "\n").dropFirst().dropLast()
             let line = words[words.startIndex + index].split(separator: " ").map { JSONValue.string(Self.decoded(String($0))) }
             return .object(JSONObject([("operation", line.first ?? ""), ("arguments", .array(Array(line.dropFirst())))]))
         }

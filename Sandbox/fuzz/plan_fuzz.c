@@ -40,17 +40,28 @@ static void expect_promises(struct plan *plan) {
     }
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static void test(const uint8_t *data, size_t size) {
     struct plan_error error;
     struct plan *plan = plan_parse(data, size, &error);
     if (!plan) {
         if (!memchr(error.reason, 0, sizeof error.reason) || !error.reason[0]) abort();
-        return 0;
+        return;
     }
     volatile size_t keep = read_everything(plan);
     (void)keep;
     expect_promises(plan);
     plan_release(plan);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static uint8_t ended[1 << 17];
+    static const char end[] = PLAN_END "\n";
+    test(data, size);
+    // Few mutations keep the last line where it is: the rest must be tried all the same.
+    if (size + sizeof end > sizeof ended) return 0;
+    memcpy(ended, data, size);
+    memcpy(ended + size, end, sizeof end - 1);
+    test(ended, size + sizeof end - 1);
     return 0;
 }
 

@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     send_all(pair[0], data, size);
     close(pair[0]);
     memset(&request, 0, sizeof request);
-    if (request_receive(pair[1], &request) == 0) {
+    if (request_receive(pair[1], &request, NULL, NULL) == 0) {
         // What the launcher relies on: an absolute path that ends, and a plan or the reason why there is none.
         if (request.directory[0] != '/' || !memchr(request.directory, 0, sizeof request.directory)) abort();
         if (!request.plan && !request.error.reason[0]) abort();

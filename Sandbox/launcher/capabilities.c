@@ -78,3 +78,9 @@ void capabilities_finish(const struct capability_sets *sets) {
 void capabilities_drop_bounding_set(void) { capabilities_limit("none"); }
 
 void capabilities_drop(void) { set(0, 0, 0, "capabilities(drop)"); }
+
+void capabilities_keep(uint64_t kept) {
+    kept &= permitted_now();
+    set(kept, kept, 0, "capabilities(keep)");
+    if (prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) < 0) fail(errno, "capabilities(keep)");
+}

@@ -25,3 +25,8 @@ void capabilities_finish(const struct capability_sets *sets);
 // Empties bounding, ambient, and, in a second step after the change of user, the rest: for a process that needs none.
 void capabilities_drop_bounding_set(void);
 void capabilities_drop(void);
+
+// Leaves these of those that are permitted, as far as they are, and no others.
+#define CAPABILITY_KILL (1ull << 5)
+#define CAPABILITY_SETUID (1ull << 7)
+void capabilities_keep(uint64_t kept);

@@ -74,6 +74,11 @@ void init_wait_for(const uint32_t *word) {
     while (!__atomic_load_n(word, __ATOMIC_ACQUIRE)) syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
+void init_tell(uint32_t *word) {
+    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
 // Everything from the root file system to the host name, in plan order.
 static void build_jail(const struct launch *launch) {
     const struct plan *plan = launch->plan;
@@ -86,6 +91,7 @@ static void build_jail(const struct launch *launch) {
         rootpath_set_owner(root.owner_uid, root.owner_gid);
     }
     if (launch->own_mounts >= 0) mounts_build_detached(launch->own_mounts);
+    else if (launch->groups_are_there) mounts_prepare(plan);
     // While the supervisor makes the groups.
     for (int early = 0; launch->groups_are_there && next < plan->count; next++) {
         const struct operation *op = &plan->operation[next];
@@ -97,17 +103,25 @@ static void build_jail(const struct launch *launch) {
     cgroups_join(launch->cgroups);
     enter_network(launch);
     namespaces_enter(plan, launch->user_namespace);
-    if (launch->own_mounts < 0 && plan_has_namespace(plan, "mount")) mounts_prepare(plan);
+    if (launch->own_mounts < 0 && !launch->groups_are_there && plan_has_namespace(plan, "mount")) mounts_prepare(plan);
     for (; next < plan->count; next++) apply(launch, &root, &plan->operation[next]);
 }
 
-// Gives up what init no longer needs: it takes the payload's own identity, so that it may signal it and nothing more.
+// Whether the payload may come to have other ids than the plan's.
+static int may_change_ids(const struct plan *plan) {
+    return !plan_find(plan, OP_NO_NEW_PRIVS) || capabilities_wanted(plan_find(plan, OP_CAPABILITIES)).permitted & CAPABILITY_SETUID;
+}
+
+// Gives up what init no longer needs: it takes the payload's own identity, so that it may signal it and nothing more. Whoever may
+// leave that identity must be told to stop all the same: by the power to signal others, of whom init sees only the task's.
 static void settle(const struct launch *launch) {
     const struct plan *plan = launch->plan;
     const struct operation *user = plan_find(plan, OP_USER);
+    int keep = plan_has_namespace(plan, "pid") && may_change_ids(plan);
     if (launch->user_namespace >= 0) identity_enter_user_namespace(launch->user_namespace);
-    if (user) identity_become(user, 0);
-    capabilities_drop();
+    if (user) identity_become(user, keep);
+    if (keep) capabilities_keep(CAPABILITY_KILL);
+    else capabilities_drop();
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(errno, "init(no-new-privs)");
     // Same ids as the payload: not dumpable, so that the payload can neither trace it nor read its memory.
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(errno, "init(dumpable)");

@@ -24,6 +24,8 @@ void init_title_area(char *start, size_t bytes);
 
 // Sleeps until this word, which another process shares, is not 0.
 void init_wait_for(const uint32_t *word);
+// The other side of it.
+void init_tell(uint32_t *word);
 
 // The first steps, which need no plan: signals blocked, a session and a name of its own.
 void init_begin(void);

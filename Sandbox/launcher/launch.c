@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -74,7 +75,7 @@ static int give_output(const struct channel *c, const struct plan *plan) {
     return (fchown(c->out[0], uid, gid) < 0 || fchown(c->err[0], uid, gid) < 0) && !rootless_wanted(plan) ? -1 : 0;
 }
 
-static pid_t clone_init(struct task *task, const struct plan *plan, struct channel *c, int user_namespace) {
+static pid_t clone_init(struct task *task, const struct plan *plan, struct channel *c, int user_namespace, uint32_t *groups_are_there) {
     struct clone_args args = {
         .flags = CLONE_PIDFD | namespaces_clone_flags(plan), .pidfd = (uint64_t)(uintptr_t)&task->init, .exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
@@ -90,7 +91,8 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
     struct launch launch = {
         .plan = plan, .cgroups = &task->cgroups, .user_namespace = user_namespace, .net_namespace = -1, .own_mounts = -1,
         .out = c->out[1], .err = c->err[1], .status = c->status[1], .lifeline = c->lifeline[0],
-        .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]}};
+        .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]},
+        .groups_are_there = groups_are_there, .shared = groups_are_there, .shared_bytes = sizeof *groups_are_there};
     init_begin();
     init_run(&launch);
 }
@@ -125,9 +127,18 @@ static void kill_and_reap(struct task *task) {
     while (waitpid(task->state.pid, NULL, 0) < 0 && errno == EINTR) {}
 }
 
+// A word in memory that init will share, when it can begin before its groups are there: in a mount namespace of its own, which no other
+// namespace stands before. NULL: it cannot.
+static uint32_t *open_word(const struct plan *plan) {
+    if (rootless_wanted(plan) || plan_find(plan, OP_JOIN_NAMESPACE) || !plan_has_namespace(plan, "mount") || !plan_find(plan, OP_CGROUP)) return NULL;
+    void *word = mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return word == MAP_FAILED ? NULL : word;
+}
+
 // Everything that must be there before init may be cloned. 0, or -1 with `failure` set.
-static int prepare(struct task *task, const struct plan *plan, struct channel *c, int *user_namespace, struct failure *failure) {
-    if (cgroup_make_all(plan, failure) < 0 || cgroups_open(&task->cgroups, plan, failure) < 0) return -1;
+static int prepare(struct task *task, const struct plan *plan, struct channel *c, int *user_namespace, int with_groups, struct failure *failure) {
+    if (with_groups ? cgroup_make_all(plan, failure) < 0 || cgroups_open(&task->cgroups, plan, failure) < 0
+                    : cgroups_note(&task->cgroups, plan, failure) < 0) return -1;
     if (give_output(c, plan) < 0) { failure_set(failure, errno, "pipe"); return -1; }
     if (rootless_wanted(plan) && rootless_open_gate(c->gate) < 0) { failure_set(failure, errno, "pipe"); return -1; }
     *user_namespace = identity_make_user_namespace(plan, failure);
@@ -161,17 +172,26 @@ static void close_childs_ends(struct channel *c) {
 
 static int start_fresh(struct task *task, const struct plan *plan, struct channel *c, struct failure *failure) {
     int user_namespace = -1;
-    if (prepare(task, plan, c, &user_namespace, failure) < 0) return -1;
+    uint32_t *groups_are_there = open_word(plan);
+    if (prepare(task, plan, c, &user_namespace, !groups_are_there, failure) < 0) return -1;
     task->state.started_at = timestamp_now();
-    task->state.pid = clone_init(task, plan, c, user_namespace);
+    task->state.pid = clone_init(task, plan, c, user_namespace, groups_are_there);
     if (task->state.pid < 0) {
         failure_set(failure, errno, "clone");
         return -1;
     }
     close_childs_ends(c);
     if (user_namespace >= 0) close(user_namespace);
-    cgroups_close_join_files(&task->cgroups);
-    return 0;
+    if (!groups_are_there) {
+        cgroups_close_join_files(&task->cgroups);
+        return 0;
+    }
+    // While init builds the root.
+    int result = cgroup_make_all(plan, failure);
+    if (result == 0) init_tell(groups_are_there);
+    else kill_and_reap(task);
+    munmap(groups_are_there, sizeof *groups_are_there);
+    return result;
 }
 
 // In the shadow of init's work: what the supervisor alone needs, and what may fail the start.

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #define PLAN_HEADER "swiftlet-plan 1"
+#define PLAN_END "end"  // the last line
 // Bounds with their reasons: a plan is arguments, environment and a filter; execve itself takes at most 128 KiB a string.
 #define PLAN_BYTES_MAX (1u << 20)
 #ifndef PLAN_OPERATIONS_MAX  // a fuzzer reaches smaller bounds sooner

@@ -128,7 +128,11 @@ static struct plan *parse(struct plan *plan, struct plan_error *error) {
     uint32_t number = 1;
     if (strcmp(strsep(&rest, "\n"), PLAN_HEADER)) return refuse(plan, error, 1, "expected \"" PLAN_HEADER "\"");
     char *line;
+    if (!rest) return refuse(plan, error, 1, "the plan is cut off behind its first line");
     while ((line = strsep(&rest, "\n"))) {
+        // What was cut off behind a whole line must not be missed: a filter, say.
+        if (!rest && strcmp(line, PLAN_END)) return refuse(plan, error, number + 1, "the plan is cut off: its last line is not \"" PLAN_END "\"");
+        if (!rest) break;
         const char *reason = parse_line(plan, line, ++number);
         if (reason) return refuse(plan, error, number, reason);
     }

@@ -48,7 +48,7 @@ static ssize_t next_message(struct waiting *waiting, char *bytes) {
     if (n >= 0 || errno != EAGAIN) return n;
     struct timeval deadline = {.tv_sec = CLIENT_DEADLINE_S};
     if (setsockopt(waiting->client, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline) < 0) return -1;
-    waiting->slow(waiting->argument);
+    if (waiting->slow) waiting->slow(waiting->argument);
     return recv(waiting->client, bytes, MESSAGE_BYTES_MAX, 0);
 }
 

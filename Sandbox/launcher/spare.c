@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
@@ -140,11 +139,6 @@ int spare_map_ids(struct spare *spare, const struct plan *plan, struct failure *
     return 0;
 }
 
-static void tell_init(uint32_t *word) {
-    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
-    syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
 void spare_go(struct spare *spare, const struct plan *plan) {
     struct order *order = spare->order;
     struct channel *c = &spare->channel;
@@ -154,7 +148,7 @@ void spare_go(struct spare *spare, const struct plan *plan) {
         .out = plan_find(plan, OP_LOG) ? c->out[1] : -1, .err = plan_find(plan, OP_LOG) ? c->err[1] : -1, .status = c->status[1], .lifeline = c->lifeline[0],
         .handover = c->notify[1], .gate = {-1, -1},
         .shared = order, .shared_bytes = sizeof *order};
-    tell_init(&order->go);
+    init_tell(&order->go);
 }
 
 void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups) {
@@ -162,7 +156,7 @@ void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups) {
     order->cgroups.count = cgroups->count;
     memcpy(order->cgroups.group, cgroups->group, (size_t)cgroups->count * sizeof *cgroups->group);
     for (int i = 0; i < cgroups->count; i++) order->cgroups.group[i].join = order->cgroups.group[i].directory = -1;
-    tell_init(&order->groups_are_there);
+    init_tell(&order->groups_are_there);
 }
 
 void spare_discard_init(struct spare *spare) {

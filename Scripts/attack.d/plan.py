@@ -65,8 +65,8 @@ class Plan:
 
     def __init__(self, golden, filter_hex):
         with open(golden) as file:
-            self.lines = [text for text in file.read().splitlines() if not text.startswith(("env ", "arg ", "seccomp "))]
-        self.tail = [f"seccomp {filter_hex}"] if filter_hex else []
+            self.lines = [text for text in file.read().splitlines() if not text.startswith(("env ", "arg ", "seccomp ")) and text != "end"]
+        self.tail = ([f"seccomp {filter_hex}"] if filter_hex else []) + ["end"]
         self.environment, self.arguments = ["PATH=/usr/bin:/bin"], []
 
     def place(self, state, log, name):

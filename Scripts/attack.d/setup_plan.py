@@ -37,8 +37,8 @@ def verdicts(lab, texts, allowed=(1,)):
 def cut(lab, rounds):
     _, text = sample(lab)
     step = max(1, len(text) // (rounds * 3))
-    # Behind a whole line what remains may be a smaller good plan: its length is for the writer to hold (the resident launcher is told it).
-    return verdicts(lab, ((f"cut at {n}", text[:n]) for n in range(0, len(text) - 1, step) if text[n - 1:n] != b"\n"))
+    ends = [n + 1 for n, byte in enumerate(text[:-1]) if byte == ord("\n")]
+    return verdicts(lab, ((f"cut at {n}", text[:n]) for n in [*range(0, len(text) - 1, step), *ends]))
 
 
 @attack("plan:bytes changed at random", "M")
@@ -69,17 +69,19 @@ def shapes(lab, rounds):
     _, text = sample(lab)
     lines = text.split(b"\n")
     swapped = lines[:]
-    swapped[1], swapped[-3] = swapped[-3], swapped[1]
-    head, tail = lines[0], lines[-2]
+    swapped[1], swapped[-4] = swapped[-4], swapped[1]
+    head = lines[0]
+    body = text[:-len(b"end\n")]
+    ended = lambda more: body + more + b"end\n"
     return verdicts(lab, [
-        ("empty", b""), ("header only", head + b"\n"), ("1 MiB and more", text + b"arg " + b"x" * (1 << 20) + b"\n"),
-        ("5,000 operations", head + b"\n" + b"arg x\n" * 5000), ("5,000 words", head + b"\narg" + b" x" * 5000 + b"\n"),
-        ("unknown word", text + b"format-disk /dev/sda\n"), ("out of order", b"\n".join(swapped)), ("NUL", text.replace(b"pivot\n", b"pivot\0\n")),
-        ("encoded NUL", text + b"arg a%00b\n"), ("CRLF", text.replace(b"\n", b"\r\n")), ("tabs", text.replace(b" ", b"\t")),
+        ("empty", b""), ("header only", head + b"\n"), ("1 MiB and more", ended(b"arg " + b"x" * (1 << 20) + b"\n")),
+        ("5,000 operations", head + b"\n" + b"arg x\n" * 5000 + b"end\n"), ("5,000 words", head + b"\narg" + b" x" * 5000 + b"\nend\n"),
+        ("unknown word", ended(b"format-disk /dev/sda\n")), ("out of order", b"\n".join(swapped)), ("NUL", text.replace(b"pivot\n", b"pivot\0\n")),
+        ("encoded NUL", ended(b"arg a%00b\n")), ("CRLF", text.replace(b"\n", b"\r\n")), ("tabs", text.replace(b" ", b"\t")),
         ("other version", text.replace(b"swiftlet-plan 1", b"swiftlet-plan 9")), ("binary", bytes(range(256)) * 64), ("no last newline", text[:-1]),
-        ("header twice", head + b"\n" + text), ("empty line", text.replace(b"pivot\n", b"\npivot\n")), ("half an escape", text + b"arg %4\n"),
-        ("lower-case escape", text + b"arg %aa\n"), ("high bytes", text + b"arg \xff\xfe\n"), ("filter cut", text[:-9] + b"\n"),
-        ("filter too long", b"\n".join(lines[:-2] + [b"seccomp " + b"0" * 16 * 9000, b""])), ("huge number", text.replace(b"umask 22", b"umask 99999999999999999999")),
+        ("header twice", head + b"\n" + text), ("empty line", text.replace(b"pivot\n", b"\npivot\n")), ("half an escape", ended(b"arg %4\n")),
+        ("lower-case escape", ended(b"arg %aa\n")), ("high bytes", ended(b"arg \xff\xfe\n")), ("filter cut", body[:-9] + b"\nend\n"), ("filter left out", b"\n".join(lines[:-3]) + b"\n"), ("end left out", body),
+        ("filter too long", b"\n".join(lines[:-3] + [b"seccomp " + b"0" * 16 * 9000, b"end", b""])), ("huge number", text.replace(b"umask 22", b"umask 99999999999999999999")),
     ])
 
 

@@ -197,14 +197,14 @@ struct PlanGrammarTests {
 
     @Test("more than eight filters are refused")
     func filters() throws {
-        let said = try check(Self.text + String(repeating: "seccomp 060000000000FF7F\n", count: 7))
+        let said = try check(String(Self.text.dropLast("end\n".count)) + String(repeating: "seccomp 060000000000FF7F\n", count: 7) + "end\n")
         #expect(said.status == 1 && said.reason.contains("too many filters"), "\(said.reason)")
     }
 
     @Test("a plan that has a byte too many is refused, from a file and from standard input")
     func size() throws {
         let line = "arg " + String(repeating: "a", count: 100_000) + "\n"
-        #expect(try check("swiftlet-plan 1\nid x\nlog /l 1\n" + String(repeating: line, count: 10)).status == 0)
+        #expect(try check("swiftlet-plan 1\nid x\nlog /l 1\n" + String(repeating: line, count: 10) + "end\n").status == 0)
         let said = try check("swiftlet-plan 1\nid x\nlog /l 1\n" + String(repeating: line, count: 11))
         #expect(said.status == 1 && said.reason.contains("File too large"), "\(said.reason)")
     }

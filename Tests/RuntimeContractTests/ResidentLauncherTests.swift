@@ -46,7 +46,7 @@ struct ResidentLauncherTests {
                 let answers = try server.run(lab.plan(jail, "true").text, lab.make("stage"))
                 #expect(answers.start == "failed 2 mount(bind /does/not/exist)\n")
                 #expect(Lab.text("\(lab.directory)/stage/state.json").contains("\"stage\":\"mount(bind /does/not/exist)\""))
-                let refused = try server.run("swiftlet-plan 1\nid a\nbad word\n", lab.make("refused"))
+                let refused = try server.run("swiftlet-plan 1\nid a\nbad word\nend\n", lab.make("refused"))
                 #expect(refused.start == "failed 22 plan(line 3: unknown operation)\n")
                 #expect(Lab.text("\(lab.directory)/refused/state.json").contains("plan(line 3: unknown operation)"))
                 let nowhere = try server.run(lab.plan(Self.jail, "true").text, "\(lab.directory)/nowhere")
@@ -234,6 +234,20 @@ struct ResidentLauncherTests {
             let result = try lab.run(jail, "trap '' TERM; while :; do sleep 0.05; done")
             #expect(result.status == 137)
             #expect(result.state.contains("\"reason\":\"DeadlineExceeded\""))
+        }
+    }
+
+    @Test("a task that changed its user is told to stop like any other")
+    func otherUser() throws {
+        try withOperationLab { lab in
+            var jail = Self.jail
+            jail.supervision = [.deadline(milliseconds: 2000)]
+            let one: [Capability] = [.setuid]
+            jail.process = [
+                .enterUserNamespace, .boundingSet(one), .user(uid: 0, gid: 0, groups: []), .capabilities(CapabilitySets(effective: one, permitted: one)), .noNewPrivileges,
+            ]
+            let result = try lab.run(jail, "exec setpriv --reuid 1000 /bin/sh -c 'trap \"exit 7\" TERM; while :; do sleep 0.05; done'")
+            #expect(result.status == 7, "\(result)")
         }
     }
 

@@ -49,7 +49,7 @@ def plan(lab, name, arguments=("/bin/noop",), log=None, serial=False):
               "tmpfs /tmp size=16777216,mode=1777 rw,nosuid,nodev", "pivot", "hostname sandbox"]
     lines += ["enter-user-namespace", "bounding-set none", "user 0 0", "capabilities none", "no-new-privs", "cwd /", "env PATH=/bin"]
     lines += [f"arg {argument}" for argument in arguments]
-    lines += [f"seccomp {open(lab.filter, 'rb').read().hex().upper()}"]
+    lines += [f"seccomp {open(lab.filter, 'rb').read().hex().upper()}", "end"]
     path = os.path.join(lab.directory, f"{name}.plan")
     with open(path, "w") as file:
         file.write("\n".join(lines) + "\n")
