@@ -103,5 +103,10 @@ enum Samples {
     }
 }
 
-let count = CommandLine.arguments.dropFirst().first.flatMap { Int($0) } ?? 4000
-print(try await CoreBench(count: count).run().serializedString())
+let words = Array(CommandLine.arguments.dropFirst())
+if words.count > 1, words[0] == "store" {
+    print(try await StoreBench(directory: words[1], count: words.count > 2 ? Int(words[2]) ?? 100_000 : 100_000).run().serializedString())
+} else {
+    let count = words.first.flatMap { Int($0) } ?? 4000
+    print(try await CoreBench(count: count).run().serializedString())
+}

@@ -33,7 +33,9 @@ enum MasterStore {
     private static func keys(_ state: MasterState) throws -> EncryptionKeys {
         let path = state.encryptionKeys
         if !FileText.exists(path) {
-            try FileText.write(EncryptionKeys.makeText(name: "key-1"), to: path, mode: 0o600)
+            // A name of its own: a store that was written with another key then says which one it misses.
+            let name = "key-" + String(UInt32.random(in: 1 << 28 ... .max), radix: 16)
+            try FileText.write(EncryptionKeys.makeText(name: name), to: path, mode: 0o600)
         }
         var information = stat()
         guard stat(path, &information) == 0, let text = FileText.read(path) else {
