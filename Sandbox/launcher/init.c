@@ -79,6 +79,13 @@ void init_tell(uint32_t *word) {
     syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+// Nobody else would notice the task's end. Any change of ids clears this, that for making a file as another user too.
+static void die_with_supervisor(const struct launch *launch) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail(errno, "init(parent death signal)");
+    struct pollfd lifeline = {.fd = launch->lifeline};
+    if (poll(&lifeline, 1, 0) != 0) _exit(126);  // it died before the line above
+}
+
 // Everything from the root file system to the host name, in plan order.
 static void build_jail(const struct launch *launch) {
     const struct plan *plan = launch->plan;
@@ -98,7 +105,10 @@ static void build_jail(const struct launch *launch) {
         if (!needs_no_group(op) || (early += op->kind >= OP_ROOT_TMPFS) > EARLY_MOUNTS_MAX) break;
         apply(launch, &root, op);
     }
-    if (launch->groups_are_there) init_wait_for(launch->groups_are_there);
+    if (launch->groups_are_there) {
+        die_with_supervisor(launch);
+        init_wait_for(launch->groups_are_there);
+    }
     // Joined before anything is stored: what the set-up itself allocates (tmpfs pages) is already the task's own.
     cgroups_join(launch->cgroups);
     enter_network(launch);
@@ -126,10 +136,7 @@ static void settle(const struct launch *launch) {
     // Same ids as the payload: not dumpable, so that the payload can neither trace it nor read its memory.
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(errno, "init(dumpable)");
     if (!plan_has_namespace(plan, "pid")) prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    // The task dies with its supervisor: nobody else would notice its end. After the change of ids, which clears it.
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail(errno, "init(parent death signal)");
-    struct pollfd lifeline = {.fd = launch->lifeline};
-    if (poll(&lifeline, 1, 0) != 0) _exit(126);  // it died before the line above
+    die_with_supervisor(launch);
 }
 
 // Memory that only the launch needed. No static variable is there any more afterwards.
