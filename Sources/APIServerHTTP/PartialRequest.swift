@@ -85,7 +85,9 @@ struct CurrentRequest {
         uri = head.uri
         self.auditID = auditID
         isHead = head.method == .HEAD
-        keepsAlive = head.isKeepAlive
+        // After these the parser takes nothing for HTTP any more, whatever we answer.
+        let leavesHTTP = head.method == .CONNECT || head.headers.contains(name: "upgrade")
+        keepsAlive = head.isKeepAlive && !leavesHTTP
         isChunked = head.version != .http1_0 && head.version != .http0_9
     }
 
