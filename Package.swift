@@ -63,6 +63,8 @@ let package = Package(
         // System libraries
         .systemLibrary(name: "CSQLite", path: "Sources/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSeccomp", path: "Sandbox/CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
+        // Large lists are sent compressed to clients that ask for it.
+        .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         // Linux calls that Swift's Glibc module lacks (pidfd, epoll, pipe2): declarations only, no policy.
         .target(name: "CLinux", path: "Sources/CLinux"),
 
@@ -97,7 +99,7 @@ let package = Package(
         // The master
         room("APIServer", ["JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", logging]),
         room("APIServerHTTP", [
-            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "APIServer", "PKI", logging, nioCore, nioPosix,
+            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "APIServer", "PKI", "CZlib", logging, nioCore, nioPosix,
             .product(name: "NIOHTTP1", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "X509", package: "swift-certificates"),
@@ -185,7 +187,7 @@ let package = Package(
         tests("APIServerTests", ["JSON", "APIServer", "ResourceStore", "KubernetesClient", "KubernetesModel", "KusciaModel"]),
         tests("APIServerHTTPTests", [
             "JSON", "APIServer", "APIServerHTTP", "ResourceStore", "PKI", "KubernetesClient", "KubernetesClientHTTP", "KubernetesModel", "KusciaModel",
-            logging, nioCore, .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            logging, nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl"), .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
         ]),
         tests("ControllersTests", ["JSON", "Controllers", "Scheduling", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "KusciaModel"]),
         tests("CgroupsTests", ["Cgroups"]),

@@ -43,14 +43,14 @@ import Testing
     private static let arrows: [String: Set<String>] = {
         let models: Set = ["JSON", "KubernetesModel", "KusciaModel"]
         return [
-            "JSON": [], "CLinux": [], "CSQLite": [], "PKI": [],
+            "JSON": [], "CLinux": [], "CZlib": [], "CSQLite": [], "PKI": [],
             "KubernetesModel": ["JSON"], "KusciaModel": ["JSON", "KubernetesModel"],
             "Scheduling": ["KubernetesModel"], "Orchestration": models, "AgentCore": models,
             "KubernetesClient": models, "KubernetesClientTesting": models.union(["KubernetesClient"]),
             "KubernetesClientHTTP": models.union(["KubernetesClient"]),
             "ResourceStore": ["JSON", "KubernetesModel", "CSQLite"], "EncryptionAtRest": ["ResourceStore"],
             "APIServer": models.union(["KubernetesClient", "ResourceStore"]),
-            "APIServerHTTP": models.union(["KubernetesClient", "APIServer", "PKI"]),
+            "APIServerHTTP": models.union(["KubernetesClient", "APIServer", "PKI", "CZlib"]),
             "Controllers": models.union(["KubernetesClient", "Orchestration", "Scheduling"]),
             "RuntimeInterface": ["KubernetesModel"], "Cgroups": ["KubernetesModel", "CLinux"],
             "ImageStore": ["JSON", "KubernetesModel"], "SandboxPolicy": ["JSON", "KubernetesModel", "CSeccomp"],
