@@ -78,7 +78,8 @@ struct EndToEnd {
         await cluster.close()
         return [
             "nodes": .int(Int64(nodes)), "pods": .int(Int64(pods)), "gang": .int(Int64(gang)), "bound": .int(Int64(binder.bound)),
-            "bound_twice": .int(Int64(binder.twice)), "seconds": .double(seconds), "bound_per_second": .double(Double(binder.bound) / seconds),
+            "bound_twice": .int(Int64(binder.twice)), "seconds": .double(seconds),
+            "bound_per_second": .double(Double(binder.bound) / seconds),
             "cpu_microseconds_per_pod": .double(used / Double(max(binder.bound, 1)) * 1e6),
         ]
     }

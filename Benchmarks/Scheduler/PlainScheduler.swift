@@ -46,8 +46,10 @@ struct PlainScheduler {
         (
             1, false,
             { pod, info in
-                let cpu = (info.node.allocatable.milliCPU - info.usedCPU - pod.request.milliCPU) * 100 / info.node.allocatable.milliCPU
-                let memory = (info.node.allocatable.memory - info.usedMemory - pod.request.memory) * 100 / info.node.allocatable.memory
+                let cpu =
+                    (info.node.allocatable.milliCPU - info.usedCPU - pod.request.milliCPU) * 100 / info.node.allocatable.milliCPU
+                let memory =
+                    (info.node.allocatable.memory - info.usedMemory - pod.request.memory) * 100 / info.node.allocatable.memory
                 return (cpu + memory) / 2
             }
         ),

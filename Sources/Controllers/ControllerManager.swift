@@ -70,7 +70,9 @@ public struct ControllerManager: Sendable {
             (
                 "kusciajob",
                 {
-                    try await KusciaJobController(api: api, informers: informers, recorder: recorder, now: seconds, logger: logger).run()
+                    try await KusciaJobController(
+                        api: api, informers: informers, recorder: recorder, now: seconds, logger: logger
+                    ).run()
                 }
             ),
             (
@@ -83,18 +85,25 @@ public struct ControllerManager: Sendable {
             ),
             (
                 "domain",
-                { try await DomainController(api: api, informers: informers, now: seconds, makeToken: makeToken, logger: logger).run() }
+                {
+                    try await DomainController(api: api, informers: informers, now: seconds, makeToken: makeToken, logger: logger)
+                        .run()
+                }
             ),
             (
                 "nodelifecycle",
                 {
-                    try await NodeLifecycleController(api: api, informers: informers, recorder: recorder, now: seconds, logger: logger).run()
+                    try await NodeLifecycleController(
+                        api: api, informers: informers, recorder: recorder, now: seconds, logger: logger
+                    ).run()
                 }
             ),
             (
                 "podeviction",
                 {
-                    try await PodEvictionController(api: api, informers: informers, recorder: recorder, now: seconds, logger: logger).run()
+                    try await PodEvictionController(
+                        api: api, informers: informers, recorder: recorder, now: seconds, logger: logger
+                    ).run()
                 }
             ),
             ("podgc", { try await PodGarbageCollector(api: api, informers: informers, now: seconds, logger: logger).run() }),
@@ -105,7 +114,10 @@ public struct ControllerManager: Sendable {
             all.append(
                 (
                     "endpoints",
-                    { try await EndpointsController(api: api, informers: informers, withSlices: withSlices, logger: logger).run() }
+                    {
+                        try await EndpointsController(api: api, informers: informers, withSlices: withSlices, logger: logger)
+                            .run()
+                    }
                 ))
         }
         if let isStaleRequest {

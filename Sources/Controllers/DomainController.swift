@@ -40,7 +40,8 @@ public struct DomainController: Sendable {
         informers.domains.onEvent { queue.add($0.object.metadata.name) }
         informers.nodes.onEvent { event in
             // A heartbeat changes nothing that is told here.
-            if case .updated(let old, let new) = event, old.status.isReady == new.status.isReady, old.metadata.labels == new.metadata.labels,
+            if case .updated(let old, let new) = event, old.status.isReady == new.status.isReady,
+                old.metadata.labels == new.metadata.labels,
                 old.status.nodeInfo?.kubeletVersion == new.status.nodeInfo?.kubeletVersion
             {
                 return

@@ -107,7 +107,8 @@ public struct KusciaJobController: Sendable {
         logger.info("job", metadata: ["job": "\(job.namespacedName)", "phase": "\(phase.rawValue)"])
         switch phase {
         case .succeeded: recorder.record(job, .normal, reason: "JobSucceeded", message: "All tasks that matter have succeeded")
-        case .failed: recorder.record(job, .warning, reason: status.reason ?? "JobFailed", message: status.message ?? "The job failed")
+        case .failed:
+            recorder.record(job, .warning, reason: status.reason ?? "JobFailed", message: status.message ?? "The job failed")
         case .initialized, .awaitingApproval, .approvalReject, .pending, .running, .suspended, .cancelled:
             recorder.record(job, .normal, reason: "Job\(phase.rawValue)", message: "The job is \(phase.rawValue)")
         }

@@ -26,7 +26,8 @@ public final class KusciaTaskController: Sendable {
 
     /// `firstPort` is where the search for free ports begins; see `PortAllocator`.
     public init(
-        api: any KubernetesAPI, informers: SharedInformers, recorder: EventRecorder, firstPort: Int = PortAllocator.pool.lowerBound,
+        api: any KubernetesAPI, informers: SharedInformers, recorder: EventRecorder,
+        firstPort: Int = PortAllocator.pool.lowerBound,
         now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.api = api
@@ -58,7 +59,8 @@ public final class KusciaTaskController: Sendable {
         await informers.waitUntilSynced()
         adoptPorts()
         await queue.run(workers: Self.workers) { key, error in
-            self.logger.debug("task not brought up to date; trying again", metadata: ["task": "\(key.name)", "error": "\(error)"])
+            self.logger.debug(
+                "task not brought up to date; trying again", metadata: ["task": "\(key.name)", "error": "\(error)"])
         } work: { key in
             try await self.bringUpToDate(key)
         }
@@ -119,7 +121,9 @@ public final class KusciaTaskController: Sendable {
         let world = TaskWorld(
             task: task, pods: informers.pods(ofTask: key.name),
             appImage: { images[$0] }, nodeAddress: { self.informers.nodes.get(name: $0)?.status.internalIP },
-            isSilent: { name in self.informers.nodes.get(name: name).map { NodeTaints.readinessKey($0) == NodeTaints.unreachable } ?? false },
+            isSilent: { name in
+                self.informers.nodes.get(name: name).map { NodeTaints.readinessKey($0) == NodeTaints.unreachable } ?? false
+            },
             now: now())
         var plan = ports.withLock { TaskPlanner.plan(world, ports: &$0) }
         do {
@@ -209,15 +213,18 @@ public final class KusciaTaskController: Sendable {
             throw KubernetesAPIError.transport("\(T.kind) \(present.namespacedName) is in the way: it belongs to no task")
         }
         try await api.deleteIfPresent(
-            T.self, namespace: object.metadata.namespace, name: object.metadata.name, options: DeleteOptions(uid: present.metadata.uid))
+            T.self, namespace: object.metadata.namespace, name: object.metadata.name,
+            options: DeleteOptions(uid: present.metadata.uid))
         return try await api.create(object)
     }
 
     private func announce(_ task: KusciaTask, _ status: KusciaTaskStatus) {
         guard status.phase != task.status.phase, let phase = status.phase else { return }
-        logger.info("task", metadata: ["task": "\(task.namespacedName)", "phase": "\(phase.rawValue)", "why": "\(status.message ?? "")"])
+        logger.info(
+            "task", metadata: ["task": "\(task.namespacedName)", "phase": "\(phase.rawValue)", "why": "\(status.message ?? "")"])
         switch phase {
-        case .failed: recorder.record(task, .warning, reason: status.reason ?? "TaskFailed", message: status.message ?? "The task failed")
+        case .failed:
+            recorder.record(task, .warning, reason: status.reason ?? "TaskFailed", message: status.message ?? "The task failed")
         case .pending, .running, .succeeded:
             recorder.record(task, .normal, reason: "Task\(phase.rawValue)", message: "The task is \(phase.rawValue)")
         }

@@ -40,7 +40,8 @@ struct PreemptionRun {
     }
 
     private func end(_ victim: PodPlacement, by: String) async throws {
-        guard let pod = informers.pods.get(namespace: victim.pod.namespace, name: victim.pod.name), pod.metadata.uid == victim.uid,
+        guard let pod = informers.pods.get(namespace: victim.pod.namespace, name: victim.pod.name),
+            pod.metadata.uid == victim.uid,
             pod.metadata.deletionTimestamp == nil
         else { return }
         logger.info("pod is preempted", metadata: ["pod": "\(victim.pod)", "node": "\(victim.node)", "by": "\(by)"])
@@ -54,7 +55,8 @@ struct PreemptionRun {
             try await api.patchStatus(
                 Pod.self, namespace: victim.pod.namespace, name: victim.pod.name,
                 merge: ["metadata": ["uid": .string(victim.uid)], "status": ["conditions": told]])
-            try await api.delete(Pod.self, namespace: victim.pod.namespace, name: victim.pod.name, options: DeleteOptions(uid: victim.uid))
+            try await api.delete(
+                Pod.self, namespace: victim.pod.namespace, name: victim.pod.name, options: DeleteOptions(uid: victim.uid))
             recorder.record(pod, .normal, reason: "Preempted", message: "Preempted by pod \(by) on node \(victim.node)")
         }
     }

@@ -18,7 +18,8 @@ public struct SharedInformers: Sendable {
 
     public init(api: any KubernetesAPI, logger: Logger) {
         nodes = Informer(
-            api: api, indexes: [NodeIndex.domain: { $0.metadata.labels[KusciaLabel.nodeNamespace].map { [$0] } ?? [] }], logger: logger)
+            api: api, indexes: [NodeIndex.domain: { $0.metadata.labels[KusciaLabel.nodeNamespace].map { [$0] } ?? [] }],
+            logger: logger)
         leases = Informer(api: api, namespace: "kube-node-lease", logger: logger)
         pods = Informer(api: api, indexes: PodIndex.all, slim: PodIndex.slim, logger: logger)
         configMaps = Informer(api: api, logger: logger)

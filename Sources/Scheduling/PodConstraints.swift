@@ -40,7 +40,9 @@ struct PodConstraints: Hashable {
     /// number of PreferNoSchedule taints that the pod does not tolerate.
     func preference(for node: NodeDescription) -> (affinity: Int, taints: Int) {
         var weight = 0
-        for term in preferredTerms where term.preference.matches(nodeNamed: node.name, labels: node.labels) { weight += term.weight }
+        for term in preferredTerms where term.preference.matches(nodeNamed: node.name, labels: node.labels) {
+            weight += term.weight
+        }
         var untolerated = 0
         for taint in node.taints where taint.effect == .preferNoSchedule && !tolerates(taint) { untolerated += 1 }
         return (weight, untolerated)

@@ -92,10 +92,13 @@ extension SchedulerState {
             return ""
         }
         pass.preemptions += 1
-        guard let (placements, victims, ending) = makeRoom(for: members, priority: unit.priority, &pass) else { return noVictimsText }
+        guard let (placements, victims, ending) = makeRoom(for: members, priority: unit.priority, &pass) else {
+            return noVictimsText
+        }
         let awaited = (victims + ending).map { (key: pods[$0].key, uid: pods[$0].uid) }
         nominations[unit.key] = Nomination(
-            unit: unit.key, priority: unit.priority, placements: placements, awaited: awaited, until: pass.now + Self.nominationLimit)
+            unit: unit.key, priority: unit.priority, placements: placements, awaited: awaited,
+            until: pass.now + Self.nominationLimit)
         for one in placements { nodes.take(needs(of: one.id), at: one.slot) }
         // They leave: nobody counts on ending them again.
         for id in victims { pods[id].terminating = true }
@@ -125,7 +128,9 @@ extension SchedulerState {
             prepare(constraintClass)
             if let slot = nodes.best(in: classes[constraintClass], for: needs(of: id), start: &scanStart) {
                 placements.append((id, slot))
-            } else if let choice = cheapest(in: classes[constraintClass], for: needs(of: id), priority, gone: victims.union(ending)) {
+            } else if let choice = cheapest(
+                in: classes[constraintClass], for: needs(of: id), priority, gone: victims.union(ending))
+            {
                 for one in choice.victims + choice.ending { nodes.giveBack(needs(of: one), at: choice.slot) }
                 victims.formUnion(choice.victims)
                 ending.formUnion(choice.ending)

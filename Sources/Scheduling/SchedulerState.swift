@@ -100,7 +100,8 @@ public struct SchedulerState: Sendable {
             let entry = pods.entries[index]
             guard changed.contains(entry.key.namespace) else { continue }
             var key = ShapeKey(
-                constraints: classes[shapes[Int(entry.shape)].constraintClass].constraints, request: shapes[Int(entry.shape)].request)
+                constraints: classes[shapes[Int(entry.shape)].constraintClass].constraints,
+                request: shapes[Int(entry.shape)].request)
             key.constraints.isDomain = domains.contains(entry.key.namespace)
             let shape = intern(key)
             use(shape, 1)
@@ -114,7 +115,8 @@ public struct SchedulerState: Sendable {
     /// A pod that waits for a node or runs on one. Pods that ended (Succeeded, Failed) and pods of other schedulers
     /// that are not bound are not told, or removed.
     public mutating func setPod(_ pod: PodDescription) {
-        let shape = intern(ShapeKey(constraints: PodConstraints(pod, isDomain: domains.contains(pod.key.namespace)), request: pod.request))
+        let shape = intern(
+            ShapeKey(constraints: PodConstraints(pod, isDomain: domains.contains(pod.key.namespace)), request: pod.request))
         if let id = pods.id(of: pod.key) {
             if isKnown(pod, shape, as: id) { return }
             forget(id)
@@ -124,7 +126,8 @@ public struct SchedulerState: Sendable {
         if let wanted = pod.group?.minMembers, group >= 0 { groups[group].minMembers = wanted }
         let id = pods.insert(
             PodEntry(
-                key: pod.key, uid: pod.uid, state: .pending, terminating: pod.terminating, mayPreempt: pod.mayPreempt, shape: shape,
+                key: pod.key, uid: pod.uid, state: .pending, terminating: pod.terminating, mayPreempt: pod.mayPreempt,
+                shape: shape,
                 group: group, priority: pod.priority, arrival: pod.arrival, hostPorts: pod.hostPorts))
         if let node = pod.nodeName {
             take(id, at: nodes.slotForPod(on: node), as: .bound)

@@ -33,10 +33,14 @@ struct ContentTests {
                 status: NamespaceStatus(phase: "Terminating")))
         try await run(lab) {
             let told = try await lab.wait("what remains is said", Namespace.self) { namespaces in
-                namespaces.first { $0.metadata.name == "gone" }?.status.conditions.contains { $0.type == "NamespaceFinalizersRemaining" && $0.status == .true }
+                namespaces.first { $0.metadata.name == "gone" }?.status.conditions.contains {
+                    $0.type == "NamespaceFinalizersRemaining" && $0.status == .true
+                }
                     ?? false
             }
-            let message = told.first { $0.metadata.name == "gone" }?.status.conditions.first { $0.type == "NamespaceContentRemaining" }?.message
+            let message = told.first { $0.metadata.name == "gone" }?.status.conditions.first {
+                $0.type == "NamespaceContentRemaining"
+            }?.message
             #expect(message == "Some resources are remaining: configmaps has 1 resource instances")
             #expect(!lab.api.calls.contains { $0.subresource == "finalize" }, "I-NS-1")
             try await lab.api.patch(ConfigMap.self, namespace: "gone", name: "kept", merge: ["metadata": ["finalizers": .null]])
@@ -53,9 +57,10 @@ struct ContentTests {
         #expect(!content.isEmpty)
         content.count(Pod.resource, [LifeMetadata(finalizers: ["a/b"]), LifeMetadata()])
         let conditions = content.conditions(after: [], now: testTime)
-        #expect(conditions.filter { $0.status == .true }.map(\.type) == [
-            "NamespaceDeletionContentFailure", "NamespaceContentRemaining", "NamespaceFinalizersRemaining",
-        ])
+        #expect(
+            conditions.filter { $0.status == .true }.map(\.type) == [
+                "NamespaceDeletionContentFailure", "NamespaceContentRemaining", "NamespaceFinalizersRemaining",
+            ])
         let later = content.conditions(after: conditions, now: testTime.adding(seconds: 5))
         #expect(later == conditions, "times move only with the status")
     }
@@ -65,16 +70,22 @@ struct ContentTests {
         let lab = try ControllerLab()
         try lab.api.put(Namespace(metadata: ObjectMeta(name: "fresh"), status: NamespaceStatus(phase: "Active")))
         try await run(lab, authority: "PEM") {
-            try await lab.wait("service account", ServiceAccount.self) { $0.contains { $0.metadata.namespace == "fresh" && $0.metadata.name == "default" } }
+            try await lab.wait("service account", ServiceAccount.self) {
+                $0.contains { $0.metadata.namespace == "fresh" && $0.metadata.name == "default" }
+            }
             try await lab.wait("authority", ConfigMap.self) { maps in
-                maps.contains { $0.metadata.namespace == "fresh" && $0.metadata.name == "kube-root-ca.crt" && $0.data["ca.crt"] == "PEM" }
+                maps.contains {
+                    $0.metadata.namespace == "fresh" && $0.metadata.name == "kube-root-ca.crt" && $0.data["ca.crt"] == "PEM"
+                }
             }
             try await lab.api.delete(ConfigMap.self, namespace: "fresh", name: "kube-root-ca.crt")
             try await lab.wait("it comes back", ConfigMap.self) { $0.contains { $0.metadata.namespace == "fresh" } }
         }
     }
 
-    @Test("I-EVENT-1: events go an hour after they were written last, or when there are too many, oldest first", arguments: UInt64(1)...20)
+    @Test(
+        "I-EVENT-1: events go an hour after they were written last, or when there are too many, oldest first",
+        arguments: UInt64(1)...20)
     func ledger(seed: UInt64) {
         var dice = SeededDice(seed)
         var ledger = EventLedger(lifetime: 100, limit: 30)
@@ -97,19 +108,27 @@ struct ContentTests {
         }
     }
 
-    @Test("pods on a node that is gone, pods that end without a node, and too many finished pods are removed; a task's pod is failed first")
+    @Test(
+        "pods on a node that is gone, pods that end without a node, and too many finished pods are removed; a task's pod is failed first"
+    )
     func podGarbage() async throws {
         let lab = try ControllerLab()
         func pod(_ name: String, on node: String?, phase: PodPhase = .running, deleting: Bool = false, at: Int64 = 0) -> Pod {
             Pod(
                 metadata: ObjectMeta(
-                    name: name, namespace: "alice", creationTimestamp: testTime.adding(seconds: at), deletionTimestamp: deleting ? testTime : nil),
+                    name: name, namespace: "alice", creationTimestamp: testTime.adding(seconds: at),
+                    deletionTimestamp: deleting ? testTime : nil),
                 spec: PodSpec(nodeName: node), status: PodStatus(phase: phase))
         }
-        for one in [pod("lost", on: "vanished"), pod("stays", on: "alice-node"), pod("nowhere", on: nil, deleting: true)] { try lab.api.put(one) }
-        #expect(PodGarbage.surplus((0..<5).map { pod("f\($0)", on: "n", phase: .failed, at: Int64(9 - $0)) }, kept: 3).map(\.metadata.name) == ["f4", "f3"])
+        for one in [pod("lost", on: "vanished"), pod("stays", on: "alice-node"), pod("nowhere", on: nil, deleting: true)] {
+            try lab.api.put(one)
+        }
+        #expect(
+            PodGarbage.surplus((0..<5).map { pod("f\($0)", on: "n", phase: .failed, at: Int64(9 - $0)) }, kept: 3).map(
+                \.metadata.name) == ["f4", "f3"])
         let informers = SharedInformers(api: lab.api, logger: lab.logger)
-        let collector = PodGarbageCollector(api: lab.api, informers: informers, quarantine: .zero, now: { testTime }, logger: lab.logger)
+        let collector = PodGarbageCollector(
+            api: lab.api, informers: informers, quarantine: .zero, now: { testTime }, logger: lab.logger)
         let running = Task {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await informers.run() }
@@ -126,14 +145,18 @@ struct ContentTests {
         func pod(_ name: String) throws -> Pod {
             Pod(
                 metadata: ObjectMeta(name: name, namespace: "alice"),
-                spec: PodSpec(containers: [Container(name: "c", resources: ResourceRequirements(requests: ["cpu": try Quantity("250m")]))]))
+                spec: PodSpec(containers: [
+                    Container(name: "c", resources: ResourceRequirements(requests: ["cpu": try Quantity("250m")]))
+                ]))
         }
         for name in ["a", "b"] { try lab.api.put(try pod(name)) }
         let hard = ["pods": Quantity(5), "requests.cpu": Quantity(2), "count/configmaps": Quantity(9)]
         try lab.api.put(ResourceQuota(metadata: ObjectMeta(name: "q", namespace: "alice"), spec: ResourceQuotaSpec(hard: hard)))
         func used(_ quotas: [ResourceQuota]) -> [String: String] { quotas.first?.status.used.mapValues { "\($0)" } ?? [:] }
         try await run(lab) {
-            try await lab.wait("counted", ResourceQuota.self) { used($0) == ["pods": "2", "requests.cpu": "500m", "count/configmaps": "0"] }
+            try await lab.wait("counted", ResourceQuota.self) {
+                used($0) == ["pods": "2", "requests.cpu": "500m", "count/configmaps": "0"]
+            }
             try await lab.api.delete(Pod.self, namespace: "alice", name: "a", options: DeleteOptions(gracePeriodSeconds: 0))
             try await lab.wait("counted again", ResourceQuota.self) { used($0)["pods"] == "1" }
         }
@@ -144,10 +167,14 @@ struct ContentTests {
         func container(_ cpu: String, restart: String? = nil) throws -> Container {
             Container(name: "c", resources: ResourceRequirements(limits: ["cpu": try Quantity(cpu)]), restartPolicy: restart)
         }
-        var pod = Pod(spec: PodSpec(initContainers: [try container("3"), try container("1", restart: "Always")], containers: [try container("500m")]))
+        var pod = Pod(
+            spec: PodSpec(
+                initContainers: [try container("3"), try container("1", restart: "Always")], containers: [try container("500m")]))
         #expect(QuotaUsage(pod).amounts["requests.cpu"] == Quantity(3))
         #expect(QuotaUsage(pod).amounts["limits.cpu"] == Quantity(3))
-        #expect(QuotaUsage(pod).exceeded(hard: ["limits.cpu": Quantity(4), "pods": Quantity(1)], used: ["limits.cpu": Quantity(2)]) == ["limits.cpu"])
+        #expect(
+            QuotaUsage(pod).exceeded(hard: ["limits.cpu": Quantity(4), "pods": Quantity(1)], used: ["limits.cpu": Quantity(2)])
+                == ["limits.cpu"])
         #expect(QuotaUsage(pod).missing(in: ["limits.memory": Quantity(1)]) == ["limits.memory"])
         pod.status.phase = .succeeded
         #expect(QuotaUsage(pod).amounts == ["count/pods": Quantity(1)])

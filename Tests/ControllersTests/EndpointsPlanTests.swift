@@ -17,14 +17,17 @@ struct EndpointsPlanTests {
     private static func pod(_ index: Int, ready: Bool = true, terminating: Bool = false, port: Int = 8080) -> Pod {
         Pod(
             metadata: ObjectMeta(
-                name: "p\(index)", namespace: "a", uid: "u\(index)", deletionTimestamp: terminating ? testTime : nil, labels: ["app": "web"]),
-            spec: PodSpec(containers: [Container(name: "c", ports: [ContainerPort(name: "http", containerPort: port)])], nodeName: "n"),
+                name: "p\(index)", namespace: "a", uid: "u\(index)", deletionTimestamp: terminating ? testTime : nil,
+                labels: ["app": "web"]),
+            spec: PodSpec(
+                containers: [Container(name: "c", ports: [ContainerPort(name: "http", containerPort: port)])], nodeName: "n"),
             status: PodStatus(
                 phase: .running, conditions: [PodCondition(type: "Ready", status: ready ? .true : .false)],
                 podIP: "10.0.\(index / 250).\(index % 250 + 1)"))
     }
 
-    @Test("I-EP-3: whatever comes and goes, the slices hold exactly the addresses, each once, at most a hundred, and nobody moves needlessly",
+    @Test(
+        "I-EP-3: whatever comes and goes, the slices hold exactly the addresses, each once, at most a hundred, and nobody moves needlessly",
         arguments: UInt64(1)...30)
     func slices(seed: UInt64) {
         var dice = SeededDice(seed)
@@ -34,7 +37,9 @@ struct EndpointsPlanTests {
         for _ in 0..<12 {
             for _ in 0..<dice.pick(80) {
                 let index = dice.pick(320)
-                pods[index] = dice.chance(1, of: 3) ? nil : Self.pod(index, ready: dice.chance(3, of: 4), port: dice.chance(1, of: 9) ? 9090 : 8080)
+                pods[index] =
+                    dice.chance(1, of: 3)
+                    ? nil : Self.pod(index, ready: dice.chance(3, of: 4), port: dice.chance(1, of: 9) ? 9090 : 8080)
             }
             let before = Dictionary(
                 slices.flatMap { slice in slice.endpoints.map { ($0.targetRef?.uid ?? "", (slice.metadata.name, slice.ports)) } },
@@ -53,12 +58,18 @@ struct EndpointsPlanTests {
             #expect(Set(slices.map(\.metadata.name)).count == slices.count, "seed \(seed)")
             for slice in slices {
                 for endpoint in slice.endpoints {
-                    guard let uid = endpoint.targetRef?.uid, let index = Int(uid.dropFirst()), let pod = pods[index] else { continue }
+                    guard let uid = endpoint.targetRef?.uid, let index = Int(uid.dropFirst()), let pod = pods[index] else {
+                        continue
+                    }
                     #expect(slice.ports.map(\.port) == [pod.spec.containers[0].ports[0].containerPort], "seed \(seed)")
-                    if let (old, ports) = before[uid], ports == slice.ports { #expect(old == slice.metadata.name, "seed \(seed): \(uid) moved") }
+                    if let (old, ports) = before[uid], ports == slice.ports {
+                        #expect(old == slice.metadata.name, "seed \(seed): \(uid) moved")
+                    }
                 }
             }
-            #expect(EndpointsPlan.slices(service, addresses, existing: slices) == EndpointsPlan.SliceChanges(), "seed \(seed): settled")
+            #expect(
+                EndpointsPlan.slices(service, addresses, existing: slices) == EndpointsPlan.SliceChanges(),
+                "seed \(seed): settled")
         }
     }
 
@@ -79,7 +90,9 @@ struct EndpointsPlanTests {
         #expect(told() == ["true true false", "true false false", "true true true"])
     }
 
-    @Test("named ports are looked up in each pod; a pod without the port is left out; a service without ports has addresses all the same")
+    @Test(
+        "named ports are looked up in each pod; a pod without the port is left out; a service without ports has addresses all the same"
+    )
     func ports() {
         let service = Self.service([ServicePort(name: "a", port: 80, targetPort: "http"), ServicePort(name: "b", port: 81)])
         let found = EndpointsPlan.addresses(service, [Self.pod(1, port: 7000)]).first?.ports
@@ -107,7 +120,9 @@ struct EndpointsPlanTests {
                 _ = index.set(pod: .init(namespace: "a", name: name), labels: pods[name])
             }
             for (service, selector) in selectors {
-                let wanted = selector.isEmpty ? [] : pods.filter { pod in selector.allSatisfy { pod.value[$0.key] == $0.value } }.map(\.key)
+                let wanted =
+                    selector.isEmpty
+                    ? [] : pods.filter { pod in selector.allSatisfy { pod.value[$0.key] == $0.value } }.map(\.key)
                 #expect(index.pods(of: .init(namespace: "a", name: service)) == Set(wanted), "seed \(seed)")
             }
         }

@@ -79,7 +79,9 @@ struct NodeLifecycleTests {
         #expect((41..<80).map { evictions(&most, at: $0) }.reduce(0, +) == 1)
     }
 
-    @Test("I-NODE-1, I-NODE-2: never silent within a grace period of a sign of life, never evicted while it reports", arguments: UInt64(1)...40)
+    @Test(
+        "I-NODE-1, I-NODE-2: never silent within a grace period of a sign of life, never evicted while it reports",
+        arguments: UInt64(1)...40)
     func hysteresis(seed: UInt64) {
         var dice = SeededDice(seed)
         var nodes = NodeLifecycle()
@@ -95,7 +97,8 @@ struct NodeLifecycleTests {
                     lastSign[name] = second
                     if status[name] == .true { evicted.remove(name) }
                     nodes.observe(
-                        node: name, ready: ready(status[name] ?? .true, heartbeat: Int64(second)), evicted: evicted.contains(name),
+                        node: name, ready: ready(status[name] ?? .true, heartbeat: Int64(second)),
+                        evicted: evicted.contains(name),
                         now: .seconds(second))
                 } else if dice.chance(1, of: 10) {
                     lastSign[name] = second
@@ -123,11 +126,16 @@ struct NodeLifecycleTests {
         var node = Node(metadata: ObjectMeta(name: "n"), spec: NodeSpec(taints: [Taint(key: "own", effect: .noSchedule)]))
         node.status.conditions = [NodeCondition(type: "Ready", status: .unknown)]
         node.spec.taints = try #require(NodeTaints.corrected(node, evict: false, now: testTime))
-        #expect(node.spec.taints.map { "\($0.key):\($0.effect.rawValue)" } == ["own:NoSchedule", "node.kubernetes.io/unreachable:NoSchedule"])
+        #expect(
+            node.spec.taints.map { "\($0.key):\($0.effect.rawValue)" } == [
+                "own:NoSchedule", "node.kubernetes.io/unreachable:NoSchedule",
+            ])
         node.spec.taints = try #require(NodeTaints.corrected(node, evict: true, now: testTime))
         #expect(NodeTaints.isEvicting(node))
         #expect(NodeTaints.corrected(node, evict: false, now: testTime.adding(seconds: 9)) == nil, "stays, with its time")
-        node.status.conditions = [NodeCondition(type: "Ready", status: .false), NodeCondition(type: "DiskPressure", status: .true)]
+        node.status.conditions = [
+            NodeCondition(type: "Ready", status: .false), NodeCondition(type: "DiskPressure", status: .true),
+        ]
         node.spec.unschedulable = true
         node.spec.taints = try #require(NodeTaints.corrected(node, evict: false, now: testTime))
         #expect(
@@ -144,14 +152,18 @@ struct NodeLifecycleTests {
     func evictionTimes() {
         func due(_ tolerations: [Toleration], key: String = NodeTaints.unreachable) -> Int64? {
             PodEviction.due(
-                tolerations: tolerations, taints: [Taint(key: key, effect: .noExecute, timeAdded: testTime)], now: testTime.adding(seconds: 50)
+                tolerations: tolerations, taints: [Taint(key: key, effect: .noExecute, timeAdded: testTime)],
+                now: testTime.adding(seconds: 50)
             ).map { $0.seconds(since: testTime) }
         }
         #expect(due([]) == 300, "Kubernetes' default")
         #expect(due([], key: "mine") == 0)
         #expect(due([Toleration(key: NodeTaints.unreachable, operator: "Exists", tolerationSeconds: 20)]) == 20)
         #expect(due([Toleration(operator: "Exists")]) == nil)
-        #expect(due([Toleration(operator: "Exists"), Toleration(key: NodeTaints.unreachable, operator: "Exists", tolerationSeconds: 7)]) == 7)
+        #expect(
+            due([
+                Toleration(operator: "Exists"), Toleration(key: NodeTaints.unreachable, operator: "Exists", tolerationSeconds: 7),
+            ]) == 7)
         #expect(PodEviction.due(tolerations: [], taints: [Taint(key: "x", effect: .noSchedule)], now: testTime) == nil)
     }
 
@@ -161,13 +173,15 @@ struct NodeLifecycleTests {
         let owner = OwnerReference(apiVersion: "kuscia.secretflow/v1alpha1", kind: KusciaTask.kind, name: "t", uid: "t-uid")
         for (name, phase) in [("task", PodPhase.running), ("done", .succeeded), ("plain", .running)] {
             var pod = Pod(
-                metadata: ObjectMeta(name: name, namespace: "alice"), spec: PodSpec(nodeName: "alice-node"), status: PodStatus(phase: phase))
+                metadata: ObjectMeta(name: name, namespace: "alice"), spec: PodSpec(nodeName: "alice-node"),
+                status: PodStatus(phase: phase))
             if name != "plain" { pod.metadata.ownerReferences = [owner] }
             try lab.api.put(pod)
         }
         let informers = SharedInformers(api: lab.api, logger: lab.logger)
         let recorder = EventRecorder(api: lab.api, component: "test", now: { MicroTimestamp(testTime) }, logger: lab.logger)
-        let lifecycle = NodeLifecycleController(api: lab.api, informers: informers, recorder: recorder, now: { testTime }, logger: lab.logger)
+        let lifecycle = NodeLifecycleController(
+            api: lab.api, informers: informers, recorder: recorder, now: { testTime }, logger: lab.logger)
         let evictions = PodEvictionController(
             api: lab.api, informers: informers, recorder: recorder, now: { testTime.adding(seconds: 400) }, logger: lab.logger)
         let running = Task {
@@ -179,7 +193,9 @@ struct NodeLifecycleTests {
         await informers.waitUntilSynced()
         lifecycle.follow { .zero }
         await lifecycle.check(now: .seconds(41))
-        try await lab.wait("unknown", Node.self) { $0.allSatisfy { $0.status.conditions.first { $0.type == "Ready" }?.status == .unknown } }
+        try await lab.wait("unknown", Node.self) {
+            $0.allSatisfy { $0.status.conditions.first { $0.type == "Ready" }?.status == .unknown }
+        }
         try await eventually("tainted") {
             try await lifecycle.bringUpToDate("alice-node")
             return try lab.api.object(Node.self, name: "alice-node").map(NodeTaints.isEvicting) ?? false

@@ -17,7 +17,8 @@ struct OwnerGraphTests {
         OwnerReference(apiVersion: "v1", kind: "ConfigMap", name: uid, uid: uid, blockOwnerDeletion: blocking)
     }
 
-    @Test("I-GC-1: whatever comes and goes in whatever order, what is left is what has an owner that exists or never had one",
+    @Test(
+        "I-GC-1: whatever comes and goes in whatever order, what is left is what has an owner that exists or never had one",
         arguments: UInt64(1)...60)
     func converges(seed: UInt64) {
         var dice = SeededDice(seed)
@@ -83,7 +84,8 @@ struct OwnerGraphTests {
     private func withCollector(_ api: InMemoryKubernetesAPI, _ lab: ControllerLab, _ body: () async throws -> Void) async throws {
         let recorder = EventRecorder(api: api, component: "test", now: { MicroTimestamp(testTime) }, logger: lab.logger)
         let feed = ObjectFeed(api: api, resources: api.servedResources, logger: lab.logger)
-        let collector = GarbageCollector(api: api, feed: feed, resources: api.servedResources, recorder: recorder, logger: lab.logger)
+        let collector = GarbageCollector(
+            api: api, feed: feed, resources: api.servedResources, recorder: recorder, logger: lab.logger)
         let running = Task {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await feed.run() }
@@ -95,10 +97,13 @@ struct OwnerGraphTests {
         try await body()
     }
 
-    private func map(_ name: String, owners: [OwnerReference] = [], finalizers: [String] = [], deleting: Bool = false) -> ConfigMap {
+    private func map(_ name: String, owners: [OwnerReference] = [], finalizers: [String] = [], deleting: Bool = false)
+        -> ConfigMap
+    {
         ConfigMap(
             metadata: ObjectMeta(
-                name: name, namespace: "alice", uid: "uid-\(name)", deletionTimestamp: deleting ? testTime : nil, ownerReferences: owners,
+                name: name, namespace: "alice", uid: "uid-\(name)", deletionTimestamp: deleting ? testTime : nil,
+                ownerReferences: owners,
                 finalizers: finalizers))
     }
 
@@ -110,7 +115,8 @@ struct OwnerGraphTests {
             let finalizer = name == "fore" ? OwnerGraph.foreground : OwnerGraph.orphan
             let made = try api.put(map(name, finalizers: [finalizer], deleting: true))
             let owner = OwnerReference(
-                apiVersion: "v1", kind: "ConfigMap", name: name, uid: made.metadata.uid ?? "", controller: true, blockOwnerDeletion: true)
+                apiVersion: "v1", kind: "ConfigMap", name: name, uid: made.metadata.uid ?? "", controller: true,
+                blockOwnerDeletion: true)
             try api.put(map("\(name)-child", owners: [owner]))
         }
         try await withCollector(api, lab) {

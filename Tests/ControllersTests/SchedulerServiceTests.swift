@@ -123,7 +123,8 @@ import Testing
             try await eventually("the victim is told why and ends") {
                 let pod = try api.object(Pod.self, namespace: "alice", name: "lesser")
                 return pod?.metadata.deletionTimestamp != nil
-                    && pod?.status.conditions.contains { $0.type == "DisruptionTarget" && $0.reason == "PreemptionByScheduler" } ?? false
+                    && pod?.status.conditions.contains { $0.type == "DisruptionTarget" && $0.reason == "PreemptionByScheduler" }
+                        ?? false
             }
             #expect(try api.object(Pod.self, namespace: "alice", name: "greater")?.status.nominatedNodeName == "alice-1")
             #expect(try scheduled(api, "alice", "greater") == nil, "not before the other is gone")

@@ -24,7 +24,9 @@ func victims(_ decisions: [SchedulingDecision]) -> [String] {
     func simple() {
         var scheduler = state(
             nodes: [node("n1", cpu: 1000)],
-            pods: [bound("low", cpu: 400, priority: 1), bound("mid", cpu: 400, priority: 5), pod("a", "high", cpu: 500, priority: 9)])
+            pods: [
+                bound("low", cpu: 400, priority: 1), bound("mid", cpu: 400, priority: 5), pod("a", "high", cpu: 500, priority: 9),
+            ])
         let first = scheduler.schedule(now: 0)
         #expect(victims(first) == ["a/low"])
         #expect(preemptions(first).first?.nominated.map(\.node) == ["n1"])
@@ -103,7 +105,8 @@ func victims(_ decisions: [SchedulingDecision]) -> [String] {
             let priority = Int.random(in: 0...2, using: &generator)
             for member in 0..<size {
                 let made = pod(
-                    "a", "p\(step)-\(member)", cpu: .random(in: 200...1500, using: &generator), priority: priority, arrival: Int64(step),
+                    "a", "p\(step)-\(member)", cpu: .random(in: 200...1500, using: &generator), priority: priority,
+                    arrival: Int64(step),
                     group: size > 1 ? PodGroup(name: "g\(step)", size: size) : nil)
                 pods[made.key] = made
                 scheduler.setPod(made)
@@ -124,7 +127,9 @@ func victims(_ decisions: [SchedulingDecision]) -> [String] {
                 pods[gone] = nil
                 scheduler.removePod(gone)
             }
-            if step % 5 == 0, let done = pods.values.filter({ $0.nodeName != nil }).map(\.key).sorted().randomElement(using: &generator) {
+            if step % 5 == 0,
+                let done = pods.values.filter({ $0.nodeName != nil }).map(\.key).sorted().randomElement(using: &generator)
+            {
                 pods[done] = nil
                 dying.removeAll { $0 == done }
                 scheduler.removePod(done)
@@ -132,7 +137,8 @@ func victims(_ decisions: [SchedulingDecision]) -> [String] {
         }
     }
 
-    @Test("I-SCHED-4: every victim is less important than who takes its place, runs where that one goes, and cannot be spared",
+    @Test(
+        "I-SCHED-4: every victim is less important than who takes its place, runs where that one goes, and cannot be spared",
         arguments: UInt64(1)...20)
     func victimsAreNeeded(seed: UInt64) {
         Self.world(seed) { _, decisions, pods in

@@ -17,7 +17,9 @@ struct ReferenceScheduler {
         let memory = there.reduce(0) { $0 + $1.request.memory } + pod.request.memory
         let gpus = there.reduce(0) { $0 + ($1.request.extended["gpu"] ?? 0) } + (pod.request.extended["gpu"] ?? 0)
         let portFree = !there.contains { other in other.hostPorts.contains { one in pod.hostPorts.contains { $0.meets(one) } } }
-        let affinity = pod.requiredTerms.map { NodeSelector(nodeSelectorTerms: $0).matches(nodeNamed: node.name, labels: node.labels) }
+        let affinity = pod.requiredTerms.map {
+            NodeSelector(nodeSelectorTerms: $0).matches(nodeNamed: node.name, labels: node.labels)
+        }
         let tolerated = node.taints.allSatisfy { taint in
             taint.effect == .preferNoSchedule || pod.tolerations.contains { $0.tolerates(taint) }
         }
@@ -36,20 +38,26 @@ struct ReferenceScheduler {
         let usable = empty.feasible(bare)
         func weight(_ node: NodeDescription) -> Double {
             Double(
-                pod.preferredTerms.filter { $0.preference.matches(nodeNamed: node.name, labels: node.labels) }.reduce(0) { $0 + $1.weight })
+                pod.preferredTerms.filter { $0.preference.matches(nodeNamed: node.name, labels: node.labels) }.reduce(0) {
+                    $0 + $1.weight
+                })
         }
         func untolerated(_ node: NodeDescription) -> Double {
-            Double(node.taints.filter { taint in
-                taint.effect == .preferNoSchedule && !pod.tolerations.contains { $0.tolerates(taint) }
-            }.count)
+            Double(
+                node.taints.filter { taint in
+                    taint.effect == .preferNoSchedule && !pod.tolerations.contains { $0.tolerates(taint) }
+                }.count)
         }
         let mostWeight = usable.map(weight).max() ?? 0
         let mostTaints = usable.map(untolerated).max() ?? 0
         var scores: [String: Double] = [:]
         for node in feasible(pod) {
             let there = placed.filter { $0.nodeName == node.name }
-            let cpu = 1 - Double(there.reduce(0) { $0 + $1.request.milliCPU } + pod.request.milliCPU) / Double(node.allocatable.milliCPU)
-            let memory = 1 - Double(there.reduce(0) { $0 + $1.request.memory } + pod.request.memory) / Double(node.allocatable.memory)
+            let cpu =
+                1 - Double(there.reduce(0) { $0 + $1.request.milliCPU } + pod.request.milliCPU)
+                / Double(node.allocatable.milliCPU)
+            let memory =
+                1 - Double(there.reduce(0) { $0 + $1.request.memory } + pod.request.memory) / Double(node.allocatable.memory)
             var score = 50 * (cpu + memory) - 50 * abs(cpu - memory)
             if mostWeight > 0 { score += 2 * 100 * weight(node) / mostWeight }
             if mostTaints > 0 { score += 3 * (100 - 100 * untolerated(node) / mostTaints) }
@@ -69,10 +77,15 @@ struct ReferenceScheduler {
                 allocatable: ResourceAmounts(
                     milliCPU: .random(in: 1000...8000, using: &generator), memory: .random(in: 1...16, using: &generator) << 30,
                     pods: .random(in: 2...12, using: &generator), extended: Bool.random(using: &generator) ? ["gpu": 2] : [:]),
-                labels: ["zone": ["a", "b", "c"].randomElement(using: &generator)!, "size": "\(Int.random(in: 1...9, using: &generator))"])
+                labels: [
+                    "zone": ["a", "b", "c"].randomElement(using: &generator)!,
+                    "size": "\(Int.random(in: 1...9, using: &generator))",
+                ])
             if Int.random(in: 0..<5, using: &generator) == 0 {
                 made.taints = [
-                    Taint(key: "t", value: "v", effect: [.noSchedule, .preferNoSchedule, .noExecute].randomElement(using: &generator)!)
+                    Taint(
+                        key: "t", value: "v",
+                        effect: [.noSchedule, .preferNoSchedule, .noExecute].randomElement(using: &generator)!)
                 ]
             }
             made.ready = Int.random(in: 0..<10, using: &generator) > 0
@@ -112,7 +125,8 @@ struct ReferenceScheduler {
         }
     }
 
-    @Test("I-SCHED-6: every pod goes to a best node of the plain algorithm, and waits only where that finds none; no pod is bound twice",
+    @Test(
+        "I-SCHED-6: every pod goes to a best node of the plain algorithm, and waits only where that finds none; no pod is bound twice",
         arguments: UInt64(1)...25)
     func agrees(seed: UInt64) {
         var dice = Dice(generator: SeededGenerator(state: seed))

@@ -55,7 +55,9 @@ final class EventExpiryController: Sendable {
                 do {
                     try await api.deleteIfPresent(EventStub.self, namespace: key.namespace, name: key.name)
                 } catch {
-                    logger.debug("event not removed; trying again", metadata: ["event": "\(key.namespace)/\(key.name)", "error": "\(error)"])
+                    logger.debug(
+                        "event not removed; trying again",
+                        metadata: ["event": "\(key.namespace)/\(key.name)", "error": "\(error)"])
                     ledger.withLock { ledger in
                         ledger.remove(key)
                         ledger.note(key, at: now().unixSeconds)

@@ -100,13 +100,16 @@ final class GarbageCollector: Sendable {
     /// Its dependents forget it first.
     private func orphan(_ identity: ObjectIdentity, _ metadata: LifeMetadata, _ revision: String) async throws {
         for dependent in graph.withLock({ $0.dependents(of: metadata.uid) }) {
-            guard let (its, version) = try await read(dependent), its.owners.contains(where: { $0.uid == metadata.uid }) else { continue }
+            guard let (its, version) = try await read(dependent), its.owners.contains(where: { $0.uid == metadata.uid }) else {
+                continue
+            }
             try await drop([metadata.uid], from: dependent, its, version)
         }
         try await remove(finalizer: OwnerGraph.orphan, from: identity, metadata, revision)
     }
 
-    private func drop(_ uids: [String], from identity: ObjectIdentity, _ metadata: LifeMetadata, _ revision: String) async throws {
+    private func drop(_ uids: [String], from identity: ObjectIdentity, _ metadata: LifeMetadata, _ revision: String) async throws
+    {
         let left = metadata.owners.filter { !uids.contains($0.uid) }
         try await patch(identity, metadata, revision, ["ownerReferences": left.isEmpty ? .null : try JSON.encodeToValue(left)])
     }
@@ -140,7 +143,8 @@ final class GarbageCollector: Sendable {
         guard let served = kinds[identity.resource] else { return nil }
         do {
             let tape = try JSONTape(
-                parsing: try await api.get(identity.resource, namespace: identity.namespace, name: identity.name, subresource: nil))
+                parsing: try await api.get(
+                    identity.resource, namespace: identity.namespace, name: identity.name, subresource: nil))
             guard let (_, metadata) = try ObjectFeed.read(tape.root, of: tape, served) else { return nil }
             return (metadata, tape.node(at: "metadata", "resourceVersion").flatMap { tape.string($0) } ?? "")
         } catch let error as KubernetesAPIError where error.isNotFound {
@@ -179,7 +183,9 @@ final class GarbageCollector: Sendable {
     }
 
     /// Only to tell the user what is wrong: an owner in another namespace counts as absent all the same.
-    private func livesElsewhere(_ owner: OwnerReference, _ served: ServedResource, _ dependent: ObjectIdentity) async throws -> Bool {
+    private func livesElsewhere(_ owner: OwnerReference, _ served: ServedResource, _ dependent: ObjectIdentity) async throws
+        -> Bool
+    {
         let list = try await api.list(
             served.resource, namespace: nil, options: ListOptions(fieldSelector: "metadata.name=\(owner.name)", limit: 100))
         let tape = try JSONTape(parsing: list)
@@ -194,7 +200,8 @@ final class GarbageCollector: Sendable {
         guard let served = kinds[dependent.resource] else { return }
         let subject = EventSubject(
             ObjectReference(
-                apiVersion: dependent.resource.apiVersion, kind: served.kind, namespace: dependent.namespace, name: dependent.name))
+                apiVersion: dependent.resource.apiVersion, kind: served.kind, namespace: dependent.namespace, name: dependent.name
+            ))
         recorder.record(
             subject, .warning, reason: "OwnerRefInvalidNamespace",
             message: "ownerRef [\(owner.apiVersion)/\(owner.kind), namespace: \(dependent.namespace ?? ""), name: \(owner.name), "

@@ -53,7 +53,9 @@ final class NamespaceController: Sendable {
     }
 
     private func end(_ name: String) async throws {
-        guard let namespace = try await api.find(Namespace.self, name: name), namespace.metadata.deletionTimestamp != nil else { return }
+        guard let namespace = try await api.find(Namespace.self, name: name), namespace.metadata.deletionTimestamp != nil else {
+            return
+        }
         terminating.withLock { _ = $0.insert(name) }
         var content = NamespaceContent()
         for served in resources {
@@ -102,7 +104,8 @@ final class NamespaceController: Sendable {
         guard conditions != namespace.status.conditions else { return }
         do {
             try await api.patchStatus(
-                Namespace.self, name: namespace.metadata.name, merge: ["status": ["conditions": try JSON.encodeToValue(conditions)]])
+                Namespace.self, name: namespace.metadata.name,
+                merge: ["status": ["conditions": try JSON.encodeToValue(conditions)]])
         } catch let error as KubernetesAPIError where error.isNotFound {
             return
         }

@@ -17,7 +17,8 @@ final class NamespaceDefaultsController: Sendable {
     private let queue = WorkQueue<String>()
 
     init(
-        api: any KubernetesAPI, feed: ObjectFeed, namespaces: Informer<Namespace>, configMaps: Informer<ConfigMap>, authority: String?,
+        api: any KubernetesAPI, feed: ObjectFeed, namespaces: Informer<Namespace>, configMaps: Informer<ConfigMap>,
+        authority: String?,
         logger: Logger
     ) {
         self.api = api
@@ -41,7 +42,8 @@ final class NamespaceDefaultsController: Sendable {
         }
         configMaps.onEvent { event in
             let map = event.object
-            guard map.metadata.name == Self.authorityMap, map.data["ca.crt"] != self.authority, let namespace = map.metadata.namespace
+            guard map.metadata.name == Self.authorityMap, map.data["ca.crt"] != self.authority,
+                let namespace = map.metadata.namespace
             else { return }
             self.queue.add(namespace)
         }
@@ -61,10 +63,13 @@ final class NamespaceDefaultsController: Sendable {
             let map = ConfigMap(metadata: ObjectMeta(name: Self.authorityMap, namespace: namespace), data: ["ca.crt": authority])
             let present = try await api.createIfAbsent(map)
             if present.data["ca.crt"] == authority { return }
-            try await api.patch(ConfigMap.self, namespace: namespace, name: Self.authorityMap, merge: ["data": ["ca.crt": .string(authority)]])
+            try await api.patch(
+                ConfigMap.self, namespace: namespace, name: Self.authorityMap, merge: ["data": ["ca.crt": .string(authority)]])
         } catch let error as KubernetesAPIError where error.isNotFound || error.isRefusal {
             // The namespace went away or is about to; its next event brings us back if not.
-            if let now = try await api.find(Namespace.self, name: namespace), now.metadata.deletionTimestamp == nil { throw error }
+            if let now = try await api.find(Namespace.self, name: namespace), now.metadata.deletionTimestamp == nil {
+                throw error
+            }
         }
     }
 }

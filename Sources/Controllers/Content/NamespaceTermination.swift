@@ -38,10 +38,13 @@ struct NamespaceContent: Sendable, Hashable {
                     message: "All content successfully deleted, may be waiting on finalization")
                 : NamespaceCondition(
                     type: "NamespaceDeletionContentFailure", status: .true, reason: "ContentDeletionFailed",
-                    message: "Failed to delete all resource types, \(failures.count) remaining: \(failures.sorted().joined(separator: ", "))"),
+                    message:
+                        "Failed to delete all resource types, \(failures.count) remaining: \(failures.sorted().joined(separator: ", "))"
+                ),
             remaining.isEmpty
                 ? NamespaceCondition(
-                    type: "NamespaceContentRemaining", status: .false, reason: "ContentRemoved", message: "All content successfully removed")
+                    type: "NamespaceContentRemaining", status: .false, reason: "ContentRemoved",
+                    message: "All content successfully removed")
                 : NamespaceCondition(
                     type: "NamespaceContentRemaining", status: .true, reason: "SomeResourcesRemain",
                     message: "Some resources are remaining: \(told(remaining, "has"))"),

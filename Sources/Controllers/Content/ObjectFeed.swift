@@ -161,7 +161,9 @@ final class ObjectFeed: Sendable {
         return tape.node(at: "metadata", "resourceVersion").flatMap { tape.string($0) }
     }
 
-    static func read(_ object: JSONTape.Node, of tape: JSONTape, _ served: ServedResource) throws -> (ObjectIdentity, LifeMetadata)? {
+    static func read(_ object: JSONTape.Node, of tape: JSONTape, _ served: ServedResource) throws -> (
+        ObjectIdentity, LifeMetadata
+    )? {
         guard let metadata = tape.member(of: object, "metadata"),
             let name = tape.member(of: metadata, "name").flatMap({ tape.string($0) })
         else { return nil }

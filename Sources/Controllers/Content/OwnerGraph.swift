@@ -35,7 +35,9 @@ struct OwnerGraph: Sendable {
         if metadata.isDeleting, Self.waits(metadata) {
             waiting[metadata.uid] = identity
             affected.append(identity)
-        } else if !metadata.owners.allSatisfy({ present.contains($0.uid) }) || metadata.owners.contains(where: { waiting[$0.uid] != nil }) {
+        } else if !metadata.owners.allSatisfy({ present.contains($0.uid) })
+            || metadata.owners.contains(where: { waiting[$0.uid] != nil })
+        {
             affected.append(identity)
         }
         return affected
@@ -77,7 +79,9 @@ struct OwnerGraph: Sendable {
 
     /// Dependents that a foreground deletion of this owner waits for.
     func blocking(_ uid: String) -> [ObjectIdentity] {
-        (dependents[uid] ?? []).filter { entries[$0]?.owners.contains { $0.uid == uid && $0.blockOwnerDeletion == true } ?? false }
+        (dependents[uid] ?? []).filter {
+            entries[$0]?.owners.contains { $0.uid == uid && $0.blockOwnerDeletion == true } ?? false
+        }
     }
 
     private static func waits(_ metadata: LifeMetadata) -> Bool {
@@ -113,12 +117,16 @@ enum GarbageDecision: Sendable, Hashable {
     case dropOwners(uids: [String])
     case delete(propagationPolicy: String)
 
-    static func decide(_ object: LifeMetadata, owners: [(owner: OwnerReference, state: OwnerState)], hasDependents: Bool) -> GarbageDecision {
+    static func decide(_ object: LifeMetadata, owners: [(owner: OwnerReference, state: OwnerState)], hasDependents: Bool)
+        -> GarbageDecision
+    {
         if owners.isEmpty || object.isDeleting || owners.contains(where: { $0.state == .unresolvable }) { return .keep }
         let gone = owners.filter { $0.state == .absent || $0.state == .waitsForDependents }
         if gone.isEmpty { return .keep }
         if gone.count < owners.count { return .dropOwners(uids: gone.map(\.owner.uid)) }
-        if owners.contains(where: { $0.state == .waitsForDependents }), hasDependents { return .delete(propagationPolicy: "Foreground") }
+        if owners.contains(where: { $0.state == .waitsForDependents }), hasDependents {
+            return .delete(propagationPolicy: "Foreground")
+        }
         if object.finalizers.contains(OwnerGraph.orphan) { return .delete(propagationPolicy: "Orphan") }
         if object.finalizers.contains(OwnerGraph.foreground) { return .delete(propagationPolicy: "Foreground") }
         return .delete(propagationPolicy: "Background")

@@ -38,7 +38,8 @@ final class NodeLifecycleController: Sendable {
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
                 await self.queue.run(workers: 2) { node, error in
-                    self.logger.debug("node not brought up to date; trying again", metadata: ["node": "\(node)", "error": "\(error)"])
+                    self.logger.debug(
+                        "node not brought up to date; trying again", metadata: ["node": "\(node)", "error": "\(error)"])
                 } work: { node in
                     try await self.bringUpToDate(node)
                 }
@@ -101,7 +102,8 @@ final class NodeLifecycleController: Sendable {
         for index in conditions.indices where conditions[index].status != .unknown {
             conditions[index].status = .unknown
             conditions[index].reason = neverReported ? "NodeStatusNeverUpdated" : "NodeStatusUnknown"
-            conditions[index].message = neverReported ? "The agent never posted node status." : "The agent stopped posting node status."
+            conditions[index].message =
+                neverReported ? "The agent never posted node status." : "The agent stopped posting node status."
             conditions[index].lastTransitionTime = now()
         }
         logger.warning("node is silent", metadata: ["node": "\(name)"])

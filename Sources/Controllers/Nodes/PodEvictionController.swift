@@ -42,11 +42,13 @@ final class PodEvictionController: Sendable {
         informers.pods.onEvent { event in
             if case .deleted = event { return }
             let pod = event.object
-            guard let name = pod.spec.nodeName, let node = self.informers.nodes.get(name: name), NodeTaints.isEvicting(node) else { return }
+            guard let name = pod.spec.nodeName, let node = self.informers.nodes.get(name: name), NodeTaints.isEvicting(node)
+            else { return }
             self.add(pod)
         }
         await queue.run(workers: Self.workers) { key, error in
-            self.logger.debug("eviction failed; trying again", metadata: ["pod": "\(key.namespace)/\(key.name)", "error": "\(error)"])
+            self.logger.debug(
+                "eviction failed; trying again", metadata: ["pod": "\(key.namespace)/\(key.name)", "error": "\(error)"])
         } work: { key in
             try await self.check(key)
         }
@@ -68,7 +70,9 @@ final class PodEvictionController: Sendable {
         }
         // The taint may be off by now: the server's own answer counts.
         guard let current = try await api.find(Node.self, name: name), NodeTaints.isEvicting(current),
-            PodEviction.due(tolerations: pod.spec.tolerations, taints: current.spec.taints, now: now).map({ $0.unixSeconds <= now.unixSeconds })
+            PodEviction.due(tolerations: pod.spec.tolerations, taints: current.spec.taints, now: now).map({
+                $0.unixSeconds <= now.unixSeconds
+            })
                 ?? false
         else { return }
         try await evict(pod, from: name, isSilent: NodeTaints.readinessKey(current) == NodeTaints.unreachable)
@@ -81,7 +85,8 @@ final class PodEvictionController: Sendable {
         var conditions = pod.status.conditions.filter { $0.type != "DisruptionTarget" }
         conditions.append(
             PodCondition(
-                type: "DisruptionTarget", status: .true, reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint",
+                type: "DisruptionTarget", status: .true, reason: "DeletionByTaintManager",
+                message: "Taint manager: deleting due to NoExecute taint",
                 lastTransitionTime: now()))
         var status: JSONValue = ["conditions": try JSON.encodeToValue(conditions)]
         if isTask, isSilent {
@@ -93,10 +98,12 @@ final class PodEvictionController: Sendable {
             try await api.patchStatus(
                 Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
                 merge: ["metadata": ["uid": pod.metadata.uid.map { .string($0) } ?? .null], "status": status])
-            recorder.record(pod, .normal, reason: "TaintManagerEviction", message: "Marking for deletion Pod \(pod.namespacedName)")
+            recorder.record(
+                pod, .normal, reason: "TaintManagerEviction", message: "Marking for deletion Pod \(pod.namespacedName)")
             if isTask, isSilent { return }
             try await api.delete(
-                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name, options: DeleteOptions(uid: pod.metadata.uid))
+                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
+                options: DeleteOptions(uid: pod.metadata.uid))
         } catch let error as KubernetesAPIError where error.isNotFound || error.isConflict {
             return
         }

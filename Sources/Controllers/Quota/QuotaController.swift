@@ -32,7 +32,9 @@ final class QuotaController: Sendable {
         }
         informers.pods.onEvent { [weak self] event in
             // One that ends gives back what it had; one that is made was counted when it was admitted.
-            guard case .updated(let old, let new) = event, old.status.phase?.isFinished != new.status.phase?.isFinished else { return }
+            guard case .updated(let old, let new) = event, old.status.phase?.isFinished != new.status.phase?.isFinished else {
+                return
+            }
             self?.changed(new.metadata.namespace)
         }
     }
@@ -61,7 +63,8 @@ final class QuotaController: Sendable {
                 await self.quotas.waitUntilSynced()
                 for namespace in self.limited.withLock({ Array($0.keys) }) { self.queue.add(namespace) }
                 await self.queue.run(workers: 2) { namespace, error in
-                    self.logger.debug("quota not counted; trying again", metadata: ["namespace": "\(namespace)", "error": "\(error)"])
+                    self.logger.debug(
+                        "quota not counted; trying again", metadata: ["namespace": "\(namespace)", "error": "\(error)"])
                 } work: { namespace in
                     for name in self.limited.withLock({ Array($0[namespace] ?? []) }) { try await self.count(namespace, name) }
                 }
@@ -72,7 +75,9 @@ final class QuotaController: Sendable {
     private func count(_ namespace: String, _ name: String) async throws {
         guard let quota = try await api.find(ResourceQuota.self, namespace: namespace, name: name) else { return }
         var usage = QuotaUsage()
-        for served in resources where Self.concerns(quota.spec, served.resource) { usage += try await self.usage(of: served, quota) }
+        for served in resources where Self.concerns(quota.spec, served.resource) {
+            usage += try await self.usage(of: served, quota)
+        }
         let status = ResourceQuotaStatus(hard: quota.spec.hard, used: usage.counted(by: quota.spec.hard))
         if status == quota.status { return }
         try await api.patchStatus(
@@ -80,7 +85,8 @@ final class QuotaController: Sendable {
             merge: [
                 "metadata": ["resourceVersion": .string(quota.metadata.resourceVersion ?? "")],
                 "status": [
-                    "hard": try Self.replacing(quota.status.hard, by: status.hard), "used": try Self.replacing(quota.status.used, by: status.used),
+                    "hard": try Self.replacing(quota.status.hard, by: status.hard),
+                    "used": try Self.replacing(quota.status.used, by: status.used),
                 ],
             ])
     }
@@ -96,7 +102,9 @@ final class QuotaController: Sendable {
         if resource == Pod.resource { return true }
         if spec.hasScopes { return false }
         let plain = resource.group.isEmpty ? resource.resource : ""
-        return spec.hard.keys.contains { $0 == "count/\(resource)" || $0 == plain || (plain == "services" && $0.hasPrefix("services.")) }
+        return spec.hard.keys.contains {
+            $0 == "count/\(resource)" || $0 == plain || (plain == "services" && $0.hasPrefix("services."))
+        }
     }
 
     private func usage(of served: ServedResource, _ quota: ResourceQuota) async throws -> QuotaUsage {
@@ -106,7 +114,9 @@ final class QuotaController: Sendable {
             return pods.reduce(into: QuotaUsage()) { $0 += QuotaUsage($1) }
         }
         if served.resource == Service.resource {
-            return try await api.listAll(Service.self, namespace: namespace).items.reduce(into: QuotaUsage()) { $0 += QuotaUsage($1) }
+            return try await api.listAll(Service.self, namespace: namespace).items.reduce(into: QuotaUsage()) {
+                $0 += QuotaUsage($1)
+            }
         }
         var count = 0
         var options = ListOptions(limit: Self.pageSize)

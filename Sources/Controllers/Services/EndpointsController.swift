@@ -32,7 +32,8 @@ final class EndpointsController: Sendable {
                 api: api, options: ListOptions(labelSelector: "\(EndpointsPlan.managedByLabel)=\(EndpointsPlan.manager)"),
                 indexes: [
                     Self.sliceIndex: { slice in
-                        slice.metadata.labels[EndpointsPlan.serviceLabel].map { ["\(slice.metadata.namespace ?? "")/\($0)"] } ?? []
+                        slice.metadata.labels[EndpointsPlan.serviceLabel].map { ["\(slice.metadata.namespace ?? "")/\($0)"] }
+                            ?? []
                     }
                 ], logger: logger) : nil
     }
@@ -49,7 +50,8 @@ final class EndpointsController: Sendable {
         await slices?.waitUntilSynced()
         follow()
         await queue.run(workers: Self.workers) { key, error in
-            self.logger.debug("endpoints not written; trying again", metadata: ["service": "\(key.namespace)/\(key.name)", "error": "\(error)"])
+            self.logger.debug(
+                "endpoints not written; trying again", metadata: ["service": "\(key.namespace)/\(key.name)", "error": "\(error)"])
         } work: { key in
             try await self.bringUpToDate(key)
         }
@@ -58,7 +60,9 @@ final class EndpointsController: Sendable {
     private func follow() {
         informers.services.onEvent { event in
             let service = event.object
-            if case .updated(let old, let new) = event, old.spec == new.spec, old.metadata.labels == new.metadata.labels { return }
+            if case .updated(let old, let new) = event, old.spec == new.spec, old.metadata.labels == new.metadata.labels {
+                return
+            }
             let key = Key(namespace: service.metadata.namespace ?? "", name: service.metadata.name)
             var selector: [String: String]? = service.spec.selector
             if case .deleted = event { selector = nil }
@@ -89,7 +93,8 @@ final class EndpointsController: Sendable {
     private static func matters(_ old: Pod, _ new: Pod) -> Bool {
         func ready(_ pod: Pod) -> Bool { pod.status.conditions.contains { $0.type == "Ready" && $0.status == .true } }
         return old.metadata.labels != new.metadata.labels || old.metadata.deletionTimestamp != new.metadata.deletionTimestamp
-            || old.spec.nodeName != new.spec.nodeName || old.status.podIP != new.status.podIP || old.status.podIPs != new.status.podIPs
+            || old.spec.nodeName != new.spec.nodeName || old.status.podIP != new.status.podIP
+            || old.status.podIPs != new.status.podIPs
             || old.status.phase != new.status.phase || ready(old) != ready(new) || old.metadata.uid != new.metadata.uid
     }
 
@@ -110,11 +115,13 @@ final class EndpointsController: Sendable {
     private func writeEndpoints(_ service: Service, _ addresses: [EndpointsPlan.Address]) async throws {
         let (subsets, isCut) = EndpointsPlan.subsets(addresses)
         var wanted = Endpoints(
-            metadata: ObjectMeta(name: service.metadata.name, namespace: service.metadata.namespace, labels: service.metadata.labels),
+            metadata: ObjectMeta(
+                name: service.metadata.name, namespace: service.metadata.namespace, labels: service.metadata.labels),
             subsets: subsets)
         if service.spec.clusterIP == "None" { wanted.metadata.labels["service.kubernetes.io/headless"] = "" }
         if isCut { wanted.metadata.annotations[EndpointsPlan.overCapacity] = "truncated" }
-        guard let present = try await api.find(Endpoints.self, namespace: service.metadata.namespace, name: service.metadata.name) else {
+        guard let present = try await api.find(Endpoints.self, namespace: service.metadata.namespace, name: service.metadata.name)
+        else {
             do {
                 try await api.create(wanted)
             } catch let error as KubernetesAPIError where error.isRefusal {
@@ -159,7 +166,8 @@ final class EndpointsController: Sendable {
         }
         for slice in changes.delete {
             try await api.deleteIfPresent(
-                EndpointSlice.self, namespace: key.namespace, name: slice.metadata.name, options: DeleteOptions(uid: slice.metadata.uid))
+                EndpointSlice.self, namespace: key.namespace, name: slice.metadata.name,
+                options: DeleteOptions(uid: slice.metadata.uid))
         }
     }
 }

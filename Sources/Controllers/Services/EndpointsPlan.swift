@@ -58,7 +58,9 @@ enum EndpointsPlan {
         case .int(let number): return number == 0 ? port.port : number
         case .string(let name):
             for container in pod.spec.containers {
-                if let found = container.ports.first(where: { $0.name == name && ($0.protocol ?? "TCP") == (port.protocol ?? "TCP") }) {
+                if let found = container.ports.first(where: {
+                    $0.name == name && ($0.protocol ?? "TCP") == (port.protocol ?? "TCP")
+                }) {
                     return found.containerPort
                 }
             }
@@ -70,14 +72,19 @@ enum EndpointsPlan {
 
     static func subsets(_ addresses: [Address]) -> (subsets: [EndpointSubset], isCut: Bool) {
         // The older kind has one family, and knows no terminating ones.
-        let wanted = addresses.filter { !$0.isIPv6 && ($0.endpoint.conditions.terminating != true || $0.endpoint.conditions.ready == true) }
+        let wanted = addresses.filter {
+            !$0.isIPv6 && ($0.endpoint.conditions.terminating != true || $0.endpoint.conditions.ready == true)
+        }
         var groups: [[EndpointPort]: EndpointSubset] = [:]
         for address in wanted.prefix(maximumPerEndpoints) {
             let one = EndpointAddress(
-                ip: address.endpoint.addresses.first ?? "", hostname: address.endpoint.hostname, nodeName: address.endpoint.nodeName,
+                ip: address.endpoint.addresses.first ?? "", hostname: address.endpoint.hostname,
+                nodeName: address.endpoint.nodeName,
                 targetRef: address.endpoint.targetRef)
             // A nameless port has no name in this kind.
-            let ports = address.ports.map { EndpointPort(name: $0.name?.isEmpty == false ? $0.name : nil, port: $0.port, protocol: $0.protocol) }
+            let ports = address.ports.map {
+                EndpointPort(name: $0.name?.isEmpty == false ? $0.name : nil, port: $0.port, protocol: $0.protocol)
+            }
             if address.endpoint.conditions.ready == true {
                 groups[ports, default: EndpointSubset(ports: ports)].addresses.append(one)
             } else {
@@ -85,7 +92,8 @@ enum EndpointsPlan {
             }
         }
         let ordered = groups.sorted { left, right in
-            left.key.map { "\($0.name ?? "")\($0.port)" }.lexicographicallyPrecedes(right.key.map { "\($0.name ?? "")\($0.port)" })
+            left.key.map { "\($0.name ?? "")\($0.port)" }.lexicographicallyPrecedes(
+                right.key.map { "\($0.name ?? "")\($0.port)" })
         }
         return (ordered.map(\.value), wanted.count > maximumPerEndpoints)
     }
@@ -109,14 +117,18 @@ enum EndpointsPlan {
             var slice = old
             slice.endpoints = old.endpoints.compactMap { endpoint in
                 let key = (endpoint.targetRef?.uid ?? "") + endpoint.addresses.joined()
-                guard let address = missing[key], address.ports == old.ports, address.isIPv6 == (old.addressType == "IPv6") else { return nil }
+                guard let address = missing[key], address.ports == old.ports, address.isIPv6 == (old.addressType == "IPv6") else {
+                    return nil
+                }
                 missing[key] = nil
                 return address.endpoint
             }
             kept.append(slice)
         }
         var made: [EndpointSlice] = []
-        for address in missing.values.sorted(by: { ($0.endpoint.targetRef?.name ?? "", $0.key) < ($1.endpoint.targetRef?.name ?? "", $1.key) }) {
+        for address in missing.values.sorted(by: {
+            ($0.endpoint.targetRef?.name ?? "", $0.key) < ($1.endpoint.targetRef?.name ?? "", $1.key)
+        }) {
             place(address, &kept, &made, service, taken: Set(existing.map(\.metadata.name)))
         }
         let filled = kept.filter { !$0.endpoints.isEmpty }
@@ -139,7 +151,9 @@ enum EndpointsPlan {
         }
         // The fullest first, so that the fewest change.
         let order = { (left: EndpointSlice, right: EndpointSlice) in left.endpoints.count < right.endpoints.count }
-        if let best = kept.filter(fits).max(by: order), let index = kept.firstIndex(where: { $0.metadata.name == best.metadata.name }) {
+        if let best = kept.filter(fits).max(by: order),
+            let index = kept.firstIndex(where: { $0.metadata.name == best.metadata.name })
+        {
             kept[index].endpoints.append(address.endpoint)
             kept[index].ports = address.ports
         } else if let index = made.firstIndex(where: fits) {

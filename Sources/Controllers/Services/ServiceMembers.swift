@@ -30,14 +30,18 @@ struct ServiceMembers: Sendable {
 
     /// nil or empty: the service is gone, or its addresses are somebody else's business.
     mutating func set(service: Key, selector: [String: String]?) {
-        for pod in members.removeValue(forKey: service) ?? [] { unlink(Key(namespace: service.namespace, name: pod), service.name) }
+        for pod in members.removeValue(forKey: service) ?? [] {
+            unlink(Key(namespace: service.namespace, name: pod), service.name)
+        }
         selectors[service] = nil
         if let old = anchor.removeValue(forKey: service) { Self.remove(service.name, from: &anchors, old) }
         guard let selector, !selector.isEmpty else { return }
         selectors[service] = selector
         let pairs = selector.map { Pair(namespace: service.namespace, label: $0.key, value: $0.value) }
         // The rarest: the fewest pods to look at, now and later.
-        guard let rarest = pairs.min(by: { (labelled[$0]?.count ?? 0, $0.label) < (labelled[$1]?.count ?? 0, $1.label) }) else { return }
+        guard let rarest = pairs.min(by: { (labelled[$0]?.count ?? 0, $0.label) < (labelled[$1]?.count ?? 0, $1.label) }) else {
+            return
+        }
         anchor[service] = rarest
         anchors[rarest, default: []].insert(service.name)
         for name in labelled[rarest] ?? [] {
@@ -52,14 +56,18 @@ struct ServiceMembers: Sendable {
         let before = services[pod] ?? []
         let old = labels[pod]
         if old == new { return before }
-        for (label, value) in old ?? [:] { Self.remove(pod.name, from: &labelled, Pair(namespace: pod.namespace, label: label, value: value)) }
+        for (label, value) in old ?? [:] {
+            Self.remove(pod.name, from: &labelled, Pair(namespace: pod.namespace, label: label, value: value))
+        }
         labels[pod] = new
         var after: Set<String> = []
         for (label, value) in new ?? [:] {
             let pair = Pair(namespace: pod.namespace, label: label, value: value)
             labelled[pair, default: []].insert(pod.name)
             for name in anchors[pair] ?? [] {
-                if let selector = selectors[Key(namespace: pod.namespace, name: name)], Self.matches(selector, new ?? [:]) { after.insert(name) }
+                if let selector = selectors[Key(namespace: pod.namespace, name: name)], Self.matches(selector, new ?? [:]) {
+                    after.insert(name)
+                }
             }
         }
         for name in before.subtracting(after) {
