@@ -8,7 +8,7 @@ extension APIHandler {
     /// `POST pods/NAME/binding` with a Binding: sets `spec.nodeName` once.
     func bind(_ call: APICall) async throws(StatusError) -> APIDocument {
         let options = try WriteOptions(call.request, kind: "CreateOptions")
-        let body = try call.body(options.fieldValidation).object
+        let body = try call.body().object
         guard case .object = body else { throw .badRequest("the request's body must be a JSON object") }
         if let kind = body["kind"]?.stringValue, kind != "Binding" {
             throw .badRequest("\(kind) cannot be handled as a Binding")

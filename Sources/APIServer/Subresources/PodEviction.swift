@@ -10,7 +10,7 @@ extension APIHandler {
     /// `POST pods/NAME/eviction` with an Eviction (policy/v1 or v1beta1). 429 when a budget is against it.
     func evict(_ call: APICall) async throws(StatusError) -> APIDocument {
         let options = try WriteOptions(call.request, kind: "CreateOptions")
-        let body = try call.body(options.fieldValidation).object
+        let body = try call.body().object
         guard case .object = body else { throw .badRequest("the request's body must be a JSON object") }
         if let kind = body["kind"]?.stringValue, !kind.isEmpty, kind != "Eviction" {
             throw .badRequest("\(kind) cannot be handled as an Eviction: kind must be \"Eviction\"")

@@ -10,12 +10,10 @@ extension APIHandler {
     func create(_ call: APICall) async throws(StatusError) -> APIDocument {
         let form = try Representation(accept: call.request.accept, includeObject: nil)
         let options = try WriteOptions(call.request, kind: "CreateOptions")
-        var body = try call.body(options.fieldValidation)
-        try call.checkIdentity(&body.object, creates: true)
-        if let revision = body.object["metadata"]?["resourceVersion"]?.stringValue, !revision.isEmpty {
+        var draft = try call.draft(options.fieldValidation, creates: true)
+        if let revision = draft.object["metadata"]?["resourceVersion"]?.stringValue, !revision.isEmpty {
             throw .badRequest("resourceVersion should not be set on objects to be created")
         }
-        var draft = try call.clean(body, options.fieldValidation)
         try complete(&draft, call)
         let object = try await store(new: &draft, call, options)
         let writer = ObjectWriter(kind: call.kind, representation: form, now: now())
