@@ -36,7 +36,8 @@ public struct EncryptedValues: ValueTransformer {
 
     public func open(_ sealed: [UInt8], key: ResourceKey) throws(ValueTransformError) -> OpenedValue {
         let format = Array(Self.format.utf8)
-        guard sealed.starts(with: format), let end = sealed.dropFirst(format.count).prefix(64).firstIndex(of: UInt8(ascii: ":")) else {
+        guard sealed.starts(with: format), let end = sealed.dropFirst(format.count).prefix(64).firstIndex(of: UInt8(ascii: ":"))
+        else {
             throw ValueTransformError("it is encrypted in a way that is not known here")
         }
         let name = String(decoding: sealed[format.count..<end], as: UTF8.self)

@@ -26,7 +26,9 @@ public struct EncryptionKeys: Sendable {
             guard let bytes = Self.bytes(hexadecimal: words[1]), bytes.count == 32 else {
                 throw EncryptionKeyError("line \(number + 1): key \(name): expected 64 hexadecimal digits (32 bytes)")
             }
-            if keys.contains(where: { $0.name == name }) { throw EncryptionKeyError("line \(number + 1): key \(name) is there twice") }
+            if keys.contains(where: { $0.name == name }) {
+                throw EncryptionKeyError("line \(number + 1): key \(name) is there twice")
+            }
             keys.append(Key(name: name, secret: SymmetricKey(data: bytes)))
         }
         guard !keys.isEmpty else { throw EncryptionKeyError("it holds no key") }

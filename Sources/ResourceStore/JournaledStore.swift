@@ -76,7 +76,8 @@ public final class JournaledStore: ResourceStore {
             guard let exactly = request.exactly, exactly < memory.state.revision else {
                 return (table?.candidates(request.selector), memory.state.revision, floor, [StoreEvent]())
             }
-            let later = exactly < floor ? [] : memory.state.log.after(exactly).filter { $0.object.key.collection == request.collection }
+            let later =
+                exactly < floor ? [] : memory.state.log.after(exactly).filter { $0.object.key.collection == request.collection }
             return (table?.candidates(.everything), memory.state.revision, floor, later)
         }
         let wanted = max(request.atLeast, request.exactly ?? 0)

@@ -47,7 +47,9 @@ extension LogRecord {
         var sum = Checksum()
         sum.add(revision)
         sum.add(UInt64(kind.code) << 1 | (isSealed ? 1 : 0))
-        for var text in [key.group, key.resource, key.namespace, key.name] { text.withUTF8 { sum.add(UnsafeRawBufferPointer($0)) } }
+        for var text in [key.group, key.resource, key.namespace, key.name] {
+            text.withUTF8 { sum.add(UnsafeRawBufferPointer($0)) }
+        }
         index.withUnsafeBytes { sum.add($0) }
         bytes.withUnsafeBytes { sum.add($0) }
         return sum.value

@@ -96,6 +96,8 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
         } catch {
             // Fails when SQLite has rolled back by itself, which is as well.
             try? open.connection.execute("ROLLBACK")
+            // On a full disk the room of what was already moved into the database can be used again: deletions must be possible.
+            if error.isHarmless { bytesSinceCheckpoint = max(bytesSinceCheckpoint, checkpointBytes) }
             // After a failed write or sync the disk may hold the commit or not: only a restart, which reads it, can tell.
             throw JournalFailure(reason: "\(path): \(error.message)", isFatal: !error.isHarmless)
         }
@@ -111,7 +113,9 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
     /// Has the write-ahead log moved into the database. A failure loses nothing: the log keeps what was not moved, and grows.
     public func tidy() {
         guard let open, bytesSinceCheckpoint >= checkpointBytes else { return }
-        if checkpoint.advance(open.connection, isOverdue: bytesSinceCheckpoint >= 8 * checkpointBytes) { bytesSinceCheckpoint = 0 }
+        if checkpoint.advance(open.connection, isOverdue: bytesSinceCheckpoint >= 8 * checkpointBytes) {
+            bytesSinceCheckpoint = 0
+        }
     }
 
     public func close() {
@@ -176,10 +180,12 @@ struct LogReplay {
         }
         let object = StoredObject(key: record.key, revision: record.revision, bytes: record.bytes, index: index)
         revision = max(revision, record.revision)
-        let previous = record.kind == .deleted ? present.removeValue(forKey: record.key) : present.updateValue(object, forKey: record.key)
+        let previous =
+            record.kind == .deleted ? present.removeValue(forKey: record.key) : present.updateValue(object, forKey: record.key)
         if record.revision > floor {
             guard (previous == nil) == (record.kind == .added) else {
-                throw SQLiteError(code: SQLITE_CORRUPT, message: "row \(record.revision) of \(record.key) does not follow the one before it")
+                throw SQLiteError(
+                    code: SQLITE_CORRUPT, message: "row \(record.revision) of \(record.key) does not follow the one before it")
             }
             history.append(StoreEvent(kind: record.kind, object: object, previous: previous))
         } else {

@@ -127,7 +127,8 @@ extension LogRecord {
             throw SQLiteError(code: SQLITE_CORRUPT, message: "row \(row.integer(0)) of \(key) has no known kind")
         }
         self.init(
-            revision: row.integer(0), kind: kind, key: key, isSealed: row.integer(6) == 1, index: row.bytes(7), bytes: row.bytes(8))
+            revision: row.integer(0), kind: kind, key: key, isSealed: row.integer(6) == 1, index: row.bytes(7),
+            bytes: row.bytes(8))
         guard checksum == row.integer(9) else {
             throw SQLiteError(code: SQLITE_CORRUPT, message: "row \(revision) of \(key) does not match its checksum")
         }

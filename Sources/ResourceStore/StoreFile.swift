@@ -42,7 +42,9 @@ public enum StoreFile {
             }
             let summary = try check(partial)
             try sync(partial)
-            guard rename(partial, target) == 0 else { throw StoreError.unavailable("\(target): \(String(cString: strerror(errno)))") }
+            guard rename(partial, target) == 0 else {
+                throw StoreError.unavailable("\(target): \(String(cString: strerror(errno)))")
+            }
             try sync(directory(of: target))
             return Summary(path: target, revision: summary.revision, rows: summary.rows)
         } catch {
@@ -132,7 +134,9 @@ public enum StoreFile {
             if access(path + suffix, F_OK) == 0 { rename(path + suffix, path + ".replaced" + suffix) }
         }
         unlink(path + ".replaced")
-        guard link(path, path + ".replaced") == 0 else { throw .unavailable("\(path).replaced: \(String(cString: strerror(errno)))") }
+        guard link(path, path + ".replaced") == 0 else {
+            throw .unavailable("\(path).replaced: \(String(cString: strerror(errno)))")
+        }
         // Over the old name: at every moment there is a whole database under it.
         guard rename(partial, path) == 0 else { throw .unavailable("\(path): \(String(cString: strerror(errno)))") }
         try sync(directory(of: path))

@@ -19,7 +19,8 @@ struct FailingStoreTests {
         let watch = try store.watchPods(from: 0)
         #expect(store.writeFailure == nil)
         let all: [[StoreOperation]] = [
-            [create(pod("a"))], [create(pod("a")), update(pod("a"))], [create(pod("a")), .delete(pod("a"), expectedRevision: nil)],
+            [create(pod("a"))], [create(pod("a")), update(pod("a"))],
+            [create(pod("a")), .delete(pod("a"), expectedRevision: nil)],
         ]
         for operations in all {
             let error = await #expect(throws: StoreError.self) { try await store.commit(operations) }

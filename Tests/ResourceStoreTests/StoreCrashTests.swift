@@ -33,7 +33,9 @@ struct StoreCrashTests {
         try await withTemporaryDirectory { directory in
             let recording = try await record(directory, seed: seed)
             #expect(recording.operations.count > 300)
-            #expect(recording.operations.contains { $0.kind == STORE_SYNC.number && $0.file == 0 }, "no checkpoint is part of the run")
+            #expect(
+                recording.operations.contains { $0.kind == STORE_SYNC.number && $0.file == 0 }, "no checkpoint is part of the run"
+            )
             var generator = SeededGenerator(seed: seed)
             let vfs = "crash-image-\(loss)-\(seed)"
             _ = try #require(store_fault_vfs_make(vfs))
@@ -42,7 +44,9 @@ struct StoreCrashTests {
             var disk = Disk()
             for moment in 0...recording.operations.count {
                 if moment > 0 { disk.take(recording.operations[moment - 1]) }
-                guard moment < 20 || moment % stride == Int(seed) % stride || moment == recording.operations.count else { continue }
+                guard moment < 20 || moment % stride == Int(seed) % stride || moment == recording.operations.count else {
+                    continue
+                }
                 let next = moment < recording.operations.count ? recording.operations[moment] : nil
                 try disk.write(directory + "/image.db", loss, next: next, &generator)
                 try check(directory + "/image.db", vfs: vfs, recording, moment, "STORE_SEED=\(seed) \(loss) moment \(moment)")

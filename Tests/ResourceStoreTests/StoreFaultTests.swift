@@ -45,7 +45,8 @@ struct StoreFaultTests {
 
     private func open(_ path: String, _ name: String) throws -> JournaledStore {
         try JournaledStore(
-            journal: SQLiteJournal(path: path, checkpointBytes: 30_000, vfs: name), options: StoreOptions(logCapacity: 8, watchBound: 500))
+            journal: SQLiteJournal(path: path, checkpointBytes: 30_000, vfs: name),
+            options: StoreOptions(logCapacity: 8, watchBound: 500))
     }
 
     private func callsOfAWalk(_ directory: String, _ vfs: OpaquePointer, _ name: String) async throws -> Int64 {

@@ -20,7 +20,9 @@ struct StorePropertyTests {
             func open() throws -> JournaledStore {
                 switch kind {
                 case .memory: try .inMemory(options)
-                case .sqlite: try JournaledStore(journal: SQLiteJournal(path: directory + "/s.db", checkpointBytes: 50_000), options: options)
+                case .sqlite:
+                    try JournaledStore(
+                        journal: SQLiteJournal(path: directory + "/s.db", checkpointBytes: 50_000), options: options)
                 }
             }
             var store = try open()
@@ -33,7 +35,8 @@ struct StorePropertyTests {
                 let result = try await store.commit(operations)
                 model.apply(operations)
                 #expect(result.revision == model.revision, "I-STORE-1, STORE_SEED=\(seed) turn \(turn)")
-                #expect(result.revision > before && store.revision == model.revision, "I-STORE-1, STORE_SEED=\(seed) turn \(turn)")
+                #expect(
+                    result.revision > before && store.revision == model.revision, "I-STORE-1, STORE_SEED=\(seed) turn \(turn)")
                 try checkWatches(store, model, seed, &generator)
                 try checkLists(store, model, seed, &generator)
                 if turn % 10 == 9 {
@@ -55,7 +58,9 @@ struct StorePropertyTests {
         }
     }
 
-    private func checkWatches(_ store: JournaledStore, _ model: StoreModel, _ seed: UInt64, _ generator: inout SeededGenerator) throws {
+    private func checkWatches(_ store: JournaledStore, _ model: StoreModel, _ seed: UInt64, _ generator: inout SeededGenerator)
+        throws
+    {
         let revision = UInt64.random(in: 0...model.revision, using: &generator)
         let expected = model.events.filter { $0.revision > revision }
         do throws(StoreError) {
@@ -65,12 +70,16 @@ struct StorePropertyTests {
             watch.cancel()
         } catch {
             guard case .expired(let oldest) = error else { throw error }
-            #expect(revision < oldest, "I-STORE-4: \(revision) is refused though the history begins after \(oldest), STORE_SEED=\(seed)")
+            #expect(
+                revision < oldest,
+                "I-STORE-4: \(revision) is refused though the history begins after \(oldest), STORE_SEED=\(seed)")
             #expect(oldest <= model.revision, "I-STORE-4, STORE_SEED=\(seed)")
         }
     }
 
-    private func checkLists(_ store: JournaledStore, _ model: StoreModel, _ seed: UInt64, _ generator: inout SeededGenerator) throws {
+    private func checkLists(_ store: JournaledStore, _ model: StoreModel, _ seed: UInt64, _ generator: inout SeededGenerator)
+        throws
+    {
         let revision = UInt64.random(in: 0...model.revision, using: &generator)
         do throws(StoreError) {
             let list = try store.scan(ListRequest(collection: pod("a").collection, exactly: revision))
@@ -84,7 +93,9 @@ struct StorePropertyTests {
         #expect(present.objects.model == model.objects, "I-STORE-3: the present, STORE_SEED=\(seed)")
     }
 
-    @Test("kinds in memory only leave nothing on the disk; after a restart their watches are expired and revisions go on", arguments: [1, 2, 3])
+    @Test(
+        "kinds in memory only leave nothing on the disk; after a restart their watches are expired and revisions go on",
+        arguments: [1, 2, 3])
     func volatileKinds(seed: UInt64) async throws {
         var generator = SeededGenerator(seed: seed)
         try await withTemporaryDirectory { directory in
@@ -99,7 +110,9 @@ struct StorePropertyTests {
             for round in 0..<5 {
                 for turn in 0..<Int.random(in: 1...20, using: &generator) {
                     let isPod = Bool.random(using: &generator)
-                    let revision = try await store.commit(isPod ? create(pod("p\(round)-\(turn)")) : measured("m\(round)-\(turn)")).revision
+                    let revision = try await store.commit(
+                        isPod ? create(pod("p\(round)-\(turn)")) : measured("m\(round)-\(turn)")
+                    ).revision
                     #expect(revision > last, "I-STORE-1, seed \(seed)")
                     last = revision
                 }
@@ -112,7 +125,9 @@ struct StorePropertyTests {
                 #expect(store.revision >= last)
                 #expect(try await store.pods().objects.map(\.key) == pods)
                 #expect(try await store.list(group: metrics.group, resource: metrics.resource).objects.isEmpty)
-                #expect(throws: StoreError.self) { _ = try store.watch(group: metrics.group, resource: metrics.resource, from: last - 1) }
+                #expect(throws: StoreError.self) {
+                    _ = try store.watch(group: metrics.group, resource: metrics.resource, from: last - 1)
+                }
                 _ = try store.watchPods(from: last)
             }
             await store.close()

@@ -70,9 +70,12 @@ struct StoreWatchTests {
                 StoreSelector(requiring: FieldTerm("spec.nodeName", is: node)) { $0.fields["spec.nodeName"] == node }
             }
             func assigned(_ node: String) -> StoreOperation {
-                .update(pod("a"), bytes: body(pod("a")), index: ObjectIndex(fields: ["spec.nodeName": node]), expectedRevision: nil)
+                .update(
+                    pod("a"), bytes: body(pod("a")), index: ObjectIndex(fields: ["spec.nodeName": node]), expectedRevision: nil)
             }
-            let (one, two) = (try store.watchPods(selector: at("n1"), from: 0), try store.watchPods(in: "alice", selector: at("n2"), from: 0))
+            let (one, two) = (
+                try store.watchPods(selector: at("n1"), from: 0), try store.watchPods(in: "alice", selector: at("n2"), from: 0)
+            )
             let other = try store.watchPods(selector: at("n1"), from: 0)
             other.cancel()
             try await store.commit(create(pod("a")))
