@@ -44,6 +44,8 @@ struct APIResponder: Sendable {
         _ request: FrontRequest, _ target: RequestTarget, _ method: HTTPMethodName, _ user: UserInfo
     ) async throws -> FrontAnswer {
         var body = request.body
+        let limit = RequestSize.maximumBytes(for: user)
+        guard body.count <= limit else { throw FrontStatus.tooLarge(limit: limit) }
         var contentType = request.header("content-type")
         if let given = contentType, given.hasPrefix(ProtobufBody.contentType), !body.isEmpty {
             body = try ProtobufBody.json(body)

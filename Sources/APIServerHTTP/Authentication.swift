@@ -75,14 +75,7 @@ struct RequestAuthenticator: Sendable {
         return .user(Self.withAuthenticatedGroup(user))
     }
 
-    /// CN and O of a certificate that TLS has verified against our authority. nil for one that is not a client's: the
-    /// master's own server certificate identifies nobody.
-    static func user(ofCertificateDER der: [UInt8]) -> UserInfo? {
-        guard let info = try? CertificateInfo(der: der), info.isForClients else { return nil }
-        return withAuthenticatedGroup(UserInfo(name: info.commonName, groups: info.organizations))
-    }
-
-    private static func withAuthenticatedGroup(_ user: UserInfo) -> UserInfo {
+    fileprivate static func withAuthenticatedGroup(_ user: UserInfo) -> UserInfo {
         guard !user.groups.contains(authenticated) else { return user }
         var user = user
         user.groups.append(authenticated)
@@ -98,6 +91,22 @@ struct RequestAuthenticator: Sendable {
         guard parts.count == 2, parts[0].lowercased() == "bearer" else { return nil }
         return String(parts[1])
     }
+}
+
+/// CN and O of a certificate that TLS has verified against our authority.
+struct CertificateIdentity: Sendable {
+    private let user: UserInfo
+    private let notAfter: Int64
+
+    /// nil for one that is not a client's: the master's own server certificate identifies nobody.
+    init?(der: [UInt8]) {
+        guard let info = try? CertificateInfo(der: der), info.isForClients, !info.isAuthority else { return nil }
+        user = RequestAuthenticator.withAuthenticatedGroup(UserInfo(name: info.commonName, groups: info.organizations))
+        notAfter = info.notAfter
+    }
+
+    /// nil once the certificate has ended, which TLS sees only when a connection begins. `now` in seconds since 1970.
+    func user(at now: Int64) -> UserInfo? { now < notAfter ? user : nil }
 }
 
 /// The cluster's authority as the core's signer of certificate requests.

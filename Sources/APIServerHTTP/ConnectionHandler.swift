@@ -10,6 +10,7 @@ import APIServer
 import NIOCore
 import NIOHTTP1
 import NIOSSL
+import PKI
 
 /// Lives on its event loop.
 final class ConnectionHandler: ChannelDuplexHandler {
@@ -45,7 +46,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var isPumping = false
     private var readIsPending = false
     private var parserError: (any Error)?
-    private var certificateUser: UserInfo??
+    private var certificate: CertificateIdentity??
     private var task: Task<Void, Never>?
     /// Of the request being answered.
     private var current = CurrentRequest()
@@ -53,6 +54,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var stalledSince: NIODeadline?
     private var waitsForRoom: [EventLoopPromise<Void>] = []
     private var isOver = false
+    /// Parts of requests that the parser has made so far.
+    private(set) var partsSeen = 0
 
     init(server: FrontServer, front: FrontLoop) {
         self.server = server
@@ -170,6 +173,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        partsSeen &+= 1
         waiting.append(unwrapInboundIn(data))
         pump()
     }
@@ -249,13 +253,13 @@ final class ConnectionHandler: ChannelDuplexHandler {
         answer(request)
     }
 
-    /// Read once: it cannot change on a connection (no renegotiation in TLS 1.3, none allowed in 1.2).
+    /// Read once: it cannot change on a connection (no renegotiation in TLS 1.3, none allowed in 1.2). But it can end.
     private func userOfCertificate() -> UserInfo? {
-        if let known = certificateUser { return known }
-        let certificate = try? context?.pipeline.syncOperations.nioSSL_peerCertificate()
-        let user = (try? certificate?.toDERBytes()).flatMap { RequestAuthenticator.user(ofCertificateDER: $0) }
-        certificateUser = .some(user)
-        return user
+        if certificate == nil {
+            let presented = try? context?.pipeline.syncOperations.nioSSL_peerCertificate()
+            certificate = .some((try? presented?.toDERBytes()).flatMap { CertificateIdentity(der: $0) })
+        }
+        return certificate??.user(at: unixNow())
     }
 
     // MARK: Answering
@@ -337,6 +341,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
         current = CurrentRequest(unparsable: server.responder.metrics.nextRequestID())
         let reason = parserError.map { "\($0)" } ?? ""
         refuse(isHeader ? .headersTooLarge(limit: server.limits.headerBytes) : .badRequest("the request is not HTTP/1.1: \(reason)"))
+    }
+
+    var isClosing: Bool { if case .closing = phase { true } else { false } }
+
+    /// Nothing is known of the next request yet.
+    var awaitsHead: Bool { if case .idle = phase { waiting.isEmpty } else { false } }
+
+    func refuseLongHead() {
+        current = CurrentRequest(unparsable: server.responder.metrics.nextRequestID())
+        refuse(.headersTooLarge(limit: server.limits.headerBytes))
     }
 
     // MARK: Writing

@@ -41,6 +41,27 @@ struct ConnectionTests {
         }
     }
 
+    @Test("whose request line has no end is told 431, and nothing of it is kept") func endlessLine() async throws {
+        try await FrontLaboratory.run { laboratory async throws in
+            let connection = try await RawConnection.open(laboratory)
+            connection.send("GET /")
+            for _ in 0..<20 { connection.send(String(repeating: "a", count: 16_000)) }
+            #expect(try await connection.everything().hasPrefix("HTTP/1.1 431 "))
+        }
+    }
+
+    @Test(
+        "that wants to leave HTTP is answered and closed",
+        arguments: ["CONNECT / HTTP/1.1\r\nHost: x\r\n\r\n", "GET /version HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"])
+    func upgrade(_ bytes: String) async throws {
+        try await FrontLaboratory.run { laboratory async throws in
+            let connection = try await RawConnection.open(laboratory)
+            connection.send(bytes)
+            let answer = try await connection.everything()
+            #expect(answer.hasPrefix("HTTP/1.1 ") && answer.contains("Connection: close"))
+        }
+    }
+
     @Test("that sends ahead gets its answers in order") func pipelining() async throws {
         try await FrontLaboratory.run { laboratory async throws in
             let connection = try await RawConnection.open(laboratory)
