@@ -64,6 +64,12 @@ def authorization(master, findings, options):
                 findings.add("authorization", f"{path} answered {answer.status} to {str(headers)[:200]}", [request])
             key = answer.status if answer else "closed"
             statuses[key] = statuses.get(key, 0) + 1
+    for path in OPEN_PATHS:
+        connection = wire.Wire(master.port, master.context(None))
+        answer = connection.exchange(seeds.Seed("GET", path).encode())
+        connection.close()
+        if answer is None or answer.status != 200:
+            findings.add("authorization", f"{path} without credentials: expected 200, found {answer and answer.status}")
     certificates = strange_certificates(master, findings)
     return ", ".join(f"{value} x {key}" for key, value in sorted(statuses.items(), key=str)) + f"; {certificates} certificates of others"
 

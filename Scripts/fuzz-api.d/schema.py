@@ -10,8 +10,8 @@ import wire
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = f"{ROOT}/.venv/schemathesis/bin/schemathesis"
-# Examples an operation, the whole campaign's seconds, and how many paths.
-LENGTHS = {False: (3, 20, 12), True: (60, 900, 10_000)}
+# Examples an operation, seconds, and how many paths. (Given seconds, schemathesis fills them; the short run ends with its examples.)
+LENGTHS = {False: (2, 60, 8), True: (60, 900, 10_000)}
 
 
 def fetch(master, path):
@@ -71,7 +71,7 @@ def one(master, findings, options, document, examples, seconds):
     command = [
         PROGRAM, "run", path, "--url", f"https://127.0.0.1:{master.port}", "--request-cert", pair, "--tls-verify", f"{master.pki}/ca.crt", "--checks", "not_a_server_error",
         "--mode", "all", "--max-examples", str(examples), "--seed", str(options.seed), "--request-timeout", "10", "--phases", "fuzzing", "--workers", "2", "--no-color",
-        "--max-time", str(int(seconds) or 1), "--exclude-path-regex", "/watch/|/log$", "--generation-database", "none",
+        *(["--max-time", str(seconds)] if options.is_long else []), "--exclude-path-regex", "/watch/|/log$", "--generation-database", "none",
     ]
     try:
         result = subprocess.run(command, capture_output=True, text=True, cwd=master.directory, env=environment, timeout=seconds * 3 + 60)
@@ -83,6 +83,8 @@ def one(master, findings, options, document, examples, seconds):
         findings.add("schema", f"schemathesis ended with {result.returncode}: {output[-1500:]}")
     elif result.returncode == 1:
         findings.add("schema", summary(output))
+    if re.search(r"Tested:\s+0\b", output) or "generated" not in output:
+        findings.add("schema", f"schemathesis tested nothing: {output[-1500:]}")
     words = re.findall(r"(?:Operations:|Test cases:|  (?:Selected|Tested|Errored|Skipped):).*|\d+ (?:generated|passed|found).*", output)
     return "; ".join(" ".join(word.split()) for word in words) or output[-800:]
 
