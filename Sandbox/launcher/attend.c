@@ -144,6 +144,7 @@ static int attend_one(int slim_mounts) {
     int network_returns = office->network.space >= 0 && netpool_may_return(request->plan);
     watch(&task);
     int heard = request_answer(task.client, "ended %d %d\n", task.state.exit_code, task.state.signal);
+    if (task.mounts >= 0) close(task.mounts);
     cgroup_remove_all();
     // Whoever hung up watches this process, so its end must tell the task's.
     if (!task.lasts && heard && attend_waiting(office->board) < office->wanted && network_returns && netpool_is_unused(&office->network)) {

@@ -173,11 +173,11 @@ _Noreturn static void reap(pid_t payload, struct launch *launch) {
     }
 }
 
-void init_begin(void) {
+void init_begin(int with_session) {
     sigset_t signals;
     sigfillset(&signals);
     sigprocmask(SIG_SETMASK, &signals, NULL);
-    if (setsid() < 0) fail(errno, "init(setsid)");
+    if (with_session && setsid() < 0) fail(errno, "init(setsid)");
     set_title();
 }
 

@@ -27,8 +27,9 @@ void init_wait_for(const uint32_t *word);
 // The other side of it.
 void init_tell(uint32_t *word);
 
-// The first steps, which need no plan: signals blocked, a session and a name of its own.
-void init_begin(void);
+// The first steps, which need no plan: signals blocked, a name of its own, and a session unless the supervisor's
+// has no terminal.
+void init_begin(int with_session);
 
 // Builds the jail, starts the payload and stays.
 _Noreturn void init_run(const struct launch *launch);

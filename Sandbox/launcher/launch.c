@@ -93,7 +93,7 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
         .out = c->out[1], .err = c->err[1], .status = c->status[1], .lifeline = c->lifeline[0],
         .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]},
         .groups_are_there = groups_are_there, .shared = groups_are_there, .shared_bytes = sizeof *groups_are_there};
-    init_begin();
+    init_begin(1);
     init_run(&launch);
 }
 
@@ -234,6 +234,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         cgroups_read_usage(&task->cgroups, &task->state.usage);
         return launch_failed(task, &failure);
     }
+    if (spare) task->mounts = spare_mounts(spare);
     close(c->failure[0]);
     task->status = c->status[0];
     task->lifeline = c->lifeline[1];

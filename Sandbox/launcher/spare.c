@@ -54,7 +54,7 @@ _Noreturn static void wait_as_init(struct spare *spare, int host_mounts) {
     failure_pipe = c->failure[1];
     // A spare whose supervisor died serves nobody. The change of ids clears this, and init asks again then.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    init_begin();
+    init_begin(0);
     int self = (int)syscall(SYS_pidfd_open, 1, 0);
     int own = self < 0 ? -1 : ioctl(self, OWN_MOUNT_NAMESPACE, 0);
     if (own < 0) fail(errno, "spare(own mount namespace)");
@@ -85,6 +85,8 @@ int spare_present_mounts(void) {
     if (self >= 0) close(self);
     return mounts;
 }
+
+int spare_mounts(const struct spare *spare) { return ioctl(spare->init, OWN_MOUNT_NAMESPACE, 0); }
 
 int spare_make(struct spare *spare, int host_mounts, int slim_mounts, int net_namespace) {
     spare->net_namespace = net_namespace;

@@ -31,6 +31,9 @@ int spare_fits(const struct plan *plan);
 // Writes the plan's id maps. 0, or -1 with `failure` set.
 int spare_map_ids(struct spare *spare, const struct plan *plan, struct failure *failure);
 
+// A descriptor of the mount namespace that init is in, which is the task's own once its program runs. -1 with errno.
+int spare_mounts(const struct spare *spare);
+
 // Lets init begin with the plan, up to what needs the task's groups, and go on when they are there.
 void spare_go(struct spare *spare, const struct plan *plan);
 void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups);

@@ -37,7 +37,7 @@ static char output[2][LOG_LINE_MAX] __attribute__((aligned(4096)));
 
 static void clear_descriptors(struct task *task) {
     task->directory = task->lock = task->ready = task->init = task->status = task->lifeline = -1;
-    task->out_of_memory = task->client = task->log.fd = task->stream[0].fd = task->stream[1].fd = task->notify.fd = -1;
+    task->mounts = task->out_of_memory = task->client = task->log.fd = task->stream[0].fd = task->stream[1].fd = task->notify.fd = -1;
 }
 
 void watch_clear(struct task *task) {

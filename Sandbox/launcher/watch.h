@@ -13,6 +13,7 @@ struct task {
     int status;    // the payload's wait status comes here
     int lifeline;  // init dies when this closes
     int out_of_memory;     // readable when the memory group's limit was hit and nothing could be reclaimed; or -1
+    int mounts;            // the task's mount namespace, so that taking it down is not waited for by who asked; or -1
     int client;            // who asked the resident launcher for this task, or -1
     int own_pids;          // in a pid namespace of its own: the end of its init is the end of everything in it; or a guest in another's
     int keeps_streams;     // standard descriptors are /dev/null already
