@@ -61,7 +61,8 @@ struct APIResponder: Sendable {
         metrics.answerEnded()
         ticket.leave()
         switch answer {
-        case .document(let document): return .document(document)
+        case .document(let document):
+            return .document(ResponseCompression.applied(to: document, acceptEncoding: request.header("accept-encoding")))
         case .watch(let watch): return .watch(watch, resource: RequestLabels.resource(of: target.path))
         case .podLog(let target): return try await podLog(target)
         }

@@ -134,6 +134,24 @@ struct ConnectionTests {
         }
     }
 
+    @Test("gets a large list compressed when it asks for that, and a small one never") func compression() async throws {
+        try await FrontLaboratory.run { laboratory async throws in
+            let connection = try await RawConnection.open(laboratory)
+            let list = "GET \(Self.configMaps) HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n"
+            connection.send(list + "\r\n")
+            #expect(!(try await connection.received("HTTP/1.1 200 OK")).contains("Content-Encoding"))
+            let master = LocalKubernetesAPI(handler: laboratory.handler)
+            _ = try await master.create(
+                configMaps, namespace: "alice", name: nil, subresource: nil,
+                body: FrontLaboratory.configMap("big", String(repeating: "v", count: 300_000)))
+            connection.send(list + "Connection: close\r\n\r\n")
+            let answer = try await connection.everything()
+            #expect(answer.contains("Content-Encoding: gzip\r\n") && answer.utf8.count < 20_000)
+        }
+        #expect(ResponseCompression.accepts("deflate, gzip;q=0.5") && ResponseCompression.accepts("*"))
+        #expect(!ResponseCompression.accepts("deflate, gzip;q=0") && !ResponseCompression.accepts("identity"))
+    }
+
     @Test("without credentials learns nothing, and what it sends is not kept") func anonymous() async throws {
         try await FrontLaboratory.run { laboratory async throws in
             let connection = try await RawConnection.open(laboratory, anonymous: true)
