@@ -129,6 +129,12 @@ static int begin(int *slim_mounts) {
     return 0;
 }
 
+// Its end is not a death that the resident launcher should wonder about.
+_Noreturn static void end(int status) {
+    leave_office(&task);
+    _exit(status);
+}
+
 // One task from its request to its end. 1 when everything is as it was before, for another.
 static int attend_one(int slim_mounts) {
     struct request *request = &launch.request;
@@ -137,17 +143,17 @@ static int attend_one(int slim_mounts) {
         _exit(1);
     }
     task.client = await_client();
-    if (request_receive(task.client, request, leave_office, &task) < 0) _exit(1);  // the client sees the end of the connection
+    if (request_receive(task.client, request, leave_office, &task) < 0) end(1);  // the client sees the end of the connection
     int result = serve(request, office->makes_spare ? &launch.spare : NULL);
     answer_start(result);
-    if (result) _exit(result);
+    if (result) end(result);
     int network_returns = office->network.space >= 0 && netpool_may_return(request->plan);
     watch(&task);
     int heard = request_answer(task.client, "ended %d %d\n", task.state.exit_code, task.state.signal);
     if (task.mounts >= 0) close(task.mounts);
     cgroup_remove_all();
     // Whoever hung up watches this process, so its end must tell the task's.
-    if (!task.lasts && heard && attend_waiting(office->board) < office->wanted && network_returns && netpool_is_unused(&office->network)) {
+    if (office->makes_spare && !task.lasts && heard && attend_waiting(office->board) < office->wanted && network_returns && netpool_is_unused(&office->network)) {
         note(ATTEND_COMING);
         spare_clear(&launch.spare, request->plan);
         return 1;
@@ -170,5 +176,5 @@ _Noreturn void attend_run(struct attend *attend) {
         watch_renew(&task);
         depend_on_resident();
     }
-    _exit(0);
+    end(0);
 }
