@@ -54,7 +54,9 @@ enum MasterStore {
     private static func hint(_ error: StoreError, _ state: MasterState) -> String? {
         let text = "\(error)"
         if text.contains("in use") { return "another master runs on this state directory" }
-        if text.contains("encrypted with key") { return "bring back the key file that the store was written with: \(state.encryptionKeys)" }
+        if text.contains("encrypted with key") {
+            return "bring back the key file that the store was written with: \(state.encryptionKeys)"
+        }
         if text.contains("corrupt") { return "`swiftlet restore FILE` returns to a backup; the damaged file is kept beside it" }
         return "is the directory writable, and the disk not full?"
     }

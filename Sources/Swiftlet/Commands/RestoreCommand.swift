@@ -17,7 +17,9 @@ struct RestoreCommand: AsyncParsableCommand {
         let state = try MasterState.load(configurationPath: config)
         let source = FileText.absolute(file)
         try state.make()
-        let result = await BlockingCall.run { Result { () throws(StoreError) in try StoreFile.restore(state.store, from: source) } }
+        let result = await BlockingCall.run {
+            Result { () throws(StoreError) in try StoreFile.restore(state.store, from: source) }
+        }
         do throws(StoreError) {
             let summary = try result.get()
             Terminal.output.line("\(summary.path): goes on at revision \(summary.revision), \(summary.rows) records")
