@@ -208,7 +208,7 @@ def gone(api):
     api.create_namespaced_config_map(NAMESPACE, client.V1ConfigMap(metadata=client.V1ObjectMeta(name="small", labels={"suite": "gone"})))
     token = api.list_namespaced_config_map(NAMESPACE, label_selector="suite=gone", limit=1).metadata._continue
     expect(token, "no second page")
-    for n in range(120):
+    for n in range(60):
         api.patch_namespaced_config_map("large", NAMESPACE, {"data": {"n": str(n)}})
     expired = refused(lambda: watched(api, old), 410, "Expired")
     expect("too old resource version" in expired["message"], expired["message"])
