@@ -24,7 +24,8 @@ struct OpenAPISchemas {
         let fields = [
             Field(name: "apiVersion", schema: .string, description: "Group and version of this document's form."),
             Field(name: "kind", schema: .string, description: "What this document is."),
-            Field(name: "metadata", schema: TypeLibrary.shared.schema(Self.listMeta) ?? .any, description: "The list's metadata."),
+            Field(
+                name: "metadata", schema: TypeLibrary.shared.schema(Self.listMeta) ?? .any, description: "The list's metadata."),
             Field(name: "items", schema: .array(.object(object), mergeKey: nil), isRequired: true, description: "The objects."),
         ]
         add(ObjectSchema(name: type + "List", description: "A list of \(kind.kind).", fields: fields), listKind)

@@ -67,7 +67,7 @@ struct DiscoveryTests {
     @Test("health and version answer")
     func health() async throws {
         let lab = try await Laboratory()
-        for path in ["/healthz", "/livez", "/readyz", "/readyz/etcd"] {
+        for path in ["/healthz", "/livez", "/readyz", "/readyz/ping"] {
             #expect(try await lab.send(.get, path).body == "ok")
         }
         let version = try await lab.must(.get, "/version")

@@ -30,11 +30,13 @@ struct PodDefaultTests {
         #expect(pod["status"]?["qosClass"] == "BestEffort")
     }
 
-    @Test("an image that may change under its name is pulled each time", arguments: [
-        ("busybox", "Always"), ("busybox:latest", "Always"), ("busybox:1.36", "IfNotPresent"),
-        ("registry:5000/busybox", "Always"), ("registry:5000/busybox:1", "IfNotPresent"),
-        ("busybox@sha256:0123", "IfNotPresent"),
-    ])
+    @Test(
+        "an image that may change under its name is pulled each time",
+        arguments: [
+            ("busybox", "Always"), ("busybox:latest", "Always"), ("busybox:1.36", "IfNotPresent"),
+            ("registry:5000/busybox", "Always"), ("registry:5000/busybox:1", "IfNotPresent"),
+            ("busybox@sha256:0123", "IfNotPresent"),
+        ])
     func pullPolicy(_ image: String, _ policy: String) {
         #expect(PodDefaults.pullPolicy(image: image) == policy)
     }
@@ -60,7 +62,10 @@ struct PodDefaultTests {
         #expect(container["livenessProbe"]?["periodSeconds"] == 10)
         #expect(container["livenessProbe"]?["httpGet"] == ["port": 80, "path": "/", "scheme": "HTTP"])
         #expect(container["env"]?[0]?["valueFrom"]?["fieldRef"]?["apiVersion"] == "v1")
-        #expect(made["spec"]?["volumes"] == [["name": "a", "emptyDir": [:]], ["name": "b", "configMap": ["name": "m", "defaultMode": 420]]])
+        #expect(
+            made["spec"]?["volumes"] == [
+                ["name": "a", "emptyDir": [:]], ["name": "b", "configMap": ["name": "m", "defaultMode": 420]],
+            ])
         #expect(made["status"]?["qosClass"] == "Guaranteed")
     }
 

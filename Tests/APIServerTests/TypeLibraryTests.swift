@@ -13,7 +13,8 @@ struct TypeLibraryTests {
         for name in library.names {
             let object = try #require(library.object(name), "\(name)")
             #expect(Set(object.fields.map(\.name)).count == object.fields.count, "\(name)")
-            let numbers = object.fields.filter { !$0.isInlined && $0.number > 0 }.map(\.number) + object.inlined.keys.filter { $0 > 0 }
+            let numbers =
+                object.fields.filter { !$0.isInlined && $0.number > 0 }.map(\.number) + object.inlined.keys.filter { $0 > 0 }
             #expect(Set(numbers).count == numbers.count, "\(name): a protobuf number stands twice")
             for field in object.fields {
                 var bytes = field.name
@@ -107,9 +108,12 @@ struct TypeLibraryTests {
         #"{"word":"w","zero":99999999999,"pointer":-99999999999}"#, #"[]"#, #""x""#,
     ]
 
-    @Test("built-in kinds keep quantities in the form that Kubernetes writes", arguments: [
-        (#""1024Mi""#, "1Gi"), (#""0.5""#, "500m"), ("2", "2"), ("0.1", "100m"), (#""1000m""#, "1"), (#""100m""#, "100m"), (#""1e3""#, "1e3"),
-    ])
+    @Test(
+        "built-in kinds keep quantities in the form that Kubernetes writes",
+        arguments: [
+            (#""1024Mi""#, "1Gi"), (#""0.5""#, "500m"), ("2", "2"), ("0.1", "100m"), (#""1000m""#, "1"), (#""100m""#, "100m"),
+            (#""1e3""#, "1e3"),
+        ])
     func quantities(_ written: String, _ kept: String) throws {
         let (value, findings) = try decode(#"{"word":"w","inner":{"size":\#(written)}}"#)
         #expect(findings.errors.isEmpty)

@@ -6,7 +6,8 @@ enum EventColumns {
         lastSeen, .text("Type", ["type"]), .text("Reason", ["reason"]), .computed("Object", object),
         .text("Subobject", ["involvedObject", "fieldPath"], priority: 1), .computed("Source", priority: 1, source),
         .text("Message", ["message"]), firstSeen, .computed("Count", priority: 1, count),
-        PrinterColumn(name: "Name", format: "name", priority: 1) { tape, _ in .string(tape.text(at: ["metadata", "name"]) ?? "") },
+        PrinterColumn(name: "Name", format: "name", priority: 1) { tape, _ in .string(tape.text(at: ["metadata", "name"]) ?? "")
+        },
     ]
 
     /// A series tells more than the event that began it.

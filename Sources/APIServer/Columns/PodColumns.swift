@@ -90,7 +90,8 @@ enum PodColumns {
     private static func terminatedReason(_ tape: JSONTape, _ status: JSONTape.Node) -> String? {
         guard tape.node(["state", "terminated"], from: status) != nil else { return nil }
         if let reason = tape.text(at: ["state", "terminated", "reason"], from: status), !reason.isEmpty { return reason }
-        if let signal = tape.node(["state", "terminated", "signal"], from: status), let number = tape.integer(signal, as: Int64.self),
+        if let signal = tape.node(["state", "terminated", "signal"], from: status),
+            let number = tape.integer(signal, as: Int64.self),
             number != 0
         {
             return "Signal:\(number)"

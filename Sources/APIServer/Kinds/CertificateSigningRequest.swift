@@ -48,13 +48,16 @@ extension ResourceKind {
         validate: { request in
             var errors: [FieldError] = []
             if let seconds = request["spec"]?["expirationSeconds"], (seconds.intValue ?? 600) < 600 {
-                errors.append(.invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"))
+                errors.append(
+                    .invalid("spec.expirationSeconds", seconds, "may not specify a duration less than 600 seconds (10 minutes)"))
             }
             let signer = request["spec"]?["signerName"]?.stringValue ?? ""
             let parts = signer.split(separator: "/", omittingEmptySubsequences: false)
             if !signer.isEmpty, parts.count != 2 || parts.contains(where: \.isEmpty) {
                 errors.append(
-                    .invalid("spec.signerName", .string(signer), "must be a fully qualified domain and path of the form 'example.com/signer-name'"))
+                    .invalid(
+                        "spec.signerName", .string(signer),
+                        "must be a fully qualified domain and path of the form 'example.com/signer-name'"))
             }
             return errors
         },

@@ -111,7 +111,9 @@ extension ResourceKind {
         for (index, taint) in (node["spec"]?["taints"]?.arrayValue ?? []).enumerated() {
             let path = "spec.taints[\(index)]"
             let key = taint["key"]?.stringValue ?? ""
-            if let problem = NameFormat.qualifiedNameProblem(key) { errors.append(.invalid("\(path).key", .string(key), problem)) }
+            if let problem = NameFormat.qualifiedNameProblem(key) {
+                errors.append(.invalid("\(path).key", .string(key), problem))
+            }
             let value = taint["value"]?.stringValue ?? ""
             if let problem = NameFormat.labelValueProblem(value) {
                 errors.append(.invalid("\(path).value", .string(value), problem))

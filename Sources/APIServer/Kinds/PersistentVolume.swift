@@ -36,7 +36,8 @@ extension ResourceKind {
             """#),
         columns: [
             .name, .text("Status", ["status", "phase"]), .text("Volume", ["spec", "volumeName"]),
-            .text("Capacity", ["status", "capacity", "storage"]), .list("Access Modes", ["status", "accessModes"], shorten: modes),
+            .text("Capacity", ["status", "capacity", "storage"]),
+            .list("Access Modes", ["status", "accessModes"], shorten: modes),
             .text("StorageClass", ["spec", "storageClassName"]),
             .text("VolumeAttributesClass", ["spec", "volumeAttributesClassName"], missing: "<unset>"), .age,
             .text("VolumeMode", ["spec", "volumeMode"], missing: "<unset>", priority: 1),
@@ -188,7 +189,8 @@ extension ResourceKind {
               4 lastPhaseTransitionTime time
             """#),
         columns: [
-            .name, .text("Capacity", ["spec", "capacity", "storage"]), .list("Access Modes", ["spec", "accessModes"], shorten: modes),
+            .name, .text("Capacity", ["spec", "capacity", "storage"]),
+            .list("Access Modes", ["spec", "accessModes"], shorten: modes),
             .text("Reclaim Policy", ["spec", "persistentVolumeReclaimPolicy"]), .text("Status", ["status", "phase"]),
             .computed("Claim") { tape in
                 guard let name = tape.text(at: ["spec", "claimRef", "name"]) else { return "" }

@@ -7,7 +7,8 @@ extension ResourceKind {
         resource: GroupVersionResource(resource: "pods"), kind: "Pod", singular: "pod", shortNames: ["po"],
         categories: ["all"], hasStatus: true, statusOnCreate: .reset(["phase": "Pending"]), countsGeneration: true,
         subresources: [
-            Subresource(name: "attach", kind: GroupVersionKind(kind: "PodAttachOptions"), verbs: ["create", "get"], isStream: true),
+            Subresource(
+                name: "attach", kind: GroupVersionKind(kind: "PodAttachOptions"), verbs: ["create", "get"], isStream: true),
             Subresource(name: "binding", kind: GroupVersionKind(kind: "Binding"), verbs: ["create"]),
             Subresource(name: "ephemeralcontainers", kind: GroupVersionKind(kind: "Pod"), verbs: ["get", "patch", "update"]),
             Subresource(

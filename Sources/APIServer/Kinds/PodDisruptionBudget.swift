@@ -56,8 +56,12 @@ extension ResourceKind {
         }
         let text = value.stringValue ?? ""
         guard text.hasSuffix("%"), let percent = UInt(text.dropLast()) else {
-            return [.invalid(path, value, "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  "
-                + "or '93%', regex used for validation is '[0-9]+%')")]
+            return [
+                .invalid(
+                    path, value,
+                    "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  "
+                        + "or '93%', regex used for validation is '[0-9]+%')")
+            ]
         }
         return percent <= 100 ? [] : [.invalid(path, value, "must not be greater than 100%")]
     }

@@ -111,7 +111,8 @@ extension ResourceKind {
         hasStatus: true,
         columns: [
             .name, .text("Attacher", ["spec", "attacher"]), .text("PV", ["spec", "source", "persistentVolumeName"]),
-            .text("Node", ["spec", "nodeName"]), .text("Attached", ["status", "attached"], missing: "false", type: "boolean"), .age,
+            .text("Node", ["spec", "nodeName"]), .text("Attached", ["status", "attached"], missing: "false", type: "boolean"),
+            .age,
         ],
         validateUpdate: { immutable($0, $1, "spec") })
 }

@@ -50,7 +50,9 @@ enum AffinityRules {
         if let problem = NameFormat.qualifiedNameProblem(key) { errors.append(.invalid("\(path).key", .string(key), problem)) }
         switch expression["operator"]?.stringValue {
         case "In", "NotIn":
-            if values.isEmpty { errors.append(.required("\(path).values", "must be specified when `operator` is 'In' or 'NotIn'")) }
+            if values.isEmpty {
+                errors.append(.required("\(path).values", "must be specified when `operator` is 'In' or 'NotIn'"))
+            }
         case "Exists", "DoesNotExist":
             if !values.isEmpty {
                 errors.append(.forbidden("\(path).values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))

@@ -98,14 +98,19 @@ enum SelectorRules {
         for (index, expression) in (selector["matchExpressions"]?.arrayValue ?? []).enumerated() {
             let place = "\(path).matchExpressions[\(index)]"
             let key = expression["key"]?.stringValue ?? ""
-            if let problem = NameFormat.qualifiedNameProblem(key) { errors.append(.invalid("\(place).key", .string(key), problem)) }
+            if let problem = NameFormat.qualifiedNameProblem(key) {
+                errors.append(.invalid("\(place).key", .string(key), problem))
+            }
             let values = expression["values"]?.arrayValue ?? []
             switch expression["operator"]?.stringValue {
             case "In", "NotIn":
-                if values.isEmpty { errors.append(.required("\(place).values", "must be specified when `operator` is 'In' or 'NotIn'")) }
+                if values.isEmpty {
+                    errors.append(.required("\(place).values", "must be specified when `operator` is 'In' or 'NotIn'"))
+                }
             case "Exists", "DoesNotExist":
                 if !values.isEmpty {
-                    errors.append(.forbidden("\(place).values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
+                    errors.append(
+                        .forbidden("\(place).values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
                 }
             default: break
             }

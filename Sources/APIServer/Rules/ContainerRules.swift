@@ -61,7 +61,8 @@ struct ContainerRules {
             let count = source.objectValue?.count ?? 0
             if count == 0 {
                 errors.append(
-                    .invalid(place, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"))
+                    .invalid(
+                        place, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"))
             }
             if count > 1 { errors.append(.invalid(place, "", "may not have more than one field specified at a time")) }
             if !(variable["value"]?.stringValue ?? "").isEmpty {
@@ -90,7 +91,9 @@ struct ContainerRules {
                 errors.append(.invalid("\(place).subPath", .string(subPath), problem))
             }
             if mount["subPath"] != nil, mount["subPathExpr"] != nil {
-                errors.append(.invalid("\(place).subPathExpr", mount["subPathExpr"] ?? "", "subPathExpr and subPath are mutually exclusive"))
+                errors.append(
+                    .invalid("\(place).subPathExpr", mount["subPathExpr"] ?? "", "subPathExpr and subPath are mutually exclusive")
+                )
             }
         }
         var seen: Set<String> = []

@@ -123,7 +123,9 @@ enum PodRules {
         if key.isEmpty {
             if how != "Exists" {
                 errors.append(
-                    .invalid("\(path).operator", .string(how), "operator must be Exists when `key` is empty, which means \"match all values and all keys\""))
+                    .invalid(
+                        "\(path).operator", .string(how),
+                        "operator must be Exists when `key` is empty, which means \"match all values and all keys\""))
             }
         } else if let problem = NameFormat.qualifiedNameProblem(key) {
             errors.append(.invalid("\(path).key", .string(key), problem))
@@ -133,7 +135,8 @@ enum PodRules {
         }
         if toleration["tolerationSeconds"] != nil, toleration["effect"]?.stringValue != "NoExecute" {
             errors.append(
-                .invalid("\(path).effect", toleration["effect"] ?? "", "effect must be 'NoExecute' when `tolerationSeconds` is set"))
+                .invalid(
+                    "\(path).effect", toleration["effect"] ?? "", "effect must be 'NoExecute' when `tolerationSeconds` is set"))
         }
         return errors
     }

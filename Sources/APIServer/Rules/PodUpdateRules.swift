@@ -14,7 +14,9 @@ enum PodUpdateRules {
         let hadGates = Set((before["schedulingGates"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue })
         for gate in after["schedulingGates"]?.arrayValue ?? [] where !hadGates.contains(gate["name"]?.stringValue ?? "") {
             errors.append(
-                .forbidden("spec.schedulingGates", "only deletion is allowed, but found new scheduling gate '\(gate["name"]?.stringValue ?? "")'"))
+                .forbidden(
+                    "spec.schedulingGates",
+                    "only deletion is allowed, but found new scheduling gate '\(gate["name"]?.stringValue ?? "")'"))
         }
         for member in ["activeDeadlineSeconds", "tolerations", "schedulingGates"] { after[member] = before[member] }
         if before["terminationGracePeriodSeconds"]?.intValue ?? 0 < 0, after["terminationGracePeriodSeconds"] == 1 {

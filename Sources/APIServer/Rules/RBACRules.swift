@@ -13,11 +13,15 @@ enum RBACRules {
             if !isEmpty("nonResourceURLs") {
                 if !isCluster {
                     errors.append(
-                        .invalid("\(path).nonResourceURLs", rule["nonResourceURLs"] ?? [], "namespaced rules cannot apply to non-resource URLs"))
+                        .invalid(
+                            "\(path).nonResourceURLs", rule["nonResourceURLs"] ?? [],
+                            "namespaced rules cannot apply to non-resource URLs"))
                 }
                 if !isEmpty("apiGroups") || !isEmpty("resources") || !isEmpty("resourceNames") {
                     errors.append(
-                        .invalid("\(path).nonResourceURLs", rule["nonResourceURLs"] ?? [], "rules cannot apply to both regular resources and non-resource URLs"))
+                        .invalid(
+                            "\(path).nonResourceURLs", rule["nonResourceURLs"] ?? [],
+                            "rules cannot apply to both regular resources and non-resource URLs"))
                 }
                 continue
             }

@@ -34,8 +34,9 @@ enum ServiceRules {
         if ports.isEmpty, !isHeadless, type != "ExternalName" { errors.append(.required("spec.ports")) }
         if type == "ExternalName" {
             let name = spec["externalName"]?.stringValue ?? ""
-            if name.isEmpty { errors.append(.required("spec.externalName")) }
-            else if let problem = NameFormat.subdomainProblem(name.lowercased()) {
+            if name.isEmpty {
+                errors.append(.required("spec.externalName"))
+            } else if let problem = NameFormat.subdomainProblem(name.lowercased()) {
                 errors.append(.invalid("spec.externalName", .string(name), problem))
             }
         }
@@ -45,7 +46,8 @@ enum ServiceRules {
             errors.append(
                 .invalid("spec.clusterIPs", [.string(address)], IPFormat.problem))
         }
-        for (index, address) in (spec["externalIPs"]?.arrayValue ?? []).enumerated() where !IPFormat.isValid(address.stringValue ?? "") {
+        for (index, address) in (spec["externalIPs"]?.arrayValue ?? []).enumerated()
+        where !IPFormat.isValid(address.stringValue ?? "") {
             errors.append(.invalid("spec.externalIPs[\(index)]", address, IPFormat.problem))
         }
         return errors

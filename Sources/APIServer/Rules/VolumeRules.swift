@@ -63,7 +63,9 @@ enum VolumeRules {
             }
             if let seconds = one["serviceAccountToken"]?["expirationSeconds"]?.intValue, seconds < 600 {
                 errors.append(
-                    .invalid("\(place).serviceAccountToken.expirationSeconds", .int(seconds), "may not specify a duration less than 10 minutes"))
+                    .invalid(
+                        "\(place).serviceAccountToken.expirationSeconds", .int(seconds),
+                        "may not specify a duration less than 10 minutes"))
             }
         }
         return errors
