@@ -194,11 +194,14 @@ void cgroups_read_usage(const struct cgroups *groups, struct cgroup_usage *u) {
                 if (u->throttled_periods) take(&u->throttled_ns, keyed_in(d, "cpu.stat", "throttled_time"), 1);
             }
         } else {
-            take(&u->cpu_total_ns, keyed_in(d, "cpu.stat", "usage_usec"), 1000);
-            take(&u->cpu_user_ns, keyed_in(d, "cpu.stat", "user_usec"), 1000);
-            take(&u->cpu_system_ns, keyed_in(d, "cpu.stat", "system_usec"), 1000);
-            take(&u->throttled_periods, keyed_in(d, "cpu.stat", "nr_throttled"), 1);
-            take(&u->throttled_ns, keyed_in(d, "cpu.stat", "throttled_usec"), 1000);
+            char stat[4096];
+            if (read_file(d, "cpu.stat", stat, sizeof stat) > 0) {
+                take(&u->cpu_total_ns, keyed(stat, "usage_usec"), 1000);
+                take(&u->cpu_user_ns, keyed(stat, "user_usec"), 1000);
+                take(&u->cpu_system_ns, keyed(stat, "system_usec"), 1000);
+                take(&u->throttled_periods, keyed(stat, "nr_throttled"), 1);
+                take(&u->throttled_ns, keyed(stat, "throttled_usec"), 1000);
+            }
             take(&u->pressured_us[0], pressure_in(d, "cpu.pressure"), 1);
             take(&u->pressured_us[1], pressure_in(d, "memory.pressure"), 1);
             take(&u->pressured_us[2], pressure_in(d, "io.pressure"), 1);

@@ -92,16 +92,21 @@ int netpool_fill(int wanted) {
     return 1;
 }
 
-int netpool_is_unused(const struct network *network) {
-    char now[EVIDENCE_BYTES_MAX];
-    size_t bytes = read_evidence(network, now);
-    return bytes && bytes == pristine_bytes && !memcmp(now, pristine, bytes);
-}
-
 void netpool_close(struct network network) {
     if (network.space >= 0) close(network.space);
     for (size_t i = 0; i < NETPOOL_EVIDENCE; i++)
         if (network.evidence[i] >= 0) close(network.evidence[i]);
+}
+
+int netpool_surplus(int wanted, int now) {
+    while (now && count > wanted) netpool_close(pool[--count]);
+    return count > wanted;
+}
+
+int netpool_is_unused(const struct network *network) {
+    char now[EVIDENCE_BYTES_MAX];
+    size_t bytes = read_evidence(network, now);
+    return bytes && bytes == pristine_bytes && !memcmp(now, pristine, bytes);
 }
 
 void netpool_return(struct network network) {

@@ -18,6 +18,9 @@ struct network netpool_take(void);
 // Makes a namespace if fewer than `wanted` are there. 1 when one was made, else 0.
 int netpool_fill(int wanted);
 
+// What a burst left beyond `wanted`: 1 when there is some; closes it when `now`.
+int netpool_surplus(int wanted, int now);
+
 // Whether nothing shows that anybody ever used it. Also in children of the process that made it.
 int netpool_is_unused(const struct network *network);
 

@@ -32,6 +32,9 @@
 // A launch is over within this, as a rule; while half of the children still wait, the next ones are made afterwards.
 #define QUIET_MS 5
 
+// So long after a burst nobody needs what it needed.
+#define SURPLUS_MS 1000
+
 enum { PARENT, SIGNALS, OFFICE, FIXED };
 
 struct resident {
@@ -197,8 +200,8 @@ int resident_serve(const char *socket_path, int spares) {
         }
         int failed = r.died_at && timestamp_monotonic_ms() - r.died_at < RETRY_MS;
         while (attend_waiting(r.board) < r.wanted && r.known < ATTEND_MAX && !failed) failed = start_child(&r) < 0;
-        int busy = netpool_fill(r.wanted);
-        going = turn(&r, busy ? 0 : failed ? RETRY_MS : -1);
+        int busy = netpool_fill(r.wanted), surplus = netpool_surplus(r.wanted, timestamp_monotonic_ms() - r.taken_at >= SURPLUS_MS);
+        going = turn(&r, busy ? 0 : failed ? RETRY_MS : surplus ? SURPLUS_MS : -1);
     }
     return 0;
 }
