@@ -60,6 +60,15 @@ public enum SystemGroup {
     public static let unauthenticated = "system:unauthenticated"
 }
 
+/// What anybody may ask, whatever roles say: whether the server lives, and which version it is.
+public enum OpenPaths {
+    public static let all: Set<String> = ["/healthz", "/livez", "/readyz", "/version"]
+
+    static func allow(_ request: AuthorizationAttributes) -> Bool {
+        !request.isResource && (request.verb == "get" || request.verb == "head") && all.contains(request.path)
+    }
+}
+
 /// Decides by fixed rules alone, for callers without a store: administrators, nodes without pods, deploy tokens.
 public struct SwiftletAuthorizer: Authorizer {
     public static let administrators = SystemGroup.masters

@@ -58,8 +58,7 @@ enum Identity: Sendable {
 }
 
 struct RequestAuthenticator: Sendable {
-    /// What anybody may ask: whether the server lives, and which version it is.
-    static let openPaths: Set<String> = ["/healthz", "/livez", "/readyz", "/version"]
+    static let openPaths = OpenPaths.all
     static let anonymousUser = UserInfo(name: "system:anonymous", groups: ["system:unauthenticated"])
     private static let authenticated = "system:authenticated"
 

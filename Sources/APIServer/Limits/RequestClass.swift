@@ -5,12 +5,10 @@ public enum RequestClass: Sendable, Hashable {
     case exempt
     case queued(FairQueue.Level, cost: Int)
 
-    private static let openPaths: Set<String> = ["/healthz", "/livez", "/readyz", "/version"]
-
     /// `path` without query. `isLongRunning`: a watch, a log that follows, a tunnel; it has a seat only until it has begun.
     public init(user: UserInfo, method: HTTPMethodName, path: String, isLongRunning: Bool) {
         let isNode = user.groups.contains(NodeIdentity.nodesGroup)
-        if user.groups.contains(SystemGroup.masters) || Self.openPaths.contains(path) || (isNode && Self.isHeartbeat(path)) {
+        if user.groups.contains(SystemGroup.masters) || OpenPaths.all.contains(path) || (isNode && Self.isHeartbeat(path)) {
             self = .exempt
             return
         }
