@@ -107,7 +107,7 @@ struct VerbsOverHTTPTests {
             try await laboratory.client(laboratory.admin) { api in
                 _ = try await api.list(configMaps, namespace: "alice", options: ListOptions())
                 let text = String(decoding: try await api.collect(try await api.send("GET", "/metrics"), "metrics"), as: UTF8.self)
-                #expect(text.contains(#"apiserver_request_total{verb="GET",resource="configmaps",code="200"} 1"#))
+                #expect(text.contains(#"apiserver_request_total{verb="LIST",resource="configmaps",code="200"} 1"#))
             }
         }
     }
