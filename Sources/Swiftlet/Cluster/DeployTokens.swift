@@ -15,22 +15,26 @@ struct DeployTokens: Sendable {
     private let api: any KubernetesAPI
     private let logger: Logger
     private let queue = WorkQueue<String>()
+    /// Found by what an unused token hashes to: a stranger's guesses cost a look-up, not a walk over all domains.
+    private let domains: Informer<Domain>
+    private static let byToken = "token"
 
     init(api: any KubernetesAPI, logger: Logger) {
         self.api = api
         self.logger = logger
+        domains = Informer<Domain>(
+            api: api, indexes: [Self.byToken: { Self.unused($0).map { Self.uid(ofToken: $0.token) } }], logger: logger)
     }
+
+    private static func unused(_ domain: Domain) -> [DeployTokenStatus] { domain.status.deployTokenStatuses.filter { $0.state == "unused" } }
 
     /// The user that an unused token stands for. Its uid names the token in the requests made with it, without telling it.
     func user(ofTokenSHA256 digest: [UInt8]) async throws -> UserInfo? {
         let wanted = Self.uid(ofDigest: digest)
-        for domain in try await api.listAll(Domain.self).items {
-            let tokens = domain.status.deployTokenStatuses.filter { $0.state == "unused" }
-            guard tokens.contains(where: { Self.uid(ofToken: $0.token) == wanted }) else { continue }
-            let name = domain.metadata.name
-            return UserInfo(name: Self.userPrefix + name, uid: wanted, groups: [Self.group, "kuscia:domain:\(name)"])
-        }
-        return nil
+        let candidates = domains.hasSynced ? domains.objects(in: Self.byToken, wanted) : try await api.listAll(Domain.self).items
+        guard let domain = candidates.first(where: { Self.unused($0).contains { Self.uid(ofToken: $0.token) == wanted } }) else { return nil }
+        let name = domain.metadata.name
+        return UserInfo(name: Self.userPrefix + name, uid: wanted, groups: [Self.group, "kuscia:domain:\(name)"])
     }
 
     /// Watches certificate requests and marks the token of each signed one as used. A crash in between is made good at the
@@ -43,6 +47,7 @@ struct DeployTokens: Sendable {
             queue.add(request.metadata.name)
         }
         await withTaskGroup(of: Void.self) { group in
+            group.addTask { await domains.run() }
             group.addTask { await requests.run() }
             group.addTask {
                 await queue.run(workers: 1) { name, error in

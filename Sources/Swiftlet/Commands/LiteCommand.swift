@@ -64,7 +64,9 @@ struct LiteProcess {
             "lite starts",
             metadata: ["node": "\(settings.nodeName)", "master": "\(settings.masterURL)", "version": "\(SwiftletVersion.text)"])
         let watch = parent.map { ParentWatch(parent: $0, reaction: .vanish, logger: logger) }
-        try await ServiceRun.run([AgentRun(agent: agent)], watch: watch, limit: LiteCommand.shutdownLimit, logger: logger)
+        let renewal = LiteRenewal(settings: settings, api: api, logger: Logger(label: "certificate"))
+        let services: [any Service] = [BackgroundService("certificate") { try await renewal.run(identity) }, AgentRun(agent: agent)]
+        try await ServiceRun.run(services, watch: watch, limit: LiteCommand.shutdownLimit, logger: logger)
         await api.shutdown()
         if stopTasks { try node.removeCgroup() }
         logger.notice("lite ends")

@@ -41,6 +41,9 @@ struct MasterProcess {
     /// The cluster's CA, PEM: every namespace gets it.
     private let authority: String
     private let tokens: DeployTokens
+    private let security: MasterSecurity
+    private let renewal: MasterRenewal
+    private let identity: MasterIdentity
     private let logger: Logger
 
     init(_ configuration: KusciaConfiguration, configurationPath: String, logger: Logger) throws {
@@ -49,7 +52,7 @@ struct MasterProcess {
         let port = settings.port ?? 6443
         let host = settings.listenAddress ?? "0.0.0.0"
         try state.make()
-        let identity = try MasterIdentity(state, names: settings.certificateNames)
+        identity = try MasterIdentity(state, names: settings.certificateNames)
         store = try MasterStore.open(state)
         let handler = APIHandler(
             store: store, now: { Int64(time(nil)) }, certificateSigner: AuthorityCertificateSigner(identity.authority),
@@ -57,14 +60,17 @@ struct MasterProcess {
         api = LocalKubernetesAPI(handler: handler)
         authority = identity.authority.certificatePEM
         tokens = DeployTokens(api: api, logger: Logger(label: "deploytokens"))
+        security = try MasterSecurity(state, store: store, handler: handler, deployTokens: tokens)
         front = try APIServerService(
             configuration: APIServerConfiguration(
                 host: host, port: port, serverCertificate: identity.server, clientAuthorityPEM: identity.authority.certificatePEM),
-            handler: handler, tokens: LookupTokenAuthenticator { [tokens] in try await tokens.user(ofTokenSHA256: $0) },
-            log: Logger(label: "apiserver.http"))
+            handler: handler, tokens: security.authenticator, log: Logger(label: "apiserver.http"))
         // The administrator sits on this machine, or changes the address in a copy.
         let name = host == "0.0.0.0" || host == "::" ? settings.certificateNames.first ?? "127.0.0.1" : host
-        try identity.writeKubeconfig(state, server: "https://\(name):\(port)")
+        let url = "https://\(name):\(port)"
+        try identity.writeKubeconfig(state, server: url)
+        renewal = MasterRenewal(
+            state: state, names: settings.certificateNames, url: url, front: front, logger: Logger(label: "certificates"))
         self.logger = logger
         logger.notice(
             "master starts",
@@ -72,6 +78,7 @@ struct MasterProcess {
     }
 
     func run(parent: ProcessIdentity?) async throws {
+        try await security.installPolicy()
         try await BootstrapNamespaces.create(api)
         let manager = ControllerManager(
             api: api, now: WallClock.now, authority: authority, isStaleRequest: CertificateRequestPolicy.isStale,
@@ -80,6 +87,7 @@ struct MasterProcess {
         let services: [any Service] = [
             front, BackgroundService("deploy tokens") { await tokens.run() },
             BackgroundService("controllers") { await manager.run() },
+            BackgroundService("certificates") { try await renewal.run(identity.server) },
         ]
         do {
             try await ServiceRun.run(
