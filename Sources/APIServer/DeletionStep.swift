@@ -14,7 +14,7 @@ enum DeletionStep: Sendable {
 
     /// `now`: seconds since 1970.
     init(kind: ServedKind, object: JSONValue, _ parameters: DeletionParameters, now: Int64) {
-        let isNamespace = kind.resource == GroupVersionResource(resource: "namespaces")
+        let isNamespace = Self.isNamespace(kind)
         let metadata = object["metadata"] ?? [:]
         let marked = metadata["deletionTimestamp"]?.stringValue
         let left = metadata["deletionGracePeriodSeconds"]?.intValue
@@ -55,16 +55,18 @@ enum DeletionStep: Sendable {
         guard metadata?["deletionTimestamp"] != nil, (metadata?["deletionGracePeriodSeconds"]?.intValue ?? 0) == 0,
             (metadata?["finalizers"]?.arrayValue ?? []).isEmpty
         else { return false }
-        if kind.resource == GroupVersionResource(resource: "namespaces") {
-            // Held by its content until someone takes the finalizers of the spec away.
-            let held = object["spec"]?["finalizers"]?.arrayValue ?? []
-            return held.isEmpty && !(old["spec"]?["finalizers"]?.arrayValue ?? []).isEmpty
-        }
+        if isNamespace(kind) { return !isHeld(object, true) }
         return !(old["metadata"]?["finalizers"]?.arrayValue ?? []).isEmpty
     }
 
+    private static func isNamespace(_ kind: ServedKind) -> Bool {
+        kind.resource == GroupVersionResource(resource: "namespaces")
+    }
+
+    /// By finalizers; a namespace also by those of its spec, which stand for its content.
     private static func isHeld(_ object: JSONValue, _ isNamespace: Bool) -> Bool {
-        isNamespace || !(object["metadata"]?["finalizers"]?.arrayValue ?? []).isEmpty
+        !(object["metadata"]?["finalizers"]?.arrayValue ?? []).isEmpty
+            || (isNamespace && !(object["spec"]?["finalizers"]?.arrayValue ?? []).isEmpty)
     }
 
     private static func mark(_ object: inout JSONValue, at seconds: Int64, grace: Int64) {

@@ -213,18 +213,38 @@ struct VerbTests {
         #expect(try await lab.must(.get, pods)["items"]?.arrayValue?.count == 1)
     }
 
-    @Test("a deleted namespace takes its content with it, and waits for pods that end gracefully", arguments: StoreKind.allCases)
+    @Test("a deleted namespace takes nothing new, and is there until it is finalized", arguments: StoreKind.allCases)
     func namespace(_ store: StoreKind) async throws {
         let lab = try await Laboratory(store)
-        try await lab.must(.post, "/api/v1/namespaces/alice/configmaps", ["metadata": ["name": "c"]])
-        try await lab.must(.post, pods, Laboratory.pod("p", node: "n"))
-        try await lab.must(.delete, "/api/v1/namespaces/alice")
-        #expect(try await lab.must(.get, "/api/v1/namespaces/alice")["status"]?["phase"] == "Terminating")
-        #expect(try await lab.send(.get, "/api/v1/namespaces/alice/configmaps/c").status == 404)
-        #expect(try await lab.send(.post, pods, Laboratory.pod("q")).status == 403)
-        try await lab.must(.delete, "\(pods)/p", ["gracePeriodSeconds": 0])
-        #expect(try await lab.send(.get, "/api/v1/namespaces/alice").status == 404)
+        let path = "/api/v1/namespaces/alice"
+        #expect(try await lab.must(.get, path)["spec"]?["finalizers"] == ["kubernetes"])
+        let cleared = try await lab.must(.patch, path, ["spec": ["finalizers": .null]], type: "application/merge-patch+json")
+        #expect(cleared["spec"]?["finalizers"] == ["kubernetes"])
+        let marked = try await lab.must(.delete, path)
+        #expect(marked["status"]?["phase"] == "Terminating")
+        let refused = try await lab.send(.post, pods, Laboratory.pod("q"))
+        #expect(refused.status == 403)
+        #expect(refused.message.hasSuffix("unable to create new content in namespace alice because it is being terminated"))
+        #expect(refused.body["details"]?["causes"]?[0]?["reason"] == "NamespaceTerminating")
+        let final = try await lab.must(.put, "\(path)/finalize", marked.with(["spec"], [:]).with(["metadata", "resourceVersion"], nil))
+        #expect(final["status"]?["phase"] == "Terminating")
+        #expect(try await lab.send(.get, path).status == 404)
         #expect(try await lab.send(.delete, "/api/v1/namespaces/kube-system").status == 403)
+    }
+
+    @Test("patches cannot grow an object beyond what one write may bring")
+    func growth() async throws {
+        let lab = try await Laboratory()
+        let maps = "/api/v1/namespaces/alice/configmaps"
+        try await lab.must(.post, maps, ["metadata": ["name": "m"]])
+        let text = JSONValue.string(String(repeating: "x", count: 600_000))
+        var statuses: [Int] = []
+        for index in 0..<6 {
+            let patch: JSONValue = ["data": ["k\(index)": text]]
+            statuses.append(try await lab.send(.patch, "\(maps)/m", patch, type: "application/merge-patch+json").status)
+        }
+        #expect(statuses.allSatisfy { $0 == 200 || $0 == 413 || $0 == 422 })
+        #expect(statuses.last != 200)
     }
 
     @Test("secrets keep plain text as data")

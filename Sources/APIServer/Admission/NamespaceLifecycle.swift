@@ -1,4 +1,4 @@
-// A namespaced object needs its namespace, and a namespace that is going away takes nothing new.
+// A namespaced object needs its namespace, a namespace that is going away takes nothing new, and it goes when it is empty.
 import JSON
 import KubernetesModel
 import ResourceStore
@@ -11,9 +11,25 @@ struct NamespaceLifecycle: AdmissionStep {
 
     func handles(_ attributes: AdmissionAttributes) -> Bool {
         switch attributes.operation {
-        case .create: attributes.kind.declaration.namespaced && attributes.subresource.isEmpty
-        case .delete: attributes.concerns("", "namespaces")
-        case .update: false
+        case .create:
+            (attributes.kind.declaration.namespaced && attributes.subresource.isEmpty) || attributes.concerns("", "namespaces")
+        case .delete, .update: attributes.concerns("", "namespaces")
+        }
+    }
+
+    /// Stands for the content of a namespace; the namespace controller takes it away by the subresource finalize.
+    static let finalizer: JSONValue = "kubernetes"
+
+    /// `spec.finalizers` is the server's: set by a create, changed by finalize only.
+    func mutate(_ review: inout AdmissionReview, _ lookup: any AdmissionLookup) throws(StatusError) {
+        guard review.attributes.concerns("", "namespaces") else { return }
+        switch review.attributes.operation {
+        case .create:
+            var finalizers = review.object["spec"]?["finalizers"]?.arrayValue ?? []
+            if !finalizers.contains(Self.finalizer) { finalizers.append(Self.finalizer) }
+            review.object.set(["spec", "finalizers"], to: .array(finalizers))
+        case .update: review.object.set(["spec", "finalizers"], to: review.old?["spec"]?["finalizers"])
+        case .delete: return
         }
     }
 
@@ -23,6 +39,7 @@ struct NamespaceLifecycle: AdmissionStep {
             guard Self.protected.contains(attributes.name) else { return }
             throw .forbidden("namespaces", group: "", name: attributes.name, "this namespace may not be deleted")
         }
+        guard attributes.operation == .create, attributes.kind.declaration.namespaced else { return }
         let namespace = attributes.namespace ?? ""
         let key = ResourceKey(group: "", resource: "namespaces", namespace: "", name: namespace)
         guard let found = try lookup.stored(key) else {

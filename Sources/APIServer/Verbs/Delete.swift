@@ -188,7 +188,6 @@ extension APIHandler {
             let removal = StoreOperation.delete(
                 current.key, expectedRevision: current.revision, finalBytes: final?.serialized())
             let result = try await store.commit(others + [removal])
-            await finishNamespace(of: current.key)
             return .removed((result.objects.last ?? nil) ?? current)
         case .keep: return .marked(current)
         case .mark(let object):
@@ -199,7 +198,6 @@ extension APIHandler {
             }
             let result = try await store.commit(
                 others + [.update(current.key, bytes: bytes, index: index, expectedRevision: current.revision)])
-            if kind.resource == GroupVersionResource(resource: "namespaces") { await emptyNamespace(current.key.name) }
             return .marked((result.objects.last ?? nil) ?? current)
         }
     }

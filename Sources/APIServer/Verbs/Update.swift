@@ -32,8 +32,12 @@ extension APIHandler {
             try checkPreconditions(draft.object, current, call)
             try ObjectTransition(call: call, old: old).apply(to: &draft.object)
             let review = try await admit(&draft, old: old, call, options)
+            let isFinished = DeletionStep.isFinished(review.object, old: old, kind: call.kind)
+            let bytes = review.object == old && !isFinished ? nil : review.object.serialized()
+            // Many small patches must not grow an object beyond what one write may bring.
+            if let bytes, bytes.count > Self.maximumBodyBytes { throw .tooLarge(limit: Self.maximumBodyBytes) }
             do throws(StoreError) {
-                let object = try await commit(review, old: old, current, call, options)
+                let object = try await commit(review, bytes, isFinished: isFinished, current, call, options)
                 if case .json = form, call.kind.declaration.view == nil { return APIDocument(status: 200, headers: draft.headers, body: object.bytes) }
                 let writer = ObjectWriter(kind: call.kind, representation: form, now: now())
                 return APIDocument(status: 200, headers: draft.headers, body: writer.object(object))
@@ -91,18 +95,13 @@ extension APIHandler {
         return review
     }
 
+    /// `bytes` nil: nothing changed, and nothing is written.
     private func commit(
-        _ review: AdmissionReview, old: JSONValue, _ current: StoredObject, _ call: APICall, _ options: WriteOptions
+        _ review: AdmissionReview, _ bytes: [UInt8]?, isFinished: Bool, _ current: StoredObject, _ call: APICall,
+        _ options: WriteOptions
     ) async throws(StoreError) -> StoredObject {
-        let object = review.object
-        let isFinished = DeletionStep.isFinished(object, old: old, kind: call.kind)
-        if object == old, !isFinished { return current }
-        let bytes = object.serialized()
-        // Many small patches must not grow an object beyond what one write may bring.
-        if bytes.count > Self.maximumBodyBytes {
-            throw .internal("\(current.key): the object would have \(bytes.count) bytes; at most \(Self.maximumBodyBytes)")
-        }
-        let index = call.kind.index(object)
+        guard let bytes else { return current }
+        let index = call.kind.index(review.object)
         if options.isDryRun { return StoredObject(key: current.key, revision: current.revision, bytes: bytes, index: index) }
         let operation: StoreOperation =
             isFinished
@@ -111,7 +110,6 @@ extension APIHandler {
         guard let stored = try await store.commit(review.alongside + [operation]).objects.last ?? nil else {
             throw .internal("an update gave no object")
         }
-        if isFinished { await finishNamespace(of: current.key) }
         return stored
     }
 }
