@@ -11,7 +11,7 @@ struct TunnelRoute: Hashable, Sendable {
     var requestID: String?
 
     init?(path: String) {
-        guard path.utf8.starts(with: "/apis/swiftlet.io/".utf8) else { return nil }
+        guard path.utf8.starts(with: Self.prefix.utf8) else { return nil }
         let parts = path.split(separator: "/", omittingEmptySubsequences: true)
         guard parts.count == 6 || parts.count == 7, parts[0] == "apis", parts[1] == "swiftlet.io", parts[2] == "v1alpha1",
             parts[3] == "nodes", parts[5] == "tunnel"
@@ -20,9 +20,11 @@ struct TunnelRoute: Hashable, Sendable {
         requestID = parts.count == 7 ? String(parts[6]) : nil
     }
 
+    private static let prefix = "/apis/swiftlet.io/"
+
     /// A node's answer is read while it arrives: a log that is followed has no end.
     static func takesStreamedBody(_ head: HTTPRequestHead) -> Bool {
-        head.method == .POST && TunnelRoute(path: String(head.uri.prefix { $0 != "?" }))?.requestID != nil
+        head.method == .POST && head.uri.utf8.starts(with: prefix.utf8) && TunnelRoute(path: String(head.uri.prefix { $0 != "?" }))?.requestID != nil
     }
 }
 
