@@ -26,6 +26,7 @@ func measure(_ arguments: [String]) async throws -> JSONValue {
 do {
     print(try await measure(Array(CommandLine.arguments.dropFirst())))
 } catch {
-    fputs("swiftlet-bench-scheduler: \(error)\n", stderr)
+    let message = Array("swiftlet-bench-scheduler: \(error)\n".utf8)
+    _ = message.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
     exit(1)
 }
