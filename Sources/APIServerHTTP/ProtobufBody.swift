@@ -12,7 +12,9 @@ enum ProtobufBody {
             case .unknownKind(let apiVersion, let kind):
                 throw FrontStatus(
                     code: 415, reason: "UnsupportedMediaType",
-                    message: "\(apiVersion) \(kind) is not understood as \(contentType) - accepted media types include: application/json")
+                    message:
+                        "\(apiVersion) \(kind) is not understood as \(contentType) - accepted media types include: application/json"
+                )
             }
         }
     }

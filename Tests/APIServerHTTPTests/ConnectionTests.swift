@@ -6,7 +6,7 @@ import Testing
 
 @Suite("A connection")
 struct ConnectionTests {
-    private static let configMaps = "/api/v1/namespaces/alice/configmaps"
+    private static let configMapsPath = "/api/v1/namespaces/alice/configmaps"
 
     private static func post(_ name: String, headers: String = "", length: Int? = nil) -> (head: String, body: String) {
         let body = String(decoding: FrontLaboratory.configMap(name), as: UTF8.self)
@@ -66,8 +66,8 @@ struct ConnectionTests {
         try await FrontLaboratory.run { laboratory async throws in
             let connection = try await RawConnection.open(laboratory)
             let (head, body) = Self.post("ahead")
-            let get = "GET \(Self.configMaps)/ahead HTTP/1.1\r\nHost: x\r\n\r\n"
-            let list = "GET \(Self.configMaps) HTTP/1.1\r\nHost: x\r\n\r\n"
+            let get = "GET \(Self.configMapsPath)/ahead HTTP/1.1\r\nHost: x\r\n\r\n"
+            let list = "GET \(Self.configMapsPath) HTTP/1.1\r\nHost: x\r\n\r\n"
             connection.send(get + head + body + get + list + "GET /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             let answer = try await connection.everything()
             let codes = answer.split(separator: "HTTP/1.1 ").map { $0.prefix(3) }
@@ -104,7 +104,7 @@ struct ConnectionTests {
             let connection = try await RawConnection.open(laboratory)
             let body = String(decoding: FrontLaboratory.configMap("chunked"), as: UTF8.self)
             connection.send(
-                "POST \(Self.configMaps) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+                "POST \(Self.configMapsPath) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
             for byte in body { connection.send("1\r\n\(byte)\r\n") }
             connection.send("0\r\n\r\n")
             try await connection.received("HTTP/1.1 201 ")
@@ -115,7 +115,7 @@ struct ConnectionTests {
     @Test("with a body beyond the limit is told 413, in whatever form it comes") func large() async throws {
         try await FrontLaboratory.run { laboratory async throws in
             let connection = try await RawConnection.open(laboratory)
-            connection.send("POST \(Self.configMaps) HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+            connection.send("POST \(Self.configMapsPath) HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
             let piece = "100000\r\n" + String(repeating: " ", count: 0x100000) + "\r\n"
             for _ in 0..<4 { connection.send(piece) }
             connection.send("0\r\n\r\n")
@@ -137,7 +137,7 @@ struct ConnectionTests {
     @Test("gets a large list compressed when it asks for that, and a small one never") func compression() async throws {
         try await FrontLaboratory.run { laboratory async throws in
             let connection = try await RawConnection.open(laboratory)
-            let list = "GET \(Self.configMaps) HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n"
+            let list = "GET \(Self.configMapsPath) HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n"
             connection.send(list + "\r\n")
             #expect(!(try await connection.received("HTTP/1.1 200 OK")).contains("Content-Encoding"))
             let master = LocalKubernetesAPI(handler: laboratory.handler)
@@ -207,8 +207,8 @@ struct ConnectionTests {
     @Test("shows what happened to administrators under /metrics, and to nobody else") func metrics() async throws {
         try await FrontLaboratory.run { laboratory async throws in
             let connection = try await RawConnection.open(laboratory)
-            connection.send("GET \(Self.configMaps)/none HTTP/1.1\r\nHost: x\r\n\r\n")
-            connection.send("GET \(Self.configMaps) HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.send("GET \(Self.configMapsPath)/none HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.send("GET \(Self.configMapsPath) HTTP/1.1\r\nHost: x\r\n\r\n")
             connection.send("GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             let text = try await connection.everything()
             #expect(text.contains(#"apiserver_request_total{verb="LIST",resource="configmaps",code="200"} 1"#))
