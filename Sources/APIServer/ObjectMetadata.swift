@@ -15,18 +15,24 @@ enum ObjectMetadata {
 
     /// A random (version 4) UUID in lower case.
     static func uid() -> String {
-        let bytes = (0..<16).map { index -> UInt8 in
-            let byte = UInt8.random(in: 0...255)
-            return index == 6 ? byte & 0x0F | 0x40 : index == 8 ? byte & 0x3F | 0x80 : byte
+        // Two draws of 64 bits, because each asks the kernel.
+        let high = UInt64.random(in: 0...UInt64.max) & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
+        let low = UInt64.random(in: 0...UInt64.max) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        return String(unsafeUninitializedCapacity: 36) { text in
+            var place = 0
+            for index in 0..<16 {
+                if index == 4 || index == 6 || index == 8 || index == 10 {
+                    text[place] = UInt8(ascii: "-")
+                    place += 1
+                }
+                let byte = UInt8(truncatingIfNeeded: (index < 8 ? high : low) >> UInt64(8 * (7 - index % 8)))
+                for digit in [byte >> 4, byte & 15] {
+                    text[place] = digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
+                    place += 1
+                }
+            }
+            return place
         }
-        let digits = Array("0123456789abcdef")
-        var text = ""
-        for (index, byte) in bytes.enumerated() {
-            if [4, 6, 8, 10].contains(index) { text.append("-") }
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
-        }
-        return text
     }
 
     /// `metadata.generateName` when it is what the object is to be named by.
@@ -128,7 +134,9 @@ enum ObjectMetadata {
                 errors.append(
                     .invalid(
                         "metadata.ownerReferences", .array(owners),
-                        "Only one reference can have Controller set to true. Found \"true\" in references for \(controller) and \(name)"))
+                        "Only one reference can have Controller set to true. Found \"true\" in references for "
+                            + "\(controller) and \(name)"
+                    ))
             }
             controller = name
         }

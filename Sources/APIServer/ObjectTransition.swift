@@ -77,10 +77,12 @@ struct ObjectTransition {
         let complete = object["spec"]?["ephemeralContainers"]?.arrayValue ?? []
         for container in before {
             guard let kept = complete.first(where: { $0["name"] == container["name"] }) else {
-                throw call.invalid(object, [.forbidden(field, "existing ephemeral containers \(container["name"] ?? "") may not be removed")])
+                throw call.invalid(
+                    object, [.forbidden(field, "existing ephemeral containers \(container["name"] ?? "") may not be removed")])
             }
             if kept != container {
-                throw call.invalid(object, [.forbidden(field, "existing ephemeral containers \(container["name"] ?? "") may not be changed")])
+                throw call.invalid(
+                    object, [.forbidden(field, "existing ephemeral containers \(container["name"] ?? "") may not be changed")])
             }
         }
         if complete != before, call.kind.declaration.countsGeneration {

@@ -19,7 +19,8 @@ enum Representation: Sendable, Hashable {
 
     /// The first media range of the Accept header that this server can make. None: 406.
     init(accept: String?, includeObject: String?) throws(StatusError) {
-        guard let accept, !accept.isEmpty else {
+        // What most clients send needs no reading.
+        guard let accept, !accept.isEmpty, accept != "application/json", accept != "*/*" else {
             self = .json
             return
         }
@@ -70,7 +71,9 @@ struct ObjectWriter: Sendable {
     func list(_ objects: [StoredObject], metadata: JSONValue) -> [UInt8] {
         switch representation {
         case .json:
-            Self.list(kind: kind.declaration.listKind, apiVersion: kind.resource.apiVersion, metadata, objects.map { kind.shown($0.bytes) })
+            Self.list(
+                kind: kind.declaration.listKind, apiVersion: kind.resource.apiVersion, metadata,
+                objects.map { kind.shown($0.bytes) })
         case .partialMetadata:
             Self.list(kind: "PartialObjectMetadataList", apiVersion: "meta.k8s.io/v1", metadata, objects.map(partial))
         case .table: table(metadata: metadata, objects, withColumns: true)

@@ -18,13 +18,17 @@ enum RequestRoute: Sendable, Hashable {
     init?(path: String) {
         guard path.utf8.first == UInt8(ascii: "/"), path.utf8.count <= Self.maximumPathBytes else { return nil }
         var segments: [String] = []
-        for raw in path.dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            guard let segment = Self.decoded(raw) else { return nil }
+        segments.reserveCapacity(8)
+        // By bytes: this is done for every request.
+        for raw in path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            guard let segment = Self.decoded(Substring(raw)) else { return nil }
             segments.append(segment)
         }
         // One trailing slash is forgiven, as Kubernetes forgives it.
         if segments.last == "" { segments.removeLast() }
-        if segments.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." || $0.contains("/") }) { return nil }
+        if segments.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." || $0.utf8.contains(UInt8(ascii: "/")) }) {
+            return nil
+        }
         switch segments.first {
         case "api" where segments.count >= 3:
             self = Self.resource(group: "", version: segments[1], rest: segments[2...])

@@ -136,10 +136,21 @@ extension APICall {
         }
     }
 
-    /// Schema check and pruning of a tree.
+    /// The members that a write of the status may change, each cleaned by its own schema.
+    private func cleanStatus(_ object: JSONValue, _ findings: inout SchemaFindings) -> JSONValue {
+        guard case .object(let schema) = kind.schema else { return object }
+        var result: JSONValue = ["kind": object["kind"] ?? "", "apiVersion": object["apiVersion"] ?? ""]
+        for member in ["metadata", "status"] {
+            guard let value = object[member], !value.isNull, let field = schema[member] else { continue }
+            result[member] = field.schema.cleaned(value, at: member, &findings)
+        }
+        return result
+    }
+
+    /// Schema check and pruning of a tree; of a status path only of what it is about.
     func clean(_ body: DecodedBody, _ mode: FieldValidation) throws(StatusError) -> WriteDraft {
         var findings = SchemaFindings()
-        let object = kind.schema.cleaned(body.object, at: "", &findings)
+        let object = part == .status ? cleanStatus(body.object, &findings) : kind.schema.cleaned(body.object, at: "", &findings)
         return try judged(object, findings, duplicates: body.duplicateFields, mode)
     }
 

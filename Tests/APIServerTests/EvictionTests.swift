@@ -36,14 +36,19 @@ struct EvictionTests {
     @Test("I-BUDGET-1: evictions one after the other never leave fewer healthy pods than the budget needs", arguments: 1...20)
     func sequence(_ seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        let spec: JSONValue = random.below(2) == 0 ? ["minAvailable": .int(Int64(random.below(5)))] : ["maxUnavailable": .int(Int64(random.below(3)))]
+        let spec: JSONValue =
+            random.below(2) == 0
+            ? ["minAvailable": .int(Int64(random.below(5)))] : ["maxUnavailable": .int(Int64(random.below(3)))]
         var status: JSONValue = [:]
         let pods = Self.pods(ready: 1 + random.below(6), unready: random.below(3))
-        let needed = spec["minAvailable"]?.intValue.map { Int($0) } ?? max(0, pods.count - Int(spec["maxUnavailable"]?.intValue ?? 0))
+        let needed =
+            spec["minAvailable"]?.intValue.map { Int($0) } ?? max(0, pods.count - Int(spec["maxUnavailable"]?.intValue ?? 0))
         var gone: Set<String> = []
         for pod in pods.shuffled(using: &random) {
             // The pods stay for a while: only the budget's memory tells that they are going.
-            guard case .allowed(let next) = Self.budget(spec, status: status).decide(evicting: pod, among: pods, now: 0) else { continue }
+            guard case .allowed(let next) = Self.budget(spec, status: status).decide(evicting: pod, among: pods, now: 0) else {
+                continue
+            }
             status = next
             gone.insert(pod.name)
         }
@@ -57,7 +62,8 @@ struct EvictionTests {
         try await lab.must(.post, Self.pods, Laboratory.pod("p"))
         let wrong = try await lab.send(.post, "\(Self.pods)/p/eviction", ["kind": "Eviction", "metadata": ["name": "q"]])
         #expect(wrong.status == 400)
-        let dry = try await lab.send(.post, "\(Self.pods)/p/eviction?dryRun=All", ["kind": "Eviction", "metadata": ["name": "p"]])
+        let dry = try await lab.send(
+            .post, "\(Self.pods)/p/eviction?dryRun=All", ["kind": "Eviction", "metadata": ["name": "p"]])
         #expect(dry.status == 201)
         let answer = try await lab.send(.post, "\(Self.pods)/p/eviction", ["kind": "Eviction", "metadata": ["name": "p"]])
         #expect(answer.status == 201)
@@ -75,7 +81,8 @@ struct EvictionTests {
             let answer = try await lab.must(.delete, "\(maps)/m", ["propagationPolicy": .string(policy)])
             #expect(answer["metadata"]?["finalizers"] == [.string(finalizer)])
             #expect(answer["metadata"]?["deletionTimestamp"] != nil)
-            let freed = try await lab.send(.patch, "\(maps)/m", ["metadata": ["finalizers": .null]], type: "application/merge-patch+json")
+            let freed = try await lab.send(
+                .patch, "\(maps)/m", ["metadata": ["finalizers": .null]], type: "application/merge-patch+json")
             #expect(freed.status == 200)
             #expect(try await lab.send(.get, "\(maps)/m").status == 404)
         }
@@ -127,9 +134,11 @@ struct EvictionTests {
     @Test("server-side apply is refused in clear words")
     func apply() async throws {
         let answer = try await Laboratory().send(
-            .patch, "\(Self.pods)/p?fieldManager=kubectl&force=false", ["metadata": ["name": "p"]], type: "application/apply-patch+yaml")
+            .patch, "\(Self.pods)/p?fieldManager=kubectl&force=false", ["metadata": ["name": "p"]],
+            type: "application/apply-patch+yaml")
         #expect(answer.status == 415)
         #expect(answer.message.contains("server-side apply is not supported"))
-        #expect(answer.message.contains("accepted media types include: application/json-patch+json, application/merge-patch+json"))
+        #expect(
+            answer.message.contains("accepted media types include: application/json-patch+json, application/merge-patch+json"))
     }
 }

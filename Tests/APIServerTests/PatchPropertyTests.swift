@@ -26,7 +26,8 @@ struct PatchPropertyTests {
     private static func escaped(_ key: String) -> String { key.replacing("~", with: "~0").replacing("/", with: "~1") }
 
     /// Operations that lead from one document to the other: a plain diff that uses every operation but test.
-    private static func diff(_ old: JSONValue, _ new: JSONValue, at path: String, _ random: inout SeededGenerator) -> [JSONValue] {
+    private static func diff(_ old: JSONValue, _ new: JSONValue, at path: String, _ random: inout SeededGenerator) -> [JSONValue]
+    {
         if old == new { return [] }
         switch (old, new) {
         case (.object(let before), .object(let after)):
@@ -55,7 +56,8 @@ struct PatchPropertyTests {
                 operations.append(["op": "add", "path": .string("\(path)/\(place)"), "value": after[index]])
             }
             return operations
-        default: return [["op": random.below(2) == 0 || path.isEmpty ? "replace" : "replace", "path": .string(path), "value": new]]
+        default:
+            return [["op": random.below(2) == 0 || path.isEmpty ? "replace" : "replace", "path": .string(path), "value": new]]
         }
     }
 
@@ -116,12 +118,15 @@ struct PatchPropertyTests {
         return .object(patch)
     }
 
-    @Test("I-PATCH-3: a merge patch does what RFC 7396's pseudo code does; I-PATCH-4: merge(diff(a, b), a) == b", arguments: 1...20)
+    @Test(
+        "I-PATCH-3: a merge patch does what RFC 7396's pseudo code does; I-PATCH-4: merge(diff(a, b), a) == b", arguments: 1...20)
     func merge(_ seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         for _ in 0..<100 {
             let (target, patch) = (Self.value(&random, depth: 3), Self.value(&random, depth: 3))
-            #expect(MergePatch.apply(patch, to: target) == Self.mergePatch(target, patch), "I-PATCH-3: seed \(seed): \(patch) on \(target)")
+            #expect(
+                MergePatch.apply(patch, to: target) == Self.mergePatch(target, patch),
+                "I-PATCH-3: seed \(seed): \(patch) on \(target)")
             let (old, new) = (Self.value(&random, depth: 3, nulls: false), Self.value(&random, depth: 3, nulls: false))
             let difference = Self.mergeDiff(old, new)
             #expect(MergePatch.apply(difference, to: old) == new, "I-PATCH-4: seed \(seed): \(difference) on \(old)")
@@ -133,7 +138,10 @@ struct PatchPropertyTests {
     private static let schema = Schema.object(
         "test", "",
         [
-            Field("list", .array(.object("item", "", [Field("name", .string), Field("v", .integer), Field("w", .integer)]), mergeKey: "name")),
+            Field(
+                "list",
+                .array(
+                    .object("item", "", [Field("name", .string), Field("v", .integer), Field("w", .integer)]), mergeKey: "name")),
             Field("set", .array(.string, mergeKey: "")), Field("atomic", .array(.integer)), Field("map", .map(.string)),
         ])
 
@@ -169,7 +177,10 @@ struct PatchPropertyTests {
     }
 
     @Test(
-        "I-PATCH-5: a keyed list holds what a naive merge holds; I-PATCH-6: $setElementOrder orders what it names, the rest keeps its order",
+        """
+        I-PATCH-5: a keyed list holds what a naive merge holds; \
+        I-PATCH-6: $setElementOrder orders what it names, the rest keeps its order
+        """,
         arguments: 1...20)
     func strategicLists(_ seed: UInt64) throws {
         var random = SeededGenerator(seed: seed)
@@ -200,7 +211,9 @@ struct PatchPropertyTests {
             #expect(found == Self.naiveList(target, changes), "I-PATCH-5: seed \(seed): \(patch) on \(target) gives \(list)")
             let names = list.compactMap { $0["name"]?.stringValue }
             let named = order ?? kept
-            #expect(names.filter { named.contains($0) } == named.filter { names.contains($0) }, "I-PATCH-6: seed \(seed): \(patch) on \(target) gives \(list)")
+            #expect(
+                names.filter { named.contains($0) } == named.filter { names.contains($0) },
+                "I-PATCH-6: seed \(seed): \(patch) on \(target) gives \(list)")
             let others = target.compactMap { $0["name"]?.stringValue }.filter { names.contains($0) && !named.contains($0) }
             #expect(names.filter { others.contains($0) } == others, "I-PATCH-6: seed \(seed): the rest of \(list)")
         }
@@ -213,7 +226,8 @@ struct PatchPropertyTests {
             let (before, added, removed) = (Self.names(&random), Self.names(&random), Self.names(&random))
             let target: JSONValue = ["set": .array(before.map { .string($0) }), "atomic": [1, 2], "map": ["x": "1", "y": "2"]]
             let united = try StrategicMergePatch.apply(
-                ["set": .array(added.map { .string($0) }), "atomic": [3], "map": ["x": .null, "z": "3"]], to: target, schema: Self.schema)
+                ["set": .array(added.map { .string($0) }), "atomic": [3], "map": ["x": .null, "z": "3"]], to: target,
+                schema: Self.schema)
             let set = (united["set"]?.arrayValue ?? []).compactMap(\.stringValue)
             #expect(Set(set) == Set(before + added), "I-PATCH-7: seed \(seed)")
             #expect(set.count == Set(set).count, "I-PATCH-7: seed \(seed)")
@@ -221,7 +235,8 @@ struct PatchPropertyTests {
             #expect(united["map"] == ["y": "2", "z": "3"])
             let fewer = try StrategicMergePatch.apply(
                 ["$deleteFromPrimitiveList/set": .array(removed.map { .string($0) })], to: target, schema: Self.schema)
-            #expect(fewer["set"] == .array(before.filter { !removed.contains($0) }.map { .string($0) }), "I-PATCH-7: seed \(seed)")
+            #expect(
+                fewer["set"] == .array(before.filter { !removed.contains($0) }.map { .string($0) }), "I-PATCH-7: seed \(seed)")
         }
     }
 }

@@ -120,7 +120,8 @@ struct PatchTests {
             result: #"{"spec":{"containers":[{"name":"a","env":[{"name":"Y","value":"2"},{"name":"X","value":"1"}]}]}}"#),
         Case(
             document: #"{"spec":{"containers":[{"name":"a"},{"name":"b"},{"name":"c"}]}}"#,
-            patch: #"{"spec":{"$setElementOrder/containers":[{"name":"d"},{"name":"c"},{"name":"a"}],"containers":[{"name":"d"}]}}"#,
+            patch:
+                #"{"spec":{"$setElementOrder/containers":[{"name":"d"},{"name":"c"},{"name":"a"}],"containers":[{"name":"d"}]}}"#,
             result: #"{"spec":{"containers":[{"name":"d"},{"name":"b"},{"name":"c"},{"name":"a"}]}}"#),
         Case(
             document: #"{"spec":{"containers":[{"name":"a"},{"name":"b"}]}}"#,

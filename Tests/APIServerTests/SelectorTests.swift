@@ -32,7 +32,11 @@ struct SelectorTests {
             (",a", "found ',', expected: !, identifier, or 'end of string'"),
             ("a=b c=d", "found 'c', expected: ',' or 'end of string'"),
             ("a==!b", "unable to parse requirement: found '!', expected: identifier"),
-            ("x>y", "unable to parse requirement: values[0][x]: Invalid value: \"y\": for 'Gt', 'Lt' operators, the value must be an integer"),
+            (
+                "x>y",
+                "unable to parse requirement: values[0][x]: Invalid value: \"y\": for 'Gt', 'Lt' operators, the value "
+                    + "must be an integer"
+            ),
         ])
     func refusals(_ text: String, _ message: String) {
         #expect(throws: SelectorError(message: message)) { try LabelSelector(parsing: text) }
@@ -142,7 +146,8 @@ struct SelectorTests {
             var selector = FieldSelector()
             for _ in 0..<random.below(3) {
                 let value = String((0..<random.below(5)).map { _ in random.one(of: characters) })
-                selector.terms.append(.init(field: random.one(of: ["a", "spec.nodeName"]), value: value, negated: random.below(2) == 0))
+                selector.terms.append(
+                    .init(field: random.one(of: ["a", "spec.nodeName"]), value: value, negated: random.below(2) == 0))
             }
             #expect(try FieldSelector(parsing: selector.description) == selector, "I-SELECTOR-3: seed \(seed): \(selector)")
         }

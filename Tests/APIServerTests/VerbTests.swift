@@ -226,7 +226,8 @@ struct VerbTests {
         #expect(refused.status == 403)
         #expect(refused.message.hasSuffix("unable to create new content in namespace alice because it is being terminated"))
         #expect(refused.body["details"]?["causes"]?[0]?["reason"] == "NamespaceTerminating")
-        let final = try await lab.must(.put, "\(path)/finalize", marked.with(["spec"], [:]).with(["metadata", "resourceVersion"], nil))
+        let final = try await lab.must(
+            .put, "\(path)/finalize", marked.with(["spec"], [:]).with(["metadata", "resourceVersion"], nil))
         #expect(final["status"]?["phase"] == "Terminating")
         #expect(try await lab.send(.get, path).status == 404)
         #expect(try await lab.send(.delete, "/api/v1/namespaces/kube-system").status == 403)

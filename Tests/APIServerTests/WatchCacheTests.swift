@@ -23,14 +23,20 @@ struct WatchCacheTests {
         case 1:
             _ = try await lab.send(
                 .patch, "\(maps)/\(name)",
-                ["metadata": ["labels": ["color": color.isEmpty ? .null : .string(color), "n": .string("\(random.below(1000))")]]],
+                [
+                    "metadata": [
+                        "labels": ["color": color.isEmpty ? .null : .string(color), "n": .string("\(random.below(1000))")]
+                    ]
+                ],
                 type: "application/merge-patch+json")
         default: _ = try await lab.send(.post, maps, ["metadata": ["name": .string(name), "labels": labels]])
         }
     }
 
     private static func state(_ list: JSONValue) -> [String: JSONValue] {
-        Dictionary((list["items"]?.arrayValue ?? []).map { ($0["metadata"]?["name"]?.stringValue ?? "", $0) }, uniquingKeysWith: { first, _ in first })
+        Dictionary(
+            (list["items"]?.arrayValue ?? []).map { ($0["metadata"]?["name"]?.stringValue ?? "", $0) },
+            uniquingKeysWith: { first, _ in first })
     }
 
     private struct Follower {
@@ -89,7 +95,8 @@ struct WatchCacheTests {
                 guard var follower = followers[query] else { continue }
                 let context = "seed \(seed), round \(round), \"\(query)\""
                 // Resumed from where the last watch was left; what is there already is told at once, then the watch is ended.
-                let watch = try await lab.watch("\(Self.maps)?watch=true&resourceVersion=\(follower.revision)&\(Self.path(query))")
+                let watch = try await lab.watch(
+                    "\(Self.maps)?watch=true&resourceVersion=\(follower.revision)&\(Self.path(query))")
                 let told = Mutex<[UInt8]>([])
                 watch.subscribe { delivery in
                     switch delivery {
@@ -116,7 +123,9 @@ struct WatchCacheTests {
         let lab = try await Laboratory()
         var random = SeededGenerator(seed: seed)
         for index in 0..<12 {
-            try await lab.must(.post, Self.maps, ["metadata": ["name": .string("p\(index)"), "labels": ["color": index % 3 == 0 ? "red" : "blue"]]])
+            try await lab.must(
+                .post, Self.maps,
+                ["metadata": ["name": .string("p\(index)"), "labels": ["color": index % 3 == 0 ? "red" : "blue"]]])
         }
         for query in ["", "&labelSelector=color=red"] {
             let whole = try await lab.must(.get, "\(Self.maps)?\(query.dropFirst())")
@@ -161,10 +170,16 @@ struct WatchCacheTests {
         "what resourceVersionMatch does not allow is refused",
         arguments: [
             ("resourceVersionMatch=Exact", "resourceVersionMatch is forbidden unless resourceVersion is provided"),
-            ("resourceVersionMatch=Exact&resourceVersion=0", "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""),
+            (
+                "resourceVersionMatch=Exact&resourceVersion=0",
+                "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""
+            ),
             ("resourceVersionMatch=Newest&resourceVersion=1", "Unsupported value: \"Newest\""),
             ("sendInitialEvents=true", "sendInitialEvents is forbidden for list"),
-            ("watch=true&resourceVersionMatch=Exact&resourceVersion=1", "forbidden for watch unless sendInitialEvents is provided"),
+            (
+                "watch=true&resourceVersionMatch=Exact&resourceVersion=1",
+                "forbidden for watch unless sendInitialEvents is provided"
+            ),
             ("watch=true&sendInitialEvents=true", "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"),
         ])
     func refusedMatches(_ query: String, _ words: String) async throws {

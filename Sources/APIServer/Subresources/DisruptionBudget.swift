@@ -88,7 +88,9 @@ struct DisruptionBudget: Sendable {
     private func goingPods(_ now: Int64) -> [String: Int64] {
         var result: [String: Int64] = [:]
         for (name, time) in status["disruptedPods"]?.objectValue ?? [:] {
-            guard let seconds = time.stringValue.flatMap(RFC3339.seconds), now - seconds < Self.disruptionSeconds else { continue }
+            guard let seconds = time.stringValue.flatMap(RFC3339.seconds), now - seconds < Self.disruptionSeconds else {
+                continue
+            }
             result[name] = seconds
         }
         return result

@@ -50,7 +50,8 @@ extension APIHandler {
         }
         guard let (object, budget) = matching.first else { return [] }
         guard matching.count == 1 else {
-            throw .internalError("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
+            throw .internalError(
+                "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
         }
         let pods = all.filter { budget.selects($0.index.labels) }.map(BudgetPod.init)
         switch budget.decide(evicting: pod, among: pods, now: moment) {
@@ -60,11 +61,14 @@ extension APIHandler {
                 causes: [
                     FieldError(
                         field: "", reason: .disruptionBudget,
-                        message: "The disruption budget \(object.key.name) needs \(needed) healthy pods and has \(healthy) currently")
+                        message:
+                            "The disruption budget \(object.key.name) needs \(needed) healthy pods and has \(healthy) currently")
                 ])
         case .allowedWithoutCount: return []
         case .allowed(let status):
-            guard let budgetKind = kinds[GroupVersionResource(group: "policy", resource: "poddisruptionbudgets")] else { return [] }
+            guard let budgetKind = kinds[GroupVersionResource(group: "policy", resource: "poddisruptionbudgets")] else {
+                return []
+            }
             var changed = try tree(object)
             changed["status"] = status
             return [

@@ -174,7 +174,8 @@ extension APIHandler {
         if let revision = parameters.resourceVersion, revision != String(current.revision) {
             throw .conflict(
                 kind.resource, current.key.name,
-                "Precondition failed: ResourceVersion in precondition: \(revision), ResourceVersion in object meta: \(current.revision)"
+                "Precondition failed: ResourceVersion in precondition: \(revision), "
+                    + "ResourceVersion in object meta: \(current.revision)"
             )
         }
     }

@@ -172,7 +172,8 @@ extension FieldSelector {
     /// A term that the store may look up rather than try: the one that leaves the fewest.
     fileprivate var required: FieldTerm? {
         let positive = terms.filter { !$0.negated }
-        let best = positive.first { $0.field == "metadata.name" } ?? positive.first { $0.field == "spec.nodeName" } ?? positive.first
+        let best =
+            positive.first { $0.field == "metadata.name" } ?? positive.first { $0.field == "spec.nodeName" } ?? positive.first
         return best.map { FieldTerm($0.field, is: $0.value) }
     }
 }
@@ -188,7 +189,9 @@ enum ContinueToken {
         guard text.utf8.count <= 1024 else { return nil }
         let plain = text.replacing("-", with: "+").replacing("_", with: "/").replacing("=", with: "")
         let padding = String(repeating: "=", count: (4 - plain.utf8.count % 4) % 4)
-        guard let bytes = Base64.decode(plain + padding), let decoded = String(validating: bytes, as: UTF8.self) else { return nil }
+        guard let bytes = Base64.decode(plain + padding), let decoded = String(validating: bytes, as: UTF8.self) else {
+            return nil
+        }
         let parts = decoded.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 3, let revision = UInt64(parts[0]) else { return nil }
         return ListContinuation(revision: revision, namespace: parts[1], name: parts[2])

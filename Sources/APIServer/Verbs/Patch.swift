@@ -37,7 +37,8 @@ struct PatchBody: Sendable {
         guard let form = PatchForm(rawValue: type), accepted.contains(form) else {
             var error = StatusError.unsupportedMediaType(type, accepted: accepted.map(\.rawValue))
             if Self.apply.contains(type) {
-                error.message = "server-side apply is not supported by this server yet (\(type)); apply without --server-side. "
+                error.message =
+                    "server-side apply is not supported by this server yet (\(type)); apply without --server-side. "
                     + error.message
             }
             throw error

@@ -38,7 +38,9 @@ extension APIHandler {
             if let bytes, bytes.count > Self.maximumBodyBytes { throw .tooLarge(limit: Self.maximumBodyBytes) }
             do throws(StoreError) {
                 let object = try await commit(review, bytes, isFinished: isFinished, current, call, options)
-                if case .json = form, call.kind.declaration.view == nil { return APIDocument(status: 200, headers: draft.headers, body: object.bytes) }
+                if case .json = form, call.kind.declaration.view == nil {
+                    return APIDocument(status: 200, headers: draft.headers, body: object.bytes)
+                }
                 let writer = ObjectWriter(kind: call.kind, representation: form, now: now())
                 return APIDocument(status: 200, headers: draft.headers, body: writer.object(object))
             } catch {
@@ -81,7 +83,9 @@ extension APIHandler {
         let steps = admission.steps(for: attributes)
         let lookup = StoreAdmissionLookup(store: store, now: now())
         for step in steps { try step.mutate(&review, lookup) }
-        var errors = ObjectMetadata.validate(review.object, kind: call.kind)
+        // What is stored was validated.
+        let isSame = review.object["metadata"] == old["metadata"]
+        var errors = isSame ? [] : ObjectMetadata.validate(review.object, kind: call.kind)
         if call.part == .main || call.part == .ephemeralContainers {
             errors += declaration.validate(review.object) + declaration.validateUpdate(old, review.object)
         }
