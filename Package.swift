@@ -99,7 +99,7 @@ let package = Package(
         // The master
         room("APIServer", ["JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", logging]),
         room("APIServerHTTP", [
-            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "APIServer", "PKI", "CZlib", logging, nioCore, nioPosix,
+            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", "APIServer", "PKI", "CZlib", logging, nioCore, nioPosix,
             .product(name: "NIOHTTP1", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "X509", package: "swift-certificates"),

@@ -4,11 +4,18 @@ import Glibc
 /// Held from its making until it is released from memory. Beside the database lies `PATH.lock`; it stays, empty.
 final class StoreLock: Sendable {
     private let descriptor: Int32
+    /// A program that another thread starts holds a copy of the last owner's descriptor until it has become that program.
+    private static let patience = (attempts: 200, microseconds: UInt32(5000))
 
     init(_ path: String) throws(StoreError) {
         descriptor = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .unavailable("\(path).lock: \(String(cString: strerror(errno)))") }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        var attempts = 1
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK, attempts <= Self.patience.attempts {
+            attempts += 1
+            usleep(Self.patience.microseconds)
+        }
+        guard attempts <= Self.patience.attempts else {
             Glibc.close(descriptor)
             throw .unavailable("\(path): the database is in use by another process")
         }

@@ -11,7 +11,7 @@ struct ConnectionTests {
     private static func post(_ name: String, headers: String = "", length: Int? = nil) -> (head: String, body: String) {
         let body = String(decoding: FrontLaboratory.configMap(name), as: UTF8.self)
         let length = "Content-Length: \(length ?? body.utf8.count)\r\n"
-        return ("POST \(configMaps) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\(length)\(headers)\r\n", body)
+        return ("POST \(configMapsPath) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\(length)\(headers)\r\n", body)
     }
 
     @Test(

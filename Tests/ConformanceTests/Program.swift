@@ -55,7 +55,17 @@ final class Program: Sendable {
         guard handle >= 0 else { throw LaboratoryFailure("pidfd_open of \(command): errno \(errno)") }
     }
 
-    deinit { close(handle) }
+    /// Whoever lets go of a program ends it: a test that failed early leaves nothing behind.
+    deinit {
+        if isAlive {
+            var status: Int32 = 0
+            _ = clinux_pidfd_send_signal(handle, SIGKILL)
+            var ready = pollfd(fd: handle, events: Int16(POLLIN), revents: 0)
+            _ = poll(&ready, 1, 2_000)
+            _ = clinux_wait_pidfd(handle, &status)
+        }
+        close(handle)
+    }
 
     static func run(
         _ arguments: [String], environment: [String: String] = [:], directory: String, within limit: Duration = .seconds(60)

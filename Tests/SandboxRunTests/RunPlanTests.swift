@@ -84,7 +84,7 @@ struct RunPlanTests {
     func explanation() throws {
         let plan = try Self.plan(Machines.root(), "-m", "64Mi", "sh", "-c", "a b")
         let explanation = RunExplanation(plan)
-        let lines = plan.launch.text.split(separator: "\n").dropFirst()
+        let lines = plan.launch.text.split(separator: "\n").dropFirst().dropLast()  // without the head and `end`
         #expect(explanation.text.split(separator: "\n").count == lines.count + 2)
         #expect(explanation.text.contains("a b"))
         #expect(explanation.json.contains("\"operation\": \"cgroup-make\""))

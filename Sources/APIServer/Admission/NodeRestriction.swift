@@ -14,6 +14,8 @@ struct NodeRestriction: AdmissionStep {
         "kubernetes.io/hostname", "kubernetes.io/os", "kubernetes.io/arch", "beta.kubernetes.io/os", "beta.kubernetes.io/arch",
         "beta.kubernetes.io/instance-type", "topology.kubernetes.io/region", "topology.kubernetes.io/zone",
         "failure-domain.beta.kubernetes.io/region", "failure-domain.beta.kubernetes.io/zone", "topology.k8s.aws/zone-id",
+        // Kuscia's agents label themselves so; neither says anything that is trusted.
+        "kubernetes.io/role", "kubernetes.io/apiVersion",
     ]
     private static let ownPrefixes = ["kubelet.kubernetes.io", "node.kubernetes.io"]
     static let mirrorAnnotation = "kubernetes.io/config.mirror"

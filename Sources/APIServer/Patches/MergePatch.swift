@@ -5,12 +5,8 @@ enum MergePatch {
     static func apply(_ patch: JSONValue, to target: JSONValue) -> JSONValue {
         guard case .object(let changes) = patch else { return patch }
         var result = target.objectValue ?? JSONObject()
-        for (key, change) in changes {
-            if change.isNull {
-                result.removeValue(forKey: key)
-            } else {
-                result[key] = apply(change, to: result[key] ?? .null)
-            }
+        result.change(Array(changes)) { change, present in
+            change.value.isNull ? nil : apply(change.value, to: present ?? .null)
         }
         return .object(result)
     }

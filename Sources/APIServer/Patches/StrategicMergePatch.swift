@@ -32,13 +32,14 @@ enum StrategicMergePatch {
             guard let order = order.arrayValue else { throw PatchError(message: "\(key): must be a list") }
             try mergeInOrder(order, patch[name], name, &result, schema.member(name))
         }
-        for (key, change) in patch {
-            if key.hasPrefix("$") {
-                if key.hasPrefix(deleteFromPrimitiveList) { try deletePrimitives(key, change, &result) }
-                continue
-            }
-            if ordered.contains(key), case .array = change { continue }
-            result[key] = try merged(change, into: result[key], schema.member(key))
+        for (key, change) in patch where key.hasPrefix(deleteFromPrimitiveList) { try deletePrimitives(key, change, &result) }
+        let plain = patch.filter { member in
+            if member.key.hasPrefix("$") { return false }
+            if ordered.contains(member.key), case .array = member.value { return false }
+            return true
+        }
+        try result.change(plain) { (change, present) throws(PatchError) in
+            try merged(change.value, into: present, schema.member(change.key))
         }
         return result
     }
@@ -63,7 +64,7 @@ enum StrategicMergePatch {
         for (key, value) in patch where !key.hasPrefix("$") && !value.isNull && !names.contains(key) {
             throw PatchError(message: "\(retainKeys): \(key) is in the patch but not in the list")
         }
-        for key in result.keys where !names.contains(key) { result[key] = nil }
+        result.keep(only: names)
     }
 
     private static func deletePrimitives(_ key: String, _ change: JSONValue, _ result: inout JSONObject) throws(PatchError) {
@@ -121,7 +122,7 @@ enum StrategicMergePatch {
     private static func special(
         _ patch: [JSONValue], _ target: [JSONValue], _ key: String
     ) throws(PatchError) -> (kept: [JSONValue], changes: [JSONValue]?) {
-        var kept = target
+        var deleted: Set<JSONValue> = []
         var changes: [JSONValue] = []
         var replaces = false
         for change in patch {
@@ -131,22 +132,26 @@ enum StrategicMergePatch {
             case "replace"?: replaces = true
             case "delete"?:
                 guard let identity = change[key] else { throw missingKey(change, key) }
-                kept.removeAll { $0[key] == identity }
+                deleted.insert(identity)
             case let other?: throw PatchError(message: "unknown patch type \(other) in list")
             }
         }
-        return replaces ? (changes.compactMap(withoutDirectives), nil) : (kept, changes)
+        if replaces { return (changes.compactMap(withoutDirectives), nil) }
+        return (deleted.isEmpty ? target : target.filter { element in element[key].map { !deleted.contains($0) } ?? true }, changes)
     }
 
     private static func merge(
         _ changes: [JSONValue], into target: [JSONValue], _ element: Schema, _ key: String
     ) throws(PatchError) -> [JSONValue] {
         var result = target
+        var places = Dictionary(
+            target.enumerated().compactMap { place, element in element[key].map { ($0, place) } }, uniquingKeysWith: { first, _ in first })
         for change in changes {
             guard let members = change.objectValue, let identity = change[key] else { throw missingKey(change, key) }
-            if let place = result.firstIndex(where: { $0[key] == identity }) {
+            if let place = places[identity] {
                 result[place] = .object(try merge(members, into: result[place].objectValue ?? JSONObject(), element))
             } else {
+                places[identity] = result.count
                 result.append(.object(try merge(members, into: JSONObject(), element)))
             }
         }
