@@ -10,12 +10,7 @@ final class StoreLock: Sendable {
     init(_ path: String) throws(StoreError) {
         descriptor = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .unavailable("\(path).lock: \(String(cString: strerror(errno)))") }
-        var attempts = 1
-        while flock(descriptor, LOCK_EX | LOCK_NB) != 0, errno == EWOULDBLOCK, attempts <= Self.patience.attempts {
-            attempts += 1
-            usleep(Self.patience.microseconds)
-        }
-        guard attempts <= Self.patience.attempts else {
+        guard Self.lock(descriptor) else {
             Glibc.close(descriptor)
             throw .unavailable("\(path): the database is in use by another process")
         }
@@ -28,6 +23,15 @@ final class StoreLock: Sendable {
             throw .unavailable("\(path): \(reason)")
         }
         Glibc.close(database)
+    }
+
+    private static func lock(_ descriptor: Int32) -> Bool {
+        for _ in 0..<patience.attempts {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+            guard errno == EWOULDBLOCK || errno == EINTR else { return false }
+            usleep(patience.microseconds)
+        }
+        return false
     }
 
     deinit { Glibc.close(descriptor) }
