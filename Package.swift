@@ -5,9 +5,9 @@ import PackageDescription
 
 let warningsAreErrors: [SwiftSetting] = [.treatAllWarnings(as: .error), .swiftLanguageMode(.v6)]
 
-func room(_ name: String, path: String? = nil, resources: [Resource]? = nil, _ dependencies: [Target.Dependency] = []) -> Target {
+func room(_ name: String, path: String? = nil, exclude: [String] = [], _ dependencies: [Target.Dependency] = []) -> Target {
     .target(
-        name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", resources: resources,
+        name: name, dependencies: dependencies, path: path ?? "Sources/\(name)", exclude: exclude,
         swiftSettings: warningsAreErrors)
 }
 
@@ -87,7 +87,7 @@ let package = Package(
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "AsyncHTTPClient", package: "async-http-client"),
         ]),
-        room("ResourceStore", ["JSON", "KubernetesModel", "CSQLite", logging]),
+        room("ResourceStore", exclude: ["README.md"], ["JSON", "KubernetesModel", "CSQLite", logging]),
         room("PKI", [
             .product(name: "X509", package: "swift-certificates"),
             .product(name: "Crypto", package: "swift-crypto"),

@@ -119,23 +119,12 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     }
 
     private func readHead() -> Bool {
-        let end: Int? = buffer.withUnsafeReadableBytes { bytes in
-            guard bytes.count >= 4 else { return nil }
-            for index in 3..<bytes.count where bytes[index] == 10 && bytes[index - 2] == 10 { return index + 1 }
-            return nil
-        }
-        guard let end, let head = buffer.readString(length: end) else { return false }
-        let status = Int(head.dropFirst(9).prefix(3)) ?? 0
-        var length = 0
-        var chunked = false
-        for line in head.utf8.split(separator: 13) {
-            let text = String(Substring(line)).drop { $0 == "\n" }.lowercased()
-            if text.hasPrefix("content-length:") { length = Int(text.dropFirst(15).filter { $0 != " " }) ?? 0 }
-            if text.hasPrefix("transfer-encoding:"), text.contains("chunked") { chunked = true }
-        }
-        if status == 100 { return true }
-        phase = chunked ? .chunk(status: status, left: 0) : .body(status: status, length: length)
-        if chunked { onChunk?(ByteBuffer()) }
+        let head: ResponseHead? = buffer.withUnsafeReadableBytes { ResponseHead($0) }
+        guard let head else { return false }
+        buffer.moveReaderIndex(forwardBy: head.bytes)
+        if head.status == 100 { return true }
+        phase = head.isChunked ? .chunk(status: head.status, left: 0) : .body(status: head.status, length: head.length)
+        if head.isChunked { onChunk?(ByteBuffer()) }
         return true
     }
 
@@ -144,5 +133,41 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         guard let newline = view.firstIndex(of: 10) else { return nil }
         let line = buffer.readString(length: newline - view.startIndex + 1)
         return line.map { String($0.prefix { $0 != "\r\n" && $0 != "\r" && $0 != "\n" }) }
+    }
+}
+
+/// What the client needs of a response's head.
+private struct ResponseHead {
+    var bytes = 0
+    var status = 0
+    var length = 0
+    var isChunked = false
+
+    private static let contentLength = Array("content-length:".utf8)
+    private static let transferEncoding = Array("transfer-encoding:".utf8)
+
+    /// nil: the head is not whole yet.
+    init?(_ text: UnsafeRawBufferPointer) {
+        var start = 0
+        while let newline = text[start...].firstIndex(of: 10) {
+            let line = UnsafeRawBufferPointer(rebasing: text[start..<newline])
+            if line.count <= 1 {
+                bytes = newline + 1
+                return
+            }
+            if start == 0 { status = Self.number(line.dropFirst(9)) }
+            if Self.matches(line, Self.contentLength) { length = Self.number(line.dropFirst(Self.contentLength.count)) }
+            if Self.matches(line, Self.transferEncoding) { isChunked = true }
+            start = newline + 1
+        }
+        return nil
+    }
+
+    private static func matches(_ line: UnsafeRawBufferPointer, _ name: [UInt8]) -> Bool {
+        line.count > name.count && zip(line, name).allSatisfy { ($0 | 0x20) == $1 || $0 == $1 }
+    }
+
+    private static func number(_ bytes: Slice<UnsafeRawBufferPointer>) -> Int {
+        bytes.drop { $0 == 32 }.prefix { $0 >= 48 && $0 <= 57 }.reduce(0) { $0 * 10 + Int($1 - 48) }
     }
 }

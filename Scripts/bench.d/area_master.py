@@ -74,7 +74,7 @@ def measure_load(lab, report, given):
     if put:
         rows.append(load_row("etcd: Put over gRPC, no TLS", put))
     else:
-        report.notes.append("etcd is not installed (Debian: etcd-server): no reference for durable writes")
+        report.notes.append("etcd is not there (Scripts/setup --peers unpacks Debian's): no reference for durable writes")
     report.table(f"{CLIENTS} clients in a closed loop, pods of 3.7 KB", ["request", "per second", "p50 ms", "p99", "server CPU us"], rows)
     stock = reference.get("create", {}).get("per_second")
     report.at_least("durable creates per second, 32 clients over HTTPS", ours["create"]["per_second"], 5000, "1/s", stock or (put or {}).get("per_second"),

@@ -42,7 +42,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private var phase = Phase.idle
     private var phaseSince = NIODeadline.now()
     private var hasServed = false
-    private var waiting = CircularBuffer<HTTPServerRequestPart>()
+    private var waiting = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 2)
     private var isPumping = false
     private var readIsPending = false
     private var parserError: (any Error)?
@@ -84,7 +84,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         isOver = true
         front.remove(self)
         server.connectionClosed()
-        endStream()
+        switch phase {
+        case .streaming(.watch(let writer)): writer.detach()
+        case .streaming(.task(let cancel)): cancel()
+        case .idle, .receiving, .answering, .closing: break
+        }
         if case .receiving(let partial) = phase { partial.release(server.bodyBudget) }
         watchEnded()
         task?.cancel()

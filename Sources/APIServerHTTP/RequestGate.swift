@@ -20,8 +20,3 @@ protocol RequestGate: Sendable {
     /// come in time, and `CancellationError` when the caller has gone.
     func enter(_ user: UserInfo, method: HTTPMethodName, path: String, isLongRunning: Bool) async throws -> RequestTicket
 }
-
-/// No limits.
-struct OpenGate: RequestGate {
-    func enter(_ user: UserInfo, method: HTTPMethodName, path: String, isLongRunning: Bool) async throws -> RequestTicket { .free }
-}

@@ -14,7 +14,13 @@ final class WatchMailbox: Sendable {
     private struct State {
         var items: [Item] = []
         var isScheduled = false
+        /// Not before this: see `pause`.
+        var nextDrain = NIODeadline.uptimeNanoseconds(0)
     }
+
+    /// After writing to many watches the loop does other work for twice that time before it writes to them again, at most for
+    /// this: events that come meanwhile share a record and a system call per watch, and requests are not kept waiting by them.
+    private static let longestPause = TimeAmount.milliseconds(20)
 
     private let loop: any EventLoop
     private let state = Mutex(State())
@@ -23,17 +29,25 @@ final class WatchMailbox: Sendable {
 
     /// From any thread; deliveries to one writer stay in order. Bounded by each writer's own bound.
     func post(_ delivery: APIWatch.Delivery, to writer: NIOLoopBound<WatchWriter>) {
-        let mustWake = state.withLock { state in
+        let due: NIODeadline? = state.withLock { state in
             state.items.append(Item(writer: writer, delivery: delivery))
-            defer { state.isScheduled = true }
-            return !state.isScheduled
+            guard !state.isScheduled else { return nil }
+            state.isScheduled = true
+            return state.nextDrain
         }
-        if mustWake { loop.execute { self.drain() } }
+        guard let due else { return }
+        if due > .now() { loop.scheduleTask(deadline: due) { self.drain() } } else { loop.execute { self.drain() } }
     }
 
     private func drain() {
+        let began = NIODeadline.now()
         let items = state.withLock { state in
-            defer { state = State() }
+            defer {
+                state.items = []
+                state.isScheduled = false
+                // Until this drain's cost is known: whatever comes while it runs waits for its end at least.
+                state.nextDrain = began + Self.longestPause
+            }
             return state.items
         }
         var chunks = SharedChunks()
@@ -43,6 +57,9 @@ final class WatchMailbox: Sendable {
             if writer.append(item.delivery) { touched.append(writer) }
         }
         for writer in touched { writer.write(&chunks) }
+        let ended = NIODeadline.now()
+        let pause = min(Self.longestPause, .nanoseconds(2 * (ended - began).nanoseconds))
+        state.withLock { $0.nextDrain = ended + pause }
     }
 }
 

@@ -9,7 +9,8 @@ final class WatchWriter {
     static let maximumWaiting = 4096
 
     private let watch: APIWatch
-    private weak var connection: ConnectionHandler?
+    /// nil once the connection has gone or the stream has ended.
+    private var connection: ConnectionHandler?
     private let isChunked: Bool
     private var waiting: [APIWatch.Delivery] = []
     /// Of the first of `waiting`, when those are events: so many are written already.
@@ -19,7 +20,6 @@ final class WatchWriter {
     private var allowance: Int?
     private var isTouched = false
     private var hasEnded = false
-    private var hasToldEnd = false
 
     init(_ watch: APIWatch, _ connection: ConnectionHandler, isChunked: Bool) {
         self.watch = watch
@@ -32,8 +32,15 @@ final class WatchWriter {
         watch.subscribe { mailbox.post($0, to: bound) }
     }
 
-    /// The connection has gone, or the server ends.
+    /// The server ends, or the client does not listen any more.
     func cancel() { watch.cancel() }
+
+    /// The connection has gone.
+    func detach() {
+        connection = nil
+        waiting = []
+        watch.cancel()
+    }
 
     /// True when the writer was not in the caller's list yet.
     func append(_ delivery: APIWatch.Delivery) -> Bool {
@@ -75,8 +82,8 @@ final class WatchWriter {
         }
         if hasEnded {
             // A flush may have called back in here and told it already.
-            if !hasToldEnd {
-                hasToldEnd = true
+            if self.connection != nil {
+                self.connection = nil
                 connection.streamEnded()
             }
             return

@@ -8,10 +8,13 @@ import urllib.request
 
 from master.server import free_port, run
 
+# Where Scripts/setup --peers puts Debian's etcd, whose package would start a server.
+UNPACKED = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", ".peers", "usr", "bin")
+
 
 def measure(program, directory, connections, seconds):
     """Figures of `swiftlet-bench etcd`; None when there is no etcd."""
-    etcd = shutil.which("etcd")
+    etcd = shutil.which("etcd") or shutil.which("etcd", path=UNPACKED)
     if etcd is None:
         return None
     data, client, peer = os.path.join(directory, "etcd"), free_port(), free_port()
