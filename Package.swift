@@ -101,6 +101,7 @@ let package = Package(
         room("APIServerHTTP", [
             "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", "APIServer", "PKI", "CZlib", logging, nioCore, nioPosix,
             .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOWebSocket", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "X509", package: "swift-certificates"),
             .product(name: "Crypto", package: "swift-crypto"),
