@@ -321,6 +321,17 @@ public protocol ContainerRuntime: Sendable {
     func list() async throws -> [ContainerStatusReport]
     func usage(_ id: ContainerID) async throws -> ContainerUsage
 
+    /// Runs `command` in the running container: its namespaces, cgroup, ids, capabilities and filter. After `timeoutSeconds` (0: no
+    /// limit) the command's whole tree is killed. Throws `notFound` when the container does not run, `invalid(field: "command")` when
+    /// there is no such program.
+    func execSync(_ id: ContainerID, command: [String], timeoutSeconds: Int, maximumOutputBytes: Int) async throws -> ExecResult
+    /// As `execSync`, with streams; returns once the command was started. Throws as `execSync`.
+    func exec(_ id: ContainerID, _ request: ExecRequest) async throws -> any ExecSession
+    /// The container's own streams, from now on; stdin only where the container has one.
+    func attach(_ id: ContainerID, _ request: ExecRequest) async throws -> any ExecSession
+    /// A TCP connection to 127.0.0.1:`port` as the pod's own processes would make it. Throws `unavailable` when nobody listens.
+    func portForward(podUID: String, port: UInt16) async throws -> any ByteStream
+
     /// Called on an unspecified thread for each change; must return quickly. Set once, before `adopt`.
     func onEvent(_ handler: @escaping @Sendable (ContainerEvent) -> Void) async
 }

@@ -5,7 +5,7 @@ import Synchronization
 public final class FakeRuntime: ContainerRuntime {
     public enum Verb: String, Sendable, Hashable, CaseIterable {
         case adopt, runPodSandbox, stopPodSandbox, removePodSandbox, createContainer, startContainer, stopContainer,
-            removeContainer, status, list, usage
+            removeContainer, status, list, usage, execSync, exec, attach, portForward
     }
 
     /// One call as it came.
@@ -42,6 +42,8 @@ public final class FakeRuntime: ContainerRuntime {
     public let name: String
     private let now: @Sendable () -> Int64
     private let state: Mutex<State>
+    /// What exec, attach and port-forward answer: FakeRuntime+Access.swift.
+    let access = Mutex(FakeAccess())
 
     /// `now` in Unix nanoseconds.
     public init(name: String = "fake", machine: Machine = .init(), now: @escaping @Sendable () -> Int64) {
@@ -216,7 +218,7 @@ public final class FakeRuntime: ContainerRuntime {
 
     // MARK: Machinery
 
-    private func begin(_ verb: Verb, _ subject: String) async throws {
+    func begin(_ verb: Verb, _ subject: String) async throws {
         await withCheckedContinuation { continuation in
             let held = state.withLock { state in
                 state.calls.append(Call(verb: verb, subject: subject))
