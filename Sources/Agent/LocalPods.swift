@@ -98,6 +98,15 @@ public actor LocalPods: PodProvider {
         for worker in named(namespace, name) { worker.send(.objectGone) }
     }
 
+    /// Ends a pod that nobody asked to delete: the node is short of something. Its status becomes Failed with `reason` and
+    /// `message`; `graceSeconds` shortens the pod's own grace. Idempotent; false when the node has no such pod that goes on.
+    @discardableResult
+    public func evict(uid: String, reason: String, message: String, graceSeconds: Int? = nil) async -> Bool {
+        guard let worker = workers[uid], !worker.machine.isEnding else { return false }
+        worker.send(.evicted(reason: reason, message: message, graceSeconds: graceSeconds))
+        return true
+    }
+
     private func named(_ namespace: String, _ name: String) -> [PodWorker] {
         workers.values.filter { worker in
             let metadata = worker.machine.pod.metadata

@@ -126,7 +126,7 @@ extension PodStateMachine {
         if objectGone { return min(deletionGrace ?? .max, Self.minimumGraceSeconds) }
         if let deletionGrace { return deletionGrace }
         let own = pod.spec.terminationGracePeriodSeconds ?? Self.defaultGraceSeconds
-        return max(Self.minimumGraceSeconds, Int(clamping: own))
+        return min(max(Self.minimumGraceSeconds, Int(clamping: own)), evictionGrace ?? .max)
     }
 
     private mutating func giveUpBackOff() {

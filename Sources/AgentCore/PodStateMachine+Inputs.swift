@@ -15,8 +15,9 @@ extension PodStateMachine {
             if operation == .deleteObject { operation = nil }
         case .rejected(let reason, let message):
             reject(reason, message, now, &effects)
-        case .evicted(let reason, let message):
+        case .evicted(let reason, let message, let graceSeconds):
             guard case .sync = state else { return }
+            evictionGrace = graceSeconds
             startTime = startTime ?? now
             effects.append(.event(.warning, reason: reason, message: message))
             state = .terminating(.stopping, .failed(reason: reason, message: message))

@@ -30,6 +30,8 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
     public internal(set) var startTime: UnixNanoseconds?
     /// Shortest grace asked for so far; nil while nobody wants the pod deleted.
     public internal(set) var deletionGrace: Int?
+    /// Grace that the node gives when it ends the pod by itself; nil: the pod's own.
+    var evictionGrace: Int?
     public internal(set) var objectGone = false
     public internal(set) var finalStatusDelivered = false
     public internal(set) var sandboxReady = false
@@ -81,6 +83,11 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
     /// The pod ended; only its object (and logs) may be left.
     public var isOver: Bool {
         if case .terminated = state { true } else { false }
+    }
+
+    /// The pod ends or has ended.
+    public var isEnding: Bool {
+        if case .sync = state { false } else { true }
     }
 
     /// True until the pod's resources on the node are given back.

@@ -96,7 +96,8 @@ public enum PodInput: Sendable, Hashable {
     /// The node cannot take the pod.
     case rejected(reason: String, message: String)
     /// The node ends a pod that nobody asked to delete: it shuts down, or is out of something.
-    case evicted(reason: String, message: String)
+    /// `graceSeconds` shortens the pod's own grace.
+    case evicted(reason: String, message: String, graceSeconds: Int? = nil)
     case volumesReady
     case volumesFailed(StepFailure)
     /// `address`: the pod's own, when it is not on the node's network.
