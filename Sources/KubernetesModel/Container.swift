@@ -23,6 +23,9 @@ public struct Container: Sendable, Hashable, Codable {
     public var tty: Bool?
     /// "Always" makes an init container a sidecar: it starts in order and runs beside the containers.
     public var restartPolicy: String?
+    public var lifecycle: Lifecycle?
+    /// Of an ephemeral container: the one that it looks into.
+    public var targetContainerName: String?
 
     public init(
         name: String = "", image: String? = nil, command: [String] = [], args: [String] = [],
@@ -30,7 +33,8 @@ public struct Container: Sendable, Hashable, Codable {
         resources: ResourceRequirements = .init(), volumeMounts: [VolumeMount] = [], livenessProbe: Probe? = nil,
         readinessProbe: Probe? = nil, startupProbe: Probe? = nil, terminationMessagePath: String? = nil,
         terminationMessagePolicy: String? = nil, imagePullPolicy: String? = nil,
-        securityContext: SecurityContext? = nil, stdin: Bool? = nil, tty: Bool? = nil, restartPolicy: String? = nil
+        securityContext: SecurityContext? = nil, stdin: Bool? = nil, tty: Bool? = nil, restartPolicy: String? = nil,
+        lifecycle: Lifecycle? = nil, targetContainerName: String? = nil
     ) {
         self.name = name
         self.image = image
@@ -52,6 +56,8 @@ public struct Container: Sendable, Hashable, Codable {
         self.stdin = stdin
         self.tty = tty
         self.restartPolicy = restartPolicy
+        self.lifecycle = lifecycle
+        self.targetContainerName = targetContainerName
     }
 }
 
@@ -237,98 +243,5 @@ public struct Capabilities: DefaultInitializable, Sendable {
     public init(add: [String] = [], drop: [String] = []) {
         self.add = add
         self.drop = drop
-    }
-}
-
-/// One of `exec`, `httpGet`, `tcpSocket`, `grpc` is set.
-public struct Probe: DefaultInitializable, Sendable {
-    public var exec: ExecAction?
-    public var httpGet: HTTPGetAction?
-    public var tcpSocket: TCPSocketAction?
-    public var grpc: GRPCAction?
-    public var initialDelaySeconds: Int?
-    public var timeoutSeconds: Int?
-    public var periodSeconds: Int?
-    public var successThreshold: Int?
-    public var failureThreshold: Int?
-    public var terminationGracePeriodSeconds: Int64?
-
-    public init() {}
-
-    public init(
-        exec: ExecAction? = nil, httpGet: HTTPGetAction? = nil, tcpSocket: TCPSocketAction? = nil,
-        grpc: GRPCAction? = nil, initialDelaySeconds: Int? = nil, timeoutSeconds: Int? = nil,
-        periodSeconds: Int? = nil, successThreshold: Int? = nil, failureThreshold: Int? = nil,
-        terminationGracePeriodSeconds: Int64? = nil
-    ) {
-        self.exec = exec
-        self.httpGet = httpGet
-        self.tcpSocket = tcpSocket
-        self.grpc = grpc
-        self.initialDelaySeconds = initialDelaySeconds
-        self.timeoutSeconds = timeoutSeconds
-        self.periodSeconds = periodSeconds
-        self.successThreshold = successThreshold
-        self.failureThreshold = failureThreshold
-        self.terminationGracePeriodSeconds = terminationGracePeriodSeconds
-    }
-}
-
-public struct ExecAction: DefaultInitializable, Sendable {
-    @DefaultEmpty public var command: [String] = []
-
-    public init() {}
-
-    public init(command: [String] = []) {
-        self.command = command
-    }
-}
-
-public struct HTTPGetAction: Sendable, Hashable, Codable {
-    public var path: String?
-    public var port: IntOrString
-    public var host: String?
-    public var scheme: String?
-    @DefaultEmpty public var httpHeaders: [HTTPHeader] = []
-
-    public init(
-        path: String? = nil, port: IntOrString, host: String? = nil, scheme: String? = nil,
-        httpHeaders: [HTTPHeader] = []
-    ) {
-        self.path = path
-        self.port = port
-        self.host = host
-        self.scheme = scheme
-        self.httpHeaders = httpHeaders
-    }
-}
-
-public struct HTTPHeader: Sendable, Hashable, Codable {
-    @WrittenEmpty public var name: String = ""
-    @WrittenEmpty public var value: String = ""
-
-    public init(name: String = "", value: String = "") {
-        self.name = name
-        self.value = value
-    }
-}
-
-public struct TCPSocketAction: Sendable, Hashable, Codable {
-    public var port: IntOrString
-    public var host: String?
-
-    public init(port: IntOrString, host: String? = nil) {
-        self.port = port
-        self.host = host
-    }
-}
-
-public struct GRPCAction: Sendable, Hashable, Codable {
-    public var port: Int
-    public var service: String?
-
-    public init(port: Int, service: String? = nil) {
-        self.port = port
-        self.service = service
     }
 }

@@ -58,6 +58,10 @@ public struct PodSpec: DefaultInitializable, Sendable {
     @DefaultEmpty public var overhead: [String: Quantity] = [:]
     /// "PreemptLowerPriority" (when absent) or "Never".
     public var preemptionPolicy: String?
+    /// Added to a running pod to look into it; never restarted.
+    @DefaultEmpty public var ephemeralContainers: [Container] = []
+    /// Conditions that must be True beside the containers' readiness.
+    @DefaultEmpty public var readinessGates: [PodReadinessGate] = []
 
     public init() {}
 
@@ -72,7 +76,8 @@ public struct PodSpec: DefaultInitializable, Sendable {
         hostname: String? = nil, subdomain: String? = nil, affinity: Affinity? = nil, schedulerName: String? = nil,
         tolerations: [Toleration] = [], hostAliases: [PodHostAlias] = [], priorityClassName: String? = nil,
         priority: Int? = nil, runtimeClassName: String? = nil, enableServiceLinks: Bool? = nil,
-        overhead: [String: Quantity] = [:], preemptionPolicy: String? = nil
+        overhead: [String: Quantity] = [:], preemptionPolicy: String? = nil,
+        ephemeralContainers: [Container] = [], readinessGates: [PodReadinessGate] = []
     ) {
         self.volumes = volumes
         self.initContainers = initContainers
@@ -105,7 +110,15 @@ public struct PodSpec: DefaultInitializable, Sendable {
         self.enableServiceLinks = enableServiceLinks
         self.overhead = overhead
         self.preemptionPolicy = preemptionPolicy
+        self.ephemeralContainers = ephemeralContainers
+        self.readinessGates = readinessGates
     }
+}
+
+public struct PodReadinessGate: Sendable, Hashable, Codable {
+    @WrittenEmpty public var conditionType: String = ""
+
+    public init(conditionType: String = "") { self.conditionType = conditionType }
 }
 
 public enum RestartPolicy: String, Sendable, Hashable, Codable {

@@ -14,6 +14,8 @@ public struct PodStatus: DefaultInitializable, Sendable {
     @DefaultEmpty public var initContainerStatuses: [ContainerStatus] = []
     @DefaultEmpty public var containerStatuses: [ContainerStatus] = []
     public var qosClass: String?
+    @DefaultEmpty public var hostIPs: [PodIP] = []
+    @DefaultEmpty public var ephemeralContainerStatuses: [ContainerStatus] = []
 
     public init() {}
 
@@ -21,7 +23,8 @@ public struct PodStatus: DefaultInitializable, Sendable {
         phase: PodPhase? = nil, conditions: [PodCondition] = [], message: String? = nil, reason: String? = nil,
         nominatedNodeName: String? = nil, hostIP: String? = nil, podIP: String? = nil, podIPs: [PodIP] = [],
         startTime: Timestamp? = nil, initContainerStatuses: [ContainerStatus] = [],
-        containerStatuses: [ContainerStatus] = [], qosClass: String? = nil
+        containerStatuses: [ContainerStatus] = [], qosClass: String? = nil, hostIPs: [PodIP] = [],
+        ephemeralContainerStatuses: [ContainerStatus] = []
     ) {
         self.phase = phase
         self.conditions = conditions
@@ -35,6 +38,8 @@ public struct PodStatus: DefaultInitializable, Sendable {
         self.initContainerStatuses = initContainerStatuses
         self.containerStatuses = containerStatuses
         self.qosClass = qosClass
+        self.hostIPs = hostIPs
+        self.ephemeralContainerStatuses = ephemeralContainerStatuses
     }
 }
 
