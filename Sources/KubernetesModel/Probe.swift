@@ -126,9 +126,9 @@ public struct LifecycleHandler: DefaultInitializable, Sendable {
 }
 
 public struct SleepAction: DefaultInitializable, Sendable {
-    @WrittenEmpty public var seconds: Int64 = 0
+    @WrittenEmpty public var seconds: Int = 0
 
     public init() {}
 
-    public init(seconds: Int64) { self.seconds = seconds }
+    public init(seconds: Int) { self.seconds = seconds }
 }
