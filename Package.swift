@@ -127,8 +127,10 @@ let package = Package(
             "CNI", "Spawn", "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
         ]),
         room("Agent", [
-            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", logging,
+            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", "CZlib", logging,
         ]),
+        // Probes that speak to a container's port: HTTP, TCP, gRPC health.
+        room("ProbeClient", ["Agent", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl")]),
 
         // Executables
         .executableTarget(
@@ -146,7 +148,7 @@ let package = Package(
             name: "Swiftlet",
             dependencies: [
                 "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "KubernetesClientHTTP", "ResourceStore", "PKI",
-                "APIServer", "APIServerHTTP", "Controllers", "Orchestration", "Agent", "AgentCore", "RuntimeInterface", "RunP", "Cgroups", "ImageStore",
+                "APIServer", "APIServerHTTP", "Controllers", "Orchestration", "Agent", "AgentCore", "ProbeClient", "RuntimeInterface", "RunP", "Cgroups", "ImageStore",
                 "SandboxPolicy", "SandboxRun", "CLinux", "EncryptionAtRest", "swiftlet-sandbox", logging,
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -199,6 +201,7 @@ let package = Package(
         tests("SandboxRunTests", ["SandboxRun", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-sandbox"]),
         tests("ImageStoreTests", ["ImageStore"]),
         tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "RuntimeInterface", logging]),
+        tests("ProbeClientTests", ["ProbeClient", "Agent", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl")]),
         tests("RuntimeContractTests", ["RunP", "Spawn", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),
         tests("EndToEndTests", ["JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "CLinux", "Swiftlet", "swiftlet-sandbox"]),
         tests("SwiftletTests", ["JSON", "Swiftlet", "ResourceStore", "EncryptionAtRest"]),

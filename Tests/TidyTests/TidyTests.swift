@@ -60,7 +60,8 @@ import Testing
             "RunP": [
                 "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", "Spawn", "CNI",
             ],
-            "Agent": models.union(["KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux"]),
+            "Agent": models.union(["KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", "CZlib"]),
+            "ProbeClient": ["Agent"],
         ]
     }()
 
