@@ -5,7 +5,7 @@ import Synchronization
 public final class FakeRuntime: ContainerRuntime {
     public enum Verb: String, Sendable, Hashable, CaseIterable {
         case adopt, runPodSandbox, stopPodSandbox, removePodSandbox, createContainer, startContainer, stopContainer,
-            removeContainer, status, list, usage, execSync, exec, attach, portForward
+            removeContainer, status, list, usage, reopenContainerLog, execSync, exec, attach, portForward
     }
 
     /// One call as it came.
@@ -20,6 +20,8 @@ public final class FakeRuntime: ContainerRuntime {
         public var sandboxes: [String: PodSandboxConfig] = [:]
         public var containers: [ContainerID: ContainerStatusReport] = [:]
         public var configs: [ContainerID: ContainerConfig] = [:]
+        /// How often each container's program was begun.
+        public var starts: [ContainerID: Int] = [:]
         public init() {}
     }
 
@@ -32,6 +34,9 @@ public final class FakeRuntime: ContainerRuntime {
         var handler: (@Sendable (ContainerEvent) -> Void)?
         var exitsOnStart: [String: ContainerExit] = [:]
         var ignoresTerm: Set<String> = []
+        var codesOnTerm: [String: Int] = [:]
+        var startFailures: [String: String] = [:]
+        var refusedImages: Set<String> = []
         var stopWaiters: [ContainerID: [CheckedContinuation<Void, Never>]] = [:]
         var nextPID: Int32 = 1000
         var usage = ContainerUsage()
@@ -70,12 +75,23 @@ public final class FakeRuntime: ContainerRuntime {
 
     /// Containers of that name end by themselves as soon as they were started.
     public func exitOnStart(container: String, code: Int, reason: String? = nil) {
-        let exit = makeExit(code: code, reason: reason, oomKilled: reason == "OOMKilled")
-        state.withLock { $0.exitsOnStart[container] = exit }
+        exitOnStart(container: container, makeExit(code: code, reason: reason, oomKilled: reason == "OOMKilled"))
     }
+
+    /// As above, with the whole end.
+    public func exitOnStart(container: String, _ exit: ContainerExit) { state.withLock { $0.exitsOnStart[container] = exit } }
 
     /// SIGTERM does not end containers of that name: only a grace of 0 does.
     public func ignoreTerm(container: String) { state.withLock { _ = $0.ignoresTerm.insert(container) } }
+
+    /// The program of containers of that name cannot be started: they end as StartError with this message, and never ran.
+    public func failStart(container: String, message: String) { state.withLock { $0.startFailures[container] = message } }
+
+    /// The machine has no such image.
+    public func refuseImage(_ image: String) { state.withLock { _ = $0.refusedImages.insert(image) } }
+
+    /// SIGTERM ends containers of that name with this code instead of the signal's.
+    public func exitOnTerm(container: String, code: Int) { state.withLock { $0.codesOnTerm[container] = code } }
 
     public func setUsage(_ usage: ContainerUsage) { state.withLock { $0.usage = usage } }
 
@@ -123,7 +139,10 @@ public final class FakeRuntime: ContainerRuntime {
 
     // MARK: ContainerRuntime
 
-    public func onEvent(_ handler: @escaping @Sendable (ContainerEvent) -> Void) async { state.withLock { $0.handler = handler } }
+    public func onEvent(_ handler: @escaping @Sendable (ContainerEvent) -> Void) async { setHandler(handler) }
+
+    /// `onEvent` for whoever cannot wait.
+    public func setHandler(_ handler: @escaping @Sendable (ContainerEvent) -> Void) { state.withLock { $0.handler = handler } }
 
     public func adopt() async throws -> [ContainerStatusReport] {
         try await begin(.adopt, "")
@@ -155,6 +174,7 @@ public final class FakeRuntime: ContainerRuntime {
         let id = ContainerID(podUID: podUID, name: config.name, attempt: config.attempt)
         try await begin(.createContainer, id.description)
         guard machine.sandboxes[podUID] != nil else { throw RuntimeError.notFound("sandbox \(podUID)") }
+        if state.withLock({ $0.refusedImages.contains(config.image) }) { throw RuntimeError.imageNotPresent(config.image) }
         change { state in
             guard state.machine.containers[id] == nil else { return }
             state.machine.configs[id] = config
@@ -172,6 +192,10 @@ public final class FakeRuntime: ContainerRuntime {
             guard case .created = report.phase else { return nil }
             state.nextPID += 1
             state.machine.containers[id]?.phase = .running(pid: state.nextPID, startedAt: startedAt)
+            if let message = state.startFailures[id.name] {
+                return ContainerExit(exitCode: 128, reason: "StartError", message: message, startedAt: startedAt, finishedAt: startedAt)
+            }
+            state.machine.starts[id, default: 0] += 1
             return state.exitsOnStart[id.name]
         }
         change { _ in }
@@ -180,7 +204,7 @@ public final class FakeRuntime: ContainerRuntime {
 
     public func stopContainer(_ id: ContainerID, graceSeconds: Int) async throws {
         try await begin(.stopContainer, "\(id) grace=\(graceSeconds)")
-        let stubborn = state.withLock { $0.ignoresTerm.contains(id.name) }
+        let (stubborn, code) = state.withLock { ($0.ignoresTerm.contains(id.name), $0.codesOnTerm[id.name]) }
         if stubborn && graceSeconds > 0 {
             await withCheckedContinuation { continuation in
                 let over = state.withLock { state in
@@ -192,12 +216,13 @@ public final class FakeRuntime: ContainerRuntime {
             }
         } else {
             let killed = stubborn || graceSeconds == 0
-            finish(id, makeExit(code: killed ? 137 : 143, signal: killed ? 9 : 15))
+            finish(id, killed ? makeExit(code: 137, signal: 9) : makeExit(code: code ?? 143, signal: code == nil ? 15 : nil))
         }
     }
 
     public func removeContainer(_ id: ContainerID) async throws {
         try await begin(.removeContainer, id.description)
+        finish(id, makeExit(code: 137, signal: 9))
         change { _ = $0.machine.containers.removeValue(forKey: id) }
     }
 
@@ -213,7 +238,15 @@ public final class FakeRuntime: ContainerRuntime {
 
     public func usage(_ id: ContainerID) async throws -> ContainerUsage {
         try await begin(.usage, id.description)
+        guard let report = machine.containers[id] else { throw RuntimeError.notFound("container \(id)") }
+        if case .exited(let exit) = report.phase { return exit.usage }
         return state.withLock(\.usage)
+    }
+
+    /// A container that does not run has no log to reopen; for the rest see `calls`.
+    public func reopenContainerLog(_ id: ContainerID) async throws {
+        try await begin(.reopenContainerLog, id.description)
+        guard machine.containers[id] != nil else { throw RuntimeError.notFound("container \(id)") }
     }
 
     // MARK: Machinery

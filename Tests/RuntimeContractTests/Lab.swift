@@ -168,6 +168,24 @@ struct Lab {
         return false
     }
 
+    /// The log at this path and what rotation made of it.
+    func logFiles(_ path: String) -> [(name: String, bytes: Int)] {
+        let (directory, name) = (path.split(separator: "/").dropLast().joined(separator: "/"), String(path.split(separator: "/").last ?? ""))
+        guard let stream = opendir("/" + directory) else { return [] }
+        defer { closedir(stream) }
+        var found: [(name: String, bytes: Int)] = []
+        while let entry = readdir(stream) {
+            // SAFETY: d_name is a NUL-terminated array inside the entry, which lives until the next readdir.
+            let file = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            var facts = stat()
+            guard file == name || file.hasPrefix(name + "."), stat("/\(directory)/\(file)", &facts) == 0 else { continue }
+            found.append((file, Int(facts.st_size)))
+        }
+        return found
+    }
+
     /// The log's messages without time, stream and tag.
     func lines(_ path: String) -> [String] {
         rawLines(path).map { $0.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false).dropFirst(3).joined() }
@@ -201,7 +219,7 @@ struct Lab {
         removeDirectory()
     }
 
-    private func removeDirectory() {
+    func removeDirectory() {
         var pid: pid_t = 0
         var arguments = (["/bin/rm", "-rf", directory] as [String]).map { strdup($0) } + [nil]
         defer { for argument in arguments { free(argument) } }

@@ -1,0 +1,151 @@
+"""What stands between an agent and its master and misbehaves: a wire that can be cut, and a server that answers wrongly."""
+import http.client
+import http.server
+import json
+import select
+import socket
+import socketserver
+import ssl
+import threading
+import time
+from urllib.parse import parse_qs, urlsplit
+
+
+class Wire:
+    """Relays bytes of TCP connections; each direction can be stopped without a word, as a broken network would."""
+
+    def __init__(self, port):
+        self.to, self.over = port, False
+        self.up = self.down = True  # towards the master, towards the node
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def set(self, up, down):
+        self.up, self.down = up, down
+
+    def _accept(self):
+        while not self.over:
+            try:
+                node, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._relay, args=(node,), daemon=True).start()
+
+    def _relay(self, node):
+        try:
+            while not (self.up and self.down) and not self.over:  # a lost SYN
+                time.sleep(0.05)
+            master = socket.create_connection(("127.0.0.1", self.to), 10)
+        except OSError:
+            return node.close()
+        with node, master:
+            while not self.over:
+                wanted = [end for end, flows in ((node, self.up), (master, self.down)) if flows]
+                ready, _, _ = select.select(wanted, [], [], 0.05)
+                for end in ready:
+                    try:
+                        content = end.recv(65536)
+                        if not content:
+                            return
+                        (master if end is node else node).sendall(content)
+                    except OSError:
+                        return
+
+    def close(self):
+        self.over = True
+        self.listener.close()
+
+
+class Server:
+    """Ends TLS with the master's own certificate and asks the real master as the administrator. `fault(method, path)` gives None, or
+    a status to answer with; `delay` seconds before each answer; `watch(events)` turns each batch of a watch's events into others."""
+
+    def __init__(self, lab):
+        self.lab, self.fault, self.delay, self.watch, self.cut = lab, None, 0, None, None
+        self.refused = self.cuts = self.events = 0
+        outer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_):
+                pass
+
+            def relay(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                time.sleep(outer.delay)
+                status = outer.fault(self.command, self.path) if outer.fault else None
+                if self.headers.get("Upgrade"):
+                    status = 503
+                if status:
+                    outer.refused += 1
+                    return self.answer(status, refusal(status), {"Retry-After": "1"} if status == 429 else {})
+                upstream = outer.lab.connect()
+                try:
+                    headers = {name: self.headers[name] for name in ("Content-Type", "Accept") if self.headers[name]}
+                    upstream.request(self.command, self.path, body or None, headers)
+                    answer = upstream.getresponse()
+                    if "true" in parse_qs(urlsplit(self.path).query).get("watch", []) and answer.status == 200:
+                        return self.stream(answer)
+                    self.answer(answer.status, answer.read(), {"Content-Type": answer.getheader("Content-Type") or "application/json"})
+                except (OSError, http.client.HTTPException):
+                    self.close_connection = True
+                finally:
+                    upstream.close()
+
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = relay
+
+            def answer(self, status, content, headers):
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def stream(self, answer):
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Transfer-Encoding", "chunked")
+                self.end_headers()
+                begun = time.monotonic()
+                while line := answer.readline():
+                    outer.events += 1
+                    for event in outer.watch(line) if outer.watch else [line]:
+                        self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
+                    self.wfile.flush()
+                    if outer.cut and time.monotonic() - begun > outer.cut:
+                        outer.cuts += 1
+                        self.close_connection = True
+                        return  # in the middle of a chunked body
+                self.wfile.write(b"0\r\n\r\n")
+
+        class Threads(socketserver.ThreadingMixIn, http.server.HTTPServer):
+            daemon_threads = True
+            request_queue_size = 64
+
+            def get_request(self):
+                connection, address = self.socket.accept()
+                connection.settimeout(30)
+                return outer.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+            def handle_error(self, *_):
+                pass
+
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        pki = f"{lab.directory}/master/pki"
+        self.context.load_cert_chain(f"{pki}/server.crt", f"{pki}/server.key")
+        self.server = Threads(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def refusal(status):
+    reason = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}.get(status, "Unknown")
+    return json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": status,
+                       "message": f"chaos answers {status}"}).encode()
