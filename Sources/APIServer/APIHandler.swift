@@ -68,6 +68,7 @@ public final class APIHandler: Sendable {
     }
 
     private func answer(_ request: APIRequest, _ route: ResourceRoute) async throws(StatusError) -> APIResponse {
+        if let target = try nodeProxy(request, route) { return .nodeProxy(target) }
         let verb = try Verb(request, route)
         try authorize(
             AuthorizationAttributes(
@@ -108,8 +109,12 @@ public final class APIHandler: Sendable {
         case ("", "pods", "binding", .create): return .document(try await bind(call))
         case ("", "pods", "eviction", .create): return .document(try await evict(call))
         case ("", "pods", "log", .get): return .podLog(try podLog(call))
+        case ("", "pods", "exec", .get), ("", "pods", "exec", .create): return .podStream(try podStream(call, .exec))
+        case ("", "pods", "attach", .get), ("", "pods", "attach", .create): return .podStream(try podStream(call, .attach))
+        case ("", "pods", "portforward", .get), ("", "pods", "portforward", .create): return .podStream(try podStream(call, .portforward))
         case ("", "serviceaccounts", "token", .create): return .document(try createToken(call))
-        case ("", "pods", "binding", _), ("", "pods", "eviction", _), ("", "pods", "log", _), ("", "serviceaccounts", "token", _):
+        case ("", "pods", "binding", _), ("", "pods", "eviction", _), ("", "pods", "log", _), ("", "pods", "exec", _), ("", "pods", "attach", _),
+            ("", "pods", "portforward", _), ("", "serviceaccounts", "token", _):
             throw .methodNotAllowed
         default: throw .unknownPath
         }

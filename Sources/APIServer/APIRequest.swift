@@ -57,6 +57,8 @@ public struct APIRequest: Sendable {
 
     /// The first value of a query parameter; nil when absent.
     public func query(_ name: String) -> String? { query.first { $0.name == name }?.value }
+    /// Of a parameter that may come several times, in order.
+    public func queryValues(_ name: String) -> [String] { query.filter { $0.name == name }.map(\.value) }
 
     /// Whether a boolean parameter is set, as Kubernetes reads it ("true", "1", or present without value).
     public func flag(_ name: String) -> Bool {
@@ -113,4 +115,7 @@ public enum APIResponse: Sendable {
     /// A stream of watch events, status 200.
     case watch(APIWatch)
     case podLog(PodLogTarget)
+    case podStream(PodStreamTarget)
+    /// A request for the node's own HTTP API, authorised: through its tunnel.
+    case nodeProxy(NodeProxyTarget)
 }

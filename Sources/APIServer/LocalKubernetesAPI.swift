@@ -24,6 +24,19 @@ public struct LocalKubernetesAPI: KubernetesAPI, GangBinding {
         try await send(.get, resource, namespace, nil, nil, query: Self.query(options))
     }
 
+    /// The stored objects themselves: no document is made, and what a reader keeps of their bytes is not kept twice.
+    public func page(_ resource: GroupVersionResource, namespace: String?, options: ListOptions) async throws -> ObjectPage {
+        let request = self.request(.get, resource, namespace, nil, nil, query: Self.query(options))
+        do throws(StatusError) {
+            let result = try handler.page(of: request)
+            return ObjectPage(
+                documents: result.objects.map(\.bytes), resourceVersion: String(result.revision),
+                continueToken: result.continuation.map(ContinueToken.text))
+        } catch {
+            throw error.clientError
+        }
+    }
+
     public func create(
         _ resource: GroupVersionResource, namespace: String?, name: String?, subresource: String?, body: [UInt8]
     ) async throws -> [UInt8] {
@@ -142,14 +155,24 @@ extension StatusError {
 extension APIHandler {
     /// A watch for a caller in this process: events as they are, without framing.
     func watchSession(of request: APIRequest) throws(StatusError) -> (WatchSession, ServedKind) {
+        let call = try localCall(request, verb: "watch")
+        return (try watchSession(call), call.kind)
+    }
+
+    /// A page of a list for a caller in this process: objects as they are stored.
+    func page(of request: APIRequest) throws(StatusError) -> ListResult {
+        let call = try localCall(request, verb: "list")
+        return try listed(call, try ListParameters(call, isWatch: false))
+    }
+
+    private func localCall(_ request: APIRequest, verb: String) throws(StatusError) -> APICall {
         guard case .resource(let route)? = RequestRoute(path: request.path) else { throw .badRequest("the path is malformed") }
         try authorize(
             AuthorizationAttributes(
-                user: request.user, verb: "watch", group: route.resource.group, resource: route.resource.resource,
+                user: request.user, verb: verb, group: route.resource.group, resource: route.resource.resource,
                 namespace: route.namespace))
         guard let kind = kinds[route.resource] else { throw .unknownPath }
-        let call = try APICall(request: request, route: route, kind: kind)
-        return (try watchSession(call), kind)
+        return try APICall(request: request, route: route, kind: kind)
     }
 }
 

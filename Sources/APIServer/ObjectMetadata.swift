@@ -99,7 +99,7 @@ enum ObjectMetadata {
         var size = 0
         for (key, value) in metadata["annotations"]?.objectValue ?? [:] {
             size += key.utf8.count + (value.stringValue?.utf8.count ?? 0)
-            if let problem = NameFormat.qualifiedNameProblem(key.lowercased()) {
+            if NameFormat.qualifiedNameProblem(key) != nil, let problem = NameFormat.qualifiedNameProblem(key.lowercased()) {
                 errors.append(.invalid("metadata.annotations", .string(key), problem))
             }
         }

@@ -5,6 +5,8 @@ import KubernetesModel
 struct ObjectTransition {
     let call: APICall
     let old: JSONValue
+    /// Set when `old` holds only what a write of the status needs.
+    var statusWrite: StatusWrite?
 
     /// Turns what was sent into what is to be stored, defaults included.
     func apply(to object: inout JSONValue) throws(StatusError) {
@@ -29,7 +31,11 @@ struct ObjectTransition {
             object = old
             try applyEphemeralContainers(sent, &object)
         }
-        if call.part != .approval { call.kind.declaration.applyDefaults(&object) }
+        if let statusWrite {
+            statusWrite.applyDefaults(&object, old)
+        } else if call.part != .approval {
+            call.kind.declaration.applyDefaults(&object)
+        }
         if old["metadata"]?["deletionTimestamp"] != nil { try refuseNewFinalizers(object) }
     }
 

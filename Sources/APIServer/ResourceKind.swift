@@ -68,6 +68,8 @@ struct ResourceKind: Sendable {
     var isReview = false
     var hasStatus = false
     var statusOnCreate = StatusOnCreate.drop
+    /// How the status is written by itself; nil: with the whole object in hand.
+    var statusWrite: StatusWrite?
     /// `metadata.generation` counts the changes of the spec.
     var countsGeneration = false
     /// Subresources beside `status`, with the kind of their documents and their verbs.

@@ -65,6 +65,32 @@ struct Field: Sendable {
     var description: Substring = ""
 }
 
+/// The part of a field that decoding needs.
+struct FieldShape: Sendable {
+    let name: String
+    let schema: Schema
+    /// An empty text means the same as none.
+    let isUnsetByEmptyText: Bool
+    /// A zero means the same as none.
+    let isUnsetByZero: Bool
+
+    /// As Go's types cannot tell a zero value from none where something must be, or where a default stands for it.
+    init(_ field: Field) {
+        name = field.name
+        schema = field.schema
+        isUnsetByEmptyText = !field.isPointer && (field.isRequired || field.defaultValue != nil)
+        isUnsetByZero = !field.isPointer && field.defaultValue != nil
+    }
+
+    func isUnset(_ value: JSONValue) -> Bool {
+        switch value {
+        case .string(let text): isUnsetByEmptyText && text.isEmpty
+        case .int(let number): isUnsetByZero && number == 0
+        case .null, .bool, .double, .array, .object: false
+        }
+    }
+}
+
 extension Field {
     init(_ name: String, _ schema: Schema, required: Bool = false, _ description: Substring = "") {
         self.init(name: name, schema: schema, isRequired: required, description: description)
@@ -82,6 +108,9 @@ final class ObjectSchema: Sendable {
     let inlined: [Int: ObjectSchema]
     /// Positions of fields that a decoder must look at when they are absent.
     let expected: [Int]
+    /// By position, what a decoder asks of every member: a whole `Field` holds so many references that copying it costs more than
+    /// reading a scalar.
+    let shapes: [FieldShape]
     private let names: FieldNameTable
 
     /// At most as many as there are bits in `SeenFields`.
@@ -94,6 +123,7 @@ final class ObjectSchema: Sendable {
         self.fields = fields
         self.inlined = inlined
         expected = fields.indices.filter { fields[$0].isRequired || fields[$0].defaultValue != nil }
+        shapes = fields.map(FieldShape.init)
         names = FieldNameTable(fields.map(\.name))
     }
 

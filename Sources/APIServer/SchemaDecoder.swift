@@ -9,10 +9,13 @@ struct SchemaDecoder {
     private(set) var findings = SchemaFindings()
     private var path: [Step] = []
 
+    // SAFETY: the schema of a step outlives the walk, which the root's schema holds together. No reference is counted: there is
+    // a step for every value.
     private enum Step {
-        case field(String)
+        case field(Unmanaged<ObjectSchema>, Int)
+        case unknown(JSONTape.Member)
         case index(Int)
-        case key(String)
+        case key(JSONTape.Member)
     }
 
     init(_ tape: JSONTape, canonicalizes: Bool) {
@@ -54,18 +57,18 @@ struct SchemaDecoder {
 
     private mutating func members(_ node: JSONTape.Node, _ schema: ObjectSchema) -> JSONObject {
         var result: [JSONObject.Element] = []
-        result.reserveCapacity(min(schema.fields.count, tape.entryCount(node) / 2) + schema.expected.count)
+        result.reserveCapacity(min(schema.shapes.count, tape.entryCount(node) / 2) + schema.expected.count)
         var seen = SeenFields()
         var cursor = tape.cursor(node)
         while let member = tape.nextMember(&cursor) {
             guard let position = position(of: member, schema) else {
-                findings.unknownFields.append(place(and: .field(tape.name(member))))
+                findings.unknownFields.append(place(and: .unknown(member)))
                 continue
             }
             // A null means "not given" for every typed field, as in Go; so does a zero where a default waits.
             if tape.isNull(member.value) { continue }
-            let field = schema.fields[position]
-            path.append(.field(field.name))
+            let field = schema.shapes[position]
+            path.append(.field(.passUnretained(schema), position))
             let value = value(member.value, field.schema)
             path.removeLast()
             if field.isUnset(value) { continue }
@@ -73,7 +76,7 @@ struct SchemaDecoder {
             result.append((field.name, value))
         }
         if !schema.expected.isEmpty {
-            schema.complete(&result, seen, &findings) { [path] in Self.text(path) }
+            schema.complete(&result, seen, &findings) { [path, tape] in Self.text(path, tape) }
         }
         return JSONObject(distinctMembers: result)
     }
@@ -102,9 +105,8 @@ struct SchemaDecoder {
         var cursor = tape.cursor(node)
         while let member = tape.nextMember(&cursor) {
             if tape.isNull(member.value) { continue }
-            let name = tape.name(member)
-            path.append(.key(name))
-            result.append((name, value(member.value, schema)))
+            path.append(.key(member))
+            result.append((tape.name(member), value(member.value, schema)))
             path.removeLast()
         }
         return JSONObject(distinctMembers: result)
@@ -118,17 +120,20 @@ struct SchemaDecoder {
         return value
     }
 
-    private func place() -> String { Self.text(path) }
+    private func place() -> String { Self.text(path, tape) }
 
-    private func place(and step: Step) -> String { Self.text(path + [step]) }
+    private func place(and step: Step) -> String { Self.text(path + [step], tape) }
 
-    private static func text(_ path: [Step]) -> String {
+    private static func text(_ path: [Step], _ tape: JSONTape) -> String {
         var text = ""
         for step in path {
             switch step {
-            case .field(let name): text += text.isEmpty ? name : ".\(name)"
+            case .field(let schema, let position):
+                let name = schema._withUnsafeGuaranteedRef { $0.shapes[position].name }
+                text += text.isEmpty ? name : ".\(name)"
+            case .unknown(let member): text += text.isEmpty ? tape.name(member) : ".\(tape.name(member))"
             case .index(let index): text += "[\(index)]"
-            case .key(let key): text += "[\(key)]"
+            case .key(let member): text += "[\(tape.name(member))]"
             }
         }
         return text

@@ -64,15 +64,28 @@ extension Schema {
 enum QuantityForm {
     static let expression = "^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$"
 
-    private static let suffixes: Set<String> = ["m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
-
     /// Whether the text is surely canonical: at most three digits can neither be shortened nor take a larger suffix. Most
     /// quantities are so, and need no arithmetic.
     static func isCanonical(_ text: String) -> Bool {
-        let digits = text.utf8.prefix { (0x30...0x39).contains($0) }
-        guard let first = digits.first, digits.count <= 3 else { return false }
-        if digits.count == text.utf8.count { return first != 0x30 || digits.count == 1 }
-        return first != 0x30 && suffixes.contains(String(text.utf8.dropFirst(digits.count)) ?? "")
+        text.utf8.withContiguousStorageIfAvailable { text in
+            var digits = 0
+            while digits < text.count, (0x30...0x39).contains(text[digits]) { digits += 1 }
+            guard (1...3).contains(digits) else { return false }
+            if digits == text.count { return text[0] != 0x30 || digits == 1 }
+            return text[0] != 0x30 && isSuffix(text[digits...])
+        } ?? false
+    }
+
+    /// m, k, M, G, T, P, E and Ki, Mi, Gi, Ti, Pi, Ei.
+    private static func isSuffix(_ text: Slice<UnsafeBufferPointer<UInt8>>) -> Bool {
+        let isBinary = text.count == 2 && text.last == UInt8(ascii: "i")
+        guard let first = text.first, text.count == 1 || isBinary else { return false }
+        switch first {
+        case UInt8(ascii: "m"), UInt8(ascii: "k"): return !isBinary
+        case UInt8(ascii: "K"): return isBinary
+        case UInt8(ascii: "M"), UInt8(ascii: "G"), UInt8(ascii: "T"), UInt8(ascii: "P"), UInt8(ascii: "E"): return true
+        default: return false
+        }
     }
 
     static func quantity(_ value: JSONValue) -> Quantity? {

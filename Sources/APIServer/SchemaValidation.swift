@@ -4,31 +4,31 @@ import JSON
 
 extension Schema {
     /// The value without nulls and unknown fields, with declared defaults. Findings are added, also for what is missing.
-    func cleaned(_ value: JSONValue, at path: String, _ findings: inout SchemaFindings) -> JSONValue {
+    func cleaned(_ value: JSONValue, at path: @autoclosure () -> String, _ findings: inout SchemaFindings) -> JSONValue {
         if findings.isFull { return value }
         switch self {
         case .any: return value
         case .object(let schema):
-            guard case .object(let object) = value else { return refuse(value, path, "object", &findings) }
-            return .object(schema.cleaned(object, at: path, &findings))
+            guard case .object(let object) = value else { return refuse(value, path(), "object", &findings) }
+            return .object(schema.cleaned(object, at: path(), &findings))
         case .array(let element, _):
-            guard case .array(let elements) = value else { return refuse(value, path, "array", &findings) }
+            guard case .array(let elements) = value else { return refuse(value, path(), "array", &findings) }
             var result: [JSONValue] = []
             result.reserveCapacity(elements.count)
             for (index, one) in elements.enumerated() {
-                result.append(element.cleaned(one, at: "\(path)[\(index)]", &findings))
+                result.append(element.cleaned(one, at: "\(path())[\(index)]", &findings))
             }
             return .array(result)
         case .map(let element):
-            guard case .object(let object) = value else { return refuse(value, path, "object", &findings) }
+            guard case .object(let object) = value else { return refuse(value, path(), "object", &findings) }
             var result: [JSONObject.Element] = []
             result.reserveCapacity(object.count)
             for (key, one) in object where !one.isNull {
-                result.append((key, element.cleaned(one, at: "\(path)[\(key)]", &findings)))
+                result.append((key, element.cleaned(one, at: "\(path())[\(key)]", &findings)))
             }
             return .object(JSONObject(distinctMembers: result))
         case .string, .enumeration, .dateTime, .bytes, .integer, .number, .boolean, .quantity, .intOrString:
-            if let error = scalarError(value, at: path) { findings.errors.append(error) }
+            if let error = scalarError(value, at: path()) { findings.errors.append(error) }
             return value
         }
     }
@@ -42,24 +42,25 @@ extension Schema {
 }
 
 extension ObjectSchema {
-    fileprivate func cleaned(_ object: JSONObject, at path: String, _ findings: inout SchemaFindings) -> JSONObject {
+    fileprivate func cleaned(
+        _ object: JSONObject, at path: @autoclosure () -> String, _ findings: inout SchemaFindings
+    ) -> JSONObject {
         var result: [JSONObject.Element] = []
         result.reserveCapacity(object.count + expected.count)
         var seen = SeenFields()
         for (name, value) in object {
             var key = name
             guard let position = key.withUTF8({ self.position(of: $0) }) else {
-                findings.unknownFields.append(path.isEmpty ? name : "\(path).\(name)")
+                findings.unknownFields.append(Self.place(name, in: path()))
                 continue
             }
             // A null means "not given" for every typed field, as in Go; so does a zero where a default waits.
-            let field = fields[position]
+            let field = shapes[position]
             if value.isNull || field.isUnset(value) { continue }
             seen.insert(position)
-            let place = path.isEmpty ? name : "\(path).\(name)"
-            result.append((name, field.schema.cleaned(value, at: place, &findings)))
+            result.append((name, field.schema.cleaned(value, at: Self.place(name, in: path()), &findings)))
         }
-        complete(&result, seen, &findings) { path }
+        complete(&result, seen, &findings, at: path)
         return JSONObject(distinctMembers: result)
     }
 
@@ -72,23 +73,12 @@ extension ObjectSchema {
             if let value = field.defaultValue {
                 members.append((field.name, field.schema.completed(value)))
             } else {
-                let path = path()
-                findings.errors.append(.required(path.isEmpty ? field.name : "\(path).\(field.name)"))
+                findings.errors.append(.required(Self.place(field.name, in: path())))
             }
         }
     }
-}
 
-extension Field {
-    /// A zero value where something must be, or where a default stands for it, as Go's types cannot tell it from none.
-    func isUnset(_ value: JSONValue) -> Bool {
-        if isPointer { return false }
-        switch value {
-        case .string(let text): return (isRequired || defaultValue != nil) && text.isEmpty
-        case .int(let number): return number == 0 && defaultValue != nil
-        case .null, .bool, .double, .array, .object: return false
-        }
-    }
+    private static func place(_ name: String, in path: String) -> String { path.isEmpty ? name : "\(path).\(name)" }
 }
 
 extension Schema {

@@ -74,7 +74,7 @@ final class EncodingOutput {
     func nested(at depth: Int, key: (any CodingKey)?) -> EncodingOutput {
         let output = EncodingOutput(path: codingPath(above: depth) + (key.map { [$0] } ?? []))
         output.frames.append(Frame())
-        holes.append((writer.bytes.count, output))
+        holes.append((writer.count, output))
         return output
     }
 
@@ -124,15 +124,16 @@ final class EncodingOutput {
     /// The whole text, with the outputs of nested containers in their places.
     func assembled() -> [UInt8] {
         while let frame = frames.popLast() { close(frame.form) }
-        guard !holes.isEmpty else { return writer.bytes }
+        let bytes = writer.bytes
+        guard !holes.isEmpty else { return bytes }
         var result: [UInt8] = []
         var copied = 0
         for hole in holes {
-            result.append(contentsOf: writer.bytes[copied..<hole.offset])
+            result.append(contentsOf: bytes[copied..<hole.offset])
             result.append(contentsOf: hole.output.assembled())
             copied = hole.offset
         }
-        result.append(contentsOf: writer.bytes[copied...])
+        result.append(contentsOf: bytes[copied...])
         return result
     }
 }

@@ -27,6 +27,12 @@ public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral, Sequence {
     init(distinct members: [Element]) { self.members = members }
 
     private init(merging pairs: [Element]) {
+        if pairs.count <= Self.linearSearchLimit {
+            members = []
+            members.reserveCapacity(pairs.count)
+            for pair in pairs { self[pair.key] = pair.value }
+            return
+        }
         var position: [String: Int] = [:]
         members = []
         members.reserveCapacity(pairs.count)
@@ -71,7 +77,32 @@ public struct JSONObject: Sendable, ExpressibleByDictionaryLiteral, Sequence {
         return members.remove(at: index).value
     }
 
-    private func index(of key: String) -> Int? { members.firstIndex { $0.key == key } }
+    /// Changes a member's value in place, without a second reference to it; false when there is none. A value that becomes null
+    /// stays as null.
+    @discardableResult
+    public mutating func changeValue(forKey key: String, _ change: (inout JSONValue) -> Void) -> Bool {
+        guard let index = index(of: key) else { return false }
+        change(&members[index].value)
+        return true
+    }
+
+    /// As a `for` loop, without a copy of each member.
+    @inline(__always) func visit(_ body: (String, JSONValue) -> Void) {
+        members.withUnsafeBufferPointer { members in
+            for index in members.indices { body(members[index].key, members[index].value) }
+        }
+    }
+
+    /// Names are the same when their bytes are: lengths are compared first, because most names differ in them.
+    private func index(of key: String) -> Int? {
+        let length = key.utf8.count
+        return members.withUnsafeBufferPointer { members in
+            for index in members.indices where members[index].key.utf8.count == length && members[index].key == key {
+                return index
+            }
+            return nil
+        }
+    }
 }
 
 extension JSONObject: Hashable {

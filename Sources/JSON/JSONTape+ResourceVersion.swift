@@ -6,7 +6,10 @@ public struct ResourceVersionSplice: Sendable {
     let before: StaticString
     let after: StaticString
 
-    /// `bytes` must be those of the tape that the splice was found in. All other bytes stay as they are.
+    /// Whether it can be one of a text of so many bytes.
+    public func fits(_ count: Int) -> Bool { range.upperBound <= count }
+
+    /// `bytes` must be those of the tape that the splice was found in, or those written with it. All other bytes stay as they are.
     public func applied(to bytes: [UInt8], revision: UInt64) -> [UInt8] {
         var result: [UInt8] = []
         // A revision has at most 20 digits, and two quotes.

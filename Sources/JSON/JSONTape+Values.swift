@@ -74,21 +74,31 @@ extension JSONTape {
         case .fraction: return .double(double(node) ?? 0)
         case .string, .escapedString: return .string(text(node.index))
         case .array:
-            return .array(children(of: node, kind: .array, stride: 1).map { value(Node(index: $0)) })
+            var elements: [JSONValue] = []
+            var index = node.index + 1
+            while index < Int(entry.next) {
+                elements.append(value(Node(index: index)))
+                index = Int(entries[index].next)
+            }
+            return .array(elements)
         case .object:
-            return .object(
-                JSONObject(
-                    distinct: children(of: node, kind: .object, stride: 2).map { name in
-                        (key: text(name), value: value(Node(index: name + 1)))
-                    }))
+            var members: [JSONObject.Element] = []
+            // Most members are scalars, which have two entries.
+            members.reserveCapacity(min((Int(entry.next) - node.index) / 2, 16))
+            var name = node.index + 1
+            while name < Int(entry.next) {
+                members.append((key: text(name), value: value(Node(index: name + 1))))
+                name = Int(entries[name + 1].next)
+            }
+            return .object(JSONObject(distinct: members))
         }
     }
 
     /// The text of a string or name entry.
     func text(_ index: Int) -> String {
         let entry = entries[index]
-        let raw = bytes[Int(entry.start)..<Int(entry.end)]
-        if entry.kind == .escapedString { return String(decoding: JSONEscape.unescape(raw), as: UTF8.self) }
-        return String(decoding: raw, as: UTF8.self)
+        let range = Int(entry.start)..<Int(entry.end)
+        if entry.kind == .escapedString { return String(decoding: JSONEscape.unescape(bytes[range]), as: UTF8.self) }
+        return bytes.withUnsafeBufferPointer { String(decoding: UnsafeBufferPointer(rebasing: $0[range]), as: UTF8.self) }
     }
 }

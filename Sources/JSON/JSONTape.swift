@@ -116,17 +116,21 @@ public final class JSONTape: Sendable {
     func name(_ key: String, inObject object: Int) -> Int? {
         var key = key
         return key.withUTF8 { key in
-            let end = Int(entries[object].next)
-            var name = object + 1
-            while name < end {
-                if isName(entries[name], key) { return name }
-                name = Int(entries[name + 1].next)
+            bytes.withUnsafeBufferPointer { bytes in
+                let end = Int(entries[object].next)
+                var name = object + 1
+                while name < end {
+                    if Self.isName(entries[name], key, in: bytes) { return name }
+                    name = Int(entries[name + 1].next)
+                }
+                return nil
             }
-            return nil
         }
     }
 
-    @inline(__always) private func isName(_ entry: Entry, _ key: UnsafeBufferPointer<UInt8>) -> Bool {
+    @inline(__always) private static func isName(
+        _ entry: Entry, _ key: UnsafeBufferPointer<UInt8>, in bytes: UnsafeBufferPointer<UInt8>
+    ) -> Bool {
         let raw = Int(entry.start)..<Int(entry.end)
         if entry.kind == .escapedString { return JSONEscape.unescape(bytes[raw]).elementsEqual(key) }
         guard raw.count == key.count else { return false }

@@ -30,6 +30,14 @@ extension JSONValue {
         return writer.bytes
     }
 
+    /// The text with the place of its resourceVersion, so that whoever stores it need not read it again. No place: this is no
+    /// object, its metadata is none, or it is nested deeper than the parser reads. `capacity`: bytes that it may have.
+    public func serializedObject(capacity: Int = 4096) -> (bytes: [UInt8], resourceVersion: ResourceVersionSplice?) {
+        var writer = JSONWriter(capacity: capacity)
+        let place = writer.object(self)
+        return (writer.bytes, place)
+    }
+
     public func serializedString(pretty: Bool = false) -> String {
         String(decoding: serialized(pretty: pretty), as: UTF8.self)
     }
@@ -73,19 +81,32 @@ extension JSONValue {
     }
 
     /// Sets the value reached by following members, making objects on the way; nil removes it.
-    public mutating func set(_ path: [String], to value: JSONValue?) {
+    public mutating func set(_ path: [String], to value: JSONValue?) { set(path[...], to: value) }
+
+    private mutating func set(_ path: ArraySlice<String>, to value: JSONValue?) {
         guard let first = path.first else {
             if let value { self = value }
             return
         }
-        if path.count == 1 {
-            self[first] = value
-            return
+        let rest = path.dropFirst()
+        switch self {
+        case _ where rest.isEmpty: self[first] = value
+        case .object(var members):
+            self = .null  // gives up this reference, so that the members are changed in place
+            let isThere = members.changeValue(forKey: first) { $0.set(rest, to: value) }
+            if !isThere { members[first] = Self.object(rest, value) }
+            self = .object(members)
+        case .null: self[first] = Self.object(rest, value)
+        case .bool, .int, .double, .string, .array: return
         }
-        var child = self[first] ?? .null
-        if child == .null, value == nil { return }
-        child.set(Array(path.dropFirst()), to: value)
-        self[first] = child
+    }
+
+    /// nil when there is no value to be put in.
+    private static func object(_ path: ArraySlice<String>, _ value: JSONValue?) -> JSONValue? {
+        if value == nil { return nil }
+        var object = JSONValue.null
+        object.set(path, to: value)
+        return object
     }
 
     /// The element of an array; nil when out of range or when this is no array.
@@ -94,7 +115,10 @@ extension JSONValue {
         return elements[index]
     }
 
-    public var isNull: Bool { self == .null }
+    public var isNull: Bool {
+        if case .null = self { return true }
+        return false
+    }
 
     public var stringValue: String? {
         guard case .string(let string) = self else { return nil }

@@ -255,22 +255,14 @@ extension TapeParser {
 // MARK: - Duplicate names
 
 extension TapeParser {
-    /// Up to this many members are compared pairwise, which needs no memory; more go through a hash set, so that a
-    /// hostile object costs linear time.
-    private static let pairwiseLimit = 12
+    /// Up to this many members are compared pairwise, by a word each, which needs no memory; more go through a hash set, so that
+    /// a hostile object costs linear time.
+    private static let pairwiseLimit = 32
 
     /// RFC 8259 leaves duplicates undefined, so two readers may see two different objects: refused.
     private func refuseDuplicateNames(of object: Int, count: Int) throws(Failure) {
         if count <= Self.pairwiseLimit {
-            var name = object + 1
-            while name < entries.count {
-                var other = Int(entries[name + 1].next)
-                while other < entries.count {
-                    if sameName(entries[name], entries[other]) { throw duplicate(entries[other]) }
-                    other = Int(entries[other + 1].next)
-                }
-                name = Int(entries[name + 1].next)
-            }
+            if let name = pairwiseDuplicate(object, count) { throw duplicate(entries[name]) }
         } else {
             var seen = Set<[UInt8]>(minimumCapacity: count)
             var name = object + 1
@@ -279,6 +271,45 @@ extension TapeParser {
                 name = Int(entries[name + 1].next)
             }
         }
+    }
+
+    private func pairwiseDuplicate(_ object: Int, _ count: Int) -> Int? {
+        withUnsafeTemporaryAllocation(of: (word: UInt64, name: Int).self, capacity: count) { seen in
+            var name = object + 1
+            var number = 0
+            while name < entries.count, number < count {
+                let word = word(of: entries[name])
+                for other in 0..<number where seen[other].word == word {
+                    if sameName(entries[seen[other].name], entries[name]) { return name }
+                }
+                seen.initializeElement(at: number, to: (word, name))
+                number += 1
+                name = Int(entries[name + 1].next)
+            }
+            return nil
+        }
+    }
+
+    /// The same for equal names, and almost always another for others.
+    @inline(__always) private func word(of name: JSONTape.Entry) -> UInt64 {
+        if name.kind == .escapedString { return decodedName(name).withUnsafeBufferPointer { Self.word($0, 0, $0.count) } }
+        return Self.word(input, Int(name.start), Int(name.end))
+    }
+
+    @inline(__always) private static func word(_ bytes: UnsafeBufferPointer<UInt8>, _ start: Int, _ end: Int) -> UInt64 {
+        guard let base = bytes.baseAddress.map({ UnsafeRawPointer($0) }), end > start else { return 0 }
+        let count = end - start
+        if count >= 8 {
+            let first = (base + start).loadUnaligned(as: UInt64.self)
+            let last = (base + end - 8).loadUnaligned(as: UInt64.self)
+            return first ^ last << 7 ^ last >> 57 ^ UInt64(count) << 56
+        }
+        if count >= 4 {
+            let first = (base + start).loadUnaligned(as: UInt32.self)
+            let last = (base + end - 4).loadUnaligned(as: UInt32.self)
+            return UInt64(first) | UInt64(last) << 32
+        }
+        return UInt64(bytes[start]) | UInt64(bytes[start + count / 2]) << 8 | UInt64(bytes[end - 1]) << 16 | UInt64(count) << 24
     }
 
     private func duplicate(_ name: JSONTape.Entry) -> Failure {

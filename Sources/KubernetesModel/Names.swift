@@ -16,6 +16,63 @@ private func isDelimited(
     return alphanumeric(first) && alphanumeric(last) && bytes.allSatisfy { alphanumeric($0) || inner($0) }
 }
 
+/// The same rules over bytes in memory, for the names that break none of them: objects are full of such.
+private enum ValidName {
+    /// Lower case alphanumeric at both ends, "-" inside; with `dots` such labels joined by dots.
+    static func isLabel(_ bytes: UnsafeBufferPointer<UInt8>, dots: Bool) -> Bool {
+        var isEdge = true
+        for byte in bytes {
+            if isLowerAlphanumeric(byte) {
+                isEdge = false
+            } else if byte == UInt8(ascii: "-"), !isEdge {
+                continue
+            } else {
+                return dots && isLabels(bytes)
+            }
+        }
+        return !isEdge && bytes.last != UInt8(ascii: "-")
+    }
+
+    private static func isLabels(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        var previous = UInt8(ascii: ".")
+        for byte in bytes {
+            switch byte {
+            case UInt8(ascii: "-"): if previous == UInt8(ascii: ".") { return false }
+            case UInt8(ascii: "."): if previous == UInt8(ascii: ".") || previous == UInt8(ascii: "-") { return false }
+            default: if !isLowerAlphanumeric(byte) { return false }
+            }
+            previous = byte
+        }
+        return previous != UInt8(ascii: ".") && previous != UInt8(ascii: "-")
+    }
+
+    static func isValue(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let first = bytes.first, let last = bytes.last, isAlphanumeric(first), isAlphanumeric(last) else { return false }
+        for byte in bytes
+        where !isAlphanumeric(byte) && byte != UInt8(ascii: "-") && byte != UInt8(ascii: "_") && byte != UInt8(ascii: ".") {
+            return false
+        }
+        return true
+    }
+
+    static func isKey(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+        var name = bytes
+        if let slash = bytes.firstIndex(of: UInt8(ascii: "/")) {
+            let prefix = UnsafeBufferPointer(rebasing: bytes[..<slash])
+            guard prefix.count <= DNSSubdomain.maximumLength, isLabel(prefix, dots: true) else { return false }
+            name = UnsafeBufferPointer(rebasing: bytes[(slash + 1)...])
+        }
+        return name.count <= LabelKey.maximumNameLength && isValue(name)
+    }
+}
+
+extension String {
+    /// Whether the text's bytes are as `isValid` wants them.
+    @inline(__always) fileprivate func bytes(are isValid: (UnsafeBufferPointer<UInt8>) -> Bool) -> Bool {
+        utf8.withContiguousStorageIfAvailable(isValid) ?? false
+    }
+}
+
 private func tooLong(_ limit: Int) -> String { "must be no more than \(limit) characters" }
 
 /// Names of namespaces, containers, volumes and ports' pods (RFC 1123).
@@ -28,7 +85,8 @@ public enum DNSLabel {
 
     /// What is wrong with it; empty when nothing.
     public static func problems(with name: String) -> [String] {
-        (name.utf8.count > maximumLength ? [tooLong(maximumLength)] : []) + (hasForm(name.utf8) ? [] : [rule])
+        if name.bytes(are: { $0.count <= maximumLength && ValidName.isLabel($0, dots: false) }) { return [] }
+        return (name.utf8.count > maximumLength ? [tooLong(maximumLength)] : []) + (hasForm(name.utf8) ? [] : [rule])
     }
 
     public static func isValid(_ name: String) -> Bool { problems(with: name).isEmpty }
@@ -47,6 +105,7 @@ public enum DNSSubdomain {
         + "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 
     public static func problems(with name: String) -> [String] {
+        if name.bytes(are: { $0.count <= maximumLength && ValidName.isLabel($0, dots: true) }) { return [] }
         let hasForm = name.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
             .allSatisfy(DNSLabel.hasForm)
         return (name.utf8.count > maximumLength ? [tooLong(maximumLength)] : []) + (hasForm ? [] : [rule])
@@ -69,6 +128,7 @@ public enum LabelKey {
         + "(e.g. 'example.com/MyName')"
 
     public static func problems(with key: String) -> [String] {
+        if key.bytes(are: ValidName.isKey) { return [] }
         let parts = key.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count <= 2, let last = parts.last else { return [rule] }
         var problems: [String] = []
@@ -96,7 +156,8 @@ public enum LabelValue {
         + "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 
     public static func problems(with value: String) -> [String] {
-        (value.utf8.count > maximumLength ? [tooLong(maximumLength)] : [])
+        if value.isEmpty || value.bytes(are: { $0.count <= maximumLength && ValidName.isValue($0) }) { return [] }
+        return (value.utf8.count > maximumLength ? [tooLong(maximumLength)] : [])
             + (value.isEmpty || hasForm(value.utf8) ? [] : [rule])
     }
 

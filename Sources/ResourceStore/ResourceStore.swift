@@ -1,5 +1,6 @@
 // The seam between the API server and whatever keeps its objects: revisioned objects as encoded JSON, with optimistic
 // concurrency, all-or-nothing commits, and watches that miss nothing after the revision of a list.
+import JSON
 
 public protocol ResourceStore: Sendable {
     /// The object as of the latest durable commit; nil when there is none.
@@ -220,12 +221,13 @@ public struct ListResult: Sendable {
 
 // MARK: - Writes
 
-/// Bytes are a JSON object; the store sets its `metadata.resourceVersion`.
+/// Bytes are a JSON object; the store sets its `metadata.resourceVersion`. Who wrote the bytes himself and noted the place where
+/// it goes spares the store reading them; without a place they are checked.
 public enum StoreOperation: Sendable {
     /// Fails with `alreadyExists`.
-    case create(ResourceKey, bytes: [UInt8], index: ObjectIndex)
+    case create(ResourceKey, bytes: [UInt8], index: ObjectIndex, place: ResourceVersionSplice? = nil)
     /// Fails with `notFound`, and with `conflict` when a revision is expected and another found.
-    case update(ResourceKey, bytes: [UInt8], index: ObjectIndex, expectedRevision: UInt64?)
+    case update(ResourceKey, bytes: [UInt8], index: ObjectIndex, expectedRevision: UInt64?, place: ResourceVersionSplice? = nil)
     /// Fails as update does. `finalBytes`: the last state that watchers are told; nil: the stored one.
     case delete(ResourceKey, expectedRevision: UInt64?, finalBytes: [UInt8]? = nil)
     /// Changes nothing; fails unless the object is at this revision. Revision 0: unless there is no such object.
@@ -233,7 +235,7 @@ public enum StoreOperation: Sendable {
 
     public var key: ResourceKey {
         switch self {
-        case .create(let key, _, _), .update(let key, _, _, _), .delete(let key, _, _), .check(let key, _): key
+        case .create(let key, _, _, _), .update(let key, _, _, _, _), .delete(let key, _, _), .check(let key, _): key
         }
     }
 }

@@ -6,14 +6,19 @@ struct SpliceableObject: Sendable {
     private let bytes: [UInt8]
     private let splice: ResourceVersionSplice
 
-    init(_ bytes: [UInt8], of key: ResourceKey) throws(StoreError) {
+    /// `place`: where the resourceVersion goes, when it is known already.
+    init(_ bytes: [UInt8], of key: ResourceKey, place: ResourceVersionSplice? = nil) throws(StoreError) {
+        self.bytes = bytes
+        if let place, place.fits(bytes.count) {
+            splice = place
+            return
+        }
         do throws(JSONError) {
             // Here rather than on the writer: a body that is no object is refused, and the parsing is done in parallel.
             splice = try JSONTape(parsing: bytes).resourceVersionSplice()
         } catch {
             throw .internal("\(key): \(error)")
         }
-        self.bytes = bytes
     }
 
     func stamped(_ revision: UInt64) -> [UInt8] { splice.applied(to: bytes, revision: revision) }
@@ -23,10 +28,10 @@ extension PreparedOperation {
     init(_ operation: StoreOperation) throws(StoreError) {
         key = operation.key
         switch operation {
-        case .create(_, let bytes, let index):
-            body = .create(try SpliceableObject(bytes, of: key), index)
-        case .update(_, let bytes, let index, let expected):
-            body = .update(try SpliceableObject(bytes, of: key), index, expectedRevision: expected)
+        case .create(_, let bytes, let index, let place):
+            body = .create(try SpliceableObject(bytes, of: key, place: place), index)
+        case .update(_, let bytes, let index, let expected, let place):
+            body = .update(try SpliceableObject(bytes, of: key, place: place), index, expectedRevision: expected)
         case .delete(_, let expected, let finalBytes):
             var final: SpliceableObject?
             if let finalBytes { final = try SpliceableObject(finalBytes, of: key) }

@@ -45,9 +45,9 @@ struct StoreModel: Equatable {
             revision += 1
             let name = operation.key.name
             switch operation {
-            case .create(_, let bytes, _):
+            case .create(_, let bytes, _, _):
                 set(name, bytes, "ADDED")
-            case .update(_, let bytes, _, _):
+            case .update(_, let bytes, _, _, _):
                 set(name, bytes, "MODIFIED")
             case .delete:
                 let note = objects.removeValue(forKey: name)?.note ?? ""

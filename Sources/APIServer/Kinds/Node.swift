@@ -5,7 +5,9 @@ import KubernetesModel
 extension ResourceKind {
     static let node = ResourceKind(
         resource: GroupVersionResource(resource: "nodes"), kind: "Node", singular: "node", shortNames: ["no"],
-        namespaced: false, hasStatus: true, statusOnCreate: .keep, selectableFields: ["spec.unschedulable"],
+        namespaced: false, hasStatus: true, statusOnCreate: .keep,
+        statusWrite: StatusWrite(spec: ["taints", "unschedulable"]) { node, _ in defaultNode(&node) },
+        selectableFields: ["spec.unschedulable"],
         types: TypeText(
             package: "io.k8s.api.core.v1",
             #"""

@@ -5,7 +5,8 @@ import KubernetesModel
 extension ResourceKind {
     static let pod = ResourceKind(
         resource: GroupVersionResource(resource: "pods"), kind: "Pod", singular: "pod", shortNames: ["po"],
-        categories: ["all"], hasStatus: true, statusOnCreate: .reset(["phase": "Pending"]), countsGeneration: true,
+        categories: ["all"], hasStatus: true, statusOnCreate: .reset(["phase": "Pending"]),
+        statusWrite: StatusWrite(spec: ["nodeName"], applyDefaults: PodDefaults.applyToStatus), countsGeneration: true,
         subresources: [
             Subresource(
                 name: "attach", kind: GroupVersionKind(kind: "PodAttachOptions"), verbs: ["create", "get"], isStream: true),

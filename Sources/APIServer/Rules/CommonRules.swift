@@ -29,24 +29,24 @@ extension FieldError {
 
 enum DuplicateRules {
     /// Elements whose member repeats an earlier element's.
-    static func find(_ elements: [JSONValue], member: String, at path: String) -> [FieldError] {
+    static func find(_ elements: [JSONValue], member: String, at path: @autoclosure () -> String) -> [FieldError] {
         if elements.count < 2 { return [] }
         var seen: Set<String> = []
         return elements.enumerated().compactMap { index, element in
             guard let value = element[member]?.stringValue, !seen.insert(value).inserted else { return nil }
-            return .duplicate("\(path)[\(index)].\(member)", .string(value))
+            return .duplicate("\(path())[\(index)].\(member)", .string(value))
         }
     }
 }
 
 enum QuantityRules {
     /// For a map of resource names to quantities.
-    static func notNegative(_ map: JSONValue?, at path: String) -> [FieldError] {
+    static func notNegative(_ map: JSONValue?, at path: @autoclosure () -> String) -> [FieldError] {
         guard let map = map?.objectValue else { return [] }
         var errors: [FieldError] = []
         for (name, value) in map {
             guard let amount = QuantityForm.quantity(value), amount.isNegative else { continue }
-            errors.append(.invalid("\(path)[\(name)]", value, "must be greater than or equal to 0"))
+            errors.append(.invalid("\(path())[\(name)]", value, "must be greater than or equal to 0"))
         }
         return errors
     }
@@ -54,10 +54,10 @@ enum QuantityRules {
 
 /// `resources` of a container, in pods and in app images.
 enum ResourceRules {
-    static func validate(_ resources: JSONValue?, at path: String) -> [FieldError] {
+    static func validate(_ resources: JSONValue?, at path: @autoclosure () -> String) -> [FieldError] {
         guard let resources, resources.objectValue?.isEmpty == false else { return [] }
-        var errors = QuantityRules.notNegative(resources["limits"], at: "\(path).limits")
-        errors += QuantityRules.notNegative(resources["requests"], at: "\(path).requests")
+        var errors = QuantityRules.notNegative(resources["limits"], at: "\(path()).limits")
+        errors += QuantityRules.notNegative(resources["requests"], at: "\(path()).requests")
         guard let limits = resources["limits"]?.objectValue else { return errors }
         for (name, value) in resources["requests"]?.objectValue ?? [:] {
             guard let limit = limits[name], value != limit, let most = quantity(limit), let amount = quantity(value) else {
@@ -65,7 +65,7 @@ enum ResourceRules {
             }
             if amount > most {
                 errors.append(
-                    .invalid("\(path).requests", value, "must be less than or equal to \(name) limit of \(most.canonical)"))
+                    .invalid("\(path()).requests", value, "must be less than or equal to \(name) limit of \(most.canonical)"))
             }
         }
         return errors
@@ -77,40 +77,40 @@ enum ResourceRules {
 enum PortRules {
     static let range = "must be between 1 and 65535, inclusive"
 
-    static func number(_ port: JSONValue?, at path: String) -> [FieldError] {
+    static func number(_ port: JSONValue?, at path: @autoclosure () -> String) -> [FieldError] {
         guard let number = port?.intValue else { return [] }
-        return (1...65535).contains(number) ? [] : [.invalid(path, .int(number), range)]
+        return (1...65535).contains(number) ? [] : [.invalid(path(), .int(number), range)]
     }
 
     /// A number, or the name of a port.
-    static func reference(_ port: JSONValue?, at path: String) -> [FieldError] {
-        if port?.intValue != nil { return number(port, at: path) }
+    static func reference(_ port: JSONValue?, at path: @autoclosure () -> String) -> [FieldError] {
+        if port?.intValue != nil { return number(port, at: path()) }
         guard let name = port?.stringValue else { return [] }
-        return NameFormat.portNameProblem(name).map { [.invalid(path, .string(name), $0)] } ?? []
+        return NameFormat.portNameProblem(name).map { [.invalid(path(), .string(name), $0)] } ?? []
     }
 }
 
 enum SelectorRules {
     /// metav1.LabelSelector.
-    static func validate(_ selector: JSONValue?, at path: String) -> [FieldError] {
+    static func validate(_ selector: JSONValue?, at path: @autoclosure () -> String) -> [FieldError] {
         guard let selector else { return [] }
-        var errors = labels(selector["matchLabels"], at: "\(path).matchLabels")
+        var errors = labels(selector["matchLabels"], at: "\(path()).matchLabels")
         for (index, expression) in (selector["matchExpressions"]?.arrayValue ?? []).enumerated() {
-            let place = "\(path).matchExpressions[\(index)]"
+            func place() -> String { "\(path()).matchExpressions[\(index)]" }
             let key = expression["key"]?.stringValue ?? ""
             if let problem = NameFormat.qualifiedNameProblem(key) {
-                errors.append(.invalid("\(place).key", .string(key), problem))
+                errors.append(.invalid("\(place()).key", .string(key), problem))
             }
             let values = expression["values"]?.arrayValue ?? []
             switch expression["operator"]?.stringValue {
             case "In", "NotIn":
                 if values.isEmpty {
-                    errors.append(.required("\(place).values", "must be specified when `operator` is 'In' or 'NotIn'"))
+                    errors.append(.required("\(place()).values", "must be specified when `operator` is 'In' or 'NotIn'"))
                 }
             case "Exists", "DoesNotExist":
                 if !values.isEmpty {
                     errors.append(
-                        .forbidden("\(place).values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
+                        .forbidden("\(place()).values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
                 }
             default: break
             }
@@ -118,13 +118,13 @@ enum SelectorRules {
         return errors
     }
 
-    static func labels(_ labels: JSONValue?, at path: String) -> [FieldError] {
+    static func labels(_ labels: JSONValue?, at path: @autoclosure () -> String) -> [FieldError] {
         guard let labels = labels?.objectValue else { return [] }
         var errors: [FieldError] = []
         for (key, value) in labels {
-            if let problem = NameFormat.qualifiedNameProblem(key) { errors.append(.invalid(path, .string(key), problem)) }
+            if let problem = NameFormat.qualifiedNameProblem(key) { errors.append(.invalid(path(), .string(key), problem)) }
             if let text = value.stringValue, let problem = NameFormat.labelValueProblem(text) {
-                errors.append(.invalid(path, value, problem))
+                errors.append(.invalid(path(), value, problem))
             }
         }
         return errors

@@ -3,10 +3,15 @@ import JSON
 
 struct ContainerRules {
     let container: JSONValue
-    let path: String
-    let volumes: Set<String>
+    /// Place of the pod's spec.
+    let spec: String
     /// "containers", "initContainers" or "ephemeralContainers".
     let list: String
+    let index: Int
+    let volumes: Set<String>
+
+    /// Places are made into text only for an error: most containers have none, and making the texts cost more than all rules.
+    private var path: String { "\(spec).\(list)[\(index)]" }
 
     var errors: [FieldError] {
         var errors: [FieldError] = []
@@ -35,16 +40,16 @@ struct ContainerRules {
         var errors: [FieldError] = []
         var names: Set<String> = []
         for (index, port) in (container["ports"]?.arrayValue ?? []).enumerated() {
-            let place = "\(path).ports[\(index)]"
+            func place() -> String { "\(path).ports[\(index)]" }
             if let name = port["name"]?.stringValue, !name.isEmpty {
                 if let problem = NameFormat.portNameProblem(name) {
-                    errors.append(.invalid("\(place).name", .string(name), problem))
+                    errors.append(.invalid("\(place()).name", .string(name), problem))
                 } else if !names.insert(name).inserted {
-                    errors.append(.duplicate("\(place).name", .string(name)))
+                    errors.append(.duplicate("\(place()).name", .string(name)))
                 }
             }
-            errors += PortRules.number(port["containerPort"], at: "\(place).containerPort")
-            if port["hostPort"] != 0 { errors += PortRules.number(port["hostPort"], at: "\(place).hostPort") }
+            errors += PortRules.number(port["containerPort"], at: "\(place()).containerPort")
+            if port["hostPort"] != 0 { errors += PortRules.number(port["hostPort"], at: "\(place()).hostPort") }
         }
         return errors
     }
@@ -57,22 +62,22 @@ struct ContainerRules {
                 errors.append(.invalid("\(path).env[\(index)].name", .string(name), problem))
             }
             guard let source = variable["valueFrom"] else { continue }
-            let place = "\(path).env[\(index)].valueFrom"
+            func place() -> String { "\(path).env[\(index)].valueFrom" }
             let count = source.objectValue?.count ?? 0
             if count == 0 {
                 errors.append(
                     .invalid(
-                        place, "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"))
+                        place(), "", "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"))
             }
-            if count > 1 { errors.append(.invalid(place, "", "may not have more than one field specified at a time")) }
+            if count > 1 { errors.append(.invalid(place(), "", "may not have more than one field specified at a time")) }
             if !(variable["value"]?.stringValue ?? "").isEmpty {
-                errors.append(.invalid(place, "", "may not be specified when `value` is not empty"))
+                errors.append(.invalid(place(), "", "may not be specified when `value` is not empty"))
             }
             for reference in ["configMapKeyRef", "secretKeyRef"] {
                 guard let selector = source[reference] else { continue }
-                if (selector["name"]?.stringValue ?? "").isEmpty { errors.append(.required("\(place).\(reference).name")) }
+                if (selector["name"]?.stringValue ?? "").isEmpty { errors.append(.required("\(place()).\(reference).name")) }
                 if let key = selector["key"]?.stringValue, let problem = NameFormat.dataKeyProblem(key) {
-                    errors.append(.invalid("\(place).\(reference).key", .string(key), problem))
+                    errors.append(.invalid("\(place()).\(reference).key", .string(key), problem))
                 }
             }
         }
@@ -83,16 +88,16 @@ struct ContainerRules {
         let mounts = container["volumeMounts"]?.arrayValue ?? []
         var errors: [FieldError] = []
         for (index, mount) in mounts.enumerated() {
-            let place = "\(path).volumeMounts[\(index)]"
+            func place() -> String { "\(path).volumeMounts[\(index)]" }
             if let volume = mount["name"]?.stringValue, !volumes.contains(volume) {
-                errors.append(.notFound("\(place).name", .string(volume)))
+                errors.append(.notFound("\(place()).name", .string(volume)))
             }
             if let subPath = mount["subPath"]?.stringValue, let problem = VolumeRules.relativePathProblem(subPath) {
-                errors.append(.invalid("\(place).subPath", .string(subPath), problem))
+                errors.append(.invalid("\(place()).subPath", .string(subPath), problem))
             }
             if mount["subPath"] != nil, mount["subPathExpr"] != nil {
                 errors.append(
-                    .invalid("\(place).subPathExpr", mount["subPathExpr"] ?? "", "subPathExpr and subPath are mutually exclusive")
+                    .invalid("\(place()).subPathExpr", mount["subPathExpr"] ?? "", "subPathExpr and subPath are mutually exclusive")
                 )
             }
         }
@@ -108,18 +113,18 @@ struct ContainerRules {
         var errors: [FieldError] = []
         for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
             guard let probe = container[name] else { continue }
-            let place = "\(path).\(name)"
+            func place() -> String { "\(path).\(name)" }
             if list == "ephemeralContainers" {
-                errors.append(.forbidden(place, "cannot be set for an Ephemeral Container"))
+                errors.append(.forbidden(place(), "cannot be set for an Ephemeral Container"))
                 continue
             }
-            errors += handler(probe, at: place)
+            errors += handler(probe, at: place())
             for member in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
                 guard let number = probe[member]?.intValue, number < 0 else { continue }
-                errors.append(.invalid("\(place).\(member)", .int(number), "must be greater than or equal to 0"))
+                errors.append(.invalid("\(place()).\(member)", .int(number), "must be greater than or equal to 0"))
             }
             if name != "readinessProbe", let number = probe["successThreshold"]?.intValue, number != 1 {
-                errors.append(.invalid("\(place).successThreshold", .int(number), "must be 1"))
+                errors.append(.invalid("\(place()).successThreshold", .int(number), "must be 1"))
             }
         }
         for hook in ["postStart", "preStop"] {
@@ -131,18 +136,18 @@ struct ContainerRules {
 
     private static let handlers = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"]
 
-    private func handler(_ value: JSONValue, at path: String) -> [FieldError] {
+    private func handler(_ value: JSONValue, at path: @autoclosure () -> String) -> [FieldError] {
         let found = Self.handlers.filter { value[$0] != nil }
         var errors: [FieldError] = []
-        if found.isEmpty { errors.append(.required(path, "must specify a handler type")) }
+        if found.isEmpty { errors.append(.required(path(), "must specify a handler type")) }
         for extra in found.dropFirst() {
-            errors.append(.forbidden("\(path).\(extra)", "may not specify more than 1 handler type"))
+            errors.append(.forbidden("\(path()).\(extra)", "may not specify more than 1 handler type"))
         }
-        if let action = value["httpGet"] { errors += PortRules.reference(action["port"], at: "\(path).httpGet.port") }
-        if let action = value["tcpSocket"] { errors += PortRules.reference(action["port"], at: "\(path).tcpSocket.port") }
-        if let action = value["grpc"] { errors += PortRules.number(action["port"], at: "\(path).grpc.port") }
+        if let action = value["httpGet"] { errors += PortRules.reference(action["port"], at: "\(path()).httpGet.port") }
+        if let action = value["tcpSocket"] { errors += PortRules.reference(action["port"], at: "\(path()).tcpSocket.port") }
+        if let action = value["grpc"] { errors += PortRules.number(action["port"], at: "\(path()).grpc.port") }
         if let action = value["exec"], (action["command"]?.arrayValue ?? []).isEmpty {
-            errors.append(.required("\(path).exec.command"))
+            errors.append(.required("\(path()).exec.command"))
         }
         return errors
     }

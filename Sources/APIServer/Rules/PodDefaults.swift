@@ -27,6 +27,16 @@ enum PodDefaults {
         pod["status"] = status
     }
 
+    /// The quality of service follows from the spec, so it stays as it was.
+    @Sendable static func applyToStatus(_ pod: inout JSONValue, _ old: JSONValue) {
+        let quality = old["status"]?["qosClass"]
+        if pod["status"]?["phase"] != nil, pod["status"]?["qosClass"] != nil { return }
+        var status = pod["status"] ?? [:]
+        status.setDefault("phase", "Pending")
+        if let quality { status.setDefault("qosClass", quality) }
+        pod["status"] = status
+    }
+
     private static func apply(container: inout JSONValue, usesHostNetwork: Bool) {
         guard case .object = container else { return }
         if container["imagePullPolicy"]?.stringValue ?? "" == "" {
@@ -35,8 +45,9 @@ enum PodDefaults {
         // A limit without a request asks for as much as it may use.
         if let limits = container["resources"]?["limits"]?.objectValue, !limits.isEmpty {
             var requests = container["resources"]?["requests"]?.objectValue ?? JSONObject()
+            let asked = requests.count
             for (name, limit) in limits where !requests.contains(key: name) { requests[name] = limit }
-            container.set(["resources", "requests"], to: .object(requests))
+            if requests.count > asked { container.set(["resources", "requests"], to: .object(requests)) }
         }
         if usesHostNetwork {
             container.changeElements(of: "ports") { port in

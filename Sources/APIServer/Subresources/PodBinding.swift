@@ -48,10 +48,10 @@ extension APIHandler {
             for binding in bindings {
                 let current = try stored(kind, binding.key)
                 let bound = try bound(try tree(current), binding, kind)
+                let (bytes, place) = bound.serializedObject(capacity: current.bytes.count * 2)
                 operations.append(
                     .update(
-                        binding.key, bytes: bound.serialized(), index: kind.index(bound),
-                        expectedRevision: current.revision))
+                        binding.key, bytes: bytes, index: kind.index(bound), expectedRevision: current.revision, place: place))
             }
             if isDryRun { return }
             do throws(StoreError) {

@@ -12,7 +12,7 @@ extension APIHandler {
     func podLog(_ call: APICall) throws(StatusError) -> PodLogTarget {
         let object = try stored(call.kind, call.key)
         let pod = try tree(object)
-        let container = try logContainer(pod, call)
+        let container = try container(of: pod, call)
         guard let node = pod["spec"]?["nodeName"]?.stringValue, !node.isEmpty else {
             throw .badRequest("pod \(call.name) does not have a host assigned")
         }
@@ -48,9 +48,11 @@ extension APIHandler {
             container: container, rawQuery: query.joined(separator: "&"), follow: call.request.flag("follow"))
     }
 
-    private func logContainer(_ pod: JSONValue, _ call: APICall) throws(StatusError) -> String {
+    /// The container that the query names, or the only one, or the usual one.
+    func container(of pod: JSONValue, _ call: APICall) throws(StatusError) -> String {
         let main = (pod["spec"]?["containers"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue }
-        let all = main + (pod["spec"]?["initContainers"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue }
+        let others = ["initContainers", "ephemeralContainers"].flatMap { pod["spec"]?[$0]?.arrayValue ?? [] }
+        let all = main + others.compactMap { $0["name"]?.stringValue }
         if let wanted = call.request.query("container"), !wanted.isEmpty {
             guard all.contains(wanted) else {
                 throw .badRequest("container \(wanted) is not valid for pod \(call.name)")

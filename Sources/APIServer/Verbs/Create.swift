@@ -47,7 +47,7 @@ extension APIHandler {
             let key = call.kind.key(namespace: call.route.namespace, name: name)
             draft.warnings = sentWarnings
             let review = try await admit(&draft, key, call, options)
-            let bytes = review.object.serialized()
+            let (bytes, place) = review.object.serializedObject(capacity: call.request.body.count * 2)
             let index = call.kind.index(review.object)
             if options.isDryRun {
                 if try find(key) == nil { return StoredObject(key: key, revision: 0, bytes: bytes, index: index) }
@@ -55,7 +55,7 @@ extension APIHandler {
                 throw .alreadyExists(call.kind.resource, key.name)
             }
             do throws(StoreError) {
-                let operations = review.alongside + [.create(key, bytes: bytes, index: index)]
+                let operations = review.alongside + [.create(key, bytes: bytes, index: index, place: place)]
                 guard let stored = try await store.commit(operations).objects.last ?? nil else {
                     throw StoreError.internal("a create gave no object")
                 }

@@ -6,7 +6,7 @@ extension APIHandler {
     func patch(_ call: APICall) async throws(StatusError) -> APIDocument {
         let options = try WriteOptions(call.request, kind: "PatchOptions")
         let patch = try PatchBody(call)
-        return try await change(call, options) { (old) throws(StatusError) in
+        return try await change(call, options, concernsStatusOnly: patch.concernsStatusOnly(call)) { (old) throws(StatusError) in
             var shown = old
             call.kind.declaration.view?.toView(&shown)
             var patched = try patch.apply(to: shown, call)
@@ -46,6 +46,12 @@ struct PatchBody: Sendable {
         self.form = form
         (body, duplicateFields) = try APICall.parseWithDuplicates(call.request.body)
         if form != .json, body.objectValue == nil { throw .badRequest("a merge patch must be a JSON object") }
+    }
+
+    /// A merge that names nothing but metadata and status, and what it is. A JSON Patch may test anything.
+    func concernsStatusOnly(_ call: APICall) -> Bool {
+        guard call.part == .status, form != .json, let members = body.objectValue else { return false }
+        return members.allSatisfy { ["metadata", "status", "kind", "apiVersion"].contains($0.key) }
     }
 
     func apply(to old: JSONValue, _ call: APICall) throws(StatusError) -> JSONValue {

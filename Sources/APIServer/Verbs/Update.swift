@@ -16,28 +16,29 @@ extension APIHandler {
             throw call.invalid(
                 draft.object, [.invalid("metadata.resourceVersion", .int(0), "must be specified for an update")])
         }
-        return try await change(call, options) { (_) throws(StatusError) in draft }
+        return try await change(call, options, concernsStatusOnly: call.part == .status) { (_) throws(StatusError) in draft }
     }
 
-    /// Applies `make` to the stored state and commits the result.
+    /// Applies `make` to the stored state and commits the result. `concernsStatusOnly`: `make` looks at nothing but metadata and status.
     func change(
-        _ call: APICall, _ options: WriteOptions, _ make: (JSONValue) throws(StatusError) -> WriteDraft
+        _ call: APICall, _ options: WriteOptions, concernsStatusOnly: Bool, _ make: (JSONValue) throws(StatusError) -> WriteDraft
     ) async throws(StatusError) -> APIDocument {
         let form = try Representation(accept: call.request.accept, includeObject: nil)
         for attempt in 1... {
             let current = try stored(call.kind, call.key)
-            let old = try tree(current)
+            let base = try ChangeBase(current, call, concernsStatusOnly: concernsStatusOnly)
+            let old = base.old
             var draft = try make(old)
             let expected = draft.object["metadata"]?["resourceVersion"]?.stringValue ?? ""
             try checkPreconditions(draft.object, current, call)
-            try ObjectTransition(call: call, old: old).apply(to: &draft.object)
+            try ObjectTransition(call: call, old: old, statusWrite: base.statusWrite).apply(to: &draft.object)
             let review = try await admit(&draft, old: old, call, options)
             let isFinished = DeletionStep.isFinished(review.object, old: old, kind: call.kind)
-            let bytes = review.object == old && !isFinished ? nil : review.object.serialized()
+            let text = review.object == old && !isFinished ? nil : base.text(of: review.object)
             // Many small patches must not grow an object beyond what one write may bring.
-            if let bytes, bytes.count > Self.maximumBodyBytes { throw .tooLarge(limit: Self.maximumBodyBytes) }
+            if let text, text.bytes.count > Self.maximumBodyBytes { throw .tooLarge(limit: Self.maximumBodyBytes) }
             do throws(StoreError) {
-                let object = try await commit(review, bytes, isFinished: isFinished, current, call, options)
+                let object = try await commit(review, text, base, isFinished: isFinished, call, options)
                 if case .json = form, call.kind.declaration.view == nil {
                     return APIDocument(status: 200, headers: draft.headers, body: object.bytes)
                 }
@@ -99,21 +100,58 @@ extension APIHandler {
         return review
     }
 
-    /// `bytes` nil: nothing changed, and nothing is written.
+    /// `text` nil: nothing changed, and nothing is written.
     private func commit(
-        _ review: AdmissionReview, _ bytes: [UInt8]?, isFinished: Bool, _ current: StoredObject, _ call: APICall,
+        _ review: AdmissionReview, _ text: ChangeBase.Text?, _ base: ChangeBase, isFinished: Bool, _ call: APICall,
         _ options: WriteOptions
     ) async throws(StoreError) -> StoredObject {
-        guard let bytes else { return current }
-        let index = call.kind.index(review.object)
-        if options.isDryRun { return StoredObject(key: current.key, revision: current.revision, bytes: bytes, index: index) }
+        let current = base.current
+        guard let text else { return current }
+        let index = base.index(of: review.object, call.kind)
+        if options.isDryRun {
+            return StoredObject(key: current.key, revision: current.revision, bytes: text.bytes, index: index)
+        }
         let operation: StoreOperation =
             isFinished
-            ? .delete(current.key, expectedRevision: current.revision, finalBytes: bytes)
-            : .update(current.key, bytes: bytes, index: index, expectedRevision: current.revision)
+            ? .delete(current.key, expectedRevision: current.revision, finalBytes: text.bytes)
+            : .update(
+                current.key, bytes: text.bytes, index: index, expectedRevision: current.revision, place: text.resourceVersion)
         guard let stored = try await store.commit(review.alongside + [operation]).objects.last ?? nil else {
             throw .internal("an update gave no object")
         }
         return stored
+    }
+}
+
+/// The stored state that a change begins with: as a whole tree, or as much of it as a write of the status needs.
+struct ChangeBase {
+    typealias Text = (bytes: [UInt8], resourceVersion: ResourceVersionSplice?)
+
+    let current: StoredObject
+    let old: JSONValue
+    /// Set when `old` is not the whole object.
+    let statusWrite: StatusWrite?
+    private let view: StatusView?
+
+    init(_ current: StoredObject, _ call: APICall, concernsStatusOnly: Bool) throws(StatusError) {
+        self.current = current
+        do throws(JSONError) {
+            if concernsStatusOnly, let write = call.kind.declaration.statusWrite {
+                let view = try StatusView(current.bytes, write)
+                (self.view, old, statusWrite) = (view, view.object, write)
+            } else {
+                (view, old, statusWrite) = (nil, try JSONValue(parsing: current.bytes), nil)
+            }
+        } catch {
+            throw .internalError("\(current.key): stored bytes are not JSON: \(error)")
+        }
+    }
+
+    func text(of object: JSONValue) -> Text {
+        view?.bytes(with: object) ?? object.serializedObject(capacity: current.bytes.count * 2)
+    }
+
+    func index(of object: JSONValue, _ kind: ServedKind) -> ObjectIndex {
+        view == nil ? kind.index(object) : kind.index(ofStatus: object, before: current.index)
     }
 }

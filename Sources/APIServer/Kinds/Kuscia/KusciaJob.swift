@@ -16,7 +16,8 @@ extension ResourceKind {
 
     static let kusciaJob = ResourceKind(
         resource: .kuscia("kusciajobs"), kind: "KusciaJob", singular: "kusciajob", shortNames: ["kj"], isCustom: true,
-        hasStatus: true, countsGeneration: true, nameRule: .label, selectableFields: ["spec.initiator", "status.phase"],
+        hasStatus: true, statusWrite: StatusWrite(), countsGeneration: true, nameRule: .label,
+        selectableFields: ["spec.initiator", "status.phase"],
         types: TypeText(
             package: "secretflow.kuscia.v1alpha1",
             #"""

@@ -5,7 +5,8 @@ import KubernetesModel
 extension ResourceKind {
     static let kusciaTask = ResourceKind(
         resource: .kuscia("kusciatasks"), kind: "KusciaTask", singular: "kusciatask", shortNames: ["kt"], isCustom: true,
-        hasStatus: true, countsGeneration: true, nameRule: .label, selectableFields: ["spec.initiator", "status.phase"],
+        hasStatus: true, statusWrite: StatusWrite(), countsGeneration: true, nameRule: .label,
+        selectableFields: ["spec.initiator", "status.phase"],
         types: TypeText(
             package: "secretflow.kuscia.v1alpha1",
             #"""

@@ -4,7 +4,7 @@ import KubernetesModel
 extension ResourceKind {
     static let taskResource = ResourceKind(
         resource: .kuscia("taskresources"), kind: "TaskResource", singular: "taskresource", shortNames: ["tr"], isCustom: true,
-        hasStatus: true, countsGeneration: true,
+        hasStatus: true, statusWrite: StatusWrite(), countsGeneration: true,
         types: TypeText(
             package: "secretflow.kuscia.v1alpha1",
             #"""
@@ -26,7 +26,7 @@ extension ResourceKind {
 
     static let taskResourceGroup = ResourceKind(
         resource: .kuscia("taskresourcegroups"), kind: "TaskResourceGroup", singular: "taskresourcegroup", shortNames: ["trg"],
-        namespaced: false, isCustom: true, hasStatus: true, countsGeneration: true,
+        namespaced: false, isCustom: true, hasStatus: true, statusWrite: StatusWrite(), countsGeneration: true,
         types: TypeText(
             package: "secretflow.kuscia.v1alpha1",
             #"""
