@@ -31,16 +31,19 @@ public struct NodeTunnelServer: Sendable {
     let logger: Logger
     /// The time so many seconds ago as RFC 3339 text in UTC, comparable with a log's.
     let secondsAgo: @Sendable (Int) -> String
+    /// What else the node answers; the longest prefix that fits counts.
+    let routes: [NodeTunnelRoute]
 
     public init(
         node: String, dialer: any NodeTunnelDialing, logger: Logger, secondsAgo: @escaping @Sendable (Int) -> String,
-        locateLog: @escaping ContainerLogLocating
+        routes: [NodeTunnelRoute] = [], locateLog: @escaping ContainerLogLocating
     ) {
         self.node = node
         self.dialer = dialer
         self.locateLog = locateLog
         self.logger = logger
         self.secondsAgo = secondsAgo
+        self.routes = routes.sorted { $0.prefix.utf8.count > $1.prefix.utf8.count }
     }
 
     /// Serves until cancelled; a tunnel that breaks is opened again with a growing, jittered pause.
@@ -83,6 +86,8 @@ public struct NodeTunnelServer: Sendable {
 
     private func answer(_ request: TunnelRequest, _ tunnel: any NodeTunnel) async {
         do {
+            let exchange = NodeTunnelExchange(request: request, tunnel: tunnel)
+            if let route = routes.first(where: { $0.fits(exchange.path) }) { return try await route.answer(exchange) }
             guard let asked = ContainerLogRequest(request.path), request.method == "GET" else {
                 return try await refuse(request, tunnel, status: 404, "this node does not serve \(request.method) \(request.path)")
             }
@@ -143,6 +148,7 @@ struct ContainerLogRequest: Sendable, Equatable {
         case "tailLines": query.tailLines = Int(value)
         case "limitBytes": query.limitBytes = Int(value)
         case "sinceSeconds": sinceSeconds = Int(value)
+        case "sinceTime": query.since = LogTime.normal(LogTime.percentDecoded(value))
         default: break  // Others are the kubelet's and mean nothing for one log file.
         }
     }

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/vfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -34,6 +35,16 @@ int clinux_open(const char *path, int flags, mode_t mode) { return open(path, fl
 int clinux_openat(int directory, const char *path, int flags, mode_t mode) { return openat(directory, path, flags, mode); }
 int clinux_flock(int fd, int operation) { return flock(fd, operation); }
 int clinux_memfd(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+int clinux_mount_tmpfs(const char *path, const char *options, int without_programs) {
+    return mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | (without_programs ? MS_NOEXEC : 0), options);
+}
+
+int clinux_is_in_memory(const char *path) {
+    struct statfs facts;
+    if (statfs(path, &facts) < 0) return -1;
+    return facts.f_type == 0x01021994 /* TMPFS_MAGIC */ || facts.f_type == 0x858458f6 /* RAMFS_MAGIC */;
+}
+
 int clinux_unmount(const char *path) { return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW); }
 
 int clinux_keep_on_exec(int fd) { return fcntl(fd, F_SETFD, 0); }

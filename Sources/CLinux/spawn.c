@@ -77,3 +77,13 @@ int clinux_spawn_keeping(pid_t *pid, const char *path, char *const argv[], char 
     for (int i = 0; i < count && !result; i++) result = posix_spawn_file_actions_adddup2(&s.actions, keep[i], keep[i]);
     return finish(&s, result, pid, path, argv, envp);
 }
+
+int clinux_spawn_streams(pid_t *pid, const char *path, char *const argv[], char *const envp[], const int streams[3], const int *keep, int count) {
+    struct spawning s;
+    int result = begin(&s, POSIX_SPAWN_SETSID);
+    if (result) return result;
+    for (int i = 0; i < 3 && !result; i++) result = direct(&s, i, streams[i]);
+    for (int i = 0; i < count && !result; i++) result = posix_spawn_file_actions_adddup2(&s.actions, keep[i], 3 + i);
+    if (!result) result = posix_spawn_file_actions_addclosefrom_np(&s.actions, 3 + count);
+    return finish(&s, result, pid, path, argv, envp);
+}

@@ -2,7 +2,7 @@
 import Synchronization
 
 /// One writer, one reader. `write` suspends while the reader is behind; cancelling either task ends the pipe.
-public final class BytePipe: TunnelBodyWriter, Sendable {
+public final class BytePipe: TunnelBodyWriter, TunnelBodyReader, Sendable {
     /// A write suspends while this many bytes wait: enough to keep a socket busy, little enough for thousands of pipes.
     public static let maximumBufferedBytes = 256 << 10
 

@@ -1,5 +1,5 @@
 // How the master reaches a node that has no inbound port: the node holds a connection open, on which the master asks;
-// each answer travels in a request of the node's own. Logs use it first, exec and port-forward later.
+// each answer travels in a request of the node's own. Exec, attach and port-forward have bytes in the other direction too.
 
 /// What the master asks of a node, in the words of the kubelet's own HTTP API
 /// ("/containerLogs/NAMESPACE/POD/CONTAINER?follow=true&tailLines=5").
@@ -20,6 +20,14 @@ public protocol TunnelBodyWriter: Sendable {
     func write(_ bytes: [UInt8]) async throws
 }
 
+/// What a caller sends to the node behind his request.
+public protocol TunnelBodyReader: Sendable {
+    /// What has come, never empty; nil at the caller's end. Throws when the connection broke.
+    func next() async throws -> [UInt8]?
+    /// Nothing more will be read.
+    func abandon()
+}
+
 /// The node's end of an open tunnel.
 public protocol NodeTunnel: Sendable {
     /// Suspends until the master asks something; nil when the tunnel ended and should be opened again.
@@ -28,7 +36,15 @@ public protocol NodeTunnel: Sendable {
     func respond(
         to id: String, status: Int, contentType: String, body: @escaping @Sendable (any TunnelBodyWriter) async throws -> Void
     ) async throws
+    /// The caller's bytes of a request that has them (exec, attach, port-forward); at most once for each, before or while answering.
+    func input(of id: String) async throws -> any TunnelBodyReader
     func close() async
+}
+
+extension NodeTunnel {
+    public func input(of id: String) async throws -> any TunnelBodyReader {
+        throw KubernetesAPIError.transport("this tunnel has no bytes from the caller")
+    }
 }
 
 public protocol NodeTunnelDialing: Sendable {

@@ -96,9 +96,42 @@ final class HTTPNodeTunnel: NodeTunnel, Sendable {
         }
     }
 
+    func input(of id: String) async throws -> any TunnelBodyReader {
+        let target = HTTPKubernetesAPI.tunnelPath(node) + "/" + RequestURL.escaped(id) + "/input"
+        let response = try await api.send("GET", target, headers: [("Accept", "*/*")], as: .stream)
+        return TunnelInput(response)
+    }
+
     func close() async {
         task.cancel()
         lines.abandon()
+    }
+
+    deinit { task.cancel() }
+}
+
+/// A body read in a task of its own, which ends with this.
+private final class TunnelInput: TunnelBodyReader {
+    private let pipe = BytePipe()
+    private let task: Task<Void, Never>
+
+    init(_ response: HTTPClientResponse) {
+        let pipe = pipe
+        task = Task {
+            do {
+                for try await buffer in response.body { try await pipe.write(Array(buffer.readableBytesView)) }
+                pipe.finish()
+            } catch {
+                pipe.finish(throwing: error)
+            }
+        }
+    }
+
+    func next() async throws -> [UInt8]? { try await pipe.next() }
+
+    func abandon() {
+        task.cancel()
+        pipe.abandon()
     }
 
     deinit { task.cancel() }

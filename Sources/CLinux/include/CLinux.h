@@ -21,6 +21,11 @@ int clinux_memfd(const char *name);
 /// umount2(2) with MNT_DETACH.
 int clinux_unmount(const char *path);
 
+/// A tmpfs at the path, without set-id programs and devices; `options` as mount(8) -o takes them. 0 or -1.
+int clinux_mount_tmpfs(const char *path, const char *options, int without_programs);
+/// 1 when the path lies in memory (tmpfs, ramfs), 0 when not, -1 with errno.
+int clinux_is_in_memory(const char *path);
+
 /// open(2) and flock(2) with plain arguments: both are variadic or shadowed by a struct in Swift.
 int clinux_open(const char *path, int flags, mode_t mode);
 int clinux_openat(int directory, const char *path, int flags, mode_t mode);
@@ -76,3 +81,20 @@ int clinux_attach_device_program(const char *cgroup, const void *instructions, u
 
 /// 1 when the capability is in this process's bounding set, 0 when not, -1 when the kernel has none of that number.
 int clinux_may_grant(int capability);
+
+/// posix_spawn in a session of its own, all signals default and unblocked: `streams` become descriptors 0, 1, 2 (-1: /dev/null), those of
+/// `keep` 3, 4, ...; all others are closed. Every descriptor given is at least 3 + `count`. 0 or an errno value.
+int clinux_spawn_streams(pid_t *pid, const char *path, char *const argv[], char *const envp[], const int streams[3], const int *keep, int count);
+
+/// pipe2(2) with O_CLOEXEC.
+int clinux_pipe(int ends[2]);
+
+/// TIOCSWINSZ: ioctl(2) is variadic.
+int clinux_set_window_size(int terminal, unsigned short rows, unsigned short columns);
+
+/// A TCP socket (`family` AF_INET or AF_INET6) of the network namespace behind this file, or of our own (NULL): non-blocking and
+/// close-on-exec; -1 with errno. The namespace is entered by a thread that ends with it.
+int clinux_tcp_socket_in(const char *namespace_file, int family);
+
+/// One message of a SOCK_SEQPACKET descriptor within so many milliseconds: its bytes, 0 at the end, -1 with errno (ETIMEDOUT).
+int clinux_receive_message(int socket, void *buffer, int size, int milliseconds);

@@ -1,0 +1,46 @@
+// A cgroup of a command's own below its container's, in one hierarchy: whoever is in it came from this command, however it forked.
+
+import Cgroups
+import Glibc
+import RuntimeInterface
+
+struct ExecGroup: Sendable {
+    /// In order of preference; limits stay with the container's groups in every other hierarchy, and are inherited in this one.
+    private static let hierarchies = ["pids", "freezer", "memory", "cpu"]
+    private static let killRounds = 1_000
+
+    let container: CgroupDirectory
+    let group: Cgroup
+    private let name: String
+
+    /// nil where the machine has no hierarchy for it: the command is then in the container's own groups alone.
+    init?(_ container: Cgroup, number: Int) {
+        let found =
+            container.directories.first { $0.version == 2 }
+            ?? Self.hierarchies.lazy.compactMap { name in
+                container.directories.first { $0.controller.split(separator: ",").contains(Substring(name)) }
+            }.first
+        guard let found else { return nil }
+        self.container = found
+        name = "exec-\(number)"
+        group = container.host.group("\(container.name)/\(name)")
+    }
+
+    var path: String { "\(container.path)/\(name)" }
+
+    func make() throws(RuntimeError) {
+        guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw RecordFiles.failure("mkdir", path) }
+    }
+
+    /// The whole tree; returns when nobody is left, or after some seconds.
+    func kill() {
+        var rounds = 0
+        while group.kill() > 0, rounds < Self.killRounds {
+            usleep(5_000)
+            rounds += 1
+        }
+    }
+
+    /// What the command left running stays, with its group, until the container's end.
+    func removeIfEmpty() { rmdir(path) }
+}

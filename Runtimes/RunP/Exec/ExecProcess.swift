@@ -1,0 +1,118 @@
+// A command's start: the launcher's `create` with joined namespaces (Sandbox/launcher/create.h). The command becomes this
+// process' child, and is watched by its pidfd.
+
+import CLinux
+import Glibc
+import RuntimeInterface
+
+struct ExecProcess: Sendable {
+    /// Of the set-up between two words of the launcher, which does not wait for anything.
+    private static let deadlineMilliseconds: Int32 = 30_000
+    /// `struct failure`: an errno and a stage.
+    private static let failureBytes = 256
+
+    let pid: Int32
+    /// Of the command. Owned by whoever gets this.
+    let descriptor: Int32
+
+    /// `streams` as clinux_spawn_streams has them; they stay open here. Blocks for a few milliseconds. Throws `invalid(field: "command")`
+    /// when there is no such program in the container.
+    static func start(launcher: String, plan: [UInt8], target: Int32, streams: [Int32]) throws -> ExecProcess {
+        let file = try high(clinux_memfd("plan"), "memfd")
+        defer { close(file) }
+        try write(plan, to: file)
+        var ends: [Int32] = [-1, -1]
+        guard clinux_message_pair(&ends) == 0 else { throw RecordFiles.failure("socketpair", "launcher") }
+        let socket = ends[0]
+        defer { close(socket) }
+        let launched: Int32
+        do {
+            let theirs = try high(ends[1], "socket")
+            defer { close(theirs) }
+            launched = try spawn(launcher, streams: streams, keep: [file, theirs, target])
+        }
+        // It ends as soon as it has cloned; the command is our child, not its.
+        defer { reap(launched) }
+        return try converse(socket)
+    }
+
+    private static func converse(_ socket: Int32) throws -> ExecProcess {
+        var started: ExecProcess?
+        do {
+            while true {
+                var buffer = [UInt8](repeating: 0, count: 512)
+                let count = clinux_receive_message(socket, &buffer, Int32(buffer.count), deadlineMilliseconds)
+                if count < 0 { throw RecordFiles.failure("receive", "launcher") }
+                if count == 0 { break }
+                if count == failureBytes { throw failure(buffer.prefix(failureBytes)) }
+                guard buffer[0] == UInt8(ascii: "P"),
+                    let pid = Int32(String(decoding: buffer[1..<Int(count)].prefix { $0 != 0 }, as: UTF8.self))
+                else { throw RuntimeError.unavailable(stage: "exec", reason: "the launcher's answer is not understood") }
+                let descriptor = clinux_pidfd_open(pid, 0)
+                guard descriptor >= 0 else { throw RecordFiles.failure("pidfd_open", "\(pid)") }
+                started = ExecProcess(pid: pid, descriptor: descriptor)
+            }
+        } catch {
+            started?.abandon()
+            throw error
+        }
+        guard let started else { throw RuntimeError.unavailable(stage: "exec", reason: "the launcher ended before the command began") }
+        return started
+    }
+
+    private static func failure(_ bytes: ArraySlice<UInt8>) -> RuntimeError {
+        let code = bytes.withUnsafeBytes { $0.loadUnaligned(as: Int32.self) }
+        let stage = String(decoding: bytes.dropFirst(4).prefix { $0 != 0 }, as: UTF8.self)
+        guard stage.hasPrefix("exec(") else { return .unavailable(stage: stage, reason: String(cString: strerror(code))) }
+        let program = stage.dropFirst("exec(".count).dropLast()
+        let reason = code == ENOENT ? "executable file not found in $PATH" : String(cString: strerror(code))
+        return .invalid(field: "command", reason: "exec: \"\(program)\": \(reason)")
+    }
+
+    private func abandon() {
+        _ = clinux_pidfd_send_signal(descriptor, SIGKILL)
+        var status: Int32 = 0
+        var rounds = 0
+        while clinux_wait_pidfd(descriptor, &status) == 0, rounds < 1_000 {
+            usleep(1_000)
+            rounds += 1
+        }
+        close(descriptor)
+    }
+
+    private static func spawn(_ launcher: String, streams: [Int32], keep: [Int32]) throws -> Int32 {
+        var pid: pid_t = 0
+        let arguments = ["swiftlet-sandbox", "create", "--plan", "/proc/self/fd/3", "--sync", "4"]
+        var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
+        defer { for pointer in pointers { free(pointer) } }
+        var environment: [UnsafeMutablePointer<CChar>?] = [nil]
+        let result = clinux_spawn_streams(&pid, launcher, &pointers, &environment, streams, keep, Int32(keep.count))
+        guard result == 0 else { throw RuntimeError.unavailable(stage: "spawn(\(launcher))", reason: String(cString: strerror(result))) }
+        return pid
+    }
+
+    private static func reap(_ pid: Int32) {
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+    }
+
+    /// Out of the way of the numbers that the launcher gets descriptors under. Takes the descriptor over.
+    static func high(_ descriptor: Int32, _ what: String) throws -> Int32 {
+        guard descriptor >= 0 else { throw RecordFiles.failure("open", what) }
+        if descriptor >= 16 { return descriptor }
+        let moved = fcntl(descriptor, F_DUPFD_CLOEXEC, 16)
+        close(descriptor)
+        guard moved >= 0 else { throw RecordFiles.failure("dup", what) }
+        return moved
+    }
+
+    private static func write(_ bytes: [UInt8], to file: Int32) throws {
+        var done = 0
+        while done < bytes.count {
+            let length = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress.map { $0 + done }, $0.count - done) }
+            if length < 0, errno == EINTR { continue }
+            guard length > 0 else { throw RecordFiles.failure("write", "plan") }
+            done += length
+        }
+    }
+}
