@@ -153,6 +153,8 @@ public final class RunPRuntime: ContainerRuntime {
 
     // MARK: Finding
 
+    var everyContainer: [RunPContainer] { state.withLock { Array($0.containers.values) } }
+
     func container(_ id: ContainerID) -> RunPContainer? { state.withLock { $0.containers[id] } }
 
     func containers(of podUID: String) -> [RunPContainer] {

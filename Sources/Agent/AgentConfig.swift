@@ -1,5 +1,6 @@
 // What an agent is told about its node. Values only; where they come from (kuscia.yaml, flags) is the executable's affair.
 import AgentCore
+import KubernetesModel
 
 public struct AgentConfig: Sendable, Hashable {
     /// What happens to running tasks when the agent is asked to end.
@@ -11,8 +12,9 @@ public struct AgentConfig: Sendable, Hashable {
     }
 
     public var nodeName: String
-    /// The organisation; its pods live in the namespace of this name.
-    public var domain: String
+    /// The organisation; its pods live in the namespace of this name. nil: a node of any Kubernetes cluster, with pods of
+    /// every namespace.
+    public var domain: String?
     /// Everything that the agent keeps. Absolute path.
     public var stateDirectory: String
     /// The domain's input data: the claim `domain-data`. Absolute path.
@@ -25,6 +27,22 @@ public struct AgentConfig: Sendable, Hashable {
     public var reservedCPUMillis: Int64
     public var reservedMemoryBytes: Int64
     public var maxPods: Int64
+    /// Bytes of disk that the node offers; nil: it counts none.
+    public var capacityStorageBytes: Int64?
+    public var reservedStorageBytes: Int64
+    /// "kuscia.io/bandwidth": 1000, in the resource's own unit.
+    public var extendedResources: [String: Int64]
+    /// What of them the node keeps for itself.
+    public var reservedExtendedResources: [String: Int64]
+    /// Resource -> pattern of paths (glob(7)): the node offers as many as there are files that match.
+    public var devices: [String: String]
+    public var nodeLabels: [String: String]
+    public var taints: [Taint]
+    public var evictionThresholds: EvictionThresholds
+    /// A directory of manifests that run without being asked for by the API server; nil: none.
+    public var podManifestDirectory: String?
+    /// Whether the node's and its pods' use goes to the server as metrics.k8s.io objects.
+    public var publishesMetrics: Bool
     public var stopPolicy: StopPolicy
     public var heartbeat: Heartbeat.Intervals
     /// hostPath volumes must lie at or below one of these absolute paths.
@@ -37,13 +55,26 @@ public struct AgentConfig: Sendable, Hashable {
     public var permissions: NodePermissions
 
     public init(
-        nodeName: String, domain: String, stateDirectory: String, dataDirectory: String, nodeIP: String,
+        nodeName: String, domain: String?, stateDirectory: String, dataDirectory: String, nodeIP: String,
         capacityCPUMillis: Int64? = nil, capacityMemoryBytes: Int64? = nil, reservedCPUMillis: Int64 = 0,
         reservedMemoryBytes: Int64 = 0, maxPods: Int64 = 500, stopPolicy: StopPolicy = .leave,
         heartbeat: Heartbeat.Intervals = .init(), hostPathAllowList: [String] = [], pidsLimit: Int64 = 4096,
         logLimitBytes: Int64 = 512 << 20, tmpLimitBytes: Int64 = 256 << 20, agentVersion: String = "v0.1.0",
-        permissions: NodePermissions = .init()
+        permissions: NodePermissions = .init(), capacityStorageBytes: Int64? = nil, reservedStorageBytes: Int64 = 0,
+        extendedResources: [String: Int64] = [:], reservedExtendedResources: [String: Int64] = [:], devices: [String: String] = [:],
+        nodeLabels: [String: String] = [:], taints: [Taint] = [NodeStatusBuilder.taint],
+        evictionThresholds: EvictionThresholds = .standard, podManifestDirectory: String? = nil, publishesMetrics: Bool = false
     ) {
+        self.capacityStorageBytes = capacityStorageBytes
+        self.reservedStorageBytes = reservedStorageBytes
+        self.extendedResources = extendedResources
+        self.reservedExtendedResources = reservedExtendedResources
+        self.devices = devices
+        self.nodeLabels = nodeLabels
+        self.taints = taints
+        self.evictionThresholds = evictionThresholds
+        self.podManifestDirectory = podManifestDirectory
+        self.publishesMetrics = publishesMetrics
         self.nodeName = nodeName
         self.domain = domain
         self.stateDirectory = stateDirectory

@@ -1,5 +1,6 @@
 // The agent: joins its parts, starts them in the right order, and ends them as the stop policy says.
 import AgentCore
+import JSON
 import KubernetesClient
 import KubernetesModel
 import Logging
@@ -19,13 +20,21 @@ public struct AgentDependencies: Sendable {
     public var facts: MachineFacts
     public var measure: @Sendable () -> NodeMeasurement
     public var takenPorts: @Sendable ([UInt16]) -> [UInt16]
+    /// Reads the manifest of a static pod.
+    public var parseManifest: StaticPods.Parsing
+    /// Bytes and entries below some directories. Blocking.
+    public var diskUse: DiskUse.Measuring
 
     public init(
         api: any KubernetesAPI, runtime: any ContainerRuntime, tunnel: (any NodeTunnelDialing)? = nil,
         images: @escaping @Sendable () -> [String], isImagePresent: @escaping @Sendable (String) -> Bool,
         clock: any AgentClock = SystemClock(), facts: MachineFacts, measure: @escaping @Sendable () -> NodeMeasurement,
-        takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) }
+        takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) },
+        parseManifest: @escaping StaticPods.Parsing = { text, _ in try JSON.decode(Pod.self, from: text) },
+        diskUse: @escaping DiskUse.Measuring = { _ in (0, 0) }
     ) {
+        self.parseManifest = parseManifest
+        self.diskUse = diskUse
         self.api = api
         self.runtime = runtime
         self.tunnel = tunnel
@@ -52,6 +61,11 @@ public final class AgentService: Sendable {
     private let events: EventRecorder
     private let node: NodeController
     private let source: PodSource
+    private let staticPods: StaticPods
+    private let eviction: EvictionController
+    private let metrics: MetricsPublisher?
+    /// /healthz, /metrics, ...: for who serves them over a port of the machine.
+    public let pages: NodePages
     private let tunnel: NodeTunnelServer?
     private let progress = Mutex(Progress())
     private let logger: Logger
@@ -64,18 +78,37 @@ public final class AgentService: Sendable {
         events = EventRecorder(
             api: api, component: "swiftlet-agent", host: config.nodeName,
             now: { MicroTimestamp(unixMicroseconds: clock.now() / 1000) }, logger: logger)
-        status = StatusManager(api: api, events: events, logger: logger)
+        let staticPods = StaticPods(
+            directory: config.podManifestDirectory, node: config.nodeName, defaultNamespace: config.domain ?? "default", api: api,
+            clock: clock, logger: logger, parse: dependencies.parseManifest)
+        self.staticPods = staticPods
+        let status = StatusManager(api: api, events: events, logger: logger) { try staticPods.mirrorUID(of: $0) }
+        self.status = status
+        let pressures = NodePressures()
         let pods = LocalPods(
             config: config,
             dependencies: LocalPodsDependencies(
                 api: api, runtime: dependencies.runtime, reporter: status, clock: clock,
-                isImagePresent: dependencies.isImagePresent, takenPorts: dependencies.takenPorts),
+                isImagePresent: dependencies.isImagePresent, takenPorts: dependencies.takenPorts,
+                pressures: { pressures.value }),
             allocatable: builder.allocatable, logger: logger)
         self.pods = pods
         node = NodeController(
             api: api, builder: builder, intervals: config.heartbeat, clock: clock, logger: logger,
-            measure: dependencies.measure, images: dependencies.images)
-        source = PodSource(api: api, namespace: config.domain, node: config.nodeName, logger: logger)
+            measure: dependencies.measure, pressures: { pressures.value }, images: dependencies.images)
+        source = PodSource(api: api, namespace: config.domain, node: config.nodeName, local: staticPods, logger: logger)
+        let eviction = EvictionController(
+            node: config.nodeName, thresholds: config.evictionThresholds, pressures: pressures, pods: pods,
+            runtime: dependencies.runtime, events: events, clock: clock, logger: logger,
+            diskUse: DiskUse(paths: AgentPaths(state: config.stateDirectory), measure: dependencies.diskUse),
+            measure: dependencies.measure, reclaim: { await pods.reclaimDisk() })
+        self.eviction = eviction
+        let stats = StatsProvider(
+            node: config.nodeName, pods: pods, runtime: dependencies.runtime, clock: clock, measure: dependencies.measure,
+            evictions: { eviction.evictions })
+        metrics = config.publishesMetrics ? MetricsPublisher(api: api, stats: stats, clock: clock, logger: logger) : nil
+        let pages = NodePages(stats: stats, pods: pods) { status.undelivered }
+        self.pages = pages
         tunnel = dependencies.tunnel.map { dialer in
             NodeTunnelServer(
                 node: config.nodeName, dialer: dialer, logger: logger,
@@ -100,11 +133,14 @@ public final class AgentService: Sendable {
             capacity: PodResources(
                 cpuMillis: config.capacityCPUMillis ?? facts.cpuMillis,
                 memoryBytes: config.capacityMemoryBytes ?? facts.memoryBytes,
-                pods: config.maxPods),
-            reserved: PodResources(cpuMillis: config.reservedCPUMillis, memoryBytes: config.reservedMemoryBytes),
+                pods: config.maxPods, ephemeralStorageBytes: config.capacityStorageBytes ?? 0,
+                extended: config.extendedResources.merging(config.devices.mapValues { Int64(DeviceFiles.matching($0).count) }) { $1 }),
+            reserved: PodResources(
+                cpuMillis: config.reservedCPUMillis, memoryBytes: config.reservedMemoryBytes,
+                ephemeralStorageBytes: config.reservedStorageBytes, extended: config.reservedExtendedResources),
             runtimeConditions: dependencies.runtime.conditions.map {
                 NodeCondition(type: $0.type, status: $0.holds ? .true : .false, reason: $0.reason, message: $0.message)
-            })
+            }, thresholds: config.evictionThresholds, extraLabels: config.nodeLabels, taints: config.taints)
     }
 
     /// Runs until `shutDown` or until its task is cancelled; then ends as the stop policy says. Throws when the runtime
@@ -113,6 +149,8 @@ public final class AgentService: Sendable {
     /// Order: first what runs already (needs no master), then the node, then the API's pods.
     public func run() async throws {
         try await pods.adopt()
+        staticPods.look()
+        for pod in staticPods.pods { await pods.sync(pod) }
         events.record(EventSubject(node: config.nodeName), .normal, reason: "Starting", message: "Starting agent.")
         let registration = Task { await self.node.run { self.markRegistered() } }
         let work = Task {
@@ -120,6 +158,9 @@ public final class AgentService: Sendable {
                 group.addTask { await self.status.run() }
                 group.addTask { await self.events.run() }
                 group.addTask { await self.source.run(self.pods) }
+                group.addTask { await self.staticPods.run(self.pods) { self.node.owner } }
+                group.addTask { await self.eviction.run() }
+                if let metrics = self.metrics { group.addTask { await metrics.run() } }
                 if let tunnel = self.tunnel { group.addTask { await tunnel.run() } }
             }
         }
@@ -153,7 +194,7 @@ public final class AgentService: Sendable {
     }
 
     private func markRegistered() {
-        logger.notice("node registered", metadata: ["node": "\(config.nodeName)", "domain": "\(config.domain)"])
+        logger.notice("node registered", metadata: ["node": "\(config.nodeName)", "domain": "\(config.domain ?? "-")"])
         releaseRegistrationWaiters { $0.registered = true }
     }
 

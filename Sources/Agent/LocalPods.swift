@@ -13,6 +13,7 @@ public actor LocalPods: PodProvider {
     private let executor: PodExecutor
     private let isImagePresent: @Sendable (String) -> Bool
     private let takenPorts: @Sendable ([UInt16]) -> [UInt16]
+    private let pressures: @Sendable () -> Set<NodePressure>
     private let allocatable: PodResources
     private let logger: Logger
     private var workers: [String: PodWorker] = [:]
@@ -29,6 +30,7 @@ public actor LocalPods: PodProvider {
         self.logger = logger
         isImagePresent = dependencies.isImagePresent
         takenPorts = dependencies.takenPorts
+        pressures = dependencies.pressures
         executor = PodExecutor(
             config: config, paths: paths, runtime: dependencies.runtime,
             volumes: VolumeManager(api: dependencies.api, config: config, paths: paths),
@@ -167,7 +169,7 @@ public actor LocalPods: PodProvider {
         let images = (pod.spec.initContainers + pod.spec.containers).compactMap(\.image).filter(isImagePresent)
         return NodeAdmission(
             allocatable: allocatable, used: used, takenPorts: promised.intersection(wanted).union(bound),
-            runtimeClasses: executor.runtime.handlers, presentImages: Set(images)
+            runtimeClasses: executor.runtime.handlers, presentImages: Set(images), pressures: pressures()
         ).admit(pod)
     }
 
@@ -231,12 +233,16 @@ public struct LocalPodsDependencies: Sendable {
     public var clock: any AgentClock
     public var isImagePresent: @Sendable (String) -> Bool
     public var takenPorts: @Sendable ([UInt16]) -> [UInt16]
+    /// What the node is short of: such a node takes no more pods.
+    public var pressures: @Sendable () -> Set<NodePressure>
 
     public init(
         api: any KubernetesAPI, runtime: any ContainerRuntime, reporter: any PodReporter, clock: any AgentClock = SystemClock(),
         isImagePresent: @escaping @Sendable (String) -> Bool,
-        takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) }
+        takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) },
+        pressures: @escaping @Sendable () -> Set<NodePressure> = { [] }
     ) {
+        self.pressures = pressures
         self.api = api
         self.runtime = runtime
         self.reporter = reporter

@@ -130,7 +130,8 @@ extension NodeMeasurement {
             inodesFree: known ? Int64(disk.f_favail) : 0,
             inodesTotal: known ? Int64(disk.f_files) : 0,
             processes: entities ?? 0,
-            processLimit: KernelFile.line("\(root)/proc/sys/kernel/pid_max").flatMap { Int64($0) } ?? 32768)
+            processLimit: KernelFile.line("\(root)/proc/sys/kernel/pid_max").flatMap { Int64($0) } ?? 32768,
+            memoryTotalBytes: (KernelFile.field("MemTotal:", in: "\(root)/proc/meminfo") ?? 0) * 1024)
     }
 }
 

@@ -22,6 +22,8 @@ public final class NodeController: Sendable {
     private let api: any KubernetesAPI
     private let builder: NodeStatusBuilder
     private let measure: @Sendable () -> NodeMeasurement
+    /// What the node is short of, as `EvictionController` sees it; nil: the one measurement decides.
+    private let pressures: @Sendable () -> Set<NodePressure>?
     private let images: @Sendable () -> [String]
     private let clock: any AgentClock
     private let logger: Logger
@@ -30,7 +32,8 @@ public final class NodeController: Sendable {
 
     public init(
         api: any KubernetesAPI, builder: NodeStatusBuilder, intervals: Heartbeat.Intervals, clock: any AgentClock, logger: Logger,
-        measure: @escaping @Sendable () -> NodeMeasurement, images: @escaping @Sendable () -> [String]
+        measure: @escaping @Sendable () -> NodeMeasurement, pressures: @escaping @Sendable () -> Set<NodePressure>? = { nil },
+        images: @escaping @Sendable () -> [String]
     ) {
         self.api = api
         self.builder = builder
@@ -38,6 +41,7 @@ public final class NodeController: Sendable {
         self.clock = clock
         self.logger = logger
         self.measure = measure
+        self.pressures = pressures
         self.images = images
         state = Mutex(State(heartbeat: Heartbeat(intervals: intervals)))
     }
@@ -75,17 +79,28 @@ public final class NodeController: Sendable {
             return remember(created)
         }
         try refuseForeign(node)
-        var taints = node.spec.taints.filter { $0.key != NodeStatusBuilder.taint.key }
-        taints.append(NodeStatusBuilder.taint)
-        if builder.labels.contains(where: { node.metadata.labels[$0.key] != $0.value }) || Set(taints) != Set(node.spec.taints) {
-            let merge: JSONValue = [
-                "metadata": ["labels": .object(JSONObject(builder.labels.mapValues { .string($0) }))],
-                "spec": ["taints": try JSON.encodeToValue(taints)],
-            ]
-            try await api.patch(Node.self, name: name, merge: merge)
-        }
+        try await claim(node)
         remember(node)
         try await pushStatus(status(.ready, previous: node.status.conditions))
+    }
+
+    /// Brings labels and, where a node may, taints of an existing node to what this agent wants. At a cluster of others
+    /// NodeRestriction lets a node set its taints when it is created and never again.
+    private func claim(_ node: Node) async throws {
+        var merge: JSONValue = [:]
+        let missing = builder.labels.filter { node.metadata.labels[$0.key] != $0.value }
+        if !missing.isEmpty { merge["metadata"] = ["labels": .object(JSONObject(missing.mapValues { .string($0) }))] }
+        if builder.identity.domain != nil {
+            let keys = Set(builder.taints.map(\.key))
+            let taints = node.spec.taints.filter { !keys.contains($0.key) } + builder.taints
+            if Set(taints) != Set(node.spec.taints) { merge["spec"] = ["taints": try JSON.encodeToValue(taints)] }
+        }
+        if merge.objectValue?.isEmpty == false { try await api.patch(Node.self, name: name, merge: merge) }
+    }
+
+    /// The owner of what this node makes; nil before it is registered.
+    public var owner: OwnerReference? {
+        state.withLock(\.uid).map { OwnerReference(apiVersion: "v1", kind: "Node", name: name, uid: $0) }
     }
 
     /// Two machines under one name would take each other's pods for their own.
@@ -133,8 +148,7 @@ public final class NodeController: Sendable {
     }
 
     private func lease(_ renewTime: MicroTimestamp) -> Lease {
-        let owner = state.withLock(\.uid).map { OwnerReference(apiVersion: "v1", kind: "Node", name: name, uid: $0) }
-        return Lease(
+        Lease(
             metadata: ObjectMeta(name: name, namespace: Self.leaseNamespace, ownerReferences: owner.map { [$0] } ?? []),
             spec: LeaseSpec(
                 holderIdentity: name, leaseDurationSeconds: Int(intervals.leaseDurationSeconds), renewTime: renewTime))
@@ -162,11 +176,16 @@ public final class NodeController: Sendable {
     }
 
     private func status(_ readiness: NodeReadiness, previous: [NodeCondition]) -> NodeStatus {
-        builder.status(measure(), readiness, previous: previous, images: images(), now: clock.now())
+        builder.status(
+            measure(), readiness, pressures: pressures(), previous: previous, images: images(), now: clock.now())
     }
 
+    /// Conditions and addresses are joined by their type (strategic merge), as kubelets send them: those that others
+    /// keep on the node, such as NetworkUnavailable, stay.
     private func pushStatus(_ status: NodeStatus) async throws {
-        try await api.patchStatus(Node.self, name: name, merge: ["status": try JSON.encodeToValue(status)])
+        let body: JSONValue = ["status": try JSON.encodeToValue(status)]
+        _ = try await api.patch(
+            Node.resource, namespace: nil, name: name, subresource: "status", type: .strategicMerge, body: body.serialized())
         let now = clock.now()
         state.withLock { state in
             state.reported = status

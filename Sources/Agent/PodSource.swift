@@ -1,4 +1,5 @@
 // The pods that the API server has bound to this node, as a stream of wishes for the PodProvider.
+import AgentCore
 import KubernetesClient
 import KubernetesModel
 import Logging
@@ -14,13 +15,19 @@ struct PodSource: Sendable {
     }
 
     let node: String
+    private let local: StaticPods
     private let informer: Informer<Pod>
 
-    init(api: any KubernetesAPI, namespace: String, node: String, logger: Logger) {
+    /// `namespace` nil: pods of every namespace that are bound to the node.
+    init(api: any KubernetesAPI, namespace: String?, node: String, local: StaticPods, logger: Logger) {
         self.node = node
+        self.local = local
         informer = Informer<Pod>(
             api: api, namespace: namespace, options: ListOptions(fieldSelector: "spec.nodeName=\(node)"), logger: logger)
     }
+
+    /// Mirror pods show what the node runs already: they are nothing to run.
+    private func isOurs(_ pod: Pod) -> Bool { pod.spec.nodeName == node && !StaticPod.isMirror(pod) }
 
     /// Feeds `provider` until cancelled; first with the complete list. A server that ignores field selectors would hand us
     /// other nodes' pods, hence the second look.
@@ -35,15 +42,21 @@ struct PodSource: Sendable {
                     let metadata = event.object.metadata
                     queue.add(Key(namespace: metadata.namespace ?? "", name: metadata.name))
                 }
-                await provider.reconcile(informer.objects.filter { $0.spec.nodeName == node })
+                for mirror in informer.objects where StaticPod.isMirror(mirror) {
+                    _ = local.sawMirror(namespace: mirror.metadata.namespace ?? "", name: mirror.metadata.name, mirror)
+                }
+                await provider.reconcile(informer.objects.filter(isOurs) + local.pods)
                 group.addTask { await queue.run(workers: Self.workers) { await handle($0, provider) } }
             }
         }
     }
 
     private func handle(_ key: Key, _ provider: any PodProvider) async {
-        if let pod = informer.get(namespace: key.namespace, name: key.name) {
-            if pod.spec.nodeName == node { await provider.sync(pod) }
+        let found = informer.get(namespace: key.namespace, name: key.name)
+        // A mirror that goes does not take along what it shows.
+        if local.sawMirror(namespace: key.namespace, name: key.name, found) { return }
+        if let pod = found {
+            if isOurs(pod) { await provider.sync(pod) }
         } else {
             await provider.remove(namespace: key.namespace, name: key.name)
         }

@@ -40,10 +40,15 @@ public final class StatusManager: PodReporter {
     private let api: any KubernetesAPI
     private let events: EventRecorder
     private let logger: Logger
+    /// The uid under which the API server knows a static pod: its mirror's. nil: not a static pod.
+    private let mirrorUID: @Sendable (String) throws -> String?
     private let queue = WorkQueue<Job>(firstRetry: firstRetry, longestRetry: longestRetry)
     private let state = Mutex(State())
 
-    public init(api: any KubernetesAPI, events: EventRecorder, logger: Logger) {
+    public init(
+        api: any KubernetesAPI, events: EventRecorder, logger: Logger, mirrorUID: @escaping @Sendable (String) throws -> String? = { _ in nil }
+    ) {
+        self.mirrorUID = mirrorUID
         self.api = api
         self.events = events
         self.logger = logger
@@ -87,7 +92,14 @@ public final class StatusManager: PodReporter {
 
     private func deliver(_ uid: String) async throws {
         guard let waiting = state.withLock({ $0.statuses[uid] }) else { return }
-        let report = waiting.report
+        var report = waiting.report
+        if let mirror = try mirrorUID(uid) {
+            // A mirror that is gone is made again: the report waits for it.
+            report.uid = mirror
+            try await api.patchStatus(
+                Pod.self, namespace: report.namespace, name: report.name, merge: try Self.document(report))
+            return finish(waiting, .delivered)
+        }
         do {
             try await api.patchStatus(Pod.self, namespace: report.namespace, name: report.name, merge: try Self.document(report))
         } catch let error as KubernetesAPIError where error.isNotFound {

@@ -4,9 +4,12 @@ import KubernetesModel
 public struct NodeAdmission: Sendable {
     public enum Verdict: Sendable, Hashable {
         case accept
-        /// `reason` becomes the pod's status reason: OutOfcpu, OutOfmemory, OutOfpods, PortConflict, ...
+        /// `reason` becomes the pod's status reason: OutOfcpu, OutOfmemory, OutOfpods, PortConflict, Evicted, ...
         case reject(reason: String, message: String)
     }
+
+    /// From this priority on a pod is the system's own (system-cluster-critical): pressure does not keep it away.
+    public static let criticalPriority = 2_000_000_000
 
     public var allocatable: PodResources
     /// Sum of the pods that hold resources here already, this one not included.
@@ -17,16 +20,19 @@ public struct NodeAdmission: Sendable {
     public var runtimeClasses: Set<String>
     /// Images (as written in the pod) that the node has.
     public var presentImages: Set<String>
+    /// What the node is short of at this moment.
+    public var pressures: Set<NodePressure>
 
     public init(
         allocatable: PodResources, used: PodResources, takenPorts: Set<Int> = [], runtimeClasses: Set<String> = [],
-        presentImages: Set<String> = []
+        presentImages: Set<String> = [], pressures: Set<NodePressure> = []
     ) {
         self.allocatable = allocatable
         self.used = used
         self.takenPorts = takenPorts
         self.runtimeClasses = runtimeClasses
         self.presentImages = presentImages
+        self.pressures = pressures
     }
 
     public func admit(_ pod: Pod) -> Verdict {
@@ -34,7 +40,7 @@ public struct NodeAdmission: Sendable {
             let known = runtimeClasses.sorted().joined(separator: ", ")
             return .reject(reason: "RuntimeClassNotFound", message: "runtimeClassName \(name) is none of: \(known)")
         }
-        if let refusal = refusalForResources(pod) { return refusal }
+        if let refusal = refusalForPressure(pod) ?? refusalForResources(pod) { return refusal }
         for (container, port) in Self.ports(of: pod) where takenPorts.contains(port) {
             return .reject(
                 reason: "PortConflict", message: "port \(port) of container \(container) is already in use on the node")
@@ -50,20 +56,53 @@ public struct NodeAdmission: Sendable {
         return .accept
     }
 
+    /// The pod would be the next to be evicted. Memory pressure keeps away only who asked for no memory (they are evicted
+    /// first), the others keep away everybody; as the kubelet does.
+    private func refusalForPressure(_ pod: Pod) -> Verdict? {
+        guard !Self.isCritical(pod), !pressures.isEmpty else { return nil }
+        if pressures == [.memory], !Self.isBestEffort(pod) { return nil }
+        let names = pressures.map(\.rawValue).sorted().joined(separator: " ")
+        return .reject(reason: "Evicted", message: "The node had condition: [\(names)]. ")
+    }
+
     private func refusalForResources(_ pod: Pod) -> Verdict? {
         let wanted = PodResources(requestedBy: pod)
-        let checks = [
+        var checks = [
             ("pods", wanted.pods, used.pods, allocatable.pods), ("cpu", wanted.cpuMillis, used.cpuMillis, allocatable.cpuMillis),
             ("memory", wanted.memoryBytes, used.memoryBytes, allocatable.memoryBytes),
         ]
+        if allocatable.ephemeralStorageBytes > 0 {
+            checks.append(
+                (
+                    "ephemeral-storage", wanted.ephemeralStorageBytes, used.ephemeralStorageBytes,
+                    allocatable.ephemeralStorageBytes
+                ))
+        }
+        // What this node has never heard of is counted by the cluster, not by nodes (the kubelet sees it so too).
+        for (name, limit) in allocatable.extended.sorted(by: { $0.key < $1.key }) {
+            checks.append((name, wanted.extended[name] ?? 0, used.extended[name] ?? 0, limit))
+        }
         for (name, asked, taken, limit) in checks where asked > 0 && asked > limit - taken {
-            let unit = name == "cpu" ? " (thousandths of a CPU)" : name == "memory" ? " (bytes)" : ""
+            let unit = name == "cpu" ? " (thousandths of a CPU)" : name == "memory" || name == "ephemeral-storage" ? " (bytes)" : ""
             return .reject(
                 reason: "OutOf\(name)",
                 message:
                     "Node didn't have enough resource: \(name), requested: \(asked), used: \(taken), capacity: \(limit)\(unit)")
         }
         return nil
+    }
+
+    /// The system's own pods, and those of this machine's files: the node does not end them to help itself.
+    public static func isCritical(_ pod: Pod) -> Bool {
+        (pod.spec.priority ?? 0) >= criticalPriority || StaticPod.isStatic(pod) || StaticPod.isMirror(pod)
+    }
+
+    /// No container asks for or limits cpu or memory (QoS class BestEffort).
+    static func isBestEffort(_ pod: Pod) -> Bool {
+        (pod.spec.initContainers + pod.spec.containers).allSatisfy { container in
+            let wanted = PodResources(container)
+            return wanted.cpuMillis == 0 && wanted.memoryBytes == 0
+        }
     }
 
     /// Every port that the pod will take on the node: all it declares when it shares the node's network.

@@ -5,8 +5,9 @@ import KusciaModel
 /// What does not change while the agent runs.
 public struct NodeIdentity: Sendable, Hashable {
     public var name: String
-    /// The organisation that owns the node; its pods live in the namespace of this name.
-    public var domain: String
+    /// The organisation that owns the node; its pods live in the namespace of this name. nil: a node of any Kubernetes
+    /// cluster, which serves every namespace and says nothing that NodeRestriction would refuse.
+    public var domain: String?
     public var hostname: String
     public var internalIP: String
     public var runtime: String
@@ -18,7 +19,7 @@ public struct NodeIdentity: Sendable, Hashable {
     public var agentVersion: String
 
     public init(
-        name: String, domain: String, hostname: String, internalIP: String, runtime: String, architecture: String,
+        name: String, domain: String?, hostname: String, internalIP: String, runtime: String, architecture: String,
         machineID: String, bootID: String, kernelVersion: String, osImage: String, agentVersion: String
     ) {
         self.name = name
@@ -44,11 +45,14 @@ public struct NodeMeasurement: Sendable, Hashable {
     public var inodesTotal: Int64
     public var processes: Int64
     public var processLimit: Int64
+    /// 0: not known.
+    public var memoryTotalBytes: Int64
 
     public init(
         memoryAvailableBytes: Int64, diskFreeBytes: Int64, diskTotalBytes: Int64, inodesFree: Int64, inodesTotal: Int64,
-        processes: Int64, processLimit: Int64
+        processes: Int64, processLimit: Int64, memoryTotalBytes: Int64 = 0
     ) {
+        self.memoryTotalBytes = memoryTotalBytes
         self.memoryAvailableBytes = memoryAvailableBytes
         self.diskFreeBytes = diskFreeBytes
         self.diskTotalBytes = diskTotalBytes
@@ -67,11 +71,7 @@ public enum NodeReadiness: Sendable, Hashable {
 }
 
 public struct NodeStatusBuilder: Sendable {
-    /// kubelet's default hard eviction thresholds: memory.available, nodefs.available, nodefs.inodesFree; pid.available.
-    static let memoryAvailableThreshold: Int64 = 100 << 20
-    static let diskFreePercent: Int64 = 5
-    static let inodesFreePercent: Int64 = 5
-    static let processesFreePercent: Int64 = 10
+    /// Keeps pods away that are not meant for Kuscia's agents.
     public static let taint = Taint(
         key: Kuscia.agentTaintKey, value: Kuscia.agentTaintValue, effect: .noSchedule)
 
@@ -81,41 +81,56 @@ public struct NodeStatusBuilder: Sendable {
     public var reserved: PodResources
     /// What the runtime says of the machine; beside the conditions that are measured here.
     public var runtimeConditions: [NodeCondition]
+    public var thresholds: EvictionThresholds
+    /// Of the operator, beside those that the agent gives itself.
+    public var extraLabels: [String: String]
+    public var taints: [Taint]
 
-    public init(identity: NodeIdentity, capacity: PodResources, reserved: PodResources, runtimeConditions: [NodeCondition] = []) {
+    public init(
+        identity: NodeIdentity, capacity: PodResources, reserved: PodResources, runtimeConditions: [NodeCondition] = [],
+        thresholds: EvictionThresholds = .standard, extraLabels: [String: String] = [:], taints: [Taint] = [NodeStatusBuilder.taint]
+    ) {
         self.identity = identity
         self.capacity = capacity
         self.reserved = reserved
         self.runtimeConditions = runtimeConditions
+        self.thresholds = thresholds
+        self.extraLabels = extraLabels
+        self.taints = taints
     }
 
-    public var allocatable: PodResources {
-        PodResources(
-            cpuMillis: max(0, capacity.cpuMillis - reserved.cpuMillis),
-            memoryBytes: max(0, capacity.memoryBytes - reserved.memoryBytes), pods: capacity.pods)
-    }
+    public var allocatable: PodResources { capacity.without(reserved) }
 
     public var labels: [String: String] {
-        [
-            KusciaLabel.hostname: identity.name, KusciaLabel.operatingSystem: "linux",
-            KusciaLabel.architecture: identity.architecture, KusciaLabel.nodeRole: "agent",
-            KusciaLabel.nodeDomain: identity.domain, KusciaLabel.nodeNamespace: identity.domain,
-            KusciaLabel.nodeRuntime: identity.runtime,
-        ]
+        var labels = extraLabels
+        labels[KusciaLabel.hostname] = identity.name
+        labels[KusciaLabel.operatingSystem] = "linux"
+        labels[KusciaLabel.architecture] = identity.architecture
+        labels[KusciaLabel.nodeRuntime] = identity.runtime
+        // Not at a cluster of others: NodeRestriction refuses a kubernetes.io label that it does not know.
+        if let domain = identity.domain {
+            labels[KusciaLabel.nodeRole] = "agent"
+            labels[KusciaLabel.nodeDomain] = domain
+            labels[KusciaLabel.nodeNamespace] = domain
+        }
+        return labels
     }
 
     /// The object to create when the node is not there yet.
     public func node(_ status: NodeStatus) -> Node {
         Node(
-            metadata: ObjectMeta(name: identity.name, labels: labels), spec: NodeSpec(taints: [Self.taint]), status: status)
+            metadata: ObjectMeta(name: identity.name, labels: labels), spec: NodeSpec(taints: taints), status: status)
     }
 
+    /// `pressures`: nil means that the one measurement decides.
     public func status(
-        _ load: NodeMeasurement, _ readiness: NodeReadiness, previous: [NodeCondition], images: [String], now: UnixNanoseconds
+        _ load: NodeMeasurement, _ readiness: NodeReadiness, pressures: Set<NodePressure>? = nil, previous: [NodeCondition],
+        images: [String], now: UnixNanoseconds
     ) -> NodeStatus {
         NodeStatus(
             capacity: quantities(capacity), allocatable: quantities(allocatable),
-            conditions: conditions(load, readiness, previous, Timestamp(unixNanoseconds: now)),
+            conditions: conditions(
+                pressures ?? thresholds.pressures(load), readiness, previous, Timestamp(unixNanoseconds: now)),
             addresses: [
                 NodeAddress(type: "InternalIP", address: identity.internalIP),
                 NodeAddress(type: "Hostname", address: identity.hostname),
@@ -134,10 +149,12 @@ public struct NodeStatusBuilder: Sendable {
     }
 
     private func quantities(_ resources: PodResources) -> [String: Quantity] {
-        [
-            "cpu": Quantity(millis: resources.cpuMillis), "memory": Quantity(bytes: resources.memoryBytes),
-            "pods": Quantity(resources.pods),
-        ]
+        var quantities = resources.extended.mapValues { Quantity($0) }
+        quantities["cpu"] = Quantity(millis: resources.cpuMillis)
+        quantities["memory"] = Quantity(bytes: resources.memoryBytes)
+        quantities["pods"] = Quantity(resources.pods)
+        if capacity.ephemeralStorageBytes > 0 { quantities["ephemeral-storage"] = Quantity(bytes: resources.ephemeralStorageBytes) }
+        return quantities
     }
 
     private var nodeInfo: NodeSystemInfo {
@@ -149,18 +166,12 @@ public struct NodeStatusBuilder: Sendable {
     }
 
     private func conditions(
-        _ load: NodeMeasurement, _ readiness: NodeReadiness, _ previous: [NodeCondition], _ now: Timestamp
+        _ present: Set<NodePressure>, _ readiness: NodeReadiness, _ previous: [NodeCondition], _ now: Timestamp
     ) -> [NodeCondition] {
-        let disk =
-            load.diskTotalBytes > 0 && load.diskFreeBytes < load.diskTotalBytes / 100 * Self.diskFreePercent
-            || load.inodesTotal > 0 && load.inodesFree < load.inodesTotal / 100 * Self.inodesFreePercent
-        let processes =
-            load.processLimit > 0 && load.processLimit - load.processes < load.processLimit / 100 * Self.processesFreePercent
-        let memory = load.memoryAvailableBytes < Self.memoryAvailableThreshold
         let pressures = [
-            pressure("MemoryPressure", memory, "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory"),
-            pressure("DiskPressure", disk, "KubeletHasDiskPressure", "KubeletHasNoDiskPressure"),
-            pressure("PIDPressure", processes, "KubeletHasInsufficientPID", "KubeletHasSufficientPID"),
+            pressure(.memory, present, "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory", "memory available"),
+            pressure(.disk, present, "KubeletHasDiskPressure", "KubeletHasNoDiskPressure", "disk"),
+            pressure(.processes, present, "KubeletHasInsufficientPID", "KubeletHasSufficientPID", "PID available"),
         ]
         return (pressures + runtimeConditions + [ready(readiness)]).map { condition in
             let before = previous.first { $0.type == condition.type }
@@ -171,8 +182,18 @@ public struct NodeStatusBuilder: Sendable {
         }
     }
 
-    private func pressure(_ type: String, _ present: Bool, _ bad: String, _ good: String) -> NodeCondition {
-        NodeCondition(type: type, status: present ? .true : .false, reason: present ? bad : good)
+    private func pressure(
+        _ kind: NodePressure, _ present: Set<NodePressure>, _ bad: String, _ good: String, _ what: String
+    ) -> NodeCondition {
+        let holds = present.contains(kind)
+        let message =
+            switch (kind, holds) {
+            case (.disk, true): "agent has disk pressure"
+            case (.disk, false): "agent has no disk pressure"
+            case (_, true): "agent has insufficient \(what)"
+            case (_, false): "agent has sufficient \(what)"
+            }
+        return NodeCondition(type: kind.rawValue, status: holds ? .true : .false, reason: holds ? bad : good, message: message)
     }
 
     private func ready(_ readiness: NodeReadiness) -> NodeCondition {

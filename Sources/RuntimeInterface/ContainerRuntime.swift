@@ -320,6 +320,8 @@ public protocol ContainerRuntime: Sendable {
     func status(_ id: ContainerID) async throws -> ContainerStatusReport?
     func list() async throws -> [ContainerStatusReport]
     func usage(_ id: ContainerID) async throws -> ContainerUsage
+    /// Every running container's use, in one cheap pass.
+    func stats() async throws -> [ContainerID: ContainerStats]
 
     /// Runs `command` in the running container: its namespaces, cgroup, ids, capabilities and filter. After `timeoutSeconds` (0: no
     /// limit) the command's whole tree is killed. Throws `notFound` when the container does not run, `invalid(field: "command")` when

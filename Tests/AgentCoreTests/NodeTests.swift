@@ -33,6 +33,48 @@ struct NodeAdmissionTests {
         #expect(reason(admission { $0.used.pods = 2 }.admit(pod)) == "OutOfpods")
     }
 
+    @Test("extended resources and disk are counted where the node counts them; what it does not know is the cluster's affair")
+    func extended() {
+        let pod = makePod(limits: ["kuscia.io/bandwidth": Quantity(60), "ephemeral-storage": Quantity(bytes: 6 << 20)])
+        #expect(admission().admit(pod) == .accept)
+        let counting = admission { admission in
+            admission.allocatable.extended["kuscia.io/bandwidth"] = 100
+            admission.allocatable.ephemeralStorageBytes = 10 << 20
+        }
+        #expect(counting.admit(pod) == .accept)
+        var used = counting
+        used.used.extended["kuscia.io/bandwidth"] = 41
+        #expect(reason(used.admit(pod)) == "OutOfkuscia.io/bandwidth")
+        used = counting
+        used.used.ephemeralStorageBytes = 5 << 20
+        #expect(reason(used.admit(pod)) == "OutOfephemeral-storage")
+    }
+
+    @Test("a node under pressure takes no pod that it would have to evict: memory keeps away best-effort pods, disk all but critical ones")
+    func pressure() {
+        let asking = makePod(limits: ["memory": Quantity(bytes: 1 << 20)])
+        var critical = makePod()
+        critical.spec.priority = NodeAdmission.criticalPriority
+        let memory = admission { $0.pressures = [.memory] }
+        #expect(memory.admit(makePod()) == .reject(reason: "Evicted", message: "The node had condition: [MemoryPressure]. "))
+        #expect(memory.admit(asking) == .accept && memory.admit(critical) == .accept)
+        let disk = admission { $0.pressures = [.disk, .memory] }
+        #expect(disk.admit(asking) == .reject(reason: "Evicted", message: "The node had condition: [DiskPressure MemoryPressure]. "))
+        #expect(disk.admit(critical) == .accept)
+    }
+
+    @Test("sidecars count beside everything that runs after them")
+    func sidecars() {
+        var pod = makePod(containers: ["main"], initContainers: ["before", "side", "after"], limits: ["cpu": Quantity(millis: 100)])
+        pod.spec.initContainers[1].restartPolicy = "Always"
+        #expect(PodResources(requestedBy: pod).cpuMillis == 200)
+        pod.spec.initContainers[2].resources.limits["cpu"] = Quantity(millis: 500)
+        #expect(PodResources(requestedBy: pod).cpuMillis == 600)
+        pod.spec.initContainers[0].resources.limits["cpu"] = Quantity(millis: 900)
+        pod.spec.overhead = ["cpu": Quantity(millis: 50)]
+        #expect(PodResources(requestedBy: pod).cpuMillis == 950)
+    }
+
     @Test("init containers count by the largest, not by their sum")
     func initContainers() {
         let pod = makePod(containers: ["main"], initContainers: ["a", "b"], limits: ["cpu": Quantity(millis: 700)])
