@@ -151,6 +151,11 @@ public final class RunPRuntime: ContainerRuntime {
         return try await container.usage()
     }
 
+    public func reopenContainerLog(_ id: ContainerID) async throws {
+        guard let container = container(id) else { throw RuntimeError.notFound("container \(id)") }
+        await container.reopenLog()
+    }
+
     // MARK: Finding
 
     var everyContainer: [RunPContainer] { state.withLock { Array($0.containers.values) } }

@@ -35,7 +35,9 @@ extension SandboxSpec {
             environment: Self.environment(config, input.image, hostname: hostname),
             hostname: hostname, rootMountPoint: input.paths.rootMountPoint,
             temporary: limits.tmpBytes.map { .memory(bytes: $0) } ?? .directory(input.paths.temporary), 
-            output: .log(path: config.logPath, maximumBytes: limits.logBytes ?? input.node.defaultLogBytes))
+            output: .log(
+                path: config.logPath, maximumBytes: limits.logBytes ?? input.node.defaultLogBytes, files: max(1, limits.logFiles ?? 2),
+                maximumAgeSeconds: max(0, limits.logAgeSeconds ?? 0)))
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
         spec.readOnlyRoot = config.readOnlyRootFilesystem
         spec.mounts = config.mounts.map { Mount(source: $0.hostPath, path: $0.containerPath, readOnly: $0.readOnly, refusesLinks: $0.refusesLinks) }
@@ -114,7 +116,8 @@ extension SandboxSpec {
             memoryBytes: own.memoryBytes ?? pod.memoryBytes, cpuMillis: own.cpuMillis ?? pod.cpuMillis,
             pids: own.pids ?? pod.pids ?? node.defaultPids, logBytes: own.logBytes ?? pod.logBytes,
             tmpBytes: own.tmpBytes ?? pod.tmpBytes, cpuRequestMillis: own.cpuRequestMillis,
-            ephemeralStorageBytes: own.ephemeralStorageBytes ?? pod.ephemeralStorageBytes)
+            ephemeralStorageBytes: own.ephemeralStorageBytes ?? pod.ephemeralStorageBytes, logFiles: own.logFiles ?? pod.logFiles,
+            logAgeSeconds: own.logAgeSeconds ?? pod.logAgeSeconds)
     }
 
     /// The small files of /etc. On an image they are mounted from the container's directory, as an image is shared.

@@ -46,7 +46,8 @@ extension LaunchOperation {
     private var supervisionWords: [String]? {
         switch self {
         case .id(let id): ["id", id]
-        case .log(let path, let bytes): ["log", path, "\(bytes)"]
+        case .log(let path, let bytes, 2, 0): ["log", path, "\(bytes)"]
+        case .log(let path, let bytes, let files, let seconds): ["log", path, "\(bytes)", "\(files)", "\(seconds)"]
         case .inheritStandardStreams: ["stdio", "inherit"]
         case .grace(let milliseconds): ["grace", "\(milliseconds)"]
         case .terminal(let path): ["terminal", path]

@@ -26,7 +26,8 @@ extension SandboxSpec {
     private var supervision: [LaunchOperation] {
         var operations = [LaunchOperation.id(id)]
         switch output {
-        case .log(let path, let bytes): operations.append(.log(path: path, maximumBytes: bytes))
+        case .log(let path, let bytes, let files, let seconds):
+            operations.append(.log(path: path, maximumBytes: bytes, files: files, maximumAgeSeconds: seconds))
         case .inherit: operations.append(.inheritStandardStreams)
         }
         operations.append(.grace(milliseconds: graceMilliseconds))

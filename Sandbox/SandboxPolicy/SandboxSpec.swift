@@ -76,8 +76,8 @@ public struct SandboxSpec: Sendable, Hashable {
 
     /// Where the task's output goes.
     public enum Output: Sendable, Hashable {
-        /// CRI lines into this file and one older one.
-        case log(path: String, maximumBytes: Int64)
+        /// CRI lines into this file and older ones, `files` in all.
+        case log(path: String, maximumBytes: Int64, files: Int64 = 2, maximumAgeSeconds: Int64 = 0)
         /// The launcher's own standard streams.
         case inherit
     }

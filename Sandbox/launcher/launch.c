@@ -202,7 +202,11 @@ static int open_own_files(struct task *task, const struct plan *plan, struct fai
     // A guest in the namespace of another task must not end that one's processes with its own.
     task->own_pids = plan_has_namespace(plan, "pid") || plan_joined_namespace(plan, "pid");
     launch_write_lock(task);
-    if (log && log_open(&task->log, log->argument[0], plan_number(log->argument[1])) < 0) {
+    struct log_bounds bounds = {.files = 2};
+    if (log) bounds.bytes = plan_number(log->argument[1]);
+    if (log && log->count > 2) bounds.files = plan_number(log->argument[2]);
+    if (log && log->count > 3) bounds.seconds = plan_number(log->argument[3]);
+    if (log && log_open(&task->log, log->argument[0], bounds) < 0) {
         failure_set(failure, errno, "log(open %s)", log->argument[0]);
         return -1;
     }

@@ -17,47 +17,90 @@ struct batch {
     char full[64], part[64];  // "TIME stdout F " and "... P "
     size_t prefix;
     int count;
+    int64_t time;
     size_t bytes;
     struct iovec piece[3 * LINES_PER_WRITE + 1];
 };
 
-int log_open(struct log_file *log, const char *path, uint64_t limit) {
-    if ((size_t)snprintf(log->path, sizeof log->path, "%s", path) >= sizeof log->path - 2) {
+#define NAME_MAX_BYTES (sizeof ((struct log_file *)0)->path + 32)
+
+// A fifo in the place must not hold us, a link not lead us elsewhere. The descriptor, or -1 with errno.
+static int open_regular(const char *path, int flags, struct stat *info) {
+    int fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0640);
+    if (fd < 0) return -1;
+    if (fstat(fd, info) == 0 && S_ISREG(info->st_mode)) return fd;
+    close(fd);
+    errno = EINVAL;
+    return -1;
+}
+
+int log_open(struct log_file *log, const char *path, struct log_bounds bounds) {
+    struct stat info;
+    if ((size_t)snprintf(log->path, sizeof log->path, "%s", path) >= sizeof log->path) {
         errno = ENAMETOOLONG;
         return -1;
     }
-    log->limit = limit;
-    log->fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0640);  // a fifo must not hold us
-    struct stat info;
-    if (log->fd < 0 || fstat(log->fd, &info) < 0) return -1;
-    if (!S_ISREG(info.st_mode)) {
-        errno = EINVAL;
-        return -1;
-    }
+    log->limit = bounds.bytes;
+    log->files = bounds.files ? bounds.files : 1;
+    log->age = bounds.seconds < INT64_MAX / 1000000000 ? (int64_t)bounds.seconds * 1000000000 : 0;
+    log->fd = open_regular(path, 0, &info);
+    if (log->fd < 0) return -1;
     log->size = (uint64_t)info.st_size;
+    log->began = log->size ? timestamp_now() : 0;
     return 0;
 }
 
-// The newest two files are kept: a flood costs at most twice the limit, whoever reads or does not read.
-static void rotate(struct log_file *log) {
-    char old[sizeof log->path + 2];
-    snprintf(old, sizeof old, "%s.1", log->path);
-    if (rename(log->path, old) < 0) {
-        // Something is in the way: the bound holds all the same, at the price of the oldest lines.
-        if (ftruncate(log->fd, 0) == 0) { log->dropped += log->size; log->size = 0; }
-        return;
-    }
-    int fd = openat(AT_FDCWD, log->path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0) return;
+static void go_on_in(struct log_file *log, int fd, uint64_t size) {
     close(log->fd);
     log->fd = fd;
-    log->size = 0;
+    log->size = size;
+    log->began = size ? timestamp_now() : 0;
     log->torn = 0;
+}
+
+// Whoever keeps logs may have compressed it meanwhile.
+static void remove_rotated(const struct log_file *log, uint64_t number) {
+    char name[NAME_MAX_BYTES];
+    snprintf(name, sizeof name, "%s.%llu", log->path, (unsigned long long)number);
+    unlink(name);
+    snprintf(name, sizeof name, "%s.%llu.gz", log->path, (unsigned long long)number);
+    unlink(name);
+}
+
+// The newest files are kept: a flood costs at most their number times the limit, whoever reads or does not read. A rotated file keeps
+// its number for good, so that a reader never finds another file under a name that it has seen.
+static void rotate(struct log_file *log) {
+    char old[NAME_MAX_BYTES];
+    struct stat info;
+    snprintf(old, sizeof old, "%s.%llu", log->path, (unsigned long long)log->rotations + 1);
+    if (log->files < 2 || rename(log->path, old) < 0) {
+        // Something is in the way: the bound holds all the same, at the price of the oldest lines.
+        if (ftruncate(log->fd, 0) == 0) { log->dropped += log->size; log->size = 0; log->began = 0; }
+        return;
+    }
+    log->rotations++;
+    if (log->rotations >= log->files) remove_rotated(log, log->rotations - log->files + 1);
+    int fd = open_regular(log->path, O_EXCL, &info);
+    if (fd >= 0) go_on_in(log, fd, 0);
+}
+
+static int is_too_old(const struct log_file *log, int64_t now) { return log->age && log->began && now - log->began >= log->age; }
+
+void log_reopen(struct log_file *log) {
+    struct stat own, named;
+    if (log->fd < 0 || fstat(log->fd, &own) < 0) return;
+    if (lstat(log->path, &named) == 0 && named.st_ino == own.st_ino && named.st_dev == own.st_dev) {
+        if (is_too_old(log, timestamp_now())) rotate(log);
+        return;
+    }
+    int fd = open_regular(log->path, 0, &named);
+    if (fd >= 0) go_on_in(log, fd, (uint64_t)named.st_size);
 }
 
 static void flush(struct log_file *log, struct batch *batch) {
     if (!batch->count) return;
-    if (log->limit && log->size && log->size + batch->bytes > log->limit) rotate(log);
+    if ((log->limit && log->size && log->size + batch->bytes > log->limit) || is_too_old(log, batch->time)) rotate(log);
+    if (!log->began) log->began = batch->time;
     if (log->torn && write(log->fd, "\n", 1) == 1) { log->torn = 0; log->size++; }
     ssize_t n = log->torn ? 0 : writev(log->fd, batch->piece, batch->count);
     if (n < 0) n = 0;
@@ -85,7 +128,8 @@ static void add_line(struct log_file *log, struct batch *batch, const char *line
 
 static void start(struct batch *batch, const char *stream) {
     char time[TIMESTAMP_BYTES];
-    timestamp_format(time, timestamp_now());
+    batch->time = timestamp_now();
+    timestamp_format(time, batch->time);
     batch->prefix = (size_t)snprintf(batch->full, sizeof batch->full, "%s %s F ", time, stream);
     snprintf(batch->part, sizeof batch->part, "%s %s P ", time, stream);
     batch->count = 0;

@@ -9,7 +9,11 @@
 struct log_file {
     char path[1024];
     int fd;
-    uint64_t limit;    // bytes of one file; 0: no limit. At the limit the file becomes PATH.1, which is replaced.
+    uint64_t limit;    // bytes of one file; 0: no limit. At the limit the file becomes PATH.NUMBER, counted from 1.
+    uint64_t files;    // so many are kept, the present one among them; at least 1
+    int64_t age;       // nanoseconds after its first line at which a file is full too; 0: never
+    int64_t began;     // time of the present file's first line; 0: it is empty
+    uint64_t rotations;
     uint64_t size;     // bytes in the present file
     uint64_t total;    // bytes written in all
     uint64_t dropped;  // bytes of output that could not be written (disk full)
@@ -23,8 +27,14 @@ struct log_stream {
     char *bytes;       // LOG_LINE_MAX of them; apart, so that a stream that nobody writes to costs no page
 };
 
+// What bounds a log.
+struct log_bounds { uint64_t bytes, files, seconds; };
+
 // 0, or -1 with errno.
-int log_open(struct log_file *log, const char *path, uint64_t limit);
+int log_open(struct log_file *log, const char *path, struct log_bounds bounds);
+
+// Somebody moved the file away: goes on in a new one at its path. Else begins a new one if the present one is too old.
+void log_reopen(struct log_file *log);
 
 // Reads once and writes the complete lines. Returns bytes read, 0 at the end of the stream, -1 when nothing is there.
 int log_pump(struct log_file *log, struct log_stream *stream);

@@ -13,7 +13,7 @@ static const struct rule {
     int phase, once;
 } rule[OP_COUNT] = {
     [OP_ID] = {"id", "k", 0, 1},
-    [OP_LOG] = {"log", "pn", 0, 1},
+    [OP_LOG] = {"log", "pnn?n?", 0, 1},
     [OP_STDIO] = {"stdio", "k", 0, 1},
     [OP_GRACE] = {"grace", "n", 0, 1},
     [OP_TERMINAL] = {"terminal", "p", 0, 1},

@@ -124,7 +124,7 @@ static void on_signals(struct task *task, struct ending *ending) {
     struct signalfd_siginfo info;
     while (read(task->signals, &info, sizeof info) == (ssize_t)sizeof info) {
         if (task->foreground && info.ssi_signo != SIGTERM) { signal_init(task, (int)info.ssi_signo); continue; }
-        if (info.ssi_signo == SIGHUP) continue;
+        if (info.ssi_signo == SIGHUP) { log_reopen(&task->log); continue; }
         if (info.ssi_code == SI_QUEUE && info.ssi_int != task->serial) continue;  // `kill`, of a task that is over
         request_stop(task, ending);
     }

@@ -72,7 +72,7 @@ public struct RuntimeLimits: Sendable, Hashable, Codable {
     public var cpuMillis: Int64?
     /// Processes and threads together.
     public var pids: Int64?
-    /// Bytes of log that are kept; what is over is dropped and counted.
+    /// Bytes of one log file; a full one becomes PATH.1, PATH.2, ...
     public var logBytes: Int64?
     /// Bytes of the private /tmp (tmpfs, charged to the task's memory).
     public var tmpBytes: Int64?
@@ -80,10 +80,14 @@ public struct RuntimeLimits: Sendable, Hashable, Codable {
     public var cpuRequestMillis: Int64?
     /// Bytes on disk: /tmp, working directory, logs and a writable root together.
     public var ephemeralStorageBytes: Int64?
+    /// Log files that are kept, the present one among them.
+    public var logFiles: Int64?
+    /// Time after its first line at which a log file is full too.
+    public var logAgeSeconds: Int64?
 
     public init(
         memoryBytes: Int64? = nil, cpuMillis: Int64? = nil, pids: Int64? = nil, logBytes: Int64? = nil, tmpBytes: Int64? = nil,
-        cpuRequestMillis: Int64? = nil, ephemeralStorageBytes: Int64? = nil
+        cpuRequestMillis: Int64? = nil, ephemeralStorageBytes: Int64? = nil, logFiles: Int64? = nil, logAgeSeconds: Int64? = nil
     ) {
         self.memoryBytes = memoryBytes
         self.cpuMillis = cpuMillis
@@ -92,6 +96,8 @@ public struct RuntimeLimits: Sendable, Hashable, Codable {
         self.tmpBytes = tmpBytes
         self.cpuRequestMillis = cpuRequestMillis
         self.ephemeralStorageBytes = ephemeralStorageBytes
+        self.logFiles = logFiles
+        self.logAgeSeconds = logAgeSeconds
     }
 }
 
@@ -320,6 +326,9 @@ public protocol ContainerRuntime: Sendable {
     func status(_ id: ContainerID) async throws -> ContainerStatusReport?
     func list() async throws -> [ContainerStatusReport]
     func usage(_ id: ContainerID) async throws -> ContainerUsage
+    /// The log file at the container's `logPath` was moved away: output goes into a new one there from now on. Where nobody moved it, a
+    /// file older than the limit `logAgeSeconds` is rotated. Nothing to do for a container that does not run.
+    func reopenContainerLog(_ id: ContainerID) async throws
     /// Every running container's use, in one cheap pass.
     func stats() async throws -> [ContainerID: ContainerStats]
 
@@ -342,4 +351,7 @@ extension ContainerRuntime {
     public var conditions: [RuntimeCondition] { [] }
     public var handlers: Set<String> { [name] }
     public func podAddress(podUID: String) async throws -> String? { nil }
+    public func reopenContainerLog(_ id: ContainerID) async throws {
+        throw RuntimeError.unavailable(stage: "reopenContainerLog(\(id))", reason: "runtime \(name) cannot")
+    }
 }

@@ -60,18 +60,56 @@ struct LimitTests {
         }
     }
 
-    @Test("a flood of output costs at most two log files of the limit")
-    func output() async throws {
+    @Test("a flood of output costs at most the log files that are kept, each of the limit, the newest of all", arguments: [1, 2, 4])
+    func output(_ files: Int) async throws {
         try await withLab { lab in
             let config = lab.config("yes 0123456789012345678901234567890123456789 | head -c 20000000; echo end") {
                 $0.limits.logBytes = 1 << 20
+                $0.limits.logFiles = Int64(files)
             }
             let exit = try await lab.exit(try await lab.start(config))
             #expect(exit.exitCode == 0)
-            var info = stat()
-            #expect(stat(config.logPath, &info) == 0 && info.st_size <= 1 << 20)
-            #expect(stat(config.logPath + ".1", &info) == 0 && info.st_size <= 1 << 20)
+            let found = lab.logFiles(config.logPath)
+            #expect(found.count == files && found.allSatisfy { $0.bytes <= 1 << 20 })
+            // Numbers are never given twice: those of the newest follow each other.
+            let numbers = found.compactMap { Int($0.name.split(separator: ".").last ?? "") }.sorted()
+            #expect(numbers.last.map { numbers.first == $0 - files + 2 } ?? (files == 1))
             #expect(lab.lines(config.logPath).last?.hasSuffix("end") == true)
+        }
+    }
+
+    @Test("a log file that was moved away is followed by a new one at its path once the runtime is asked to reopen it, and no line is lost")
+    func reopened() async throws {
+        try await withLab { lab in
+            let config = lab.config("i=0; while [ $i -lt 400 ]; do echo $i; i=$((i+1)); sleep 0.005; done")
+            let id = try await lab.start(config)
+            #expect(lab.waitForLine("50", in: config.logPath))
+            #expect(rename(config.logPath, config.logPath + ".moved") == 0)
+            try await lab.runtime.reopenContainerLog(id)
+            #expect(try await lab.exit(id).exitCode == 0)
+            let (older, newer) = (lab.lines(config.logPath + ".moved"), lab.lines(config.logPath))
+            #expect(older.count >= 50 && !newer.isEmpty)
+            #expect(older + newer == (0..<400).map(String.init))
+            // A container that ended has nothing to reopen.
+            try await lab.runtime.reopenContainerLog(id)
+        }
+    }
+
+    @Test("a log file whose first line is older than the limit is rotated: by the next line, or when asked")
+    func rotatedByAge() async throws {
+        try await withLab { lab in
+            let config = lab.config("echo one; sleep 1.2; echo two; sleep 600") { $0.limits.logAgeSeconds = 1 }
+            let id = try await lab.start(config)
+            #expect(lab.waitForLine("two", in: config.logPath))
+            #expect(lab.lines(config.logPath + ".1") == ["one"] && lab.lines(config.logPath) == ["two"])
+            for _ in 0..<500 where lab.lines(config.logPath + ".2").isEmpty {
+                try await lab.runtime.reopenContainerLog(id)
+                usleep(10_000)
+            }
+            #expect(lab.lines(config.logPath + ".2") == ["two"] && lab.lines(config.logPath).isEmpty)
+            // Two are kept.
+            #expect(lab.logFiles(config.logPath).count == 2)
+            try await lab.runtime.stopContainer(id, graceSeconds: 0)
         }
     }
 
