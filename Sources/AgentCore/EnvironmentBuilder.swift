@@ -94,8 +94,14 @@ public struct EnvironmentBuilder: Sendable {
     private func resolve(
         _ source: EnvVarSource, _ container: Container, _ label: String
     ) throws(EnvironmentError) -> String? {
-        if let field = source.fieldRef { return try self.field(field.fieldPath, label) }
-        if let resource = source.resourceFieldRef { return try self.resource(resource, container, label) }
+        do throws(ReferenceError) {
+            if let field = source.fieldRef {
+                return try FieldReference(pod: pod, podIP: podIP, hostIP: hostIP).variable(field.fieldPath)
+            }
+            if let resource = source.resourceFieldRef {
+                return try ResourceReference(pod: pod, allocatable: allocatable).value(resource, own: container)
+            }
+        } catch { throw EnvironmentError(variable: label, reason: error.reason) }
         if let key = source.configMapKeyRef { return try self.key(key, configMaps, "ConfigMap", label) }
         if let key = source.secretKeyRef { return try self.key(key, secrets, "Secret", label) }
         throw EnvironmentError(variable: label, reason: "valueFrom names no source")
@@ -108,48 +114,6 @@ public struct EnvironmentBuilder: Sendable {
         if let value = found[selector.key] { return value }
         if selector.optional == true { return nil }
         throw EnvironmentError(variable: label, reason: "\(kind) \(selector.name) has no key \(selector.key)")
-    }
-
-    private func field(_ path: String, _ label: String) throws(EnvironmentError) -> String {
-        switch path {
-        case "metadata.name": return pod.metadata.name
-        case "metadata.namespace": return pod.metadata.namespace ?? ""
-        case "metadata.uid": return pod.metadata.uid ?? ""
-        case "spec.nodeName": return pod.spec.nodeName ?? ""
-        case "spec.serviceAccountName": return pod.spec.serviceAccountName ?? "default"
-        case "status.podIP", "status.podIPs": return podIP
-        case "status.hostIP", "status.hostIPs": return hostIP
-        default:
-            if let key = Self.subscriptKey(path, of: "metadata.labels") { return pod.metadata.labels[key] ?? "" }
-            if let key = Self.subscriptKey(path, of: "metadata.annotations") { return pod.metadata.annotations[key] ?? "" }
-            throw EnvironmentError(variable: label, reason: "fieldPath \(path) is not supported")
-        }
-    }
-
-    /// `metadata.labels['key']`
-    private static func subscriptKey(_ path: String, of prefix: String) -> String? {
-        guard path.hasPrefix(prefix + "['"), path.hasSuffix("']") else { return nil }
-        return String(path.dropFirst(prefix.count + 2).dropLast(2))
-    }
-
-    private func resource(
-        _ selector: ResourceFieldSelector, _ own: Container, _ label: String
-    ) throws(EnvironmentError) -> String {
-        let name = selector.containerName ?? own.name
-        guard let container = (pod.spec.initContainers + pod.spec.containers).first(where: { $0.name == name }) else {
-            throw EnvironmentError(variable: label, reason: "the pod has no container \(name)")
-        }
-        let parts = selector.resource.split(separator: ".", maxSplits: 1).map(String.init)
-        guard parts.count == 2, parts[0] == "limits" || parts[0] == "requests" else {
-            throw EnvironmentError(variable: label, reason: "resource \(selector.resource) is neither limits.* nor requests.*")
-        }
-        let amounts = parts[0] == "limits" ? container.resources.limits : container.resources.requests
-        let fallback = parts[1] == "cpu" ? Quantity(millis: allocatable.cpuMillis) : Quantity(bytes: allocatable.memoryBytes)
-        let amount = amounts[parts[1]] ?? (parts[0] == "limits" ? fallback : .zero)
-        // Counted in milli-units and rounded up, as Kubernetes does; the divisor is 1 when absent or 0.
-        let divisor = selector.divisor.map { $0.isZero ? Quantity(1) : $0 } ?? Quantity(1)
-        let (top, bottom) = parts[1] == "cpu" ? (amount.milliValue, divisor.milliValue) : (amount.value, max(1, divisor.value))
-        return String((top + bottom - 1) / max(1, bottom))
     }
 }
 

@@ -30,6 +30,7 @@ extension InMemoryKubernetesAPI {
     ) async throws -> [UInt8] {
         try await begin(.create, resource, namespace, name, subresource)
         let value = try parse(body)
+        if subresource == "token", let name { return try store.withLock { try $0.token(resource, namespace, name, value).serialized() } }
         guard subresource == "binding" else {
             return try store.withLock { try $0.create(resource, namespace, value).serialized() }
         }
@@ -96,6 +97,22 @@ extension InMemoryKubernetesAPI {
         } catch {
             throw KubernetesAPIError.failure(400, "BadRequest", "\(error)")
         }
+    }
+}
+
+extension InMemoryStore {
+    /// A TokenRequest's answer: another token each time, good for as long as asked for from the store's clock on.
+    mutating func token(
+        _ resource: GroupVersionResource, _ namespace: String?, _ name: String, _ request: JSONValue
+    ) throws -> JSONValue {
+        _ = try required(resource, namespace, name)
+        tokens += 1
+        let seconds = request[path: "spec", "expirationSeconds"]?.intValue ?? 3600
+        var answer = request
+        answer.set(
+            ["status"],
+            to: ["token": .string("token-\(tokens)"), "expirationTimestamp": .string(now().adding(seconds: seconds).description)])
+        return answer
     }
 }
 

@@ -23,6 +23,8 @@ struct InMemoryStore {
     /// Watches may start at this revision or later.
     private var oldestRevision: Int64 = 0
     var watches: [Int: InMemoryWatch] = [:]
+    /// Tokens given so far.
+    var tokens = 0
 
     init(now: @escaping @Sendable () -> Timestamp) { self.now = now }
 

@@ -181,12 +181,17 @@ public struct VolumeMount: Sendable, Hashable, Codable {
     @WrittenEmpty public var mountPath: String = ""
     /// One file or directory of the volume rather than its root.
     public var subPath: String?
+    /// As `subPath`, with $(NAME) of the container's environment.
+    public var subPathExpr: String?
 
-    public init(name: String = "", readOnly: Bool? = nil, mountPath: String = "", subPath: String? = nil) {
+    public init(
+        name: String = "", readOnly: Bool? = nil, mountPath: String = "", subPath: String? = nil, subPathExpr: String? = nil
+    ) {
         self.name = name
         self.readOnly = readOnly
         self.mountPath = mountPath
         self.subPath = subPath
+        self.subPathExpr = subPathExpr
     }
 }
 

@@ -149,16 +149,33 @@ public struct VolumeProjection: DefaultInitializable, Sendable {
     public var configMap: SourceProjection?
     public var secret: SourceProjection?
     public var downwardAPI: DownwardAPIVolumeSource?
+    public var serviceAccountToken: ServiceAccountTokenProjection?
 
     public init() {}
 
     public init(
         configMap: SourceProjection? = nil, secret: SourceProjection? = nil,
-        downwardAPI: DownwardAPIVolumeSource? = nil
+        downwardAPI: DownwardAPIVolumeSource? = nil, serviceAccountToken: ServiceAccountTokenProjection? = nil
     ) {
         self.configMap = configMap
         self.secret = secret
         self.downwardAPI = downwardAPI
+        self.serviceAccountToken = serviceAccountToken
+    }
+}
+
+/// A token of the pod's service account, which the node fetches and renews.
+public struct ServiceAccountTokenProjection: Sendable, Hashable, Codable {
+    /// nil: the API server's own.
+    public var audience: String?
+    /// 3600 when absent.
+    public var expirationSeconds: Int64?
+    @WrittenEmpty public var path: String = ""
+
+    public init(audience: String? = nil, expirationSeconds: Int64? = nil, path: String = "") {
+        self.audience = audience
+        self.expirationSeconds = expirationSeconds
+        self.path = path
     }
 }
 
