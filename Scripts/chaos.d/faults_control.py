@@ -62,6 +62,7 @@ def master_away(lab, options):
     time.sleep(600 if options.long else 20)
     expect(lab.lite.lives, f"the agent ended while the master was away:\n{lab.lite.tail()}")
     lab.master.start()
+    eventually("the master serves", lab.serves)
     for code, name in enumerate(several):
         finish(lab, name, code, 90)
     lab.wait_ready()

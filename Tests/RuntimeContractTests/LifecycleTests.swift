@@ -209,6 +209,36 @@ struct LifecycleTests {
         }
     }
 
+    @Test("a damaged record costs what it said, not the task: it is adopted at once and its end is known", arguments: ["state.json", "config.json"])
+    func damagedRecord(name: String) async throws {
+        try await withLab { lab in
+            let config = lab.config("echo ready; while [ ! -e /tmp/go ]; do sleep 0.02; done; exit 7")
+            let id = try await lab.start(config)
+            #expect(lab.waitForLine("ready", in: config.logPath))
+            let directory = "\(lab.directory)/runp/pods/\(lab.podUID)/main_0"
+            let record = Lab.text("\(directory)/\(name)")
+            try overwrite("\(directory)/\(name)", String(record.prefix(record.count / 2)))
+            let second = try Lab.makeRuntime(lab.configuration)
+            let events = Events()
+            await second.onEvent { events.add($0) }
+            let begun = ContinuousClock.now
+            guard case .running(let pid, _) = try await second.adopt().first?.phase else {
+                Issue.record("expected a running task")
+                return
+            }
+            #expect(ContinuousClock.now - begun < .seconds(5), "a damaged record held up the node")
+            #expect(pid > 0 && kill(pid, 0) == 0)
+            close(clinux_open("\(directory)/tmp/go", O_CREAT | O_WRONLY, 0o644))
+            #expect(await events.wait(id))
+            guard case .exited(let exit) = try await second.status(id)?.phase else {
+                Issue.record("expected an exit")
+                return
+            }
+            #expect(exit.exitCode == 7)
+            _ = try await lab.exit(id)
+        }
+    }
+
     @Test("cgroups that no record knows are removed at adoption")
     func orphanedCgroups() async throws {
         try await withLab { lab in
