@@ -133,7 +133,7 @@ public struct ControllerManager: Sendable {
     /// Those that treat all kinds alike, over one feed of everything's metadata.
     private func runContent(_ informers: SharedInformers, _ recorder: EventRecorder) async throws {
         let resources = api.servedResources
-        let feed = ObjectFeed(api: api, resources: resources, logger: logger)
+        let feed = ObjectFeed(api: api, resources: resources, informers: informers, logger: logger)
         let namespaces = Informer<Namespace>(api: api, logger: logger)
         let garbage = GarbageCollector(api: api, feed: feed, resources: resources, recorder: recorder, logger: logger)
         let ending = NamespaceController(

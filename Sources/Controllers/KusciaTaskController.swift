@@ -45,7 +45,7 @@ public final class KusciaTaskController: Sendable {
             self.queue.add(Key(namespace: task.namespace ?? "", name: task.name))
         }
         informers.pods.onEvent { event in
-            guard let task = event.object.metadata.labels[KusciaLabel.taskID] else { return }
+            guard let task = event.object.task else { return }
             if case .deleted = event { self.releasePorts(ofOwnersOf: event.object) }
             self.queue.add(Key(namespace: Kuscia.crossDomainNamespace, name: task))
         }
@@ -68,7 +68,7 @@ public final class KusciaTaskController: Sendable {
 
     /// What a silent node means for its tasks is said in their status.
     private func wakeTasks(on node: String) {
-        for task in Set(informers.pods(on: node).compactMap { $0.metadata.labels[KusciaLabel.taskID] }) {
+        for task in Set(informers.pods(on: node).compactMap(\.task)) {
             queue.add(Key(namespace: Kuscia.crossDomainNamespace, name: task))
         }
     }
@@ -88,9 +88,9 @@ public final class KusciaTaskController: Sendable {
             for task in informers.tasks.objects where task.status.phase?.isFinished != true {
                 ports.adopt(task.status.allocatedPorts.flatMap { $0.namedPort.values }, owner: TaskPlanner.portOwner(task))
             }
-            for pod in informers.pods.objects where pod.status.phase?.isFinished != true {
-                guard let owner = pod.metadata.ownerReferences.first(where: { $0.kind == KusciaTask.kind }) else { continue }
-                ports.adopt(pod.spec.containers.flatMap { $0.ports.compactMap(\.hostPort) }, owner: owner.uid)
+            for pod in informers.pods.objects where !pod.isFinished {
+                guard let owner = pod.owners.first(where: { $0.kind == KusciaTask.kind }) else { continue }
+                ports.adopt(pod.shape.ports.compactMap(\.hostPort), owner: owner.uid)
             }
         }
     }
@@ -98,8 +98,8 @@ public final class KusciaTaskController: Sendable {
     /// The ports of a task that is gone are free when its last pod is gone too; whichever goes last comes by here.
     private func releasePorts(of task: KusciaTask) { releasePorts(owner: TaskPlanner.portOwner(task)) }
 
-    private func releasePorts(ofOwnersOf pod: Pod) {
-        for owner in pod.metadata.ownerReferences where owner.kind == KusciaTask.kind {
+    private func releasePorts(ofOwnersOf pod: PodView) {
+        for owner in pod.owners where owner.kind == KusciaTask.kind {
             if informers.tasks.get(namespace: Kuscia.crossDomainNamespace, name: owner.name)?.metadata.uid != owner.uid {
                 releasePorts(owner: owner.uid)
             }
@@ -107,7 +107,7 @@ public final class KusciaTaskController: Sendable {
     }
 
     private func releasePorts(owner uid: String) {
-        let inUse = informers.pods(ownedBy: uid).contains { $0.status.phase?.isFinished != true }
+        let inUse = informers.pods(ownedBy: uid).contains { !$0.isFinished }
         if !inUse { ports.withLock { $0.release(owner: uid) } }
     }
 
@@ -119,7 +119,7 @@ public final class KusciaTaskController: Sendable {
         else { return }
         let images = try await appImages(of: task)
         let world = TaskWorld(
-            task: task, pods: informers.pods(ofTask: key.name),
+            task: task, pods: try informers.pods(ofTask: key.name).map { try $0.whole() },
             appImage: { images[$0] }, nodeAddress: { self.informers.nodes.get(name: $0)?.status.internalIP },
             isSilent: { name in
                 self.informers.nodes.get(name: name).map { NodeTaints.readinessKey($0) == NodeTaints.unreachable } ?? false

@@ -41,11 +41,10 @@ struct PreemptionRun {
 
     private func end(_ victim: PodPlacement, by: String) async throws {
         guard let pod = informers.pods.get(namespace: victim.pod.namespace, name: victim.pod.name),
-            pod.metadata.uid == victim.uid,
-            pod.metadata.deletionTimestamp == nil
+            pod.uid == victim.uid, !pod.isDeleting
         else { return }
         logger.info("pod is preempted", metadata: ["pod": "\(victim.pod)", "node": "\(victim.node)", "by": "\(by)"])
-        var conditions = pod.status.conditions.filter { $0.type != "DisruptionTarget" }
+        var conditions = try pod.whole().status.conditions.filter { $0.type != "DisruptionTarget" }
         conditions.append(
             PodCondition(
                 type: "DisruptionTarget", status: .true, reason: "PreemptionByScheduler",
@@ -57,7 +56,8 @@ struct PreemptionRun {
                 merge: ["metadata": ["uid": .string(victim.uid)], "status": ["conditions": told]])
             try await api.delete(
                 Pod.self, namespace: victim.pod.namespace, name: victim.pod.name, options: DeleteOptions(uid: victim.uid))
-            recorder.record(pod, .normal, reason: "Preempted", message: "Preempted by pod \(by) on node \(victim.node)")
+            recorder.record(
+                EventSubject(pod.reference), .normal, reason: "Preempted", message: "Preempted by pod \(by) on node \(victim.node)")
         }
     }
 

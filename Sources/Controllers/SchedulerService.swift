@@ -56,8 +56,9 @@ public final class SchedulerService: Sendable {
         // Nothing is placed before everything that takes room is known.
         await informers.waitUntilSynced()
         informers.pods.onEvent { event in
-            let pod = event.object.metadata
-            self.note { $0.pods.insert(PodKey(namespace: pod.namespace ?? "", name: pod.name)) }
+            if case .updated(let old, let new) = event, !Self.matters(old, new) { return }
+            let pod = event.object
+            self.note { $0.pods.insert(PodKey(namespace: pod.namespace, name: pod.name)) }
         }
         informers.nodes.onEvent { event in self.note { $0.nodes.insert(event.object.metadata.name) } }
         informers.domains.onEvent { _ in self.note { $0.domains = true } }
@@ -118,14 +119,20 @@ public final class SchedulerService: Sendable {
                 if let pod, Self.concerns(pod) { state.setPod(PodDescription(pod)) } else { state.removePod(key) }
             }
         }
-        for (key, pod) in pods where pod?.spec.nodeName?.isEmpty == false || pod == nil { pass.forget(key) }
+        for (key, pod) in pods where pod?.nodeName != nil || pod == nil { pass.forget(key) }
+    }
+
+    /// Whether the change is one of those that the core is told of: most are a status.
+    private static func matters(_ old: PodView, _ new: PodView) -> Bool {
+        old.uid != new.uid || old.shape !== new.shape || old.nodeName != new.nodeName || old.isDeleting != new.isDeleting
+            || old.isFinished != new.isFinished || old.group != new.group
     }
 
     /// Pods that take room, and pods that wait for us.
-    private static func concerns(_ pod: Pod) -> Bool {
-        if pod.status.phase?.isFinished == true { return false }
-        if pod.spec.nodeName?.isEmpty == false { return true }
-        return pod.metadata.deletionTimestamp == nil && Kuscia.schedulerNames.contains(pod.spec.schedulerName ?? "")
+    private static func concerns(_ pod: PodView) -> Bool {
+        if pod.isFinished { return false }
+        if pod.nodeName != nil { return true }
+        return !pod.isDeleting && Kuscia.schedulerNames.contains(pod.shape.schedulerName)
     }
 
     // MARK: Binding
@@ -208,16 +215,15 @@ public final class SchedulerService: Sendable {
         let (due, next) = pass.dueReports(at: clock.now, delay: reportDelay, interval: Self.reportInterval)
         for report in due {
             guard let pod = informers.pods.get(namespace: report.pod.namespace, name: report.pod.name),
-                pod.metadata.uid == report.uid,
-                pod.spec.nodeName?.isEmpty != false
+                pod.uid == report.uid, pod.nodeName == nil
             else { continue }
             do {
-                try await write(report.message, on: pod)
+                try await write(report.message, on: try pod.whole())
             } catch let error as KubernetesAPIError where error.isConflict || error.isNotFound {
                 continue  // The pod moved on; its next event brings us back here.
             }
             pass.reported(report, at: clock.now)
-            recorder.record(pod, .warning, reason: "FailedScheduling", message: report.message)
+            recorder.record(EventSubject(pod.reference), .warning, reason: "FailedScheduling", message: report.message)
         }
         if let next { queue.add(0, after: next - clock.now) }
     }

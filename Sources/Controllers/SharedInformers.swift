@@ -7,8 +7,8 @@ import Logging
 
 public struct SharedInformers: Sendable {
     public let nodes: Informer<Node>
-    public let leases: Informer<Lease>
-    public let pods: Informer<Pod>
+    let leases: Informer<LeaseView>
+    let pods: Informer<PodView>
     public let configMaps: Informer<ConfigMap>
     public let services: Informer<Service>
     public let jobs: Informer<KusciaJob>
@@ -21,7 +21,7 @@ public struct SharedInformers: Sendable {
             api: api, indexes: [NodeIndex.domain: { $0.metadata.labels[KusciaLabel.nodeNamespace].map { [$0] } ?? [] }],
             logger: logger)
         leases = Informer(api: api, namespace: "kube-node-lease", logger: logger)
-        pods = Informer(api: api, indexes: PodIndex.all, slim: PodIndex.slim, logger: logger)
+        pods = Informer(api: api, indexes: PodIndex.all, logger: logger)
         configMaps = Informer(api: api, logger: logger)
         services = Informer(api: api, logger: logger)
         jobs = Informer(api: api, logger: logger)
@@ -31,10 +31,10 @@ public struct SharedInformers: Sendable {
     }
 
     /// The pods that are bound to a node.
-    func pods(on node: String) -> [Pod] { pods.objects(in: PodIndex.node, node) }
+    func pods(on node: String) -> [PodView] { pods.objects(in: PodIndex.node, node) }
     /// The pods of a task, by its name.
-    func pods(ofTask task: String) -> [Pod] { pods.objects(in: PodIndex.task, task) }
-    func pods(ownedBy uid: String) -> [Pod] { pods.objects(in: PodIndex.owner, uid) }
+    func pods(ofTask task: String) -> [PodView] { pods.objects(in: PodIndex.task, task) }
+    func pods(ownedBy uid: String) -> [PodView] { pods.objects(in: PodIndex.owner, uid) }
 
     /// Keeps all copies current until cancelled.
     public func run() async {
@@ -64,6 +64,47 @@ public struct SharedInformers: Sendable {
     }
 }
 
+extension SharedInformers {
+    typealias LifeHandler = @Sendable (ObjectIdentity, LifeMetadata, _ isDeleted: Bool) -> Void
+
+    /// The kinds of which all objects are here. Leases are not: only the nodes' are.
+    static let copied: Set<GroupVersionResource> = [
+        Node.resource, Pod.resource, ConfigMap.resource, Service.resource, KusciaJob.resource, KusciaTask.resource,
+        AppImage.resource, Domain.resource,
+    ]
+
+    /// Tells of each change of any of `copied` what it means for who stays.
+    func onLife(_ handler: @escaping LifeHandler) {
+        Self.follow(pods, handler) { $0.life }
+        Self.follow(nodes, handler)
+        Self.follow(configMaps, handler)
+        Self.follow(services, handler)
+        Self.follow(jobs, handler)
+        Self.follow(tasks, handler)
+        Self.follow(appImages, handler)
+        Self.follow(domains, handler)
+    }
+
+    private static func follow<T: KubernetesObject>(_ informer: Informer<T>, _ handler: @escaping LifeHandler) {
+        follow(informer, handler) { LifeMetadata($0.metadata) }
+    }
+
+    private static func follow<T: ObservedObject>(
+        _ informer: Informer<T>, _ handler: @escaping LifeHandler, _ life: @escaping @Sendable (T) -> LifeMetadata
+    ) {
+        informer.onEvent { event in
+            if case .updated(let old, let new) = event, life(old) == life(new) { return }
+            let key = event.object.observedKey
+            let identity = ObjectIdentity(resource: T.resource, namespace: key.namespace, name: key.name)
+            if case .deleted = event {
+                handler(identity, life(event.object), true)
+            } else {
+                handler(identity, life(event.object), false)
+            }
+        }
+    }
+}
+
 enum NodeIndex {
     static let domain = "domain"
 }
@@ -73,36 +114,13 @@ enum PodIndex {
     static let node = "node"
     static let task = "task"
     static let owner = "owner"
-    static let namespace = "namespace"
     /// Pods that pod garbage collection has an eye on; see `PodGarbage.watch`.
     static let garbage = "garbage"
 
-    static let all: [String: Informer<Pod>.IndexKeys] = [
-        node: { $0.spec.nodeName.flatMap { $0.isEmpty ? nil : [$0] } ?? [] },
-        task: { $0.metadata.labels[KusciaLabel.taskID].map { [$0] } ?? [] },
-        owner: { $0.metadata.ownerReferences.map(\.uid) },
-        namespace: { [$0.metadata.namespace ?? ""] },
+    static let all: [String: Informer<PodView>.IndexKeys] = [
+        node: { $0.nodeName.map { [$0] } ?? [] },
+        task: { $0.task.map { [$0] } ?? [] },
+        owner: { $0.owners.map(\.uid) },
         garbage: { PodGarbage.watch($0).map { [$0.rawValue] } ?? [] },
     ]
-
-    /// No controller reads these; a pod without them takes a fraction of the memory.
-    static func slim(_ pod: inout Pod) {
-        pod.spec.volumes = []
-        pod.spec.dnsConfig = nil
-        pod.spec.hostAliases = []
-        for index in pod.spec.containers.indices { slim(&pod.spec.containers[index]) }
-        for index in pod.spec.initContainers.indices { slim(&pod.spec.initContainers[index]) }
-    }
-
-    private static func slim(_ container: inout Container) {
-        container.command = []
-        container.args = []
-        container.env = []
-        container.envFrom = []
-        container.volumeMounts = []
-        container.livenessProbe = nil
-        container.readinessProbe = nil
-        container.startupProbe = nil
-        container.securityContext = nil
-    }
 }

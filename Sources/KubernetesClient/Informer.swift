@@ -6,7 +6,7 @@ import Logging
 import Synchronization
 
 /// A change of the local copy.
-public enum InformerEvent<T: KubernetesObject>: Sendable {
+public enum InformerEvent<T: ObservedObject>: Sendable {
     case added(T)
     case updated(old: T, new: T)
     case deleted(T)
@@ -20,45 +20,25 @@ public enum InformerEvent<T: KubernetesObject>: Sendable {
     }
 }
 
-/// Pauses before a repeated attempt: doubling from `first` to `longest`, each jittered by a fifth, so that many clients of
-/// a server that comes back do not come all at once.
-public struct Backoff: Sendable {
-    public var first: Duration
-    public var longest: Duration
-    private var current: Duration
-
-    public init(first: Duration = .milliseconds(200), longest: Duration = .seconds(15)) {
-        self.first = first
-        self.longest = longest
-        current = first
-    }
-
-    public mutating func reset() { current = first }
-
-    public mutating func next() -> Duration {
-        defer { current = min(current * 2, longest) }
-        return current * Double.random(in: 0.8...1.2)
-    }
-}
-
-public final class Informer<T: KubernetesObject>: Sendable {
+public final class Informer<T: ObservedObject>: Sendable {
     public typealias Handler = @Sendable (InformerEvent<T>) -> Void
     /// The words under which an object is found in an index; none leaves it out.
     public typealias IndexKeys = @Sendable (T) -> [String]
 
     private struct Copy {
-        var objects: [String: T] = [:]
+        var objects: [ObjectKey: T] = [:]
         /// Index -> word -> keys of objects.
-        var indexes: [String: [String: Set<String>]] = [:]
+        var indexes: [String: [String: Set<ObjectKey>]] = [:]
         var handlers: [Handler] = []
         var synced = false
         /// `run` has returned: nobody will sync any more.
         var ended = false
         var waiters: [CheckedContinuation<Void, Never>] = []
 
-        mutating func set(_ key: String, to object: T?, _ functions: [String: IndexKeys]) {
-            let old = objects[key]
-            objects[key] = object
+        /// Returns what was there.
+        mutating func set(_ key: ObjectKey, to object: T?, _ functions: [String: IndexKeys]) -> T? {
+            let old: T?
+            if let object { old = objects.updateValue(object, forKey: key) } else { old = objects.removeValue(forKey: key) }
             for (name, keys) in functions {
                 let before = old.map(keys) ?? []
                 let after = object.map(keys) ?? []
@@ -69,6 +49,7 @@ public final class Informer<T: KubernetesObject>: Sendable {
                 }
                 for word in after { indexes[name, default: [:]][word, default: []].insert(key) }
             }
+            return old
         }
     }
 
@@ -80,17 +61,15 @@ public final class Informer<T: KubernetesObject>: Sendable {
     private let options: ListOptions
     private let backoff: Backoff
     private let indexes: [String: IndexKeys]
-    private let slim: @Sendable (inout T) -> Void
     private let logger: Logger
     private let copy = Mutex(Copy())
 
-    /// `indexes` are kept current with the copy. `slim` takes out of each object what nobody here reads, before it is kept.
+    /// `indexes` are kept current with the copy.
     public init(
         api: any KubernetesAPI, namespace: String? = nil, options: ListOptions = .init(), backoff: Backoff = .init(),
-        indexes: [String: IndexKeys] = [:], slim: @escaping @Sendable (inout T) -> Void = { _ in }, logger: Logger
+        indexes: [String: IndexKeys] = [:], logger: Logger
     ) {
         self.indexes = indexes
-        self.slim = slim
         self.api = api
         self.namespace = namespace
         self.options = options
@@ -109,7 +88,7 @@ public final class Informer<T: KubernetesObject>: Sendable {
     }
 
     public func get(namespace: String? = nil, name: String) -> T? {
-        copy.withLock { $0.objects[Self.key(namespace, name)] }
+        copy.withLock { $0.objects[ObjectKey(namespace: namespace, name: name)] }
     }
 
     /// The objects under `word` of an index: costs what is found, not what there is.
@@ -161,37 +140,57 @@ public final class Informer<T: KubernetesObject>: Sendable {
         var asked = options
         asked.limit = Self.pageSize
         asked.resourceVersion = nil
-        let list = try await api.listAll(T.self, namespace: namespace, options: asked)
-        for defect in list.undecodable { logger.warning("object ignored: it does not fit", metadata: ["error": "\(defect)"]) }
-        let items = list.items.map { item in
-            var item = item
-            slim(&item)
-            return item
-        }
-        var fresh = Dictionary(items.map { (Self.key($0), $0) }, uniquingKeysWith: { $1 })
-        let (events, handlers) = copy.withLock { copy in
-            var events: [InformerEvent<T>] = []
-            // An object that no longer fits the view is not deleted: what was last known of it stays.
-            for key in list.undecodableKeys where fresh[key] == nil { fresh[key] = copy.objects[key] }
-            for (key, old) in copy.objects where fresh[key] == nil || fresh[key]?.metadata.uid != old.metadata.uid {
-                events.append(.deleted(old))
+        var found: [ObjectKey: T] = [:]
+        var order: [ObjectKey] = []
+        var misfits: Set<ObjectKey> = []
+        let revision = try await api.forEachObject(T.resource, namespace: namespace, options: asked) { node, tape in
+            guard let object = observe(node, tape) else {
+                if let key = ObjectKey(node, of: tape) { misfits.insert(key) }
+                return
             }
-            for object in items {
-                if let old = copy.objects[Self.key(object)], old.metadata.uid == object.metadata.uid {
-                    if old.metadata.resourceVersion != object.metadata.resourceVersion {
-                        events.append(.updated(old: old, new: object))
-                    }
-                } else {
-                    events.append(.added(object))
-                }
-            }
-            for key in copy.objects.keys where fresh[key] == nil { copy.set(key, to: nil, indexes) }
-            for (key, object) in fresh { copy.set(key, to: object, indexes) }
-            return (events, copy.handlers)
+            let key = object.observedKey
+            if found.updateValue(object, forKey: key) == nil { order.append(key) }
         }
+        let (events, handlers) = copy.withLock { [found] copy in (replace(&copy, by: found, order, misfits), copy.handlers) }
         for event in events { for handler in handlers { handler(event) } }
         releaseWaiters(synced: true)
-        return list.resourceVersion
+        return revision
+    }
+
+    private func replace(
+        _ copy: inout Copy, by found: [ObjectKey: T], _ order: [ObjectKey], _ misfits: Set<ObjectKey>
+    ) -> [InformerEvent<T>] {
+        var events: [InformerEvent<T>] = []
+        // An object that no longer fits the view is not deleted: what was last known of it stays.
+        let gone = copy.objects.filter { key, old in
+            found[key].map { $0.observedUID != old.observedUID } ?? !misfits.contains(key)
+        }
+        for (key, old) in gone {
+            _ = copy.set(key, to: nil, indexes)
+            events.append(.deleted(old))
+        }
+        for key in order {
+            guard let object = found[key] else { continue }
+            if let old = copy.set(key, to: object, indexes) {
+                if old.observedVersion != object.observedVersion { events.append(.updated(old: old, new: object)) }
+            } else {
+                events.append(.added(object))
+            }
+        }
+        return events
+    }
+
+    /// nil, with a warning, for an object that does not fit the view.
+    private func observe(_ node: JSONTape.Node, _ tape: JSONTape) -> T? {
+        do {
+            return try T.observe(node, of: tape)
+        } catch {
+            let name = ObjectKey(node, of: tape)?.description ?? "?"
+            logger.warning(
+                "object ignored: it does not fit",
+                metadata: ["kind": "\(T.kind)", "name": "\(name)", "error": "\(JSON.describe(error))"])
+            return nil
+        }
     }
 
     /// Watches until the server ends the watch in order; returns the revision to go on from. nil: list again.
@@ -205,7 +204,7 @@ public final class Informer<T: KubernetesObject>: Sendable {
             var seen = false
             while let batch = try await stream.next() {
                 seen = true
-                for event in batch { if let now = try apply(event) { last = now } }
+                for event in batch { if let now = try apply(event, after: last) { last = now } }
             }
             try Task.checkCancellation()
             return seen ? last : nil
@@ -214,7 +213,7 @@ public final class Informer<T: KubernetesObject>: Sendable {
         }
     }
 
-    private func apply(_ event: RawWatchEvent) throws -> String? {
+    private func apply(_ event: RawWatchEvent, after last: String) throws -> String? {
         switch event.kind {
         case .error:
             let status = (try? JSON.decode(APIStatus.self, from: event.object)) ?? APIStatus(status: "Failure", code: 500)
@@ -223,32 +222,37 @@ public final class Informer<T: KubernetesObject>: Sendable {
             let tape = try? JSONTape(parsing: event.object)
             return tape?.node(at: "metadata", "resourceVersion").flatMap { tape?.string($0) }
         case .added, .modified, .deleted:
-            return change(event)
+            return try change(event, after: last)
         }
     }
 
-    private func change(_ event: RawWatchEvent) -> String? {
-        var object: T
+    private func change(_ event: RawWatchEvent, after last: String) throws -> String? {
+        let tape: JSONTape
         do {
-            object = try JSON.decode(T.self, from: event.object)
-            slim(&object)
+            tape = try JSONTape(parsing: event.object)
         } catch {
-            logger.warning(
-                "object ignored: it does not fit", metadata: ["kind": "\(T.kind)", "error": "\(JSON.describe(error))"])
-            return nil
+            throw KubernetesAPIError.transport("\(T.kind) in a watch: \(error)")
         }
-        let key = Self.key(object)
-        let (change, handlers) = copy.withLock { [object] copy -> (InformerEvent<T>?, [Handler]) in
-            let old = copy.objects[key]
+        guard let object = observe(tape.root, tape) else { return nil }
+        // A former state that comes late, by a proxy or a replay, is no news: a deletion that was asked for must not be taken back.
+        if event.kind != .deleted, Self.isOlder(object.observedVersion, than: last) { return nil }
+        let key = object.observedKey
+        let (change, handlers) = copy.withLock { copy -> (InformerEvent<T>?, [Handler]) in
             if event.kind == .deleted {
-                copy.set(key, to: nil, indexes)
+                let old = copy.set(key, to: nil, indexes)
                 return (old == nil ? nil : .deleted(object), copy.handlers)
             }
-            copy.set(key, to: object, indexes)
+            let old = copy.set(key, to: object, indexes)
             return (old.map { .updated(old: $0, new: object) } ?? .added(object), copy.handlers)
         }
         if let change { for handler in handlers { handler(change) } }
-        return object.metadata.resourceVersion
+        return object.observedVersion
+    }
+
+    /// Revisions that are numbers are ordered (KEP-5504); others cannot be compared.
+    private static func isOlder(_ version: String?, than last: String) -> Bool {
+        guard let version = version.flatMap({ UInt64($0) }), let last = UInt64(last) else { return false }
+        return version < last
     }
 
     private func releaseWaiters(synced: Bool) {
@@ -260,7 +264,4 @@ public final class Informer<T: KubernetesObject>: Sendable {
         }
         for waiter in waiters { waiter.resume() }
     }
-
-    private static func key(_ object: T) -> String { key(object.metadata.namespace, object.metadata.name) }
-    private static func key(_ namespace: String?, _ name: String) -> String { namespace.map { "\($0)/\(name)" } ?? name }
 }

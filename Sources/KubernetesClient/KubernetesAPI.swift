@@ -103,6 +103,8 @@ public protocol KubernetesAPI: Sendable {
     func get(_ resource: GroupVersionResource, namespace: String?, name: String, subresource: String?) async throws -> [UInt8]
     /// The List document: `{"kind":"PodList","metadata":{"resourceVersion":...},"items":[...]}`.
     func list(_ resource: GroupVersionResource, namespace: String?, options: ListOptions) async throws -> [UInt8]
+    /// As `list`, for who wants the objects and not the document: a server in the same process gives them as it keeps them.
+    func page(_ resource: GroupVersionResource, namespace: String?, options: ListOptions) async throws -> ObjectPage
     /// Events after `options.resourceVersion`; BOOKMARK events may come.
     func watch(_ resource: GroupVersionResource, namespace: String?, options: ListOptions) async throws -> any WatchStream
     /// `name` and `subresource` are given together, e.g. ("web", "binding").

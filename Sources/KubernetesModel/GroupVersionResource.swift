@@ -39,9 +39,7 @@ public struct GroupVersionKind: Hashable, Sendable, Codable, CustomStringConvert
 
 /// What every typed view has. The views are *partial*: they keep the fields that our code reads or writes, so an object
 /// that was read through a view is never written back whole; changes go out as patches.
-public protocol KubernetesObject: Codable, Sendable {
-    static var resource: GroupVersionResource { get }
-    static var kind: String { get }
+public protocol KubernetesObject: ObservedObject, Codable {
     static var namespaced: Bool { get }
     var metadata: ObjectMeta { get set }
 }

@@ -29,7 +29,7 @@ struct EndpointsPlanTests {
     @Test(
         "I-EP-3: whatever comes and goes, the slices hold exactly the addresses, each once, at most a hundred, and nobody moves needlessly",
         arguments: UInt64(1)...30)
-    func slices(seed: UInt64) {
+    func slices(seed: UInt64) throws {
         var dice = SeededDice(seed)
         let service = Self.service()
         var pods: [Int: Pod] = [:]
@@ -44,7 +44,7 @@ struct EndpointsPlanTests {
             let before = Dictionary(
                 slices.flatMap { slice in slice.endpoints.map { ($0.targetRef?.uid ?? "", (slice.metadata.name, slice.ports)) } },
                 uniquingKeysWith: { first, _ in first })
-            let addresses = EndpointsPlan.addresses(service, Array(pods.values))
+            let addresses = EndpointsPlan.addresses(service, try pods.values.map { try PodView.of($0) })
             let changes = EndpointsPlan.slices(service, addresses, existing: slices)
             slices.removeAll { slice in changes.delete.contains { $0.metadata.name == slice.metadata.name } }
             for changed in changes.update {
@@ -74,9 +74,9 @@ struct EndpointsPlanTests {
     }
 
     @Test("I-EP-2: ready is who is Ready and stays; who ends is told apart; publishNotReadyAddresses makes all ready")
-    func readiness() {
+    func readiness() throws {
         var service = Self.service()
-        let pods = [Self.pod(1), Self.pod(2, ready: false), Self.pod(3, terminating: true)]
+        let pods = try [Self.pod(1), Self.pod(2, ready: false), Self.pod(3, terminating: true)].map { try PodView.of($0) }
         func told() -> [String] {
             EndpointsPlan.addresses(service, pods).map { one in
                 let conditions = one.endpoint.conditions
@@ -93,12 +93,12 @@ struct EndpointsPlanTests {
     @Test(
         "named ports are looked up in each pod; a pod without the port is left out; a service without ports has addresses all the same"
     )
-    func ports() {
+    func ports() throws {
         let service = Self.service([ServicePort(name: "a", port: 80, targetPort: "http"), ServicePort(name: "b", port: 81)])
-        let found = EndpointsPlan.addresses(service, [Self.pod(1, port: 7000)]).first?.ports
+        let found = EndpointsPlan.addresses(service, [try PodView.of(Self.pod(1, port: 7000))]).first?.ports
         #expect(found?.map(\.port) == [7000, 81])
-        #expect(EndpointsPlan.addresses(Self.service([ServicePort(port: 1, targetPort: "none")]), [Self.pod(1)]).isEmpty)
-        #expect(EndpointsPlan.addresses(Self.service([]), [Self.pod(1)]).count == 1)
+        #expect(EndpointsPlan.addresses(Self.service([ServicePort(port: 1, targetPort: "none")]), [try PodView.of(Self.pod(1))]).isEmpty)
+        #expect(EndpointsPlan.addresses(Self.service([]), [try PodView.of(Self.pod(1))]).count == 1)
     }
 
     @Test("I-EP-1: who belongs to a service follows every change of labels and selectors", arguments: UInt64(1)...20)

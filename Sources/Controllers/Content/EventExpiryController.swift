@@ -9,7 +9,7 @@ final class EventExpiryController: Sendable {
     static let period = Duration.seconds(10)
 
     private let api: any KubernetesAPI
-    private let events: Informer<EventStub>
+    private let events: Informer<EventView>
     private let ledger: Mutex<EventLedger>
     private let period: Duration
     private let now: @Sendable () -> Timestamp
@@ -30,10 +30,10 @@ final class EventExpiryController: Sendable {
     func run() async throws {
         events.onEvent { event in
             let one = event.object
-            let key = EventLedger.Key(namespace: one.metadata.namespace ?? "", name: one.metadata.name)
+            let key = EventLedger.Key(namespace: one.observedKey.namespace ?? "", name: one.observedKey.name)
             if case .deleted = event { return self.ledger.withLock { $0.remove(key) } }
-            let written = one.lastTimestamp ?? one.metadata.creationTimestamp ?? self.now()
-            self.ledger.withLock { $0.note(key, at: written.unixSeconds) }
+            let now = self.now()
+            self.ledger.withLock { $0.note(key, at: (one.written ?? now).unixSeconds, now: now.unixSeconds) }
         }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.events.run() }
@@ -53,27 +53,18 @@ final class EventExpiryController: Sendable {
             if due.isEmpty { return }
             for key in due {
                 do {
-                    try await api.deleteIfPresent(EventStub.self, namespace: key.namespace, name: key.name)
+                    try await api.deleteIfPresent(Event.self, namespace: key.namespace, name: key.name)
                 } catch {
                     logger.debug(
                         "event not removed; trying again",
                         metadata: ["event": "\(key.namespace)/\(key.name)", "error": "\(error)"])
+                    let now = now().unixSeconds
                     ledger.withLock { ledger in
                         ledger.remove(key)
-                        ledger.note(key, at: now().unixSeconds)
+                        ledger.note(key, at: now, now: now)
                     }
                 }
             }
         }
     }
-}
-
-/// An event's age and nothing else: thousands of them are kept.
-struct EventStub: KubernetesObject {
-    static let resource = Event.resource
-    static let kind = Event.kind
-    static let namespaced = true
-
-    var metadata: ObjectMeta
-    var lastTimestamp: Timestamp?
 }

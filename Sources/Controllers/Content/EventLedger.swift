@@ -30,9 +30,10 @@ struct EventLedger: Sendable {
 
     var count: Int { latest.count }
 
-    /// `at` in seconds; a line that comes out of order counts as written with its predecessor.
-    mutating func note(_ key: Key, at time: Int64) {
-        let written = max(time, lines.last?.written ?? time)
+    /// `at` in seconds; a line that comes out of order counts as written with its predecessor, and one that claims to be from
+    /// the future as written now: what a client writes into an event must not keep it, or those after it, for ever.
+    mutating func note(_ key: Key, at time: Int64, now: Int64) {
+        let written = max(min(time, now), lines.last?.written ?? .min)
         guard latest[key] != written else { return }
         doomed.remove(key)
         latest[key] = written

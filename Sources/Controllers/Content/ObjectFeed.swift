@@ -1,5 +1,5 @@
-// The metadata of every object of every kind, as it changes: one list and one watch a kind, nothing kept. For controllers
-// that treat all kinds alike.
+// The metadata of every object of every kind, as it changes: for controllers that treat all kinds alike. Kinds of which there is
+// a local copy are heard of through it; the others have one list and one watch, and nothing is kept.
 import JSON
 import KubernetesClient
 import KubernetesModel
@@ -28,6 +28,12 @@ struct LifeMetadata: Hashable, Sendable {
         self.isDeleting = isDeleting
         self.finalizers = finalizers
         self.owners = owners
+    }
+
+    init(_ metadata: ObjectMeta) {
+        self.init(
+            uid: metadata.uid ?? "", isDeleting: metadata.deletionTimestamp != nil, finalizers: metadata.finalizers,
+            owners: metadata.ownerReferences)
     }
 
     /// Reads `metadata` of an object on a tape: only what is there is decoded.
@@ -66,12 +72,15 @@ final class ObjectFeed: Sendable {
 
     private let api: any KubernetesAPI
     private let resources: [ServedResource]
+    private let informers: SharedInformers?
     private let logger: Logger
     private let state: Mutex<State>
 
-    init(api: any KubernetesAPI, resources: [ServedResource], logger: Logger) {
+    /// `informers` are run by somebody else.
+    init(api: any KubernetesAPI, resources: [ServedResource], informers: SharedInformers? = nil, logger: Logger) {
         self.api = api
         self.resources = resources.filter { !Self.ignored.contains($0.resource.resource) }
+        self.informers = informers
         self.logger = logger
         state = Mutex(State(unsynced: Set(self.resources.map(\.resource))))
     }
@@ -92,8 +101,19 @@ final class ObjectFeed: Sendable {
 
     /// Follows all kinds until cancelled.
     func run() async {
+        let copied = SharedInformers.copied
         await withTaskGroup(of: Void.self) { group in
-            for resource in resources { group.addTask { await self.follow(resource) } }
+            for served in resources where informers == nil || !copied.contains(served.resource) {
+                group.addTask { await self.follow(served) }
+            }
+            guard let informers else { return }
+            informers.onLife { [weak self] identity, metadata, isDeleted in
+                self?.tell(isDeleted ? .deleted(identity, metadata) : .present(identity, metadata))
+            }
+            group.addTask {
+                await informers.waitUntilSynced()
+                self.release { $0.unsynced.subtract(copied) }
+            }
         }
         release { $0.ended = true }
     }
@@ -117,16 +137,10 @@ final class ObjectFeed: Sendable {
     }
 
     private func list(_ served: ServedResource) async throws -> String {
-        var options = ListOptions(limit: Self.pageSize)
-        var revision = ""
-        repeat {
-            let tape = try JSONTape(parsing: try await api.list(served.resource, namespace: nil, options: options))
-            revision = tape.node(at: "metadata", "resourceVersion").flatMap { tape.string($0) } ?? revision
-            options.continueToken = tape.node(at: "metadata", "continue").flatMap { tape.string($0) }
-            for item in tape.node(at: "items").map({ Array(tape.elements(of: $0)) }) ?? [] {
-                if let (identity, metadata) = try Self.read(item, of: tape, served) { tell(.present(identity, metadata)) }
-            }
-        } while options.continueToken?.isEmpty == false
+        let options = ListOptions(limit: Self.pageSize)
+        let revision = try await api.forEachObject(served.resource, namespace: nil, options: options) { node, tape in
+            if let (identity, metadata) = try Self.read(node, of: tape, served) { tell(.present(identity, metadata)) }
+        }
         tell(.listed(served.resource))
         release { $0.unsynced.remove(served.resource) }
         return revision

@@ -73,7 +73,7 @@ final class NodeLifecycleController: Sendable {
         informers.leases.onEvent { [weak self] event in
             if case .deleted = event { return }
             let lease = event.object
-            self?.lifecycle.withLock { $0.observe(lease: lease.spec.renewTime, of: lease.metadata.name, now: elapsed()) }
+            self?.lifecycle.withLock { $0.observe(lease: lease.renewTime, of: lease.observedKey.name, now: elapsed()) }
         }
     }
 

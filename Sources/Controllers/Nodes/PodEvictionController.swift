@@ -42,7 +42,7 @@ final class PodEvictionController: Sendable {
         informers.pods.onEvent { event in
             if case .deleted = event { return }
             let pod = event.object
-            guard let name = pod.spec.nodeName, let node = self.informers.nodes.get(name: name), NodeTaints.isEvicting(node)
+            guard let name = pod.nodeName, let node = self.informers.nodes.get(name: name), NodeTaints.isEvicting(node)
             else { return }
             self.add(pod)
         }
@@ -54,23 +54,22 @@ final class PodEvictionController: Sendable {
         }
     }
 
-    private func add(_ pod: Pod) {
-        queue.add(Key(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: pod.metadata.uid ?? ""))
+    private func add(_ pod: PodView) {
+        queue.add(Key(namespace: pod.namespace, name: pod.name, uid: pod.uid))
     }
 
     func check(_ key: Key) async throws {
-        guard let pod = informers.pods.get(namespace: key.namespace, name: key.name), pod.metadata.uid == key.uid,
-            pod.metadata.deletionTimestamp == nil, pod.status.phase?.isFinished != true,
-            let name = pod.spec.nodeName, let node = informers.nodes.get(name: name)
+        guard let pod = informers.pods.get(namespace: key.namespace, name: key.name), pod.uid == key.uid,
+            !pod.isDeleting, !pod.isFinished, let name = pod.nodeName, let node = informers.nodes.get(name: name)
         else { return }
         let now = now()
-        guard let due = PodEviction.due(tolerations: pod.spec.tolerations, taints: node.spec.taints, now: now) else { return }
+        guard let due = PodEviction.due(tolerations: pod.shape.tolerations, taints: node.spec.taints, now: now) else { return }
         if due.unixSeconds > now.unixSeconds {
             return queue.add(key, after: .seconds(due.unixSeconds - now.unixSeconds))
         }
         // The taint may be off by now: the server's own answer counts.
         guard let current = try await api.find(Node.self, name: name), NodeTaints.isEvicting(current),
-            PodEviction.due(tolerations: pod.spec.tolerations, taints: current.spec.taints, now: now).map({
+            PodEviction.due(tolerations: pod.shape.tolerations, taints: current.spec.taints, now: now).map({
                 $0.unixSeconds <= now.unixSeconds
             })
                 ?? false
@@ -79,10 +78,10 @@ final class PodEvictionController: Sendable {
     }
 
     /// A task's pod on a silent node is failed, not deleted: its task must see what became of it, and nobody else will tell.
-    private func evict(_ pod: Pod, from node: String, isSilent: Bool) async throws {
+    private func evict(_ pod: PodView, from node: String, isSilent: Bool) async throws {
         logger.warning("pod is evicted", metadata: ["pod": "\(pod.namespacedName)", "node": "\(node)", "silent": "\(isSilent)"])
-        let isTask = pod.metadata.ownerReferences.contains { $0.kind == KusciaTask.kind }
-        var conditions = pod.status.conditions.filter { $0.type != "DisruptionTarget" }
+        let isTask = pod.isTask
+        var conditions = try pod.whole().status.conditions.filter { $0.type != "DisruptionTarget" }
         conditions.append(
             PodCondition(
                 type: "DisruptionTarget", status: .true, reason: "DeletionByTaintManager",
@@ -92,18 +91,17 @@ final class PodEvictionController: Sendable {
         if isTask, isSilent {
             status["phase"] = "Failed"
             status["reason"] = "NodeLost"
-            status["message"] = .string("Node \(node) which was running pod \(pod.metadata.name) is unresponsive")
+            status["message"] = .string("Node \(node) which was running pod \(pod.name) is unresponsive")
         }
         do {
             try await api.patchStatus(
-                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
-                merge: ["metadata": ["uid": pod.metadata.uid.map { .string($0) } ?? .null], "status": status])
+                Pod.self, namespace: pod.namespace, name: pod.name,
+                merge: ["metadata": ["uid": .string(pod.uid)], "status": status])
             recorder.record(
-                pod, .normal, reason: "TaintManagerEviction", message: "Marking for deletion Pod \(pod.namespacedName)")
+                EventSubject(pod.reference), .normal, reason: "TaintManagerEviction", message: "Marking for deletion Pod \(pod.namespacedName)")
             if isTask, isSilent { return }
             try await api.delete(
-                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
-                options: DeleteOptions(uid: pod.metadata.uid))
+                Pod.self, namespace: pod.namespace, name: pod.name, options: DeleteOptions(uid: pod.uid))
         } catch let error as KubernetesAPIError where error.isNotFound || error.isConflict {
             return
         }

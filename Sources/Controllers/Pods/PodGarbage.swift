@@ -10,9 +10,9 @@ enum PodGarbage {
     /// Why a pod is under the eye of the collector; an index of the pods by this finds them without a search.
     enum Watch: String, Sendable, Hashable { case finished, unscheduledTerminating }
 
-    static func watch(_ pod: Pod) -> Watch? {
-        if pod.status.phase?.isFinished == true { return .finished }
-        return pod.metadata.deletionTimestamp != nil && pod.spec.nodeName?.isEmpty != false ? .unscheduledTerminating : nil
+    static func watch(_ pod: PodView) -> Watch? {
+        if pod.isFinished { return .finished }
+        return pod.isDeleting && pod.nodeName == nil ? .unscheduledTerminating : nil
     }
 
     enum Verdict: Sendable, Hashable {
@@ -22,22 +22,22 @@ enum PodGarbage {
         case remove
     }
 
-    static func verdict(_ pod: Pod, nodeExists: Bool) -> Verdict {
+    static func verdict(_ pod: PodView, nodeExists: Bool) -> Verdict {
         switch watch(pod) {
         case .unscheduledTerminating: .remove
         case .finished: .keep
-        case nil: pod.spec.nodeName?.isEmpty == false && !nodeExists ? .orphaned : .keep
+        case nil: pod.nodeName != nil && !nodeExists ? .orphaned : .keep
         }
     }
 
     /// The finished pods beyond `kept`, oldest first; those that are being deleted count, but are not named again.
-    static func surplus(_ finished: [Pod], kept: Int = finishedKept) -> [Pod] {
+    static func surplus(_ finished: [PodView], kept: Int = finishedKept) -> [PodView] {
         guard finished.count > kept else { return [] }
         let ordered = finished.sorted { left, right in
-            let one = left.metadata.creationTimestamp?.unixSeconds ?? 0
-            let other = right.metadata.creationTimestamp?.unixSeconds ?? 0
+            let one = left.creation?.unixSeconds ?? 0
+            let other = right.creation?.unixSeconds ?? 0
             return one == other ? left.namespacedName < right.namespacedName : one < other
         }
-        return ordered.prefix(finished.count - kept).filter { $0.metadata.deletionTimestamp == nil }
+        return ordered.prefix(finished.count - kept).filter { !$0.isDeleting }
     }
 }

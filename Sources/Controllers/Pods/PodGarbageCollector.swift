@@ -44,10 +44,10 @@ final class PodGarbageCollector: Sendable {
             if case .deleted = event { return }
             let pod = event.object
             switch PodGarbage.watch(pod) {
-            case .unscheduledTerminating: self.queue.add(.pod(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name))
+            case .unscheduledTerminating: self.queue.add(.pod(namespace: pod.namespace, name: pod.name))
             case .finished: self.queue.add(.finished, after: Self.period)
             case nil:
-                guard let node = pod.spec.nodeName, !node.isEmpty, self.informers.nodes.get(name: node) == nil else { return }
+                guard let node = pod.nodeName, self.informers.nodes.get(name: node) == nil else { return }
                 self.queue.add(.node(node), after: self.quarantine)
             }
         }
@@ -79,18 +79,18 @@ final class PodGarbageCollector: Sendable {
         }
     }
 
-    private func orphan(_ pod: Pod, _ node: String) async throws {
+    private func orphan(_ pod: PodView, _ node: String) async throws {
         logger.warning("pod is lost with its node", metadata: ["pod": "\(pod.namespacedName)", "node": "\(node)"])
-        var conditions = pod.status.conditions.filter { $0.type != "DisruptionTarget" }
+        var conditions = try pod.whole().status.conditions.filter { $0.type != "DisruptionTarget" }
         conditions.append(
             PodCondition(
                 type: "DisruptionTarget", status: .true, reason: "DeletionByPodGC", message: "PodGC: node no longer exists",
                 lastTransitionTime: now()))
         do {
             try await api.patchStatus(
-                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
+                Pod.self, namespace: pod.namespace, name: pod.name,
                 merge: [
-                    "metadata": ["uid": pod.metadata.uid.map { .string($0) } ?? .null],
+                    "metadata": ["uid": .string(pod.uid)],
                     "status": [
                         "phase": "Failed", "reason": "NodeLost", "message": .string("Node \(node) no longer exists"),
                         "conditions": try JSON.encodeToValue(conditions),
@@ -100,15 +100,15 @@ final class PodGarbageCollector: Sendable {
             return
         }
         // A task's pod stays until its task has seen what became of it.
-        if pod.metadata.ownerReferences.contains(where: { $0.kind == KusciaTask.kind }) { return }
+        if pod.isTask { return }
         try await remove(pod)
     }
 
-    private func remove(_ pod: Pod) async throws {
+    private func remove(_ pod: PodView) async throws {
         do {
             try await api.delete(
-                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
-                options: DeleteOptions(gracePeriodSeconds: 0, uid: pod.metadata.uid))
+                Pod.self, namespace: pod.namespace, name: pod.name,
+                options: DeleteOptions(gracePeriodSeconds: 0, uid: pod.uid))
         } catch let error as KubernetesAPIError where error.isNotFound || error.isConflict {
             return
         }

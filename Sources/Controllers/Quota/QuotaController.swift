@@ -32,10 +32,10 @@ final class QuotaController: Sendable {
         }
         informers.pods.onEvent { [weak self] event in
             // One that ends gives back what it had; one that is made was counted when it was admitted.
-            guard case .updated(let old, let new) = event, old.status.phase?.isFinished != new.status.phase?.isFinished else {
+            guard case .updated(let old, let new) = event, old.isFinished != new.isFinished else {
                 return
             }
-            self?.changed(new.metadata.namespace)
+            self?.changed(new.namespace)
         }
     }
 

@@ -72,10 +72,10 @@ final class EndpointsController: Sendable {
         informers.pods.onEvent { event in
             let pod = event.object
             if case .updated(let old, let new) = event, !Self.matters(old, new) { return }
-            let key = Key(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name)
-            var labels: [String: String]? = pod.metadata.labels
+            let key = Key(namespace: pod.namespace, name: pod.name)
+            var labels: [String: String]? = pod.labels
             if case .deleted = event { labels = nil }
-            if pod.status.phase?.isFinished == true { labels = nil }
+            if pod.isFinished { labels = nil }
             for service in self.members.withLock({ $0.set(pod: key, labels: labels) }) {
                 self.queue.add(Key(namespace: key.namespace, name: service), after: Self.gathering)
             }
@@ -90,12 +90,9 @@ final class EndpointsController: Sendable {
         }
     }
 
-    private static func matters(_ old: Pod, _ new: Pod) -> Bool {
-        func ready(_ pod: Pod) -> Bool { pod.status.conditions.contains { $0.type == "Ready" && $0.status == .true } }
-        return old.metadata.labels != new.metadata.labels || old.metadata.deletionTimestamp != new.metadata.deletionTimestamp
-            || old.spec.nodeName != new.spec.nodeName || old.status.podIP != new.status.podIP
-            || old.status.podIPs != new.status.podIPs
-            || old.status.phase != new.status.phase || ready(old) != ready(new) || old.metadata.uid != new.metadata.uid
+    private static func matters(_ old: PodView, _ new: PodView) -> Bool {
+        old.uid != new.uid || old.labels != new.labels || old.isDeleting != new.isDeleting || old.nodeName != new.nodeName
+            || old.addresses != new.addresses || old.phase != new.phase || old.isReady != new.isReady
     }
 
     private func bringUpToDate(_ key: Key) async throws {

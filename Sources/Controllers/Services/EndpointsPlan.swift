@@ -23,48 +23,39 @@ enum EndpointsPlan {
     }
 
     /// In order of their pods' names. A pod without address or that has finished has none.
-    static func addresses(_ service: Service, _ pods: [Pod]) -> [Address] {
-        pods.sorted { $0.metadata.name < $1.metadata.name }.flatMap { pod in addresses(service, pod) }
+    static func addresses(_ service: Service, _ pods: [PodView]) -> [Address] {
+        pods.sorted { $0.name < $1.name }.flatMap { pod in addresses(service, pod) }
     }
 
-    private static func addresses(_ service: Service, _ pod: Pod) -> [Address] {
-        guard pod.status.phase?.isFinished != true else { return [] }
-        var ips = pod.status.podIPs.map(\.ip)
-        if ips.isEmpty, let ip = pod.status.podIP, !ip.isEmpty { ips = [ip] }
-        let serving = pod.status.conditions.contains { $0.type == "Ready" && $0.status == .true }
-        let terminating = pod.metadata.deletionTimestamp != nil
+    private static func addresses(_ service: Service, _ pod: PodView) -> [Address] {
+        guard !pod.isFinished else { return [] }
+        let serving = pod.isReady
+        let terminating = pod.isDeleting
         let ready = service.spec.publishNotReadyAddresses == true || (serving && !terminating)
         let ports = service.spec.ports.compactMap { port in
             number(of: port, in: pod).map { EndpointPort(name: port.name ?? "", port: $0, protocol: port.protocol ?? "TCP") }
         }
         // None of the named ports is here: the pod cannot serve it.
         if ports.isEmpty, !service.spec.ports.isEmpty { return [] }
-        let named = pod.spec.hostname.map { !$0.isEmpty } ?? false && pod.spec.subdomain == service.metadata.name
-        return ips.map { ip in
+        let named = pod.hostname.map { !$0.isEmpty } ?? false && pod.subdomain == service.metadata.name
+        return pod.addresses.map { ip in
             Address(
                 endpoint: Endpoint(
                     addresses: [ip], conditions: EndpointConditions(ready: ready, serving: serving, terminating: terminating),
-                    hostname: named ? pod.spec.hostname : nil, nodeName: pod.spec.nodeName,
-                    targetRef: ObjectReference(
-                        kind: "Pod", namespace: pod.metadata.namespace, name: pod.metadata.name, uid: pod.metadata.uid)),
+                    hostname: named ? pod.hostname : nil, nodeName: pod.nodeName,
+                    targetRef: ObjectReference(kind: "Pod", namespace: pod.namespace, name: pod.name, uid: pod.uid)),
                 ports: ports, isIPv6: ip.contains(":"))
         }
     }
 
     /// targetPort is a number, the name of a container's port, or absent: then it is the service's own number.
-    private static func number(of port: ServicePort, in pod: Pod) -> Int? {
+    private static func number(of port: ServicePort, in pod: PodView) -> Int? {
         switch port.targetPort {
         case nil: return port.port
         case .int(let number): return number == 0 ? port.port : number
         case .string(let name):
-            for container in pod.spec.containers {
-                if let found = container.ports.first(where: {
-                    $0.name == name && ($0.protocol ?? "TCP") == (port.protocol ?? "TCP")
-                }) {
-                    return found.containerPort
-                }
-            }
-            return nil
+            let found = pod.shape.ports.first { $0.name == name && ($0.protocol ?? "TCP") == (port.protocol ?? "TCP") }
+            return found?.containerPort
         }
     }
 
