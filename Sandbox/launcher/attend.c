@@ -6,6 +6,7 @@
 #include "prompt.h"
 #include "request.h"
 #include "spare.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,6 +122,7 @@ static int begin(int *slim_mounts) {
     setsid();
     watch_clear(&task);
     watch_prepare(&task);
+    workspace_keep(workspace, sizeof workspace);
     task.state.supervisor = getpid();
     *slim_mounts = office->makes_spare ? spare_present_mounts() : -1;
     if ((office->makes_spare && *slim_mounts < 0) || setns(office->host_mounts, CLONE_NEWNS) < 0) return -1;
@@ -145,10 +147,15 @@ static int attend_one(int slim_mounts) {
     task.client = await_client();
     if (request_receive(task.client, request, leave_office, &task) < 0) end(1);  // the client sees the end of the connection
     int result = serve(request, office->makes_spare ? &launch.spare : NULL);
-    answer_start(result);
+    if (!task.over) answer_start(result);
     if (result) end(result);
     int network_returns = office->network.space >= 0 && netpool_may_return(request->plan);
-    watch(&task);
+    int recorded = watch(&task);
+    if (task.over) answer_start(recorded < 0 ? 2 : 0);
+    if (recorded < 0) {
+        cgroup_remove_all();
+        end(2);
+    }
     int heard = request_answer(task.client, "ended %d %d\n", task.state.exit_code, task.state.signal);
     if (task.mounts >= 0) close(task.mounts);
     cgroup_remove_all();

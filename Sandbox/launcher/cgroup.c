@@ -1,9 +1,11 @@
 // cgroup v1 and v2 files, relative to directory descriptors opened once.
 #define _GNU_SOURCE
 #include "cgroup.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,13 +54,20 @@ int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure
     return 0;
 }
 
-void cgroups_join(const struct cgroups *groups) {
+// Beneath a root that may not be the present one: where a link leads is its matter too.
+static int open_beneath(int root, const char *path) {
+    if (root == AT_FDCWD) return openat(root, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    struct open_how how = {.flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+void cgroups_join(const struct cgroups *groups, int root) {
     for (int i = 0; i < groups->count; i++) {
         int fd = groups->group[i].join;
         if (fd < 0) {
             char path[600];
             snprintf(path, sizeof path, "%s/%s", groups->group[i].path, join_file(groups, i));
-            fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+            fd = open_beneath(root, path);
             if (fd < 0) fail(errno, "cgroup(open %s)", groups->group[i].path);
         }
         if (write(fd, "0", 1) != 1) fail(errno, "cgroup(join %s)", groups->group[i].path);
@@ -157,8 +166,7 @@ static int64_t number_in(int directory, const char *name) {
 }
 
 static int64_t keyed_in(int directory, const char *name, const char *key) {
-    char text[4096];
-    return read_file(directory, name, text, sizeof text) > 0 ? keyed(text, key) : -1;
+    return read_file(directory, name, workspace, sizeof workspace) > 0 ? keyed(workspace, key) : -1;
 }
 
 // "some avg10=0.00 avg60=0.00 avg300=0.00 total=MICROSECONDS"
@@ -194,13 +202,12 @@ void cgroups_read_usage(const struct cgroups *groups, struct cgroup_usage *u) {
                 if (u->throttled_periods) take(&u->throttled_ns, keyed_in(d, "cpu.stat", "throttled_time"), 1);
             }
         } else {
-            char stat[4096];
-            if (read_file(d, "cpu.stat", stat, sizeof stat) > 0) {
-                take(&u->cpu_total_ns, keyed(stat, "usage_usec"), 1000);
-                take(&u->cpu_user_ns, keyed(stat, "user_usec"), 1000);
-                take(&u->cpu_system_ns, keyed(stat, "system_usec"), 1000);
-                take(&u->throttled_periods, keyed(stat, "nr_throttled"), 1);
-                take(&u->throttled_ns, keyed(stat, "throttled_usec"), 1000);
+            if (read_file(d, "cpu.stat", workspace, sizeof workspace) > 0) {
+                take(&u->cpu_total_ns, keyed(workspace, "usage_usec"), 1000);
+                take(&u->cpu_user_ns, keyed(workspace, "user_usec"), 1000);
+                take(&u->cpu_system_ns, keyed(workspace, "system_usec"), 1000);
+                take(&u->throttled_periods, keyed(workspace, "nr_throttled"), 1);
+                take(&u->throttled_ns, keyed(workspace, "throttled_usec"), 1000);
             }
             take(&u->pressured_us[0], pressure_in(d, "cpu.pressure"), 1);
             take(&u->pressured_us[1], pressure_in(d, "memory.pressure"), 1);

@@ -25,8 +25,9 @@ int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure
 void cgroups_open_directories(struct cgroups *groups);
 // A descriptor that becomes readable when the kernel ran out of the memory group's limit (version 1), or -1.
 int cgroups_watch_out_of_memory(const struct cgroups *groups);
-// Called by the child for itself: a thread that moves itself needs no grace period of the kernel. Opens what is not open yet.
-void cgroups_join(const struct cgroups *groups);
+// Called by the child for itself: a thread that moves itself needs no grace period of the kernel. Opens what is not open yet,
+// beneath `root`, a descriptor, or AT_FDCWD.
+void cgroups_join(const struct cgroups *groups, int root);
 void cgroups_close_join_files(struct cgroups *groups);
 // SIGKILLs every member, each by a handle that pins it. Returns how many processes it still saw.
 int cgroups_kill(const struct cgroups *groups);

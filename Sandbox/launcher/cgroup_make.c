@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "cgroup_make.h"
 #include "timestamp.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +27,9 @@ static int make(const char *version, const char *path) {
 }
 
 static int set(const char *directory, const char *file, const char *value) {
-    char path[PATH_MAX];
-    if ((size_t)snprintf(path, sizeof path, "%s/%s", directory, file) >= sizeof path) { errno = ENAMETOOLONG; return -1; }
-    int fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (strlen(directory) + strlen(file) + 2 > PATH_MAX) { errno = ENAMETOOLONG; return -1; }
+    stpcpy(stpcpy(stpcpy(workspace, directory), "/"), file);
+    int fd = openat(AT_FDCWD, workspace, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return -1;
     size_t length = strlen(value);
     ssize_t n = write(fd, value, length);

@@ -58,7 +58,7 @@ static void before_root(void) {
 
 static void build_jail(const struct plan *plan) {
     struct root root = {.fd = -1, .user_namespace = -1};
-    cgroups_join(&container.cgroups);
+    cgroups_join(&container.cgroups, AT_FDCWD);
     if (plan_has_namespace(plan, "cgroup") && unshare(CLONE_NEWCGROUP) < 0) fail(errno, "namespace(cgroup)");
     int asked = 0;
     if (plan_has_namespace(plan, "mount")) mounts_prepare(plan);

@@ -49,19 +49,22 @@ _Noreturn void identity_wait_as_carrier(int parent) {
     _exit(126);
 }
 
-// It shares our memory, as it only waits: nothing is copied for it.
-static int carry(void *parent) { identity_wait_as_carrier((int)(intptr_t)parent); }
+static int carry(void *nothing) {
+    (void)nothing;
+    _exit(0);
+}
 
-int identity_start_carrier(char stack[CARRIER_STACK_BYTES]) {
+// It shares our memory, so nothing is copied for it, and it is over when we go on: what is not reaped yet still has its namespace.
+int identity_make_carrier(char stack[CARRIER_STACK_BYTES]) {
     char *top = stack + CARRIER_STACK_BYTES;
-    return clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | SIGCHLD, (void *)(intptr_t)getpid());
+    return clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
 }
 
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {
     if (!plan_has_namespace(plan, "user") || rootless_wanted(plan)) return -1;
     // A namespace lives as long as something holds it: a short-lived child carries it until it is opened.
     char stack[CARRIER_STACK_BYTES];
-    pid_t pid = identity_start_carrier(stack);
+    pid_t pid = identity_make_carrier(stack);
     if (pid < 0) {
         failure_set(failure, errno, "namespace(user)");
         return -2;
@@ -75,7 +78,6 @@ int identity_make_user_namespace(const struct plan *plan, struct failure *failur
         fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) { failure_set(failure, errno, "namespace(open user)"); fd = -2; }
     }
-    kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
     return fd;
 }

@@ -9,11 +9,11 @@ int identity_make_user_namespace(const struct plan *plan, struct failure *failur
 
 #define CARRIER_STACK_BYTES 1024
 
-// Starts a process that does nothing in a user namespace of its own, so that the namespace lives until it is opened. The caller
-// ends and reaps it before the stack, which it lends, is used again. -1 with errno.
-int identity_start_carrier(char stack[CARRIER_STACK_BYTES]);
+// Makes a process that ended at once in a user namespace of its own: until the caller reaps it, /proc shows the namespace, which
+// can be opened and given its maps. -1 with errno.
+int identity_make_carrier(char stack[CARRIER_STACK_BYTES]);
 
-// What such a process does: it waits for its end, which its parent's death is too.
+// What a process does that carries a namespace while programs are run for it: it waits for its end, which its parent's death is too.
 _Noreturn void identity_wait_as_carrier(int parent);
 
 // Writes all maps of one kind (OP_UID_MAP or OP_GID_MAP) into an open map file. 0 or -1 with errno.

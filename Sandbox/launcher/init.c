@@ -16,6 +16,7 @@
 #include "system.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
@@ -61,9 +62,21 @@ static void apply(const struct launch *launch, struct root *root, const struct o
 // A mount is a few hundred bytes; so many may be made before the task's groups pay for what it needs.
 #define EARLY_MOUNTS_MAX 24
 
+// Whether the task's namespaces are all there but that of cgroups, so that nothing of the host's tree is needed behind the pivot
+// but the groups themselves.
+static int is_at_home(const struct launch *launch) {
+    if (launch->own_mounts < 0 || launch->net_namespace < 0 || !plan_has_namespace(launch->plan, "net")) return 0;
+    for (uint32_t i = 0; i < launch->plan->count; i++) {
+        const struct operation *op = &launch->plan->operation[i];
+        if (op->kind == OP_JOIN_NAMESPACE || (op->kind == OP_NAMESPACE && op->count == 2)) return 0;
+    }
+    return 1;
+}
+
 // Operations that store nothing, in no namespace that init has yet to enter.
-static int needs_no_group(const struct operation *op) {
+static int needs_no_group(const struct operation *op, int at_home) {
     switch (op->kind) {
+    case OP_ROOT_READONLY: case OP_PIVOT: case OP_HOSTNAME: case OP_DOMAINNAME: case OP_LOOPBACK: return at_home;
     case OP_ROOT_BIND: case OP_ROOT_OVERLAY: case OP_BIND: case OP_PROC: case OP_DEVICE: case OP_MASK: case OP_READONLY: return 1;
     case OP_TMPFS: return !plan_flag(op->argument[2], "tmpcopyup");
     default: return op->kind < OP_ROOT_TMPFS;
@@ -99,10 +112,13 @@ static void build_jail(const struct launch *launch) {
     }
     if (launch->own_mounts >= 0) mounts_build_detached(launch->own_mounts);
     else if (launch->groups_are_there) mounts_prepare(plan);
+    int at_home = launch->groups_are_there && is_at_home(launch);
+    int host_root = at_home ? openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
+    if (at_home) enter_network(launch);
     // While the supervisor makes the groups.
     for (int early = 0; launch->groups_are_there && next < plan->count; next++) {
         const struct operation *op = &plan->operation[next];
-        if (!needs_no_group(op) || (early += op->kind >= OP_ROOT_TMPFS) > EARLY_MOUNTS_MAX) break;
+        if (!needs_no_group(op, at_home) || (early += op->kind >= OP_ROOT_TMPFS && op->kind <= OP_READONLY) > EARLY_MOUNTS_MAX) break;
         apply(launch, &root, op);
     }
     if (launch->groups_are_there) {
@@ -110,8 +126,9 @@ static void build_jail(const struct launch *launch) {
         init_wait_for(launch->groups_are_there);
     }
     // Joined before anything is stored: what the set-up itself allocates (tmpfs pages) is already the task's own.
-    cgroups_join(launch->cgroups);
-    enter_network(launch);
+    cgroups_join(launch->cgroups, host_root);
+    if (at_home) close(host_root);
+    else enter_network(launch);
     namespaces_enter(plan, launch->user_namespace);
     if (launch->own_mounts < 0 && !launch->groups_are_there && plan_has_namespace(plan, "mount")) mounts_prepare(plan);
     for (; next < plan->count; next++) apply(launch, &root, &plan->operation[next]);
@@ -150,26 +167,32 @@ static void release(struct launch *launch) {
 // A task that outlives this is one that stays.
 #define MOMENT_NS 30000000
 
-// System calls by number and locals only.
+// What ends within this is told with its start, in one go: fewer processes wake up, and nothing is recorded twice.
+#define AT_ONCE_NS 400000
+
+// System calls by number and locals only. The end of the payload is the end of the task: leaving the pid namespace kills whatever
+// is left in it.
 _Noreturn static void reap(pid_t payload, struct launch *launch) {
     sigset_t all, *signals = &all;
-    int status_pipe = launch->status;
-    struct timespec moment = {0, MOMENT_NS}, *limit = &moment;
+    int status_pipe = launch->status, started = failure_pipe;
+    struct timespec at_once = {0, AT_ONCE_NS}, moment = {0, MOMENT_NS}, *limit = &at_once;
     sigfillset(&all);
     for (;;) {
+        int status;
+        long pid;
+        while ((pid = syscall(SYS_wait4, -1, &status, WNOHANG, NULL)) > 0)
+            if (pid == payload) syscall(SYS_exit_group, syscall(SYS_write, status_pipe, &status, sizeof status) == (long)sizeof status ? 0 : 126);
         long signal = syscall(SYS_rt_sigtimedwait, signals, NULL, limit, KERNEL_SIGSET_BYTES);
-        if (signal < 0 && limit) {
+        if (signal < 0 && limit == &moment) {
             limit = NULL;
             release(launch);
         }
-        if (signal > 0 && signal != SIGCHLD) syscall(SYS_kill, payload, signal);
-        int status;
-        long pid;
-        while ((pid = syscall(SYS_wait4, -1, &status, WNOHANG, NULL)) > 0) {
-            if (pid != payload) continue;
-            // The end of the payload is the end of the task: leaving the pid namespace kills whatever is left in it.
-            syscall(SYS_exit_group, syscall(SYS_write, status_pipe, &status, sizeof status) == (long)sizeof status ? 0 : 126);
+        if (signal < 0 && limit == &at_once) {
+            // Its end of file tells the supervisor that init stands and the program runs.
+            syscall(SYS_close, started);
+            limit = &moment;
         }
+        if (signal > 0 && signal != SIGCHLD) syscall(SYS_kill, payload, signal);
     }
 }
 
@@ -220,6 +243,5 @@ _Noreturn void init_run(const struct launch *given) {
     if (launch->out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
     int kept[] = {launch->status, launch->lifeline, failure_pipe};
     keep_only(kept, sizeof kept / sizeof *kept);
-    close(failure_pipe);  // last: its end of file tells the supervisor that init stands
     reap(payload, launch);
 }

@@ -214,6 +214,11 @@ static int open_own_files(struct task *task, const struct plan *plan, struct fai
     return 0;
 }
 
+static int has_status(const struct task *task) {
+    struct pollfd status = {task->status, POLLIN, 0};
+    return poll(&status, 1, 0) > 0 && status.revents & POLLIN;
+}
+
 int launch_task(struct task *task, const struct plan *plan, struct spare *spare) {
     struct failure failure = {0};
     struct channel own, *c = spare ? &spare->channel : &own;
@@ -238,14 +243,17 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         cgroups_read_usage(&task->cgroups, &task->state.usage);
         return launch_failed(task, &failure);
     }
-    if (spare) task->mounts = spare_mounts(spare);
     close(c->failure[0]);
+    if (spare) task->mounts = spare_take_mounts(spare);
     task->status = c->status[0];
     task->lifeline = c->lifeline[1];
     task->stream[0].fd = c->out[0];
     task->stream[1].fd = c->err[0];
     if (!spare) task->state.pid_start = state_process_start(task->state.pid);
     task->state.phase = "running";
+    // The last record, which is due at once, says all that this one would.
+    task->over = task->client >= 0 && has_status(task);
+    if (task->over) return 0;
     // Not durable: after a power cut the task is gone too, and the boot id says so.
     if (state_write(task->directory, -1, &task->state, &task->cgroups, &task->log) == 0) return 0;
     kill_and_reap(task);  // a task without a record must not run

@@ -12,7 +12,8 @@ struct channel { int out[2], err[2], status[2], failure[2], lifeline[2], notify[
 int launch_open_channel(struct channel *channel, int with_output, int with_notify);
 
 // Runs the plan: `spare` is what was made ahead for it, or NULL. 0 when the task runs and the record says so, 1 when its start
-// failed and the record says where, 2 when nothing could be recorded (then nothing runs).
+// failed and the record says where, 2 when nothing could be recorded (then nothing runs). With `task->over` the record is still to be
+// written, by `watch`.
 struct spare;
 int launch_task(struct task *task, const struct plan *plan, struct spare *spare);
 

@@ -2,6 +2,7 @@
 // a namespace that nobody entered.
 #define _GNU_SOURCE
 #include "netpool.h"
+#include "workspace.h"
 
 #include <fcntl.h>
 #include <net/if.h>
@@ -13,11 +14,11 @@
 
 // An idle one holds 200 KiB of the kernel.
 #define NETPOOL_MAX 32
-#define EVIDENCE_BYTES_MAX 16384
+#define EVIDENCE_BYTES_MAX WORKSPACE_BYTES
 
 const struct network netpool_none = {-1, {-1, -1, -1, -1, -1}};
-static struct network pool[NETPOOL_MAX];
-static int count;
+// The resident launcher's alone: on pages that its children do not get.
+static struct { struct network network[NETPOOL_MAX]; int count; } __attribute__((aligned(4096))) pool;
 static int host = -1, proc = -1;
 // Interfaces and their traffic, the number of sockets of every family, counters of every protocol, failed attempts included.
 static const char *const evidence[NETPOOL_EVIDENCE] = {
@@ -28,6 +29,7 @@ static size_t pristine_bytes;
 
 int netpool_open(int host_proc) {
     proc = host_proc;
+    workspace_keep(&pool, sizeof pool);
     host = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
     return host < 0 ? -1 : 0;
 }
@@ -82,13 +84,13 @@ static struct network make(void) {
     return made;
 }
 
-struct network netpool_take(void) { return count ? pool[--count] : netpool_none; }
+struct network netpool_take(void) { return pool.count ? pool.network[--pool.count] : netpool_none; }
 
 int netpool_fill(int wanted) {
-    if (count >= wanted || count == NETPOOL_MAX) return 0;
+    if (pool.count >= wanted || pool.count == NETPOOL_MAX) return 0;
     struct network network = make();
     if (network.space < 0) return 0;
-    pool[count++] = network;
+    pool.network[pool.count++] = network;
     return 1;
 }
 
@@ -99,18 +101,17 @@ void netpool_close(struct network network) {
 }
 
 int netpool_surplus(int wanted, int now) {
-    while (now && count > wanted) netpool_close(pool[--count]);
-    return count > wanted;
+    while (now && pool.count > wanted) netpool_close(pool.network[--pool.count]);
+    return pool.count > wanted;
 }
 
 int netpool_is_unused(const struct network *network) {
-    char now[EVIDENCE_BYTES_MAX];
-    size_t bytes = read_evidence(network, now);
-    return bytes && bytes == pristine_bytes && !memcmp(now, pristine, bytes);
+    size_t bytes = read_evidence(network, workspace);
+    return bytes && bytes == pristine_bytes && !memcmp(workspace, pristine, bytes);
 }
 
 void netpool_return(struct network network) {
-    if (count < NETPOOL_MAX && netpool_is_unused(&network)) pool[count++] = network;
+    if (pool.count < NETPOOL_MAX && netpool_is_unused(&network)) pool.network[pool.count++] = network;
     else netpool_close(network);
 }
 

@@ -1,6 +1,7 @@
 // See request.h.
 #define _GNU_SOURCE
 #include "request.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -73,11 +74,14 @@ static int receive(struct waiting *waiting, struct request *request, size_t *use
 int request_receive(int client, struct request *request, void (*slow)(struct task *), struct task *argument) {
     struct waiting waiting = {client, slow, argument};
     if (!is_allowed(client)) return -1;
-    if (!buffer) buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (buffer == MAP_FAILED) return -1;
+    if (!buffer) {
+        buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (buffer == MAP_FAILED) { buffer = NULL; return -1; }
+        workspace_keep(buffer, BUFFER_BYTES);
+    }
     size_t used = 0;
     int result = receive(&waiting, request, &used);
-    memset(buffer, 0, used);  // the next init begins as a copy of this memory
+    memset(buffer, 0, used);  // the next task's supervisor is this process
     return result;
 }
 

@@ -8,6 +8,7 @@
 #include "netpool.h"
 #include "slim.h"
 #include "timestamp.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -46,7 +47,7 @@ struct resident {
     int64_t taken_at, died_at;  // monotonic ms
     int unable;                 // children in a row that could not make a spare
     struct { int pidfd, pid, place; } child[ATTEND_MAX];  // those that wait or will again
-};
+} __attribute__((aligned(4096)));  // pages that no child gets
 
 // The name appears when the socket listens, and replaces that of a resident launcher that died.
 static int listen_at(const char *path) {
@@ -109,12 +110,11 @@ static int start_child(struct resident *r) {
     __atomic_store_n(&r->board->state[place], ATTEND_COMING, __ATOMIC_RELAXED);
     int pidfd = -1;
     struct network network = netpool_take();
-    pid_t self = getpid();
+    struct attend attend = {getpid(), r->board, place, r->wanted, r->listener, r->office[1], r->host_mounts, network, r->makes_spares};
     struct clone_args args = {.flags = CLONE_PIDFD, .pidfd = (uint64_t)(uintptr_t)&pidfd, .exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
     if (pid == 0) {
-        struct attend attend = {self, r->board, place, r->wanted, r->listener, r->office[1], r->host_mounts, network, r->makes_spares};
-        int kept[3 + sizeof network / sizeof(int)] = {r->listener, r->office[1], r->host_mounts};
+        int kept[3 + sizeof network / sizeof(int)] = {attend.listener, attend.office, attend.host_mounts};
         memcpy(kept + 3, &network, sizeof network);
         keep_only(kept, sizeof kept / sizeof *kept);
         attend_run(&attend);
@@ -184,6 +184,7 @@ static int turn(struct resident *r, int timeout) {
 int resident_serve(const char *socket_path, int spares) {
     static struct resident r;
     const char *step;
+    workspace_keep(&r, sizeof r);
     r.socket_path = socket_path;
     r.wanted = spares < 1 ? 1 : spares > ATTEND_MAX ? ATTEND_MAX : spares;
     if (begin(&r, &step) < 0) {

@@ -22,7 +22,8 @@
 #include <unistd.h>
 
 #define OWN_MOUNT_NAMESPACE _IO(0xFF, 3)  // PIDFD_GET_MNT_NAMESPACE, Linux 6.11
-#define SPARE_NAMESPACES (CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+#define CLONED_NAMESPACES (CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS)
+#define SPARE_NAMESPACES (CLONE_NEWNS | CLONED_NAMESPACES)
 
 struct order {
     uint32_t go, groups_are_there;
@@ -35,7 +36,7 @@ struct order {
 static int make_user_namespace(struct spare *spare) {
     char path[64];
     char stack[CARRIER_STACK_BYTES];
-    pid_t pid = identity_start_carrier(stack);
+    pid_t pid = identity_make_carrier(stack);
     if (pid < 0) return -1;
     snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
     spare->uid_map = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
@@ -43,23 +44,19 @@ static int make_user_namespace(struct spare *spare) {
     spare->gid_map = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
     snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
     spare->user_namespace = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
     return spare->uid_map < 0 || spare->gid_map < 0 || spare->user_namespace < 0 ? -1 : 0;
 }
 
-_Noreturn static void wait_as_init(struct spare *spare, int host_mounts) {
+_Noreturn static void wait_as_init(struct spare *spare) {
     struct channel *c = &spare->channel;
     struct order *order = spare->order;
     failure_pipe = c->failure[1];
     // A spare whose supervisor died serves nobody. The change of ids clears this, and init asks again then.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     init_begin(0);
-    int self = (int)syscall(SYS_pidfd_open, 1, 0);
-    int own = self < 0 ? -1 : ioctl(self, OWN_MOUNT_NAMESPACE, 0);
-    if (own < 0) fail(errno, "spare(own mount namespace)");
-    if (setns(host_mounts, CLONE_NEWNS) < 0) fail(errno, "spare(host's mount namespace)");
-    int kept[] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->lifeline[0], c->notify[1], spare->user_namespace, spare->net_namespace, own};
+    int kept[] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->lifeline[0], c->notify[1], spare->user_namespace, spare->net_namespace,
+                  spare->mounts};
     keep_only(kept, sizeof kept / sizeof *kept);
     host_keep();
     // A supervisor that died before the request above is told by its end of the lifeline, of which we have no copy now.
@@ -67,26 +64,36 @@ _Noreturn static void wait_as_init(struct spare *spare, int host_mounts) {
     if (poll(&lifeline, 1, 0) != 0) _exit(126);
     init_wait_for(&order->go);
     struct launch launch = order->launch;
-    launch.own_mounts = own;
+    launch.own_mounts = spare->mounts;
     init_run(&launch);
 }
 
-static int clone_waiting_init(struct spare *spare, int host_mounts) {
+static int clone_waiting_init(struct spare *spare) {
     struct clone_args args = {
-        .flags = CLONE_PIDFD | SPARE_NAMESPACES, .pidfd = (uint64_t)(uintptr_t)&spare->init, .exit_signal = SIGCHLD};
+        .flags = CLONE_PIDFD | CLONED_NAMESPACES, .pidfd = (uint64_t)(uintptr_t)&spare->init, .exit_signal = SIGCHLD};
     spare->init_pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-    if (spare->init_pid == 0) wait_as_init(spare, host_mounts);
+    if (spare->init_pid == 0) wait_as_init(spare);
     return spare->init_pid < 0 ? -1 : 0;
 }
 
 int spare_present_mounts(void) {
-    int self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    int mounts = self < 0 ? -1 : ioctl(self, OWN_MOUNT_NAMESPACE, 0);
-    if (self >= 0) close(self);
+    static int self = -1;  // a handle of this process, which lasts as long
+    if (self < 0) self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    return self < 0 ? -1 : ioctl(self, OWN_MOUNT_NAMESPACE, 0);
+}
+
+int spare_take_mounts(struct spare *spare) {
+    int mounts = spare->mounts;
+    spare->mounts = -1;
     return mounts;
 }
 
-int spare_mounts(const struct spare *spare) { return ioctl(spare->init, OWN_MOUNT_NAMESPACE, 0); }
+// The task's mount namespace is made before its init, which begins, and waits, in the host's.
+static int make_mount_namespace(struct spare *spare, int host_mounts, int slim_mounts) {
+    if (setns(slim_mounts, CLONE_NEWNS) < 0) return -1;
+    spare->mounts = unshare(CLONE_NEWNS) < 0 ? -1 : spare_present_mounts();
+    return setns(host_mounts, CLONE_NEWNS) < 0 || spare->mounts < 0 ? -1 : 0;
+}
 
 int spare_make(struct spare *spare, int host_mounts, int slim_mounts, int net_namespace) {
     spare->net_namespace = net_namespace;
@@ -96,13 +103,14 @@ int spare_make(struct spare *spare, int host_mounts, int slim_mounts, int net_na
     if (spare->order == MAP_FAILED) return -1;
     if (launch_open_channel(&spare->channel, 1, 1) < 0) return -1;
     plan_use_arena(spare->order->arena);
-    // The ids' files are found in the host's /proc; init's mount namespace is a copy of the slim one.
-    if (make_user_namespace(spare) < 0) return -1;
-    if (setns(slim_mounts, CLONE_NEWNS) < 0 || clone_waiting_init(spare, host_mounts) < 0) return -1;
-    if (setns(host_mounts, CLONE_NEWNS) < 0) return -1;
+    if (make_user_namespace(spare) < 0 || make_mount_namespace(spare, host_mounts, slim_mounts) < 0) return -1;
+    uint64_t before = state_ticks_since_boot();
+    if (clone_waiting_init(spare) < 0) return -1;
+    uint64_t behind = state_ticks_since_boot();
     struct channel *c = &spare->channel;
     close(c->out[1]); close(c->err[1]); close(c->status[1]); close(c->failure[1]); close(c->lifeline[0]); close(c->notify[1]);
-    spare->init_start = state_process_start(spare->init_pid);
+    // It began between the two; its file in /proc is asked only when the clock ticked just then.
+    spare->init_start = before == behind ? before : state_process_start(spare->init_pid);
     return 0;
 }
 
@@ -167,6 +175,7 @@ void spare_discard_init(struct spare *spare) {
     syscall(SYS_pidfd_send_signal, spare->init, SIGKILL, NULL, 0);
     while (waitpid(spare->init_pid, &status, 0) < 0 && errno == EINTR) {}
     close(spare->init);
+    close(spare->mounts);
     close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->lifeline[1]); close(c->notify[0]);
 }
 

@@ -11,6 +11,7 @@ struct spare {
     struct channel channel;
     pid_t init_pid;
     int init;                                // pidfd
+    int mounts;                              // the mount namespace that will be the task's own
     uint64_t init_start;
     int user_namespace, uid_map, gid_map;    // without maps yet
     int net_namespace;                       // from the pool, or -1
@@ -18,11 +19,11 @@ struct spare {
     size_t order_bytes;
 };
 
-// A descriptor of the present mount namespace, for `spare_make`. -1 with errno.
+// A descriptor of the present mount namespace. -1 with errno.
 int spare_present_mounts(void);
 
 // In the supervisor, which is in the host's mount namespace: makes everything, with the next plan going into memory that init sees.
-// 0, or -1 with errno.
+// The task's mount namespace is a copy of `slim_mounts`. 0, or -1 with errno.
 int spare_make(struct spare *spare, int host_mounts, int slim_mounts, int net_namespace);
 
 // Whether this plan's namespaces are those that the spare has, and its root can be built detached.
@@ -31,8 +32,8 @@ int spare_fits(const struct plan *plan);
 // Writes the plan's id maps. 0, or -1 with `failure` set.
 int spare_map_ids(struct spare *spare, const struct plan *plan, struct failure *failure);
 
-// A descriptor of the mount namespace that init is in, which is the task's own once its program runs. -1 with errno.
-int spare_mounts(const struct spare *spare);
+// The descriptor of the task's mount namespace, which is the caller's from now on.
+int spare_take_mounts(struct spare *spare);
 
 // Lets init begin with the plan, up to what needs the task's groups, and go on when they are there.
 void spare_go(struct spare *spare, const struct plan *plan);

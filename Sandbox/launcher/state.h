@@ -22,7 +22,10 @@ struct task_state {
     struct failure failure;  // stage empty: none
 };
 
+// Clock ticks since boot at which the process began, as /proc shows them. 0: it is gone.
 uint64_t state_process_start(pid_t pid);
+// The present moment in the same unit.
+uint64_t state_ticks_since_boot(void);
 // Of this boot; read once per process.
 const char *state_boot_id(void);
 

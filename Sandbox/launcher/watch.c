@@ -3,6 +3,7 @@
 #include "watch.h"
 #include "stack.h"
 #include "supervise.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,6 +81,7 @@ void watch_renew(struct task *task) {
     task->notify.fd = -1;
     task->grace_ms = task->deadline_ms = 0;
     task->cgroups.count = 0;
+    task->over = 0;
     task->serial++;
 }
 
@@ -153,12 +155,14 @@ static void pump(struct task *task, int n) {
 // The task lives on: what served the launch goes, and what a short task does without comes.
 static void settle(struct task *task) {
     if (task->settle) task->settle(task);
-    stack_release();
     task->out_of_memory = cgroups_watch_out_of_memory(&task->cgroups);
-    struct cgroup_usage usage;
-    if (task->out_of_memory < 0) return;
-    cgroups_read_usage(&task->cgroups, &usage);
-    if (usage.oom_kills) signal_init(task, SIGKILL);  // nobody told of that one
+    if (task->out_of_memory >= 0) {
+        struct cgroup_usage usage;
+        cgroups_read_usage(&task->cgroups, &usage);
+        if (usage.oom_kills) signal_init(task, SIGKILL);  // nobody told of that one
+    }
+    workspace_release();
+    stack_release();
 }
 
 // Runs until init is gone.
@@ -242,7 +246,7 @@ static void leave_streams(void) {
     if (null > 2) close(null);
 }
 
-static void write_end(struct task *task, const struct ending *ending) {
+static int write_end(struct task *task, const struct ending *ending) {
     struct task_state *state = &task->state;
     if (notify_end(&task->notify) < 0 && !state->reason) state->reason = "LearningFailed";
     state->finished_at = timestamp_now();
@@ -250,20 +254,26 @@ static void write_end(struct task *task, const struct ending *ending) {
     state->core_dumped = WIFSIGNALED(ending->status) && WCOREDUMP(ending->status);
     if (WIFSIGNALED(ending->status)) state->signal = WTERMSIG(ending->status);
     state->exit_code = state->signal ? 128 + state->signal : WEXITSTATUS(ending->status);
-    // A full disk may clear up again.
     int record = ending->record;
-    for (int attempt = 0; attempt < 60 && state_write(task->directory, record, state, &task->cgroups, &task->log) < 0; attempt++) {
+    for (int attempt = 0; attempt < 60; attempt++) {
+        if (state_write(task->directory, record, state, &task->cgroups, &task->log) == 0) return 0;
+        if (task->over) {  // who asked for it is still to be told that it was started
+            failure_set(&state->failure, errno, "state(write)");
+            return -1;
+        }
+        // A full disk may clear up again.
         record = -1;
         poll(NULL, 0, 1000);
     }
+    return 0;
 }
 
-void watch(struct task *task) {
+int watch(struct task *task) {
     struct ending ending = {.record = -1, .deadline_at = task->deadline_ms ? timestamp_monotonic_ms() + task->deadline_ms : 0};
     if (!task->keeps_streams) leave_streams();
     follow(task, &ending);
     if (!task->own_pids) sweep_cgroups(task);
     drain(task);
     reap_init(task, &ending);
-    write_end(task, &ending);
+    return write_end(task, &ending);
 }

@@ -21,6 +21,7 @@ struct task {
     int64_t grace_ms, deadline_ms;  // deadline 0: none
     int serial;            // which of this supervisor's tasks it is: one that ended at once may be followed by another
     int lasts;             // no other will follow
+    int over;              // it ended before anything was recorded: only its last record is written
     // Called when the start takes longer than starts do, and when the task lives on, respectively; or NULL.
     void (*busy)(struct task *), (*settle)(struct task *);
     struct notify notify;  // refused system calls
@@ -39,5 +40,6 @@ void watch_renew(struct task *task);
 // Blocks the signals that watch() reads.
 void watch_prepare(struct task *task);
 
-// Returns when the task and everything it left behind are gone and the record says how.
-void watch(struct task *task);
+// Returns when the task and everything it left behind are gone and the record says how. 0; or -1 with `state.failure` set when
+// nothing was ever recorded of a task that was over at once.
+int watch(struct task *task);
