@@ -32,6 +32,7 @@ struct ContainerPaths: Sendable, Hashable {
     var config: String { "\(directory)/config.json" }
     var plan: String { "\(directory)/plan" }
     var state: String { "\(directory)/state.json" }
+    var lock: String { "\(directory)/supervisor.lock" }
     var grace: String { "\(directory)/grace" }
     var verdict: String { "\(directory)/verdict.json" }
     var sentence: String { "\(directory)/sentence.json" }

@@ -50,11 +50,11 @@ enum RecordFiles {
     }
 
     static func makeDirectories(_ path: String, mode: mode_t = 0o700) throws(RuntimeError) {
-        var prefix = ""
-        for part in path.split(separator: "/") {
-            prefix += "/\(part)"
-            if mkdir(prefix, mode) != 0, errno != EEXIST { throw failure("mkdir", prefix) }
-        }
+        // Most are there, or only the last is missing: asking for each from the root on is what costs.
+        if mkdir(path, mode) == 0 || errno == EEXIST { return }
+        guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw failure("mkdir", path) }
+        try makeDirectories(String(path[..<slash]), mode: mode)
+        if mkdir(path, mode) != 0, errno != EEXIST { throw failure("mkdir", path) }
     }
 
     static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }

@@ -80,6 +80,7 @@ actor RunPContainer {
         switch found {
         case .none, .notStarted: return
         case .ended(let exit): phase = .exited(exit)
+        case .damaged(let owner): await follow(owner)
         case .state(let state):
             if let exit = state.ended(limits: config.limits) { await endAsSentenced(exit) } else { await follow(state) }
         }
@@ -89,6 +90,8 @@ actor RunPContainer {
         case notStarted
         case ended(ContainerExit)
         case state(SupervisorState)
+        /// state.json cannot be read; the lock says who supervises.
+        case damaged(SupervisorLock?)
     }
 
     /// A supervisor that holds the lock but has not written yet does so within its own deadline of 30 s.
@@ -96,6 +99,8 @@ actor RunPContainer {
         if let verdict = paths.readVerdict() { return .ended(verdict.exit) }
         for _ in 0..<6_000 {
             if let state = paths.readState() { return .state(state) }
+            // It is replaced by rename: what is there and cannot be read is damaged, and waiting would not mend it.
+            if RecordFiles.exists(paths.state) { return paths.readState().map { .state($0) } ?? .damaged(SupervisorLock(paths.lock)) }
             guard Launcher.isSupervised(paths.directory) else { break }
             usleep(5_000)
         }
@@ -111,6 +116,24 @@ actor RunPContainer {
         guard let descriptor = ProcessIdentity.open(pid: state.supervisorPid, startTime: state.supervisorStartTime) else {
             return await supervisorEnded()
         }
+        awaitEnd(of: descriptor)
+    }
+
+    /// The supervisor lives and writes its whole record anew at the end: nothing is lost but what the task is called on this machine.
+    private func follow(_ owner: SupervisorLock?) async {
+        guard let owner, owner.bootID == ProcessIdentity.bootID(),
+            let descriptor = ProcessIdentity.open(pid: owner.pid, startTime: owner.startTime)
+        else {
+            let cgroup = cgroup
+            _ = try? await Blocking.run { cgroup.kill() }
+            phase = .unknown(reason: "its record is damaged, and its supervisor is gone")
+            return
+        }
+        phase = .running(pid: owner.task, startedAt: owner.takenAt)
+        awaitEnd(of: descriptor)
+    }
+
+    private func awaitEnd(of descriptor: Int32) {
         watch = PidfdWatch(descriptor: descriptor) { [weak self] in
             guard let self else { return }
             Task { await self.supervisorEnded() }

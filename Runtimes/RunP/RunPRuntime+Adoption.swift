@@ -58,6 +58,10 @@ extension RunPRuntime {
                     let config = try? JSON.decode(ContainerConfig.self, from: bytes)
                 else {
                     records.broken.append(paths.container(id).config)
+                    // What was started under a damaged record runs on: it is followed to its end, known by its name alone.
+                    if RecordFiles.exists(paths.container(id).lock) {
+                        records.containers[id] = ContainerConfig(name: id.name, attempt: id.attempt, image: "", logPath: "")
+                    }
                     continue
                 }
                 records.containers[id] = config

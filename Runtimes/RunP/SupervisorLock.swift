@@ -1,0 +1,28 @@
+// supervisor.lock as a record: whoever holds it has written into it who it is. The witness of last resort when state.json is damaged.
+
+import Glibc
+
+struct SupervisorLock: Sendable, Hashable {
+    var pid: Int32
+    /// Clock ticks since boot.
+    var startTime: Int64
+    var bootID: String
+    /// Unix nanoseconds: when the file was written, just before the task's start.
+    var takenAt: Int64
+    /// Host pid of the task's init, the supervisor's child; 0 when the kernel does not tell.
+    var task: Int32
+
+    /// "PID STARTTIME BOOTID ..."; nil when it says anything else. Blocks.
+    init?(_ path: String) {
+        guard let bytes = RecordFiles.read(path) else { return nil }
+        let words = String(decoding: bytes, as: UTF8.self).split { $0 == " " || $0 == "\n" }
+        var facts = stat()
+        guard words.count >= 3, let pid = Int32(words[0]), let startTime = Int64(words[1]), stat(path, &facts) == 0 else { return nil }
+        self.pid = pid
+        self.startTime = startTime
+        bootID = String(words[2])
+        takenAt = Int64(facts.st_mtim.tv_sec) * 1_000_000_000 + Int64(facts.st_mtim.tv_nsec)
+        let children = RecordFiles.read("/proc/\(pid)/task/\(pid)/children") ?? []
+        task = String(decoding: children, as: UTF8.self).split(separator: " ").first.flatMap { Int32($0) } ?? 0
+    }
+}
