@@ -49,7 +49,10 @@ public struct AgentConfig: Sendable, Hashable {
     public var hostPathAllowList: [String]
     /// Limits of every container beside its own.
     public var pidsLimit: Int64
-    public var logLimitBytes: Int64
+    /// How much of containers' output is kept.
+    public var logs = LogPolicy()
+    /// For secrets; on a tmpfs, or a place where one may be mounted. nil: below the state directory.
+    public var memoryDirectory: String?
     public var tmpLimitBytes: Int64
     public var agentVersion: String
     public var permissions: NodePermissions
@@ -59,7 +62,7 @@ public struct AgentConfig: Sendable, Hashable {
         capacityCPUMillis: Int64? = nil, capacityMemoryBytes: Int64? = nil, reservedCPUMillis: Int64 = 0,
         reservedMemoryBytes: Int64 = 0, maxPods: Int64 = 500, stopPolicy: StopPolicy = .leave,
         heartbeat: Heartbeat.Intervals = .init(), hostPathAllowList: [String] = [], pidsLimit: Int64 = 4096,
-        logLimitBytes: Int64 = 512 << 20, tmpLimitBytes: Int64 = 256 << 20, agentVersion: String = "v0.1.0",
+        tmpLimitBytes: Int64 = 256 << 20, agentVersion: String = "v0.1.0",
         permissions: NodePermissions = .init(), capacityStorageBytes: Int64? = nil, reservedStorageBytes: Int64 = 0,
         extendedResources: [String: Int64] = [:], reservedExtendedResources: [String: Int64] = [:], devices: [String: String] = [:],
         nodeLabels: [String: String] = [:], taints: [Taint] = [NodeStatusBuilder.taint],
@@ -89,7 +92,6 @@ public struct AgentConfig: Sendable, Hashable {
         self.heartbeat = heartbeat
         self.hostPathAllowList = hostPathAllowList
         self.pidsLimit = pidsLimit
-        self.logLimitBytes = logLimitBytes
         self.tmpLimitBytes = tmpLimitBytes
         self.agentVersion = agentVersion
         self.permissions = permissions
@@ -99,8 +101,13 @@ public struct AgentConfig: Sendable, Hashable {
 /// Where things lie below the state directory.
 public struct AgentPaths: Sendable, Hashable {
     public var state: String
+    /// For what must not reach a disk; a tmpfs, mounted there when it is none.
+    public var memory: String
 
-    public init(state: String) { self.state = state }
+    public init(state: String, memory: String? = nil) {
+        self.state = state
+        self.memory = memory ?? state + "/memory"
+    }
 
     public var pods: String { state + "/pods" }
     /// Record, volumes, hosts and the runtime's own files of one pod.
@@ -111,11 +118,15 @@ public struct AgentPaths: Sendable, Hashable {
     public func environment(_ uid: String) -> String { pod(uid) + "/environment.json" }
     public func volumes(_ uid: String) -> String { pod(uid) + "/volumes" }
     public func runtime(_ uid: String) -> String { pod(uid) + "/runtime" }
+    /// Secrets of one pod: its volumes, its tokens, its environment.
+    public func podMemory(_ uid: String) -> String { "\(memory)/\(uid)" }
+    public func secretVolumes(_ uid: String) -> String { podMemory(uid) + "/volumes" }
+    public func tokens(_ uid: String) -> String { podMemory(uid) + "/tokens.json" }
+    public func secretEnvironment(_ uid: String) -> String { podMemory(uid) + "/environment.json" }
     /// `<state>/volumes/<namespace>/<claimName>`
     public func claim(_ namespace: String, _ name: String) -> String { "\(state)/volumes/\(namespace)/\(name)" }
-    public func logs(namespace: String, name: String, uid: String) -> String {
-        "\(state)/logs/pods/\(namespace)_\(name)_\(uid)"
-    }
+    public var podLogs: String { state + "/logs/pods" }
+    public func logs(namespace: String, name: String, uid: String) -> String { "\(podLogs)/\(namespace)_\(name)_\(uid)" }
     public func log(namespace: String, name: String, uid: String, container: String, attempt: Int) -> String {
         "\(logs(namespace: namespace, name: name, uid: uid))/\(container)/\(attempt).log"
     }

@@ -61,6 +61,8 @@ public final class AgentService: Sendable {
     private let events: EventRecorder
     private let node: NodeController
     private let source: PodSource
+    private let volumeKeeper: VolumeKeeper
+    private let logKeeper: LogKeeper
     private let staticPods: StaticPods
     private let eviction: EvictionController
     private let metrics: MetricsPublisher?
@@ -93,6 +95,10 @@ public final class AgentService: Sendable {
                 pressures: { pressures.value }),
             allocatable: builder.allocatable, logger: logger)
         self.pods = pods
+        volumeKeeper = VolumeKeeper(pods: pods, clock: clock, logger: logger)
+        logKeeper = LogKeeper(
+            pods: pods, runtime: dependencies.runtime, paths: AgentPaths(state: config.stateDirectory), policy: config.logs, clock: clock,
+            logger: logger)
         node = NodeController(
             api: api, builder: builder, intervals: config.heartbeat, clock: clock, logger: logger,
             measure: dependencies.measure, pressures: { pressures.value }, images: dependencies.images)
@@ -158,6 +164,8 @@ public final class AgentService: Sendable {
                 group.addTask { await self.status.run() }
                 group.addTask { await self.events.run() }
                 group.addTask { await self.source.run(self.pods) }
+                group.addTask { await self.volumeKeeper.run() }
+                group.addTask { await self.logKeeper.run() }
                 group.addTask { await self.staticPods.run(self.pods) { self.node.owner } }
                 group.addTask { await self.eviction.run() }
                 if let metrics = self.metrics { group.addTask { await metrics.run() } }

@@ -78,9 +78,10 @@ struct ContainerConfigBuilder: Sendable {
     private func limits(_ container: Container) -> RuntimeLimits {
         RuntimeLimits(
             memoryBytes: container.resources.limits["memory"]?.value, cpuMillis: container.resources.limits["cpu"]?.milliValue,
-            pids: config.pidsLimit, logBytes: config.logLimitBytes, tmpBytes: config.tmpLimitBytes,
+            pids: config.pidsLimit, logBytes: config.logs.maximumFileBytes, tmpBytes: config.tmpLimitBytes,
             cpuRequestMillis: (container.resources.requests["cpu"] ?? container.resources.limits["cpu"])?.milliValue,
-            ephemeralStorageBytes: container.resources.limits["ephemeral-storage"]?.value)
+            ephemeralStorageBytes: container.resources.limits["ephemeral-storage"]?.value, logFiles: config.logs.maximumFiles,
+            logAgeSeconds: config.logs.maximumAgeSeconds)
     }
 
     /// The sum over the main containers (or a larger init container's); no limit as soon as one has none.

@@ -2,6 +2,7 @@
 // with tail, since and timestamps, and following a log that still grows or is rotated meanwhile.
 import Dispatch
 import Glibc
+import KubernetesModel
 
 /// What of a log is asked for; the query of the kubelet's `/containerLogs` (kubelet server.go's names).
 public struct ContainerLogQuery: Sendable, Hashable {
@@ -38,8 +39,6 @@ struct CRILogLine {
 }
 
 public struct ContainerLogReader: Sendable {
-    /// Read at a time; also the largest piece that is handed on at once.
-    static let chunk = 64 * 1024
     /// How often a followed file is looked at while it does not grow. Nobody polls unless somebody follows.
     static let followInterval = Duration.milliseconds(150)
     /// File reads happen here: a slow disk must not hold a thread of the cooperative pool.
@@ -53,41 +52,64 @@ public struct ContainerLogReader: Sendable {
         self.query = query
     }
 
-    /// Writes the log's lines until its end; following, until `ended` says that the container writes no more and the rest
-    /// is read. Throws what `write` throws (nobody reads any more) and `LogError` when there is no log.
+    /// Writes the log's lines, those of rotated files first, until its end; following, until `ended` says that the container writes
+    /// no more and the rest is read. Throws what `write` throws (nobody reads any more) and `LogError` when there is no log.
     public func copy(
         ended: @escaping @Sendable () async -> Bool, write: @escaping @Sendable ([UInt8]) async throws -> Void
     ) async throws {
-        var cursor = try await Self.read { try LogFileCursor(path: path) }
-        defer { cursor.close() }
-        if let tail = query.tailLines {
-            let start = cursor
-            cursor.offset = await Self.readNothrow { start.offsetOfLastLines(tail) }
-        }
+        let (files, query) = (LogFiles(path: path), query)
+        // Asked before reading: what was written before the end is then surely read.
+        var over = await ended()
+        var segments = try await Self.read { try Self.begin(try files.open(), query) }
         var printer = LogLinePrinter(query: query)
-        while true {
-            // Asked before reading: what was written before the end is then surely read.
-            let over = await ended()
-            try await drain(&cursor, &printer, write)
+        while let segment = segments.first {
+            segments.removeFirst()
+            try await drain(segment, &printer, write)
+            if !segments.isEmpty { continue }
             if !query.follow || printer.limitReached { break }
-            if let next = await Self.readNothrow({ [cursor, path] in cursor.successor(at: path) }) {
-                cursor.close()
-                cursor = next
-                continue
-            }
+            if try await moveOn(from: segment, files, &segments, &printer, write) { continue }
             if over { break }
             try await Task.sleep(for: Self.followInterval)
+            over = await ended()
+            segments = [segment]
         }
     }
 
+    /// True when the file was rotated: the next one is in `segments`, and all of this one is read.
+    private func moveOn(
+        from segment: LogSegment, _ files: LogFiles, _ segments: inout [LogSegment], _ printer: inout LogLinePrinter,
+        _ write: @Sendable ([UInt8]) async throws -> Void
+    ) async throws -> Bool {
+        let next = try await Self.read { segment.isAt(files.path) ? nil : try files.successor(of: segment) }
+        guard let next else { return false }
+        // Written after the last read and before the rotation; nothing comes any more.
+        try await drain(segment, &printer, write)
+        segments = [next]
+        return true
+    }
+
+    /// Leaves out what `since` and `tail` need not look at. Blocks.
+    private static func begin(_ segments: [LogSegment], _ query: ContainerLogQuery) throws -> [LogSegment] {
+        var wanted = segments
+        if let since = query.since {
+            while wanted.count > 1, let time = try wanted[1].firstTime(), LogTime.isBefore(time, since) { wanted.removeFirst() }
+        }
+        guard var lines = query.tailLines else { return wanted }
+        var chosen: [LogSegment] = []
+        for segment in wanted.reversed() {
+            lines -= try segment.seek(lastLines: lines)
+            chosen.insert(segment, at: 0)
+            if lines <= 0 { break }
+        }
+        return chosen
+    }
+
     private func drain(
-        _ cursor: inout LogFileCursor, _ printer: inout LogLinePrinter, _ write: @Sendable ([UInt8]) async throws -> Void
+        _ segment: LogSegment, _ printer: inout LogLinePrinter, _ write: @Sendable ([UInt8]) async throws -> Void
     ) async throws {
         while !printer.limitReached {
-            let at = cursor
-            let bytes = try await Self.read { try at.read(Self.chunk) }
+            let bytes = try await Self.read { try segment.read() }
             if bytes.isEmpty { return }
-            cursor.offset += Int64(bytes.count)
             let text = printer.feed(bytes)
             if !text.isEmpty { try await write(text) }
         }
@@ -98,86 +120,34 @@ public struct ContainerLogReader: Sendable {
             queue.async { continuation.resume(with: Result { try body() }) }
         }
     }
-
-    private static func readNothrow<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
-        await withCheckedContinuation { continuation in
-            queue.async { continuation.resume(returning: body()) }
-        }
-    }
 }
 
-public struct LogError: Error, CustomStringConvertible {
-    public var description: String
-}
-
-/// An open log file and how far it was read. A value: closing is the owner's.
-struct LogFileCursor: Sendable {
-    let descriptor: Int32
-    let inode: UInt64
-    var offset: Int64 = 0
-
-    init(path: String) throws {
-        descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else {
-            throw LogError(description: "log \(path): \(String(cString: strerror(errno)))")
-        }
-        var facts = stat()
-        inode = fstat(descriptor, &facts) == 0 ? UInt64(facts.st_ino) : 0
+/// Times of a log, RFC 3339 in UTC with nanoseconds, as texts: their order is that of time.
+enum LogTime {
+    /// A time as a caller writes it, with any zone, in the form of a log; nil when it is no RFC 3339 time.
+    static func normal(_ text: String) -> String? {
+        guard let time = MicroTimestamp(text) else { return nil }
+        return text.hasSuffix("Z") ? text : time.description
     }
 
-    func close() { Glibc.close(descriptor) }
-
-    func read(_ limit: Int) throws -> [UInt8] {
-        try [UInt8](unsafeUninitializedCapacity: limit) { buffer, filled in
-            var count = pread(descriptor, buffer.baseAddress, limit, off_t(offset))
-            while count < 0 && errno == EINTR { count = pread(descriptor, buffer.baseAddress, limit, off_t(offset)) }
-            guard count >= 0 else { throw LogError(description: "read log: \(String(cString: strerror(errno)))") }
-            filled = count
-        }
-    }
-
-    /// The file that took this one's place under `path` (rotation), if this one is read to its end.
-    func successor(at path: String) -> LogFileCursor? {
-        var facts = stat()
-        guard stat(path, &facts) == 0, UInt64(facts.st_ino) != inode, let next = try? LogFileCursor(path: path) else { return nil }
-        return next
-    }
-
-    /// Where the last `count` whole lines (parts of one long line count as one) begin, found from the end of the file.
-    func offsetOfLastLines(_ count: Int) -> Int64 {
-        var facts = stat()
-        guard fstat(descriptor, &facts) == 0 else { return 0 }
-        var start = Int64(facts.st_size)
-        if count <= 0 { return start }
-        var later: [UInt8] = []
-        while start > 0 {
-            let size = min(Int64(ContainerLogReader.chunk), start)
-            var piece = self
-            piece.offset = start - size
-            guard let bytes = try? piece.read(Int(size)), !bytes.isEmpty else { return start }
-            later = bytes + later
-            start -= size
-            if let found = Self.startOfLastLines(count, in: later, wholeFile: start == 0) { return start + Int64(found) }
-        }
-        return 0
-    }
-
-    /// nil when `bytes` do not hold enough lines. The first line counts only if `bytes` begin the file.
-    static func startOfLastLines(_ count: Int, in bytes: [UInt8], wholeFile: Bool) -> Int? {
-        var starts: [Int] = wholeFile ? [0] : []
-        for (index, byte) in bytes.enumerated() where byte == 0x0a && index + 1 < bytes.count { starts.append(index + 1) }
-        var full = 0
-        var cut = bytes.endIndex
-        for start in starts.reversed() {
-            let end = bytes[start...].firstIndex(of: 0x0a) ?? bytes.endIndex
-            let line = CRILogLine(bytes[start..<end])
-            if line?.partial != true {
-                if full == count { return cut }
-                full += 1
+    /// The characters behind `%XX` in a query; `text` itself where it is not well-formed.
+    static func percentDecoded(_ text: String) -> String {
+        var bytes: [UInt8] = []
+        var rest = Substring(text).utf8
+        while let byte = rest.popFirst() {
+            if byte == UInt8(ascii: "%"), let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+                bytes.append(code)
+                rest.removeFirst(2)
+            } else {
+                bytes.append(byte)
             }
-            cut = start
         }
-        return wholeFile ? (starts.isEmpty ? 0 : cut) : nil
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    static func isBefore(_ time: some StringProtocol, _ other: String) -> Bool {
+        // Without the Z, "04:00:04" comes before "04:00:04.000000000".
+        time.utf8.prefix { $0 != UInt8(ascii: "Z") }.lexicographicallyPrecedes(other.utf8.prefix { $0 != UInt8(ascii: "Z") })
     }
 }
 
@@ -206,8 +176,7 @@ struct LogLinePrinter {
 
     private mutating func append(_ raw: ArraySlice<UInt8>, to output: inout [UInt8]) {
         guard let line = CRILogLine(raw) else { return }
-        // Without the Z, "04:00:04" comes before "04:00:04.000000000".
-        if let since = query.since, line.time.lexicographicallyPrecedes(since.utf8.prefix { $0 != UInt8(ascii: "Z") }) { return }
+        if let since = query.since, LogTime.isBefore(Substring(line.time), since) { return }
         if query.timestamps && !insideLongLine {
             output.append(contentsOf: line.time)
             output.append(0x20)

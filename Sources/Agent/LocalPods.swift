@@ -24,7 +24,7 @@ public actor LocalPods: PodProvider {
     public init(
         config: AgentConfig, dependencies: LocalPodsDependencies, allocatable: PodResources, logger: Logger
     ) {
-        let paths = AgentPaths(state: config.stateDirectory)
+        let paths = AgentPaths(state: config.stateDirectory, memory: config.memoryDirectory)
         self.config = config
         self.allocatable = allocatable
         self.logger = logger
@@ -33,7 +33,8 @@ public actor LocalPods: PodProvider {
         pressures = dependencies.pressures
         executor = PodExecutor(
             config: config, paths: paths, runtime: dependencies.runtime,
-            volumes: VolumeManager(api: dependencies.api, config: config, paths: paths),
+            volumes: VolumeManager(
+                api: dependencies.api, config: config, paths: paths, clock: dependencies.clock, allocatable: allocatable),
             builder: ContainerConfigBuilder(config: config, paths: paths, allocatable: allocatable),
             reporter: dependencies.reporter, records: PodRecordStore(paths: paths), clock: dependencies.clock, logger: logger)
     }
@@ -204,9 +205,13 @@ public actor LocalPods: PodProvider {
 
     public func close() async {
         for worker in workers.values { worker.close() }
+        await executor.volumes.close()
     }
 
     // MARK: Views
+
+    /// For whoever renews volumes and keeps logs.
+    nonisolated var volumes: VolumeManager { executor.volumes }
 
     /// Every pod that the node knows, as its machine sees it.
     public func machines() -> [PodStateMachine] { workers.values.map(\.machine) }

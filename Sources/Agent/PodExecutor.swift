@@ -61,15 +61,14 @@ struct PodExecutor: Sendable {
     }
 
     private func create(_ container: Container, _ run: ContainerRun, _ pod: Pod) async throws -> ContainerID {
-        let mounts = try await volumes.mounts(container, of: pod)
         let sources = try await volumes.environmentSources(of: pod)
         let environment = EnvironmentBuilder(
             pod: pod, podIP: try await podIP(pod), hostIP: config.nodeIP, allocatable: builder.allocatable,
             configMaps: sources.configMaps, secrets: sources.secrets)
         let variables = try environment.build(for: container)
+        let mounts = try await volumes.mounts(container, of: pod, environment: variables)
         let wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables)
-        let directory = String(wanted.logPath[..<(wanted.logPath.lastIndex(of: "/") ?? wanted.logPath.endIndex)])
-        try await DiskFiles.perform { try DiskFiles.makeDirectory(directory) }
+        try await DiskFiles.perform { try ContainerLogs.prepare(wanted.logPath, attempt: run.attempt) }
         let present = "Container image \"\(wanted.image)\" already present on machine"
         reporter.event(pod: pod, warning: false, reason: "Pulled", message: present)
         let id = try await runtime.createContainer(podUID: pod.metadata.uid ?? "", config: wanted)
@@ -134,7 +133,7 @@ struct PodExecutor: Sendable {
     /// Logs and record go with the API object. What cannot be removed now is found by the next adoption.
     func forget(_ pod: Pod) async {
         do {
-            try await records.removeLogs(of: pod)
+            try await records.leaveLogs(of: pod, config.logs)
             try await records.remove(uid: pod.metadata.uid ?? "")
         } catch {
             logger.warning("left behind", metadata: ["pod": "\(pod.namespacedName)", "error": "\(error)"])

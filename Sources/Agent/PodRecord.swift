@@ -57,12 +57,18 @@ struct PodRecordStore: Sendable {
 
     /// The pod's directory with all that is in it.
     func remove(uid: String) async throws {
-        try await DiskFiles.perform { try DiskFiles.removeTree(paths.pod(uid)) }
+        try await DiskFiles.perform {
+            try paths.removeVolumes(uid)
+            try DiskFiles.removeTree(paths.pod(uid))
+        }
     }
 
-    func removeLogs(of pod: Pod) async throws {
+    /// The pod is gone: its logs go too, or stay for a time that begins now (`LogKeeper` ends it).
+    func leaveLogs(of pod: Pod, _ policy: LogPolicy) async throws {
         let directory = paths.logs(
             namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: pod.metadata.uid ?? "")
-        try await DiskFiles.perform { try DiskFiles.removeTree(directory) }
+        try await DiskFiles.perform {
+            if policy.keepAfterPodSeconds > 0 { DiskFiles.touch(directory) } else { try DiskFiles.removeTree(directory) }
+        }
     }
 }

@@ -184,6 +184,8 @@ struct SecurityAdmissionTests {
         #expect(mounted["spec"]?["containers"]?[0]?["volumeMounts"]?[0]?["name"]?.stringValue == name)
         #expect(mounted["spec"]?["volumes"]?[0]?["projected"]?["sources"]?.arrayValue?.count == 3)
         #expect(try Self.admit(ServiceAccountAdmission(), pod, lookup)["spec"]?["volumes"] == nil)
+        let asked = pod.with(["spec", "automountServiceAccountToken"], true)
+        #expect(try Self.admit(ServiceAccountAdmission(), asked, lookup)["spec"]?["volumes"] != nil)
         #expect(try Self.admit(on, pod.with(["spec", "automountServiceAccountToken"], false), lookup)["spec"]?["volumes"] == nil)
         let own = pod.with(["spec", "containers", "0", "volumeMounts"], [["name": "v", "mountPath": .string(ServiceAccountAdmission.tokenPath)]])
         #expect(try Self.admit(on, own, lookup)["spec"]?["volumes"] == nil)

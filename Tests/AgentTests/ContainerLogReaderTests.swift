@@ -109,6 +109,52 @@ struct ContainerLogReaderTests {
         #expect(sink.text == "one\ntwo\nfive\n")
     }
 
+    /// I-LOG-4: a reader that follows sees every line once and in order, whenever the log is rotated, compressed or cut under its hands,
+    /// as long as it is not slower than the files that are kept.
+    @Test("I-LOG-4: following loses no line while the log is rotated and compressed again and again", arguments: 0..<40 as Range<UInt64>)
+    func rotationWhileReading(_ seed: UInt64) async throws {
+        var template = Array("/tmp/swiftlet-rotation-XXXXXX".utf8CString)
+        let directory = try #require(mkdtemp(&template).map { String(cString: $0) })
+        defer { try? DiskFiles.removeTree(directory) }
+        let path = directory + "/0.log"
+        Self.append(["2026-11-21T04:00:00.000000000Z stdout F 0"], to: path)
+        var query = ContainerLogQuery()
+        query.follow = true
+        let sink = Sink()
+        let state = Mutex((random: seed &* 0x9E37_79B9_7F4A_7C15 | 1, next: 1, rotations: 0, steps: 0))
+        try await ContainerLogReader(path: path, query: query).copy(ended: {
+            state.withLock { state in
+                state.steps += 1
+                for _ in 0..<4 {
+                    state.random = state.random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                    switch (state.random >> 33) % 4 {
+                    case 0, 1:
+                        Self.append(["2026-11-21T04:00:00.000000000Z stdout F \(state.next)"], to: path)
+                        state.next += 1
+                    case 2:
+                        state.rotations += 1
+                        rename(path, path + ".\(state.rotations)")
+                        Self.append([], to: path)
+                    default:
+                        if state.rotations > 1 { try? ContainerLogs.compress(path + ".\(state.rotations - 1)") }
+                    }
+                }
+                return state.steps > 3
+            }
+        }) { sink.write($0) }
+        let expected = (0..<state.withLock { $0.next }).map { "\($0)\n" }.joined()
+        #expect(sink.text == expected, "I-LOG-4, seed \(seed)")
+    }
+
+    @Test("a time is taken with any zone", arguments: [
+        ("2026-11-21T04:00:00Z", "2026-11-21T04:00:00Z"), ("2026-11-21T04:00:00.123456789Z", "2026-11-21T04:00:00.123456789Z"),
+        ("2026-11-21T06:00:00+02:00", "2026-11-21T04:00:00.000000Z"), ("yesterday", nil),
+    ] as [(String, String?)])
+    func sinceTime(_ text: String, _ expected: String?) {
+        let encoded = text.replacing("+", with: "%2B").replacing(":", with: "%3A")
+        #expect(ContainerLogRequest("/containerLogs/alice/p/c?sinceTime=\(encoded)")?.query.since == expected)
+    }
+
     @Test("a log that is not there is an error that names it")
     func missing() async throws {
         await #expect { try await ContainerLogReader(path: "/nonexistent/0.log", query: .init()).copy(ended: { true }) { _ in } }

@@ -7,8 +7,9 @@ import ResourceStore
 struct ServiceAccountAdmission: AdmissionStep {
     let name = "ServiceAccount"
 
-    /// Whether containers find a token of their account at `tokenPath`, unless pod or account say automount: false. Off while
-    /// our agent knows no projected volumes: it would refuse such a pod. A task's program has no business with the API anyway.
+    /// Whether containers find a token of their account at `tokenPath` when neither pod nor account says `automountServiceAccountToken`.
+    /// Off, unlike a stock server: an organisation's engine has no business with the API, and each token costs the start of a pod a
+    /// request.
     var mountsTokens = false
 
     static let tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount"
@@ -37,8 +38,8 @@ struct ServiceAccountAdmission: AdmissionStep {
         if spec["imagePullSecrets"]?.arrayValue?.isEmpty ?? true, let secrets = found?["imagePullSecrets"], secrets[0] != nil {
             review.object.set(["spec", "imagePullSecrets"], to: secrets)
         }
-        let wantsToken = spec["automountServiceAccountToken"] ?? found?["automountServiceAccountToken"] ?? true
-        if mountsTokens, wantsToken == .bool(true), found != nil { Self.mountToken(in: &review.object) }
+        let wantsToken = spec["automountServiceAccountToken"] ?? found?["automountServiceAccountToken"] ?? .bool(mountsTokens)
+        if wantsToken == .bool(true), found != nil { Self.mountToken(in: &review.object) }
     }
 
     // MARK: The token's volume
