@@ -17,7 +17,8 @@ struct SwiftletCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Object",
                 subcommands: [
-                    SubmitCommand.self, GetCommand.self, DescribeCommand.self, LogsCommand.self, DeleteCommand.self,
+                    SubmitCommand.self, GetCommand.self, DescribeCommand.self, LogsCommand.self, TopCommand.self,
+                    DeleteCommand.self,
                 ]),
             CommandGroup(name: "Sandbox", subcommands: [RunCommand.self, OCICommand.self, DoctorCommand.self]),
             CommandGroup(name: "Local cluster", subcommands: [UpCommand.self, DownCommand.self]),

@@ -24,11 +24,21 @@ struct LiteIdentity: Sendable {
         return try CertificateInfo(pem: pair.certificatePEM).isExpired() ? nil : LiteIdentity(pair: pair)
     }
 
+    /// Of a kubeconfig; not stored.
+    init(pair: CertificateAndKey) { self.pair = pair }
+
+    /// Whether it is that node's; a state directory may have been another's.
+    func isOf(node: String) throws -> Bool { try CertificateInfo(pem: pair.certificatePEM).commonName == "system:node:\(node)" }
+
+    /// Seconds since 1970.
+    var end: Int64 { get throws { try CertificateInfo(pem: pair.certificatePEM).notAfter } }
+
     var isRenewalDue: Bool { get throws { try CertificateInfo(pem: pair.certificatePEM).isRenewalDue() } }
 
     /// Asks the master for a certificate (TLS bootstrap, as a kubelet does) and stores it. `api` authenticates with the
     /// deploy token, or for a renewal with the old certificate.
-    static func request(stateDirectory: String, node: String, domain: String, api: any KubernetesAPI) async throws -> LiteIdentity
+    /// `domain` nil: a node of any Kubernetes cluster, whose signer takes no other organisation than system:nodes.
+    static func request(stateDirectory: String, node: String, domain: String?, api: any KubernetesAPI) async throws -> LiteIdentity
     {
         try FileText.makeDirectory(files(stateDirectory).directory, mode: 0o700)
         let request = try pendingRequest(stateDirectory, node: node, domain: domain)
@@ -49,11 +59,11 @@ struct LiteIdentity: Sendable {
 
     private static func pendingPath(_ stateDirectory: String) -> String { "\(files(stateDirectory).directory)/request.json" }
 
-    private static func pendingRequest(_ stateDirectory: String, node: String, domain: String) throws -> Pending {
+    private static func pendingRequest(_ stateDirectory: String, node: String, domain: String?) throws -> Pending {
         let path = pendingPath(stateDirectory)
         if let bytes = FileText.bytes(path), let pending = try? JSON.decode(Pending.self, from: bytes) { return pending }
         let (request, key) = try CertificateRequest.make(
-            commonName: "system:node:\(node)", organizations: ["system:nodes", "kuscia:domain:\(domain)"])
+            commonName: "system:node:\(node)", organizations: ["system:nodes"] + (domain.map { ["kuscia:domain:\($0)"] } ?? []))
         let suffix = String(UInt64.random(in: 0...UInt64.max), radix: 36)
         let pending = Pending(objectName: "node-csr-\(node)-\(suffix)", requestPEM: request, privateKeyPEM: key)
         try FileText.write(bytes: JSON.encode(pending), to: path, mode: 0o600)

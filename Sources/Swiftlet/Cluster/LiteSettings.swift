@@ -4,7 +4,10 @@ import AgentCore
 import KubernetesModel
 
 struct LiteSettings: Sendable {
-    let domain: String
+    /// nil: a node of any Kubernetes cluster.
+    let domain: String?
+    /// nil: a Lite of our own master.
+    let membership: ClusterMembership?
     let nodeName: String
     let stateDirectory: String
     let dataDirectory: String
@@ -19,25 +22,42 @@ struct LiteSettings: Sendable {
     private let pods: Int64?
     private let reservedCPUMillis: Int64
     private let reservedMemoryBytes: Int64
+    private let storageBytes: Int64?
+    private let reservedStorageBytes: Int64
+    private let extended: [String: Int64]
+    private let reservedExtended: [String: Int64]
+    private let node: KusciaConfiguration.Node
+    private let thresholds: EvictionThresholds
+    private let manifestDirectory: String?
+
+    var metricsPort: Int? { node.metricsPort }
+    var drainsOnStop: Bool { node.stopPolicy == AgentConfig.StopPolicy.drain.rawValue }
 
     /// As kubelets have it by default.
     static let defaultPods: Int64 = 110
 
-    init(_ configuration: KusciaConfiguration, configurationPath: String) throws {
+    /// Where a node that joins a cluster keeps its state unless it is told otherwise.
+    static let joinedStateDirectory = "/var/lib/swiftlet/node"
+
+    init(_ configuration: KusciaConfiguration, configurationPath: String, membership: ClusterMembership? = nil) throws {
         let settings = configuration.extensions
         let base = FileText.directory(of: FileText.absolute(configurationPath))
-        domain = configuration.domainID
-        nodeName = settings.nodeName ?? configuration.domainID
-        stateDirectory = FileText.absolute(settings.stateDirectory ?? "state", relativeTo: base)
+        self.membership = membership
+        domain = membership == nil ? configuration.domainID : nil
+        nodeName = try Self.nodeName(configuration, membership)
+        let defaultState = membership == nil ? "state" : Self.joinedStateDirectory
+        stateDirectory = FileText.absolute(settings.stateDirectory ?? defaultState, relativeTo: base)
         dataDirectory = settings.dataDirectory.map { FileText.absolute($0, relativeTo: base) } ?? "\(stateDirectory)/data"
-        cgroupParent = settings.cgroupParent ?? "swiftlet.\(configuration.domainID)"
+        cgroupParent = settings.cgroupParent ?? "swiftlet.\(domain ?? nodeName)"
         masterCAFile = settings.masterCAFile.map { FileText.absolute($0, relativeTo: base) }
         deployToken = configuration.liteDeployToken
         sandbox = settings.sandbox
-        masterURL = configuration.masterEndpoint ?? ""
+        node = settings.node
+        manifestDirectory = node.podManifests.map { FileText.absolute($0, relativeTo: base) }
+        masterURL = membership?.endpoint.server ?? configuration.masterEndpoint ?? ""
         guard let endpoint = MasterEndpoint(masterURL) else {
             throw CommandFailure(
-                "\(configurationPath): masterEndpoint: expected https://HOST:PORT, found \"\(masterURL)\"", hint: nil)
+                "\(membership?.path ?? configurationPath): expected https://HOST:PORT of the master, found \"\(masterURL)\"", hint: nil)
         }
         guard let address = settings.nodeAddress ?? OwnAddress.towards(host: endpoint.host, port: endpoint.port) else {
             throw CommandFailure(
@@ -58,6 +78,50 @@ struct LiteSettings: Sendable {
         pods = try quantity(configuration.capacity.pods, "capacity.pods")?.value
         reservedCPUMillis = try quantity(configuration.reserved.cpu, "reservedResources.cpu")?.milliValue ?? 0
         reservedMemoryBytes = try quantity(configuration.reserved.memory, "reservedResources.memory")?.value ?? 0
+        storageBytes = try quantity(configuration.capacity.ephemeralStorage, "capacity.ephemeralStorage")?.value
+        reservedStorageBytes = try quantity(configuration.reserved.ephemeralStorage, "reservedResources.ephemeralStorage")?.value ?? 0
+        var extended: [String: Int64] = [:]
+        for (name, text) in node.extendedResources {
+            extended[name] = try quantity(text, "swiftlet.node.extendedResources.\(name)")?.value
+        }
+        extended[Self.bandwidth] = try quantity(configuration.capacity.bandwidth, "capacity.bandwidth")?.value ?? extended[Self.bandwidth]
+        self.extended = extended
+        let reserved = try quantity(configuration.reserved.bandwidth, "reservedResources.bandwidth")?.value
+        reservedExtended = reserved.map { [Self.bandwidth: $0] } ?? [:]
+        thresholds = try Self.thresholds(node, configurationPath)
+        let refused = membership == nil ? [] : NodeLabelPolicy.refused(node.labels)
+        guard refused.isEmpty else {
+            throw CommandFailure(
+                "\(configurationPath): swiftlet.node.labels: a node may not give itself \(refused.joined(separator: ", "))",
+                hint: "NodeRestriction refuses them; an administrator may: kubectl label node \(nodeName) ...")
+        }
+    }
+
+    private static let bandwidth = "kuscia.io/bandwidth"
+
+    private static func thresholds(_ node: KusciaConfiguration.Node, _ path: String) throws -> EvictionThresholds {
+        do {
+            var thresholds = try node.evictionHard.map { try EvictionThresholds(parsing: $0) } ?? .standard
+            let grace = Int64(node.evictionSoftGraceSeconds ?? 60)
+            thresholds.all += try EvictionThresholds(parsing: node.evictionSoft ?? "", graceSeconds: grace).all
+            return thresholds
+        } catch {
+            throw CommandFailure(
+                "\(path): swiftlet.node.evictionHard, evictionSoft: \(error)", hint: "e.g. memory.available<100Mi,nodefs.available<10%")
+        }
+    }
+
+    /// What the certificate says, else what is configured, else the domain's or the machine's name.
+    private static func nodeName(_ configuration: KusciaConfiguration, _ membership: ClusterMembership?) throws -> String {
+        let configured = configuration.extensions.nodeName
+        guard let membership else { return configured ?? configuration.domainID }
+        guard let name = membership.nodeName else { return configured ?? MachineFacts.read().hostname.lowercased() }
+        guard configured == nil || configured == name else {
+            throw CommandFailure(
+                "swiftlet.nodeName is \(configured ?? ""), but \(membership.path) is the node \(name)'s",
+                hint: "the certificate's CN is system:node:NAME; leave swiftlet.nodeName out")
+        }
+        return name
     }
 
     func makeDirectories() throws {
@@ -71,7 +135,10 @@ struct LiteSettings: Sendable {
             nodeName: nodeName, domain: domain, stateDirectory: stateDirectory, dataDirectory: dataDirectory, nodeIP: nodeAddress,
             capacityCPUMillis: cpuMillis, capacityMemoryBytes: memoryBytes, reservedCPUMillis: reservedCPUMillis,
             reservedMemoryBytes: reservedMemoryBytes, maxPods: pods ?? Self.defaultPods, stopPolicy: stopPolicy,
-            agentVersion: "v\(SwiftletVersion.text)", permissions: permissions)
+            agentVersion: "v\(SwiftletVersion.text)", permissions: permissions, capacityStorageBytes: storageBytes,
+            reservedStorageBytes: reservedStorageBytes, extendedResources: extended, reservedExtendedResources: reservedExtended,
+            devices: node.devices, nodeLabels: node.labels, evictionThresholds: thresholds, podManifestDirectory: manifestDirectory,
+            publishesMetrics: membership == nil)
     }
 
     private var permissions: NodePermissions {

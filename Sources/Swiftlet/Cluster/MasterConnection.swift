@@ -6,6 +6,10 @@ struct MasterConnection {
 
     /// Reads the authority's certificate.
     init(_ settings: LiteSettings) throws {
+        if let membership = settings.membership {
+            endpoint = membership.endpoint
+            return
+        }
         var authority: String?
         if let file = settings.masterCAFile {
             guard let text = FileText.read(file) else {

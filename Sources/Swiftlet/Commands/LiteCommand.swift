@@ -2,6 +2,7 @@
 import Agent
 import AgentCore
 import ArgumentParser
+import Cgroups
 import Glibc
 import KubernetesClient
 import KubernetesClientHTTP
@@ -14,9 +15,13 @@ struct LiteCommand: AsyncParsableCommand {
         discussion: """
             SIGTERM stops it in order; its tasks go on and are found again at the next start. It may be killed at any moment. \
             Needs root: tasks get cgroups, namespaces and mounts of their own.
+
+            With --kubeconfig it is a node of any Kubernetes cluster: FILE has a node's credentials (CN system:node:NAME, \
+            O system:nodes) or a bootstrap token. The configuration is then optional.
             """)
 
     @Option(name: [.short, .long], help: "Its configuration (`swiftlet init --mode lite`).") var config = "kuscia.yaml"
+    @Option(help: "Join the Kubernetes cluster of this kubeconfig instead of a Swiftlet master.") var kubeconfig: String?
     @Flag(help: "End the tasks too when stopping.") var stopTasksOnExit = false
     @Option(help: .hidden) var stopWithParent: String?
 
@@ -24,7 +29,7 @@ struct LiteCommand: AsyncParsableCommand {
     static let shutdownLimit = Duration.seconds(55)
 
     func run() async throws {
-        let (configuration, warnings) = try KusciaConfiguration.load(path: config)
+        let (configuration, warnings) = try configuration()
         guard configuration.mode == .lite else {
             throw CommandFailure(
                 "\(config): mode: expected lite, found \(configuration.mode.rawValue)", hint: "`swiftlet master` runs a master")
@@ -33,10 +38,20 @@ struct LiteCommand: AsyncParsableCommand {
         ProcessLog.bootstrap(configuration.logLevel)
         let logger = Logger(label: "lite")
         for warning in warnings { logger.warning("\(warning)") }
-        let settings = try LiteSettings(configuration, configurationPath: config)
+        let membership = try kubeconfig.map(ClusterMembership.init(kubeconfigPath:))
+        let settings = try LiteSettings(configuration, configurationPath: config, membership: membership)
         try settings.makeDirectories()
-        let lite = LiteProcess(settings: settings, stopTasks: stopTasksOnExit, logger: logger)
+        let lock = try StateLock(directory: settings.stateDirectory)
+        defer { lock.release() }
+        let lite = LiteProcess(settings: settings, stopTasks: stopTasksOnExit || settings.drainsOnStop, logger: logger)
         try await lite.run(parent: stopWithParent.flatMap(ProcessIdentity.init(text:)))
+    }
+
+    /// Of the file; with --kubeconfig there need not be one.
+    private func configuration() throws -> (configuration: KusciaConfiguration, warnings: [String]) {
+        let isJoining = kubeconfig != nil
+        if isJoining, !FileText.exists(config) { return (KusciaConfiguration(mode: .lite, domainID: ""), []) }
+        return try KusciaConfiguration.load(path: config, joining: isJoining)
     }
 }
 
@@ -52,10 +67,16 @@ struct LiteProcess {
         let api = try MasterConnection(settings).api(identity)
         let directory = settings.stateDirectory
         let dependencies = AgentDependencies(
-            api: api, runtime: node.runtime, tunnel: api,
+            // A cluster of others has no tunnel.
+            api: api, runtime: node.runtime, tunnel: settings.membership == nil ? api : nil,
             images: { [images = node.images] in images.images().map(\.name) },
             isImagePresent: { [images = node.images] in images.resolve($0) != nil },
-            facts: MachineFacts.read(), measure: { NodeMeasurement.measure(directory: directory) })
+            facts: MachineFacts.read(), measure: { NodeMeasurement.measure(directory: directory) },
+            parseManifest: { text, file in try StaticManifest.pod(text, file: file) },
+            diskUse: { paths in
+                let use = StorageMeasure().usage(of: paths)
+                return (use.bytes, use.entries)
+            })
         for defect in node.images.defects() { logger.warning("image is not usable", metadata: ["defect": "\(defect)"]) }
         let agent = AgentService(
             config: settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave), dependencies: dependencies,
@@ -65,7 +86,12 @@ struct LiteProcess {
             metadata: ["node": "\(settings.nodeName)", "master": "\(settings.masterURL)", "version": "\(SwiftletVersion.text)"])
         let watch = parent.map { ParentWatch(parent: $0, reaction: .vanish, logger: logger) }
         let renewal = LiteRenewal(settings: settings, api: api, logger: Logger(label: "certificate"))
-        let services: [any Service] = [BackgroundService("certificate") { try await renewal.run(identity) }, AgentRun(agent: agent)]
+        var services: [any Service] = [BackgroundService("certificate") { try await renewal.run(identity) }]
+        if let port = settings.metricsPort {
+            let pages = agent.pages
+            services.append(BackgroundService("metrics") { try await LoopbackPages(port: port).serve { await pages.page($0) } })
+        }
+        services.append(AgentRun(agent: agent))
         try await ServiceRun.run(services, watch: watch, limit: LiteCommand.shutdownLimit, logger: logger)
         await api.shutdown()
         if stopTasks { try node.removeCgroup() }
@@ -75,11 +101,14 @@ struct LiteProcess {
     /// From disk; else with the deploy token; renewed in time with itself.
     private func identity() async throws -> LiteIdentity {
         let connection = try MasterConnection(settings)
-        guard let known = try LiteIdentity.load(stateDirectory: settings.stateDirectory) else {
+        guard let known = try known() else {
+            if case .bootstrapToken(let token)? = settings.membership?.credentials {
+                return try await request(connection.api(token: token))
+            }
             guard let token = settings.deployToken else {
                 throw CommandFailure(
                     "this node has no certificate yet, and liteDeployToken is not set",
-                    hint: "`swiftlet token \(settings.domain)` on the master prints one")
+                    hint: "`swiftlet token \(settings.domain ?? "DOMAIN")` on the master prints one")
             }
             return try await request(connection.api(token: token))
         }
@@ -90,6 +119,17 @@ struct LiteProcess {
             logger.warning("certificate not renewed; the old one still holds", metadata: ["error": "\(error)"])
             return known
         }
+    }
+
+    /// What the node has: on disk, or in its kubeconfig, whichever holds longer.
+    private func known() throws -> LiteIdentity? {
+        let stored = try LiteIdentity.load(stateDirectory: settings.stateDirectory)
+        guard let membership = settings.membership else { return stored }
+        let own = try stored?.isOf(node: settings.nodeName) == true ? stored : nil
+        guard case .certificate(let pair) = membership.credentials else { return own }
+        let given = LiteIdentity(pair: pair)
+        guard let own, try own.end > given.end else { return given }
+        return own
     }
 
     private func request(_ api: HTTPKubernetesAPI) async throws -> LiteIdentity {

@@ -115,6 +115,18 @@ final class ConfigurationReader {
         }
     }
 
+    /// A mapping whose keys are names of the operator's choice.
+    func texts(_ key: String) -> [String: String] {
+        guard let value = value(key) else { return [:] }
+        guard case .object(let child) = value else {
+            wrongType(key, value, expected: "a mapping of texts")
+            return [:]
+        }
+        let reader = ConfigurationReader(child, path: field(key), findings: findings)
+        return Dictionary(
+            child.keys.compactMap { name in reader.string(name).map { (name, $0) } }, uniquingKeysWith: { first, _ in first })
+    }
+
     /// Keys that mean something to Kuscia which this version does not use (yet): no warning.
     func accept(_ keys: String...) { known.formUnion(keys) }
 

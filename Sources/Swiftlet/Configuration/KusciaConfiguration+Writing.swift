@@ -71,6 +71,15 @@ extension KusciaConfiguration {
             allowUnenforced: \(extensions.sandbox.allowUnenforced)
             \(line("seccompProfiles", extensions.sandbox.seccompProfiles, placeholder: "/etc/swiftlet/seccomp"))
             \(line("cniConfigurations", extensions.sandbox.cniConfigurations, placeholder: "/etc/cni/net.d"))
+          node:
+            # leave: tasks run on when the Lite stops, and its next start finds them. drain: they are ended.
+            \(line("stopPolicy", extensions.node.stopPolicy, placeholder: "leave"))
+            # When pods are evicted; the kubelet's signals.
+            \(line("evictionHard", extensions.node.evictionHard, placeholder: "memory.available<100Mi,nodefs.available<10%"))
+            # Pods that run without being asked for by the master: one manifest a file.
+            \(line("podManifests", extensions.node.podManifests, placeholder: "/etc/swiftlet/manifests"))
+            # /metrics and /healthz on 127.0.0.1.
+            \(extensions.node.metricsPort.map { "metricsPort: \($0)" } ?? "# metricsPort: 10255")
 
         """
     }
@@ -82,7 +91,7 @@ extension KusciaConfiguration {
     private func resources(_ key: String, _ resources: Resources) -> String {
         let pairs = [
             ("cpu", resources.cpu), ("memory", resources.memory), ("pods", resources.pods),
-            ("ephemeralStorage", resources.ephemeralStorage),
+            ("ephemeralStorage", resources.ephemeralStorage), ("bandwidth", resources.bandwidth),
         ].compactMap { name, value in value.map { "\(name): \(quoted($0))" } }
         return pairs.isEmpty ? "# \(key): {cpu: \"2\", memory: 4Gi}" : "\(key): {\(pairs.joined(separator: ", "))}"
     }

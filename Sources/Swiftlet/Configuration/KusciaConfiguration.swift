@@ -1,5 +1,6 @@
 // kuscia.yaml: what a master or Lite is told at its start. Kuscia's own keys keep their names and meaning; what Kuscia
 // does not know stands under `swiftlet:`.
+import Agent
 import FoundationEssentials
 import JSON
 
@@ -24,6 +25,8 @@ struct KusciaConfiguration: Sendable, Hashable {
         var memory: String?
         var pods: String?
         var ephemeralStorage: String?
+        /// `kuscia.io/bandwidth`, in Mbit/s.
+        var bandwidth: String?
     }
 
     /// Our own settings.
@@ -45,6 +48,27 @@ struct KusciaConfiguration: Sendable, Hashable {
         /// Below this cgroup the node makes its own.
         var cgroupParent: String?
         var sandbox = Sandbox()
+        var node = Node()
+    }
+
+    /// How a Lite's node behaves.
+    struct Node: Sendable, Hashable {
+        /// "leave" (tasks run on when the Lite stops) or "drain".
+        var stopPolicy: String?
+        /// Beside those that the node gives itself.
+        var labels: [String: String] = [:]
+        /// Resources of other names than Kubernetes' own: "kuscia.io/tokens": "8".
+        var extendedResources: [String: String] = [:]
+        /// Resource -> pattern of device paths; as many as match.
+        var devices: [String: String] = [:]
+        /// "memory.available<100Mi,nodefs.available<10%"; the kubelet's signals.
+        var evictionHard: String?
+        var evictionSoft: String?
+        var evictionSoftGraceSeconds: Int?
+        /// A directory of pod manifests that run without the master.
+        var podManifests: String?
+        /// /metrics, /healthz, ... on this port of 127.0.0.1; none when absent.
+        var metricsPort: Int?
     }
 
     /// What a Lite grants its tasks beyond a plain sandbox, and where it finds profiles and networks.
@@ -80,7 +104,8 @@ extension KusciaConfiguration {
     static let reservedDomainIDs: Set = ["default", "kube-system", "kube-public", "kube-node-lease", "master", "cross-domain"]
 
     /// Reads a file. Throws `CommandFailure` that lists every wrong field; unknown keys come back as warnings.
-    static func load(path: String) throws -> (configuration: KusciaConfiguration, warnings: [String]) {
+    /// `joining`: the node joins a cluster by its kubeconfig, so that domain and master need not be given.
+    static func load(path: String, joining: Bool = false) throws -> (configuration: KusciaConfiguration, warnings: [String]) {
         let text: String
         do {
             text = try String(decoding: Data(contentsOf: URL(filePath: path)), as: UTF8.self)
@@ -88,15 +113,17 @@ extension KusciaConfiguration {
             throw CommandFailure(
                 "cannot read \(path): \(error)", hint: "`swiftlet init --mode lite --domain ID > kuscia.yaml` writes one")
         }
-        return try parse(text, source: path)
+        return try parse(text, source: path, joining: joining)
     }
 
-    static func parse(_ text: String, source: String) throws -> (configuration: KusciaConfiguration, warnings: [String]) {
+    static func parse(_ text: String, source: String, joining: Bool = false) throws -> (
+        configuration: KusciaConfiguration, warnings: [String]
+    ) {
         guard case .object(let object)? = try YAMLText.documents(text, source: source).first else {
             throw CommandFailure("\(source): expected a mapping of settings", hint: "`swiftlet init` prints a commented one")
         }
         let reader = ConfigurationReader(object)
-        let configuration = read(reader)
+        let configuration = read(reader, joining)
         reader.finish()
         guard let configuration, reader.findings.problems.isEmpty else {
             throw CommandFailure(
@@ -106,11 +133,11 @@ extension KusciaConfiguration {
         return (configuration, reader.findings.unknownKeys.map { "\(source): unknown key \($0) is ignored" })
     }
 
-    private static func read(_ reader: ConfigurationReader) -> KusciaConfiguration? {
+    private static func read(_ reader: ConfigurationReader, _ joining: Bool) -> KusciaConfiguration? {
         let mode = reader.choice("mode", Mode.self)
-        if mode == nil, reader.findings.problems.isEmpty { reader.fail("mode", "missing; expected master or lite") }
+        if mode == nil, !joining, reader.findings.problems.isEmpty { reader.fail("mode", "missing; expected master or lite") }
         let domain = reader.string("domainID")
-        if let domain { checkDomainID(domain, reader) } else { reader.fail("domainID", "missing") }
+        if let domain { checkDomainID(domain, reader) } else if !joining { reader.fail("domainID", "missing") }
         var configuration = KusciaConfiguration(mode: mode ?? .lite, domainID: domain ?? "")
         configuration.logLevel = reader.choice("logLevel", LogLevel.self) ?? .info
         configuration.transport = reader.choice("protocol", TransportProtocol.self) ?? .tls
@@ -125,15 +152,16 @@ extension KusciaConfiguration {
             "domainKeyData", "metricUpdatePeriod", "logrotate", "debug", "debugPort", "image", "agent", "dataMesh", "runk",
             "datastoreEndpoint", "clusterToken", "enableWorkloadApprove", "garbageCollection", "apiWhitelist", "kusciaAPI",
             "kusciaAPISans", "confManager", "domainRoute")
-        configuration.check(reader)
+        configuration.check(reader, joining)
         return configuration
     }
 
     private static func resources(_ reader: ConfigurationReader) -> Resources {
         let resources = Resources(
             cpu: reader.string("cpu"), memory: reader.string("memory"), pods: reader.string("pods"),
-            ephemeralStorage: reader.string("ephemeralStorage") ?? reader.string("storage"))
-        reader.accept("storage", "bandwidth")
+            ephemeralStorage: reader.string("ephemeralStorage") ?? reader.string("storage"),
+            bandwidth: reader.string("bandwidth"))
+        reader.accept("storage")
         reader.finish()
         return resources
     }
@@ -144,9 +172,21 @@ extension KusciaConfiguration {
             port: reader.int("port", in: 1...65535), certificateNames: reader.strings("certificateNames"),
             masterCAFile: reader.string("masterCAFile"), nodeName: reader.string("nodeName"),
             nodeAddress: reader.string("nodeAddress"), dataDirectory: reader.string("dataDirectory"),
-            cgroupParent: reader.string("cgroupParent"), sandbox: sandbox(reader.mapping("sandbox")))
+            cgroupParent: reader.string("cgroupParent"), sandbox: sandbox(reader.mapping("sandbox")),
+            node: node(reader.mapping("node")))
         reader.finish()
         return extensions
+    }
+
+    private static func node(_ reader: ConfigurationReader) -> Node {
+        let node = Node(
+            stopPolicy: reader.choice("stopPolicy", AgentConfig.StopPolicy.self)?.rawValue, labels: reader.texts("labels"),
+            extendedResources: reader.texts("extendedResources"), devices: reader.texts("devices"),
+            evictionHard: reader.string("evictionHard"), evictionSoft: reader.string("evictionSoft"),
+            evictionSoftGraceSeconds: reader.int("evictionSoftGraceSeconds", in: 0...86_400),
+            podManifests: reader.string("podManifests"), metricsPort: reader.int("metricsPort", in: 1...65535))
+        reader.finish()
+        return node
     }
 
     private static func sandbox(_ reader: ConfigurationReader) -> Sandbox {
@@ -160,10 +200,11 @@ extension KusciaConfiguration {
         return sandbox
     }
 
-    private func check(_ reader: ConfigurationReader) {
+    private func check(_ reader: ConfigurationReader, _ joining: Bool) {
         switch mode {
         case .master: break
         case .autonomy: reader.fail("mode", "autonomy is not supported: run a master and a lite side by side")
+        case .lite where joining: break
         case .lite:
             guard let masterEndpoint else {
                 reader.fail("masterEndpoint", "missing; expected https://HOST:PORT of the master")
