@@ -65,6 +65,8 @@ struct APIResponder: Sendable {
             return .document(ResponseCompression.applied(to: document, acceptEncoding: request.header("accept-encoding")))
         case .watch(let watch): return .watch(watch, resource: RequestLabels.resource(of: target.path))
         case .podLog(let target): return try await podLog(target)
+        case .podStream(let target): return try await podStream(target, request)
+        case .nodeProxy(let proxied): return try await nodeProxy(proxied, query: target.query)
         }
     }
 
@@ -98,11 +100,9 @@ struct APIResponder: Sendable {
     }
 
     /// The node's own words, in the form that kubectl shows.
-    private func refusal(_ answer: TunnelAnswer) async -> FrontStatus {
+    func refusal(_ answer: TunnelAnswer) async -> FrontStatus {
         defer { answer.close() }
-        var text: [UInt8] = []
-        while text.count < Self.maximumRefusalBytes, let bytes = try? await answer.next() { text += bytes }
-        let message = String(decoding: text.prefix(Self.maximumRefusalBytes), as: UTF8.self)
+        let message = await answer.refusalText()
         switch answer.status {
         case 400: return .badRequest(message)
         case 404: return .notFound(message)
@@ -110,8 +110,6 @@ struct APIResponder: Sendable {
         default: return FrontStatus(code: 500, reason: "InternalError", message: message)
         }
     }
-
-    private static let maximumRefusalBytes = 4096
 
     private func metricsDocument(_ user: UserInfo, _ method: HTTPMethodName) throws -> APIDocument {
         guard method == .get || method == .head else { throw FrontStatus.methodNotAllowed(method.rawValue) }

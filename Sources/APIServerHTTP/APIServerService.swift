@@ -196,7 +196,7 @@ extension HTTPRequestDecoder {
         decoding.maxHeaderFieldSize = limits.headerBytes
         decoding.maxHeaderListSize = limits.headerBytes
         decoding.maxHeaderFieldCount = 100
-        self.init(leftOverBytesStrategy: .dropBytes, informationalResponseStrategy: .drop, limitConfiguration: decoding)
+        self.init(leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .drop, limitConfiguration: decoding)
     }
 }
 

@@ -300,6 +300,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
             requestEnded(code: 204)
         case .watch(let watch, let resource): stream(watch, resource)
         case .stream(let stream): self.stream(stream)
+        case .upgrade(let upgrade): leaveHTTP(upgrade)
         }
         pump()
     }
@@ -308,6 +309,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         switch answer {
         case .watch(let watch, _): watch.cancel()
         case .stream(let stream): stream.cancel()
+        case .upgrade(let upgrade): upgrade.cancel()
         case .document, .nothing: break
         }
     }
@@ -394,6 +396,31 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     func writeStream(_ buffer: ByteBuffer) { outlet?.write(NIOAny(buffer), promise: nil) }
     func flush() { outlet?.flush() }
+
+    /// The request's parser goes; behind the new handlers this one keeps the connection's accounts, and ends it at shutdown.
+    private func leaveHTTP(_ upgrade: StreamUpgrade) {
+        guard let context, let parser = outlet else { return upgrade.cancel() }
+        let connection = UpgradedConnection(loop: front.loop)
+        var head = ByteBuffer(string: "HTTP/1.1 101 Switching Protocols\r\nAudit-Id: \(current.auditID)\r\n")
+        for header in upgrade.headers { head.writeString("\(header.name): \(header.value)\r\n") }
+        head.writeStaticString("\r\n")
+        parser.writeAndFlush(NIOAny(head), promise: nil)
+        enter(.streaming(.task(cancel: { connection.close() })))
+        do {
+            try UpgradedPipeline.make(connection, upgrade, on: context.pipeline.syncOperations, before: self)
+        } catch {
+            upgrade.cancel()
+            return cut()
+        }
+        outlet = nil
+        // What came behind the request goes on to the new handlers.
+        context.pipeline.syncOperations.removeHandler(context: parser, promise: nil)
+        server.responder.metrics.ended(current, code: 101)
+        task = Task(executorPreference: front.executor) {
+            await upgrade.converse(connection)
+            connection.close()
+        }
+    }
 
     private func stream(_ watch: APIWatch, _ resource: String) {
         writeHead(status: 200, contentType: watch.contentType, framing: current.isChunked ? .chunked : .untilClose, flush: true)

@@ -8,6 +8,8 @@ enum FrontAnswer: Sendable {
     case watch(APIWatch, resource: String)
     /// A body of unknown length, written by a task while it is produced.
     case stream(AnswerStream)
+    /// 101: the connection leaves HTTP.
+    case upgrade(StreamUpgrade)
     /// 204.
     case nothing
 }

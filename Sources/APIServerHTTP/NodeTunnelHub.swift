@@ -4,16 +4,11 @@
 // Wire format (HTTP/1.1, node's client certificate required):
 //   GET  /apis/swiftlet.io/v1alpha1/nodes/NODE/tunnel       200, chunked lines of TunnelRequest JSON; "{}" every 15 s
 //   POST /apis/swiftlet.io/v1alpha1/nodes/NODE/tunnel/ID    the answer: X-Swiftlet-Status, Content-Type, streamed body
+//   GET  /apis/swiftlet.io/v1alpha1/nodes/NODE/tunnel/ID/input   what the caller sends (exec, attach, port-forward), streamed
 //
-// Exec, attach and port-forward need bytes in both directions. They fit without a new kind of connection:
-//   1. The caller's side (kubectl: WebSocket v5.channel.k8s.io, or SPDY) is upgraded in APIServerHTTP by a handler in front
-//      of Hummingbird's, and becomes two BytePipes: from the caller, and to the caller.
-//   2. The hub sends the same TunnelRequest line, with the kubelet's path ("/exec/NS/POD/CONTAINER?command=...").
-//   3. The node answers with its POST as for logs: that is the direction node -> caller, framed as in v5.channel.k8s.io
-//      (first byte of a frame = channel: 1 stdout, 2 stderr, 3 the final Status), so that the master need not understand it.
-//   4. For caller -> node the node opens GET .../tunnel/ID/input, whose chunked body carries channel 0 (stdin), 4 (resize)
-//      and 255 (close); PendingAnswer then owns a second BytePipe, and both live and die together.
-//   5. Backpressure, deadlines and cancellation stay those of BytePipe and PendingAnswer below.
+// Exec and attach frame both directions: a channel's byte, a length of four bytes (big endian), the bytes. To the node: 0 stdin,
+// 4 a terminal's size {"Width":80,"Height":24}, 255 the end of the channel that is its one byte. From the node: 1 stdout, 2 stderr,
+// 3 the final metav1.Status. A port-forward is one connection, unframed. The caller's side is APIServerHTTP/Streams.
 import JSON
 import KubernetesClient
 import Synchronization

@@ -30,6 +30,8 @@ final class PendingAnswer: Sendable {
     let node: String
     /// The answer's body: the node's POST writes, the caller reads.
     let body = BytePipe()
+    /// What the caller sends: he writes, the node's GET of its input reads. Ends with the answer.
+    let input = BytePipe()
     private let state = Mutex(State())
 
     init(id: String, node: String) {
@@ -87,6 +89,7 @@ final class PendingAnswer: Sendable {
     /// The caller gave up. Idempotent.
     func cancel() {
         body.abandon()
+        input.finish(throwing: NodeTunnelError.broken(node: node))
         let breakAnswer = state.withLock { state in
             defer { state.breakAnswer = nil }
             state.isCancelled = true
@@ -99,11 +102,13 @@ final class PendingAnswer: Sendable {
     func answerEnded() {
         state.withLock { $0.breakAnswer = nil }
         body.finish()
+        input.abandon()
     }
 
     func answerBroke() {
         state.withLock { $0.breakAnswer = nil }
         body.finish(throwing: NodeTunnelError.broken(node: node))
+        input.abandon()
     }
 }
 
@@ -117,6 +122,12 @@ public struct TunnelAnswer: Sendable {
 
     /// The next piece of the body; nil at its end. Throws `NodeTunnelError.broken` when the node vanished.
     public func next() async throws -> [UInt8]? { try await pending.body.next() }
+
+    /// To the node, where it reads as its input. Suspends while it does not; throws when it never will again.
+    public func write(_ bytes: [UInt8]) async throws { try await pending.input.write(bytes) }
+
+    /// Nothing more comes from the caller.
+    public func finishWriting() { pending.input.finish() }
 
     /// Must be called when the caller is done, at the latest then the node stops answering.
     public func close() {

@@ -9,22 +9,26 @@ struct TunnelRoute: Hashable, Sendable {
     var node: String
     /// nil: the tunnel itself.
     var requestID: String?
+    /// The caller's bytes of that request.
+    var isInput = false
 
     init?(path: String) {
         guard path.utf8.starts(with: Self.prefix.utf8) else { return nil }
         let parts = path.split(separator: "/", omittingEmptySubsequences: true)
-        guard parts.count == 6 || parts.count == 7, parts[0] == "apis", parts[1] == "swiftlet.io", parts[2] == "v1alpha1",
-            parts[3] == "nodes", parts[5] == "tunnel"
+        guard (6...8).contains(parts.count), parts[0] == "apis", parts[1] == "swiftlet.io", parts[2] == "v1alpha1",
+            parts[3] == "nodes", parts[5] == "tunnel", parts.count < 8 || parts[7] == "input"
         else { return nil }
         node = String(parts[4])
-        requestID = parts.count == 7 ? String(parts[6]) : nil
+        requestID = parts.count >= 7 ? String(parts[6]) : nil
+        isInput = parts.count == 8
     }
 
     private static let prefix = "/apis/swiftlet.io/"
 
     /// A node's answer is read while it arrives: a log that is followed has no end.
     static func takesStreamedBody(_ head: HTTPRequestHead) -> Bool {
-        head.method == .POST && head.uri.utf8.starts(with: prefix.utf8) && TunnelRoute(path: String(head.uri.prefix { $0 != "?" }))?.requestID != nil
+        guard head.method == .POST, head.uri.utf8.starts(with: prefix.utf8) else { return false }
+        return TunnelRoute(path: String(head.uri.prefix { $0 != "?" })).map { $0.requestID != nil && !$0.isInput } ?? false
     }
 }
 
@@ -35,7 +39,8 @@ extension APIResponder {
         }
         switch (method, route.requestID) {
         case (.get, nil): return try tunnel(of: route.node)
-        case (.post, let id?): return try await receiveAnswer(id, of: route.node, request)
+        case (.get, let id?) where route.isInput: return try input(of: id, node: route.node)
+        case (.post, let id?) where !route.isInput: return try await receiveAnswer(id, of: route.node, request)
         default: throw FrontStatus.methodNotAllowed(method.rawValue)
         }
     }
@@ -53,6 +58,16 @@ extension APIResponder {
                     while let lines = await session.next() { try await writer.write(lines) }
                 },
                 cancel: { tunnels.close(session) }))
+    }
+
+    /// The caller's bytes, as they come, until he or the answer ends.
+    private func input(of id: String, node: String) throws -> FrontAnswer {
+        guard let pending = tunnels.pendingAnswer(id, node: node) else { throw FrontStatus.notFound("nobody waits for answer \"\(id)\"") }
+        return .stream(
+            AnswerStream(
+                contentType: "application/octet-stream",
+                produce: { writer in while let bytes = try await pending.input.next() { try await writer.write(bytes) } },
+                cancel: { pending.input.abandon() }))
     }
 
     private func receiveAnswer(_ id: String, of node: String, _ request: FrontRequest) async throws -> FrontAnswer {

@@ -10,7 +10,7 @@ import Testing
 @testable import APIServerHTTP
 
 /// A node that answers each request as the test says.
-private struct FakeNode: Sendable {
+struct FakeNode: Sendable {
     typealias Answer = @Sendable (TunnelRequest, any NodeTunnel) async throws -> Void
 
     /// Serves until `body` returns.
@@ -227,7 +227,7 @@ struct PodLogTests {
     }
 }
 
-private final class TextBox: Sendable {
+final class TextBox: Sendable {
     private let bytes = Mutex<[UInt8]>([])
 
     func append(_ more: [UInt8]) { bytes.withLock { $0 += more } }

@@ -42,6 +42,7 @@ final class RawConnection: Sendable {
         return RawConnection(channel, inbox)
     }
 
+    func send(_ bytes: [UInt8]) { channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil) }
     func send(_ text: String) { channel.writeAndFlush(ByteBuffer(string: text), promise: nil) }
 
     /// What has come, once it holds `text` so many times.
