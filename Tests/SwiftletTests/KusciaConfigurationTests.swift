@@ -27,6 +27,18 @@ import Testing
         #expect(try KusciaConfiguration.parse(written.commentedYAML, source: "f").configuration == written)
     }
 
+    @Test("a Lite's logs and host paths are read back; Kuscia's logrotate is understood")
+    func logs() throws {
+        var written = KusciaConfiguration(mode: .lite, domainID: "alice")
+        written.masterEndpoint = "https://master:6443"
+        written.extensions.stateDirectory = "/srv/alice"
+        written.logRotation = .init(maxFiles: 3, maxFileSizeMB: 512, maxAgeDays: 0)
+        written.extensions.node.hostPaths = ["/data/a", "/data/b"]
+        written.extensions.node.keepLogsDays = 2
+        written.extensions.node.keepLogsMB = 64
+        #expect(try KusciaConfiguration.parse(written.commentedYAML, source: "f").configuration == written)
+    }
+
     @Test("a key that nobody knows is a warning with its path; a key of Kuscia's that we do not use is none")
     func unknownKeys() throws {
         let text = """

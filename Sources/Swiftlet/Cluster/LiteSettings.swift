@@ -28,6 +28,7 @@ struct LiteSettings: Sendable {
     private let reservedExtended: [String: Int64]
     private let node: KusciaConfiguration.Node
     private let thresholds: EvictionThresholds
+    private let logs: LogPolicy
     private let manifestDirectory: String?
 
     var metricsPort: Int? { node.metricsPort }
@@ -89,12 +90,29 @@ struct LiteSettings: Sendable {
         let reserved = try quantity(configuration.reserved.bandwidth, "reservedResources.bandwidth")?.value
         reservedExtended = reserved.map { [Self.bandwidth: $0] } ?? [:]
         thresholds = try Self.thresholds(node, configurationPath)
+        logs = Self.logs(configuration)
+        if let wrong = node.hostPaths.first(where: { !$0.hasPrefix("/") || $0 == "/" || $0.split(separator: "/").contains("..") }) {
+            throw CommandFailure(
+                "\(configurationPath): swiftlet.node.hostPaths: \(wrong) is no absolute path below /", hint: "e.g. [/data/shared]")
+        }
         let refused = membership == nil ? [] : NodeLabelPolicy.refused(node.labels)
         guard refused.isEmpty else {
             throw CommandFailure(
                 "\(configurationPath): swiftlet.node.labels: a node may not give itself \(refused.joined(separator: ", "))",
                 hint: "NodeRestriction refuses them; an administrator may: kubectl label node \(nodeName) ...")
         }
+    }
+
+    /// What the file says of logs, over the policy's own numbers. Kuscia's 0 days mean for ever.
+    private static func logs(_ configuration: KusciaConfiguration) -> LogPolicy {
+        var policy = LogPolicy()
+        let (rotation, node) = (configuration.logRotation, configuration.extensions.node)
+        if let files = rotation.maxFiles { policy.maximumFiles = Int64(files) }
+        if let size = rotation.maxFileSizeMB { policy.maximumFileBytes = Int64(size) << 20 }
+        if let days = rotation.maxAgeDays { policy.maximumAgeSeconds = days == 0 ? nil : Int64(days) * 86_400 }
+        if let days = node.keepLogsDays { policy.keepAfterPodSeconds = Int64(days) * 86_400 }
+        if let size = node.keepLogsMB { policy.keepAfterPodBytes = Int64(size) << 20 }
+        return policy
     }
 
     private static let bandwidth = "kuscia.io/bandwidth"
@@ -131,14 +149,16 @@ struct LiteSettings: Sendable {
     }
 
     func agentConfig(stopPolicy: AgentConfig.StopPolicy) -> AgentConfig {
-        AgentConfig(
+        var config = AgentConfig(
             nodeName: nodeName, domain: domain, stateDirectory: stateDirectory, dataDirectory: dataDirectory, nodeIP: nodeAddress,
             capacityCPUMillis: cpuMillis, capacityMemoryBytes: memoryBytes, reservedCPUMillis: reservedCPUMillis,
             reservedMemoryBytes: reservedMemoryBytes, maxPods: pods ?? Self.defaultPods, stopPolicy: stopPolicy,
-            agentVersion: "v\(SwiftletVersion.text)", permissions: permissions, capacityStorageBytes: storageBytes,
+            hostPathAllowList: node.hostPaths, agentVersion: "v\(SwiftletVersion.text)", permissions: permissions, capacityStorageBytes: storageBytes,
             reservedStorageBytes: reservedStorageBytes, extendedResources: extended, reservedExtendedResources: reservedExtended,
             devices: node.devices, nodeLabels: node.labels, evictionThresholds: thresholds, podManifestDirectory: manifestDirectory,
             publishesMetrics: membership == nil)
+        config.logs = logs
+        return config
     }
 
     private var permissions: NodePermissions {

@@ -49,6 +49,8 @@ extension KusciaConfiguration {
         \(resources("capacity", capacity))
         # What it keeps for itself.
         \(resources("reservedResources", reserved))
+        # A container's log: how many files, of which size, and for how long its lines are kept.
+        \(logRotationLine)
 
         swiftlet:
           # Where logs, volumes and records of running tasks lie.
@@ -80,8 +82,29 @@ extension KusciaConfiguration {
             \(line("podManifests", extensions.node.podManifests, placeholder: "/etc/swiftlet/manifests"))
             # /metrics and /healthz on 127.0.0.1.
             \(extensions.node.metricsPort.map { "metricsPort: \($0)" } ?? "# metricsPort: 10255")
+            # Paths of this machine that pods may mount (hostPath), with what lies below them; none when absent.
+            \(hostPathsLine)
+            # How long logs stay when their pod is gone, and their size together.
+            \(number("keepLogsDays", extensions.node.keepLogsDays, placeholder: 7))
+            \(number("keepLogsMB", extensions.node.keepLogsMB, placeholder: 1024))
 
         """
+    }
+
+    private var logRotationLine: String {
+        let pairs = [
+            ("maxFiles", logRotation.maxFiles), ("maxFileSizeMB", logRotation.maxFileSizeMB), ("maxAgeDays", logRotation.maxAgeDays),
+        ].compactMap { name, value in value.map { "\(name): \($0)" } }
+        return pairs.isEmpty ? "# logrotate: {maxFiles: 5, maxFileSizeMB: 50, maxAgeDays: 30}" : "logrotate: {\(pairs.joined(separator: ", "))}"
+    }
+
+    private var hostPathsLine: String {
+        let paths = extensions.node.hostPaths
+        return paths.isEmpty ? "# hostPaths: [\"/data/shared\"]" : "hostPaths: [\(paths.map(quoted).joined(separator: ", "))]"
+    }
+
+    private func number(_ key: String, _ value: Int?, placeholder: Int) -> String {
+        value.map { "\(key): \($0)" } ?? "# \(key): \(placeholder)"
     }
 
     private func line(_ key: String, _ value: String?, placeholder: String) -> String {

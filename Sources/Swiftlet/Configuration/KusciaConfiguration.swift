@@ -69,6 +69,18 @@ struct KusciaConfiguration: Sendable, Hashable {
         var podManifests: String?
         /// /metrics, /healthz, ... on this port of 127.0.0.1; none when absent.
         var metricsPort: Int?
+        /// Absolute paths of this machine at or below which a pod's hostPath volumes may lie.
+        var hostPaths: [String] = []
+        /// How long, and in how many MiB together, logs of pods that are gone are kept; 0 days: not at all.
+        var keepLogsDays: Int?
+        var keepLogsMB: Int?
+    }
+
+    /// Kuscia's bounds of a container's log.
+    struct LogRotation: Sendable, Hashable {
+        var maxFiles: Int?
+        var maxFileSizeMB: Int?
+        var maxAgeDays: Int?
     }
 
     /// What a Lite grants its tasks beyond a plain sandbox, and where it finds profiles and networks.
@@ -96,6 +108,7 @@ struct KusciaConfiguration: Sendable, Hashable {
     var runtime: Runtime = .runp
     var capacity = Resources()
     var reserved = Resources()
+    var logRotation = LogRotation()
     var extensions = Extensions()
 }
 
@@ -146,10 +159,11 @@ extension KusciaConfiguration {
         configuration.runtime = reader.choice("runtime", Runtime.self) ?? .runp
         configuration.capacity = resources(reader.mapping("capacity"))
         configuration.reserved = resources(reader.mapping("reservedResources"))
+        configuration.logRotation = logRotation(reader.mapping("logrotate"))
         configuration.extensions = extensions(reader.mapping("swiftlet"))
         // Keys of Kuscia's that a file may hold; their rooms come with later issues.
         reader.accept(
-            "domainKeyData", "metricUpdatePeriod", "logrotate", "debug", "debugPort", "image", "agent", "dataMesh", "runk",
+            "domainKeyData", "metricUpdatePeriod", "debug", "debugPort", "image", "agent", "dataMesh", "runk",
             "datastoreEndpoint", "clusterToken", "enableWorkloadApprove", "garbageCollection", "apiWhitelist", "kusciaAPI",
             "kusciaAPISans", "confManager", "domainRoute")
         configuration.check(reader, joining)
@@ -164,6 +178,14 @@ extension KusciaConfiguration {
         reader.accept("storage")
         reader.finish()
         return resources
+    }
+
+    private static func logRotation(_ reader: ConfigurationReader) -> LogRotation {
+        let rotation = LogRotation(
+            maxFiles: reader.int("maxFiles", in: 1...1000), maxFileSizeMB: reader.int("maxFileSizeMB", in: 1...(1 << 20)),
+            maxAgeDays: reader.int("maxAgeDays", in: 0...36_500))
+        reader.finish()
+        return rotation
     }
 
     private static func extensions(_ reader: ConfigurationReader) -> Extensions {
@@ -184,7 +206,9 @@ extension KusciaConfiguration {
             extendedResources: reader.texts("extendedResources"), devices: reader.texts("devices"),
             evictionHard: reader.string("evictionHard"), evictionSoft: reader.string("evictionSoft"),
             evictionSoftGraceSeconds: reader.int("evictionSoftGraceSeconds", in: 0...86_400),
-            podManifests: reader.string("podManifests"), metricsPort: reader.int("metricsPort", in: 1...65535))
+            podManifests: reader.string("podManifests"), metricsPort: reader.int("metricsPort", in: 1...65535),
+            hostPaths: reader.strings("hostPaths"), keepLogsDays: reader.int("keepLogsDays", in: 0...36_500),
+            keepLogsMB: reader.int("keepLogsMB", in: 0...(1 << 24)))
         reader.finish()
         return node
     }
