@@ -67,7 +67,7 @@ struct ContractRuntime: Sendable, CustomTestStringConvertible {
 
     static let all: [ContractRuntime] = [
         ContractRuntime(name: "fake", hasExec: true) { FakeStage() },
-        ContractRuntime(name: "runp") { try await RunPStage() },
+        ContractRuntime(name: "runp", hasExec: true) { try await RunPStage() },
     ].filter { $0.name == "fake" || Machine.canRun }
 
     static let withExec = all.filter(\.hasExec)
