@@ -18,6 +18,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+// A burst leaves more children than are wanted: they serve again rather than that others are made, until it is quiet for so long.
+#define SURPLUS_SECONDS 1
+
 static struct task task;
 static struct attend *office;
 // What only the launch needs, on pages of its own: they go back.
@@ -75,11 +78,20 @@ static void depend_on_resident(void) {
     if (getppid() != office->resident) _exit(1);  // it died before the line above
 }
 
+static int is_surplus(void) { return attend_waiting(office->board) > office->wanted; }
+
+static void wake(int signal) { (void)signal; }
+
+// -1 when the burst that needed this child is over.
 static int await_client(void) {
-    int client;
+    int client, surplus;
     note(ATTEND_WAITING);
-    while ((client = accept4(office->listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
+    if ((surplus = is_surplus())) alarm(SURPLUS_SECONDS);
+    while ((client = accept4(office->listener, NULL, NULL, SOCK_CLOEXEC)) < 0) {
+        if (errno == EINTR && surplus && is_surplus()) return -1;
         if (errno != EINTR && errno != ECONNABORTED) _exit(1);
+    }
+    if (surplus) alarm(0);
     note(ATTEND_BUSY);
     if (!attend_waiting(office->board)) tell(ATTEND_SHORT, NULL);
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
@@ -118,6 +130,7 @@ static void answer_start(int result) {
 static int begin(int *slim_mounts) {
     depend_on_resident();
     signal(SIGCHLD, SIG_DFL);
+    sigaction(SIGALRM, &(struct sigaction){.sa_handler = wake}, NULL);  // ends the waiting of whoever is not needed
     prompt_begin();
     setsid();
     watch_clear(&task);
@@ -145,6 +158,10 @@ static int attend_one(int slim_mounts) {
         _exit(1);
     }
     task.client = await_client();
+    if (task.client < 0) {
+        tell(ATTEND_NETWORK, &office->network);  // nobody entered it since it was looked at
+        return 0;
+    }
     if (request_receive(task.client, request, leave_office, &task) < 0) end(1);  // the client sees the end of the connection
     int result = serve(request, office->makes_spare ? &launch.spare : NULL);
     if (!task.over) answer_start(result);
@@ -160,7 +177,7 @@ static int attend_one(int slim_mounts) {
     if (task.mounts >= 0) close(task.mounts);
     cgroup_remove_all();
     // Whoever hung up watches this process, so its end must tell the task's.
-    if (office->makes_spare && !task.lasts && heard && attend_waiting(office->board) < office->wanted && network_returns && netpool_is_unused(&office->network)) {
+    if (office->makes_spare && !task.lasts && heard && attend_waiting(office->board) < ATTEND_MAX / 2 && network_returns && netpool_is_unused(&office->network)) {
         note(ATTEND_COMING);
         spare_clear(&launch.spare, request->plan);
         return 1;

@@ -4,6 +4,7 @@
 #include "init.h"
 #include "capabilities.h"
 #include "failure.h"
+#include "host.h"
 #include "identity.h"
 #include "keep.h"
 #include "mounts.h"
@@ -21,6 +22,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -87,8 +89,8 @@ void init_wait_for(const uint32_t *word) {
     while (!__atomic_load_n(word, __ATOMIC_ACQUIRE)) syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
-void init_tell(uint32_t *word) {
-    __atomic_store_n(word, 1, __ATOMIC_RELEASE);
+void init_tell(uint32_t *word, uint32_t value) {
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
     syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
@@ -97,6 +99,17 @@ static void die_with_supervisor(const struct launch *launch) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail(errno, "init(parent death signal)");
     struct pollfd lifeline = {.fd = launch->lifeline};
     if (poll(&lifeline, 1, 0) != 0) _exit(126);  // it died before the line above
+}
+
+// Through the host's /proc, as the supervisor's descriptors are not ours.
+static int take_user_namespace(const struct launch *launch) {
+    char path[64];
+    die_with_supervisor(launch);
+    init_wait_for(launch->user_namespace_is_there);
+    snprintf(path, sizeof path, "%d/fd/%u", launch->supervisor, *launch->user_namespace_is_there - 1);
+    int fd = host_proc_open(path, O_RDONLY);
+    if (fd < 0) fail(errno, "namespace(open user)");
+    return fd;
 }
 
 // Everything from the root file system to the host name, in plan order.
@@ -234,6 +247,8 @@ _Noreturn void init_run(const struct launch *given) {
         rootless_await(launch->plan, own.gate);
         own.user_namespace = rootless_nest(launch->plan);
     }
+    if (own.namespaces && unshare((int)own.namespaces) < 0) fail(errno, "namespaces");
+    if (own.user_namespace_is_there) own.user_namespace = take_user_namespace(launch);
     build_jail(launch);
     notify_take(launch->handover);
     pid_t payload = start_payload(launch);

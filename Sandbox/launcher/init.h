@@ -7,6 +7,9 @@ struct launch {
     const struct plan *plan;
     const struct cgroups *cgroups;
     uint32_t *groups_are_there;  // init may begin before they are, and waits for this word; NULL: they are
+    uint64_t namespaces; // flags of those that init makes for itself, while the supervisor does other things; the clone made the rest
+    uint32_t *user_namespace_is_there;  // the supervisor makes it meanwhile: descriptor + 1 of its own; NULL: below
+    int supervisor;      // its pid, of use with the former only
     int user_namespace;  // or -1
     int net_namespace;   // made ahead, its loopback up; or -1
     int own_mounts;      // the slim mount namespace to enter last, while the host's is the present one; or -1
@@ -25,7 +28,7 @@ void init_title_area(char *start, size_t bytes);
 // Sleeps until this word, which another process shares, is not 0.
 void init_wait_for(const uint32_t *word);
 // The other side of it.
-void init_tell(uint32_t *word);
+void init_tell(uint32_t *word, uint32_t value);
 
 // The first steps, which need no plan: signals blocked, a name of its own, and a session unless the supervisor's
 // has no terminal.

@@ -26,7 +26,7 @@
 // A set-up that hangs (a dead network file system below a mount) is a start error, not a hang of the agent.
 #define START_DEADLINE_MS 30000
 // Within this it is done, as a rule.
-#define USUAL_START_MS 30
+#define USUAL_START_MS 100
 
 int launch_failed(struct task *task, const struct failure *failure) {
     task->state.phase = "failed";
@@ -57,6 +57,7 @@ void launch_write_lock(struct task *task) {
 
 int launch_open_channel(struct channel *c, int with_output, int with_notify) {
     int *all[] = {c->status, c->failure, c->lifeline, c->out, c->err};
+    c->user_namespace = -1;
     c->out[0] = c->out[1] = c->err[0] = c->err[1] = c->gate[0] = c->gate[1] = c->notify[0] = c->notify[1] = -1;
     for (size_t i = 0; i < (with_output ? 5 : 3); i++)
         if (pipe2(all[i], O_CLOEXEC) < 0) return -1;
@@ -75,9 +76,14 @@ static int give_output(const struct channel *c, const struct plan *plan) {
     return (fchown(c->out[0], uid, gid) < 0 || fchown(c->err[0], uid, gid) < 0) && !rootless_wanted(plan) ? -1 : 0;
 }
 
-static pid_t clone_init(struct task *task, const struct plan *plan, struct channel *c, int user_namespace, uint32_t *groups_are_there) {
+// What the supervisor makes after the clone, in memory that init shares.
+struct ahead { uint32_t groups_are_there, user_namespace; };
+
+static pid_t clone_init(struct task *task, const struct plan *plan, struct channel *c, int user_namespace, struct ahead *ahead) {
+    uint64_t namespaces = namespaces_clone_flags(plan), later = ahead ? namespaces & ~(uint64_t)CLONE_NEWPID : 0;
+    int supervisor = getpid();
     struct clone_args args = {
-        .flags = CLONE_PIDFD | namespaces_clone_flags(plan), .pidfd = (uint64_t)(uintptr_t)&task->init, .exit_signal = SIGCHLD};
+        .flags = CLONE_PIDFD | (namespaces & ~later), .pidfd = (uint64_t)(uintptr_t)&task->init, .exit_signal = SIGCHLD};
     pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
     if (pid != 0) return pid;
     close(task->lock);  // a lock that the task inherits would outlive its supervisor
@@ -92,7 +98,13 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
         .plan = plan, .cgroups = &task->cgroups, .user_namespace = user_namespace, .net_namespace = -1, .own_mounts = -1,
         .out = c->out[1], .err = c->err[1], .status = c->status[1], .lifeline = c->lifeline[0],
         .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]},
-        .groups_are_there = groups_are_there, .shared = groups_are_there, .shared_bytes = sizeof *groups_are_there};
+        .namespaces = later, .supervisor = supervisor};
+    if (ahead) {
+        launch.groups_are_there = &ahead->groups_are_there;
+        if (plan_has_namespace(plan, "user")) launch.user_namespace_is_there = &ahead->user_namespace;
+        launch.shared = ahead;
+        launch.shared_bytes = sizeof *ahead;
+    }
     init_begin(1);
     init_run(&launch);
 }
@@ -127,22 +139,33 @@ static void kill_and_reap(struct task *task) {
     while (waitpid(task->state.pid, NULL, 0) < 0 && errno == EINTR) {}
 }
 
-// A word in memory that init will share, when it can begin before its groups are there: in a mount namespace of its own, which no other
-// namespace stands before. NULL: it cannot.
-static uint32_t *open_word(const struct plan *plan) {
+// When init can begin before all of it is there: in a mount namespace of its own, which no other namespace stands before. NULL: it
+// cannot.
+static struct ahead *open_ahead(const struct plan *plan) {
     if (rootless_wanted(plan) || plan_find(plan, OP_JOIN_NAMESPACE) || !plan_has_namespace(plan, "mount") || !plan_find(plan, OP_CGROUP)) return NULL;
-    void *word = mmap(NULL, sizeof(uint32_t), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    return word == MAP_FAILED ? NULL : word;
+    void *ahead = mmap(NULL, sizeof(struct ahead), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return ahead == MAP_FAILED ? NULL : ahead;
 }
 
 // Everything that must be there before init may be cloned. 0, or -1 with `failure` set.
-static int prepare(struct task *task, const struct plan *plan, struct channel *c, int *user_namespace, int with_groups, struct failure *failure) {
-    if (with_groups ? cgroup_make_all(plan, failure) < 0 || cgroups_open(&task->cgroups, plan, failure) < 0
-                    : cgroups_note(&task->cgroups, plan, failure) < 0) return -1;
+static int prepare(struct task *task, const struct plan *plan, struct channel *c, int *user_namespace, int ahead, struct failure *failure) {
+    if (ahead ? cgroups_note(&task->cgroups, plan, failure) < 0
+              : cgroup_make_all(plan, failure) < 0 || cgroups_open(&task->cgroups, plan, failure) < 0) return -1;
     if (give_output(c, plan) < 0) { failure_set(failure, errno, "pipe"); return -1; }
     if (rootless_wanted(plan) && rootless_open_gate(c->gate) < 0) { failure_set(failure, errno, "pipe"); return -1; }
+    if (ahead) return 0;
     *user_namespace = identity_make_user_namespace(plan, failure);
     return *user_namespace == -2 ? -1 : 0;
+}
+
+// The rest, while init makes its namespaces and builds the root. 0, or -1 with `failure` set.
+static int follow_up(const struct plan *plan, struct channel *c, struct ahead *ahead, struct failure *failure) {
+    c->user_namespace = identity_make_user_namespace(plan, failure);
+    if (c->user_namespace == -2) return -1;
+    if (c->user_namespace >= 0) init_tell(&ahead->user_namespace, (uint32_t)c->user_namespace + 1);
+    if (cgroup_make_all(plan, failure) < 0) return -1;
+    init_tell(&ahead->groups_are_there, 1);
+    return 0;
 }
 
 // From the waiting init of a spare: it builds the root while the groups are made here. 0, or -1 with `failure` set.
@@ -172,25 +195,23 @@ static void close_childs_ends(struct channel *c) {
 
 static int start_fresh(struct task *task, const struct plan *plan, struct channel *c, struct failure *failure) {
     int user_namespace = -1;
-    uint32_t *groups_are_there = open_word(plan);
-    if (prepare(task, plan, c, &user_namespace, !groups_are_there, failure) < 0) return -1;
+    struct ahead *ahead = open_ahead(plan);
+    if (prepare(task, plan, c, &user_namespace, ahead != NULL, failure) < 0) return -1;
     task->state.started_at = timestamp_now();
-    task->state.pid = clone_init(task, plan, c, user_namespace, groups_are_there);
+    task->state.pid = clone_init(task, plan, c, user_namespace, ahead);
     if (task->state.pid < 0) {
         failure_set(failure, errno, "clone");
         return -1;
     }
     close_childs_ends(c);
     if (user_namespace >= 0) close(user_namespace);
-    if (!groups_are_there) {
+    if (!ahead) {
         cgroups_close_join_files(&task->cgroups);
         return 0;
     }
-    // While init builds the root.
-    int result = cgroup_make_all(plan, failure);
-    if (result == 0) init_tell(groups_are_there);
-    else kill_and_reap(task);
-    munmap(groups_are_there, sizeof *groups_are_there);
+    int result = follow_up(plan, c, ahead, failure);
+    if (result < 0) kill_and_reap(task);
+    munmap(ahead, sizeof *ahead);
     return result;
 }
 
@@ -244,6 +265,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         return launch_failed(task, &failure);
     }
     close(c->failure[0]);
+    if (c->user_namespace >= 0) close(c->user_namespace);
     if (spare) task->mounts = spare_take_mounts(spare);
     task->status = c->status[0];
     task->lifeline = c->lifeline[1];

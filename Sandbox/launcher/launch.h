@@ -6,7 +6,10 @@
 #include "watch.h"
 
 // Between the supervisor and its init; [0] is the reading end.
-struct channel { int out[2], err[2], status[2], failure[2], lifeline[2], notify[2], gate[2]; };
+struct channel {
+    int out[2], err[2], status[2], failure[2], lifeline[2], notify[2], gate[2];
+    int user_namespace;  // that init takes over from here; or -1
+};
 
 // Opens the channel; `out` and `err` only when `with_output`, `notify` only when `with_notify`. 0 or -1 with errno.
 int launch_open_channel(struct channel *channel, int with_output, int with_notify);

@@ -158,7 +158,7 @@ void spare_go(struct spare *spare, const struct plan *plan) {
         .out = plan_find(plan, OP_LOG) ? c->out[1] : -1, .err = plan_find(plan, OP_LOG) ? c->err[1] : -1, .status = c->status[1], .lifeline = c->lifeline[0],
         .handover = c->notify[1], .gate = {-1, -1},
         .shared = order, .shared_bytes = sizeof *order};
-    init_tell(&order->go);
+    init_tell(&order->go, 1);
 }
 
 void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups) {
@@ -166,7 +166,7 @@ void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups) {
     order->cgroups.count = cgroups->count;
     memcpy(order->cgroups.group, cgroups->group, (size_t)cgroups->count * sizeof *cgroups->group);
     for (int i = 0; i < cgroups->count; i++) order->cgroups.group[i].join = order->cgroups.group[i].directory = -1;
-    init_tell(&order->groups_are_there);
+    init_tell(&order->groups_are_there, 1);
 }
 
 void spare_discard_init(struct spare *spare) {
