@@ -61,7 +61,8 @@ final class ServedKind: Sendable {
     /// What selectors see of an object.
     func index(_ object: JSONValue) -> ObjectIndex {
         let metadata = object["metadata"] ?? [:]
-        var fields = ["metadata.name": metadata["name"]?.stringValue ?? ""]
+        var fields = [String: String](minimumCapacity: selectable.count + 2)
+        fields["metadata.name"] = metadata["name"]?.stringValue ?? ""
         if declaration.namespaced { fields["metadata.namespace"] = metadata["namespace"]?.stringValue ?? "" }
         for (path, members) in selectable {
             switch object.value(at: members) {
@@ -71,8 +72,9 @@ final class ServedKind: Sendable {
             case .double, .null, .array, .object, nil: fields[path] = ""
             }
         }
-        var labels: [String: String] = [:]
-        for (key, value) in metadata["labels"]?.objectValue ?? [:] { labels[key] = value.stringValue ?? "" }
+        let given = metadata["labels"]?.objectValue ?? [:]
+        var labels = [String: String](minimumCapacity: given.count)
+        for (key, value) in given { labels[key] = value.stringValue ?? "" }
         return ObjectIndex(uid: metadata["uid"]?.stringValue ?? "", labels: labels, fields: fields)
     }
 }

@@ -56,7 +56,7 @@ struct SchemaDecoder {
     }
 
     private mutating func members(_ node: JSONTape.Node, _ schema: ObjectSchema) -> JSONObject {
-        var result: [JSONObject.Element] = []
+        var result: [JSONObject.Member] = []
         result.reserveCapacity(min(schema.shapes.count, tape.entryCount(node) / 2) + schema.expected.count)
         var seen = SeenFields()
         var cursor = tape.cursor(node)
@@ -73,7 +73,7 @@ struct SchemaDecoder {
             path.removeLast()
             if field.isUnset(value) { continue }
             seen.insert(position)
-            result.append((field.name, value))
+            result.append(JSONObject.Member(field.name, value))
         }
         if !schema.expected.isEmpty {
             schema.complete(&result, seen, &findings) { [path, tape] in Self.text(path, tape) }
@@ -101,12 +101,12 @@ struct SchemaDecoder {
     }
 
     private mutating func entries(_ node: JSONTape.Node, _ schema: Schema) -> JSONObject {
-        var result: [JSONObject.Element] = []
+        var result: [JSONObject.Member] = []
         var cursor = tape.cursor(node)
         while let member = tape.nextMember(&cursor) {
             if tape.isNull(member.value) { continue }
             path.append(.key(member))
-            result.append((tape.name(member), value(member.value, schema)))
+            result.append(JSONObject.Member(tape.name(member), value(member.value, schema)))
             path.removeLast()
         }
         return JSONObject(distinctMembers: result)

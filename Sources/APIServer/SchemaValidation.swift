@@ -21,10 +21,10 @@ extension Schema {
             return .array(result)
         case .map(let element):
             guard case .object(let object) = value else { return refuse(value, path(), "object", &findings) }
-            var result: [JSONObject.Element] = []
+            var result: [JSONObject.Member] = []
             result.reserveCapacity(object.count)
             for (key, one) in object where !one.isNull {
-                result.append((key, element.cleaned(one, at: "\(path())[\(key)]", &findings)))
+                result.append(JSONObject.Member(key, element.cleaned(one, at: "\(path())[\(key)]", &findings)))
             }
             return .object(JSONObject(distinctMembers: result))
         case .string, .enumeration, .dateTime, .bytes, .integer, .number, .boolean, .quantity, .intOrString:
@@ -45,7 +45,7 @@ extension ObjectSchema {
     fileprivate func cleaned(
         _ object: JSONObject, at path: @autoclosure () -> String, _ findings: inout SchemaFindings
     ) -> JSONObject {
-        var result: [JSONObject.Element] = []
+        var result: [JSONObject.Member] = []
         result.reserveCapacity(object.count + expected.count)
         var seen = SeenFields()
         for (name, value) in object {
@@ -58,7 +58,7 @@ extension ObjectSchema {
             let field = shapes[position]
             if value.isNull || field.isUnset(value) { continue }
             seen.insert(position)
-            result.append((name, field.schema.cleaned(value, at: Self.place(name, in: path()), &findings)))
+            result.append(JSONObject.Member(name, field.schema.cleaned(value, at: Self.place(name, in: path()), &findings)))
         }
         complete(&result, seen, &findings, at: path)
         return JSONObject(distinctMembers: result)
@@ -66,12 +66,12 @@ extension ObjectSchema {
 
     /// Adds defaults for what is absent and says which required fields are.
     func complete(
-        _ members: inout [JSONObject.Element], _ seen: SeenFields, _ findings: inout SchemaFindings, at path: () -> String
+        _ members: inout [JSONObject.Member], _ seen: SeenFields, _ findings: inout SchemaFindings, at path: () -> String
     ) {
         for position in expected where !seen.contains(position) {
             let field = fields[position]
             if let value = field.defaultValue {
-                members.append((field.name, field.schema.completed(value)))
+                members.append(JSONObject.Member(field.name, field.schema.completed(value)))
             } else {
                 findings.errors.append(.required(Self.place(field.name, in: path())))
             }
@@ -87,7 +87,7 @@ extension Schema {
         guard case .object(let schema) = self, case .object(let object) = value, object.isEmpty, !schema.expected.isEmpty else {
             return value
         }
-        var members: [JSONObject.Element] = []
+        var members: [JSONObject.Member] = []
         var findings = SchemaFindings()
         schema.complete(&members, SeenFields(), &findings) { "" }
         return .object(JSONObject(distinctMembers: members))

@@ -19,13 +19,13 @@ struct StatusView {
 
     init(_ stored: [UInt8], _ write: StatusWrite) throws(JSONError) {
         tape = try JSONTape(parsing: stored)
-        var members: [JSONObject.Element] = []
+        var members: [JSONObject.Member] = []
         var cursor = tape.cursor(tape.root)
         while let member = tape.nextMember(&cursor) {
             let name = tape.name(member)
             switch name {
-            case "kind", "apiVersion", "metadata", "status": members.append((name, tape.value(member.value)))
-            case "spec": members.append((name, Self.part(of: member.value, write.spec, tape)))
+            case "kind", "apiVersion", "metadata", "status": members.append(JSONObject.Member(name, tape.value(member.value)))
+            case "spec": members.append(JSONObject.Member(name, Self.part(of: member.value, write.spec, tape)))
             default: continue
             }
         }
@@ -33,9 +33,9 @@ struct StatusView {
     }
 
     private static func part(of spec: JSONTape.Node, _ names: [String], _ tape: JSONTape) -> JSONValue {
-        var members: [JSONObject.Element] = []
+        var members: [JSONObject.Member] = []
         for name in names {
-            if let node = tape.member(of: spec, name) { members.append((name, tape.value(node))) }
+            if let node = tape.member(of: spec, name) { members.append(JSONObject.Member(name, tape.value(node))) }
         }
         return .object(JSONObject(distinctMembers: members))
     }

@@ -10,6 +10,8 @@ final class TypeLibrary: Sendable {
     fileprivate struct State {
         var declarations: [String: (package: String, lines: Substring)] = [:]
         var schemas: [String: ObjectSchema] = [:]
+        /// Mistakes in the declarations, in the words of a test's failure.
+        var mistakes: [String] = []
     }
 
     private let state: Mutex<State>
@@ -33,6 +35,10 @@ final class TypeLibrary: Sendable {
 
     func schema(_ name: String) -> Schema? { object(name).map { .object($0) } }
 
+    /// Mistakes of what has been read so far: a line that is no declaration and a field of an unknown type are left out or taken for
+    /// anything, so that a server serves what it can; a test reads all types and finds none.
+    var mistakes: [String] { state.withLock { $0.mistakes } }
+
     var names: [String] { state.withLock { $0.declarations.keys.sorted() } }
 }
 
@@ -49,9 +55,15 @@ extension TypeLibrary.State {
                 if line.hasPrefix("kind ") { fields += Self.typeMeta }
                 continue
             }
-            let declaration = FieldDeclaration(line)
+            guard let declaration = FieldDeclaration(line) else {
+                mistakes.append("\(name): malformed declaration: \(line)")
+                continue
+            }
             if declaration.name == "inline" {
-                guard let part = object(fullName(declaration.type, package)) else { continue }
+                guard let part = object(fullName(declaration.type, package)) else {
+                    mistakes.append("\(name): no type \(declaration.type) is declared for \(package)")
+                    continue
+                }
                 fields += part.fields.map { field in
                     var field = field
                     field.isInlined = true
@@ -61,6 +73,10 @@ extension TypeLibrary.State {
                 continue
             }
             fields.append(field(declaration, package))
+        }
+        if fields.count > ObjectSchema.maximumFields {
+            mistakes.append("\(name): \(fields.count) fields; at most \(ObjectSchema.maximumFields)")
+            fields.removeSubrange(ObjectSchema.maximumFields...)
         }
         let schema = ObjectSchema(name: name, description: description, fields: fields, inlined: inlined)
         schemas[name] = schema
@@ -77,7 +93,10 @@ extension TypeLibrary.State {
         var field = Field(name: String(declaration.name), schema: schema)
         field.isRequired = declaration.isRequired
         field.isPointer = declaration.isPointer
-        field.defaultValue = declaration.defaultValue(schema)
+        if let text = declaration.defaultText {
+            field.defaultValue = FieldDeclaration.defaultValue(text, schema)
+            if field.defaultValue == nil { mistakes.append("\(package): \(declaration.name): malformed default: \(text)") }
+        }
         field.number = declaration.number
         field.isMicroTime = declaration.type == "microTime"
         field.list.mapKeys = declaration.argument("map")?.split(separator: ",").map(String.init) ?? []
@@ -112,7 +131,8 @@ extension TypeLibrary.State {
         case "any": return .any
         default:
             guard let object = object(fullName(type, package)) else {
-                preconditionFailure("no type \(type) is declared for \(package)")
+                mistakes.append("\(package): \(declaration.name): no type \(type) is declared")
+                return .any
             }
             return .object(object)
         }

@@ -51,7 +51,8 @@ struct TypeText: Sendable {
     }
 }
 
-/// One line of a declaration, taken apart. A malformed line is a mistake in this program: `TypeLibraryTests` reads them all.
+/// One line of a declaration, taken apart; nil for one that is none. That is a mistake in this program: the library notes it, and
+/// `TypeLibraryTests` reads them all.
 struct FieldDeclaration {
     let number: Int
     let name: Substring
@@ -59,7 +60,7 @@ struct FieldDeclaration {
     let marks: [Substring]
     let description: Substring
 
-    init(_ line: Substring) {
+    init?(_ line: Substring) {
         var words = line
         var description: Substring = ""
         if let dash = line.firstRange(of: " -- ") {
@@ -67,9 +68,7 @@ struct FieldDeclaration {
             description = line[dash.upperBound...]
         }
         let parts = words.split(separator: " ")
-        guard parts.count >= 3, let number = Int(parts[0]) else {
-            preconditionFailure("malformed declaration: \(line)")
-        }
+        guard parts.count >= 3, let number = Int(parts[0]) else { return nil }
         self.number = number
         name = parts[1]
         isRequired = parts[2].last == "!"
@@ -92,14 +91,15 @@ struct FieldDeclaration {
 
     func has(_ mark: Substring) -> Bool { marks.contains(mark) }
 
-    func defaultValue(_ schema: Schema) -> JSONValue? {
-        guard let mark = marks.first(where: { $0.hasPrefix("=") }) else { return nil }
-        let text = String(mark.dropFirst())
+    /// What `=` says: JSON, or bare text where the schema wants text.
+    var defaultText: String? { marks.first { $0.hasPrefix("=") }.map { String($0.dropFirst()) } }
+
+    /// nil when the default's text is no such value.
+    static func defaultValue(_ text: String, _ schema: Schema) -> JSONValue? {
         switch schema {
         case .string, .enumeration, .dateTime, .bytes, .quantity: return .string(text)
         case .integer, .number, .boolean, .intOrString, .any, .array, .map, .object:
-            guard let value = try? JSONValue(parsing: text) else { preconditionFailure("malformed default: \(text)") }
-            return value
+            return try? JSONValue(parsing: text)
         }
     }
 }

@@ -50,5 +50,5 @@ extension JSONTape {
 
 extension JSONObject {
     /// For readers that know that no name comes twice, because the text was a tape or the names a declaration's.
-    public init(distinctMembers members: [Element]) { self.init(distinct: members) }
+    public init(distinctMembers members: [Member]) { self.init(distinct: members) }
 }

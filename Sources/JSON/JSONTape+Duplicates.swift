@@ -26,7 +26,7 @@ extension JSONTape {
         case .object:
             var position: [String: Int] = [:]
             var told: Set<String> = []
-            var pairs: [(key: String, value: JSONValue)] = []
+            var pairs: [JSONObject.Member] = []
             for (key, member) in members(of: node) {
                 let place = path.isEmpty ? key : "\(path).\(key)"
                 let value = lastValue(member, at: place, &duplicates)
@@ -35,7 +35,7 @@ extension JSONTape {
                     if told.insert(key).inserted, duplicates.count < Self.maximumDuplicates { duplicates.append(place) }
                 } else {
                     position[key] = pairs.count
-                    pairs.append((key: key, value: value))
+                    pairs.append(JSONObject.Member(key, value))
                 }
             }
             return .object(JSONObject(distinct: pairs))

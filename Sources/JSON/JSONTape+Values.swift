@@ -82,12 +82,12 @@ extension JSONTape {
             }
             return .array(elements)
         case .object:
-            var members: [JSONObject.Element] = []
+            var members: [JSONObject.Member] = []
             // Most members are scalars, which have two entries.
             members.reserveCapacity(min((Int(entry.next) - node.index) / 2, 16))
             var name = node.index + 1
             while name < Int(entry.next) {
-                members.append((key: text(name), value: value(Node(index: name + 1))))
+                members.append(JSONObject.Member(text(name), value(Node(index: name + 1))))
                 name = Int(entries[name + 1].next)
             }
             return .object(JSONObject(distinct: members))

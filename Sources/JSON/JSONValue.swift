@@ -61,7 +61,7 @@ extension JSONValue {
                 members[key] = newValue
                 self = .object(members)
             case .null:
-                if let newValue { self = .object(JSONObject(distinct: [(key, newValue)])) }
+                if let newValue { self = .object(JSONObject(distinct: [JSONObject.Member(key, newValue)])) }
             case .bool, .int, .double, .string, .array:
                 return
             }

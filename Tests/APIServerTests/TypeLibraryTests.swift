@@ -23,6 +23,27 @@ struct TypeLibraryTests {
             }
             #expect(object["no-such-field"] == nil)
         }
+        #expect(library.mistakes == [])
+    }
+
+    @Test("a mistake in a declaration is told, and the rest of the type is served")
+    func mistakes() throws {
+        let library = TypeLibrary([
+            TypeText(
+                package: "x",
+                #"""
+                type Thing
+                  1 name string
+                  two words
+                  3 part Missing
+                  4 count int32 =many
+                  5 inline Missing
+                """#)
+        ])
+        let thing = try #require(library.object("x.Thing"))
+        #expect(thing.fields.map(\.name) == ["name", "part", "count"])
+        #expect(thing["count"]?.defaultValue == nil)
+        #expect(library.mistakes.count == 4)
     }
 
     @Test("every kind, and every document of a subresource, has its types", arguments: KindRegistry.all.map(\.openAPIName))

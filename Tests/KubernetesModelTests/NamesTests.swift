@@ -40,4 +40,32 @@ struct NamesTests {
         #expect(DNSLabel.problems(with: String(repeating: "a", count: 64)) == ["must be no more than 63 characters"])
         #expect(LabelKey.problems(with: "a/").contains("name part must be non-empty"))
     }
+
+    /// Every text of up to five of these characters, against the rules said once more in another way.
+    @Test("the quick look at a name agrees with the rules")
+    func agreement() {
+        func isLabel(_ text: Substring, _ inner: String, upper: Bool) -> Bool {
+            func isPlain(_ letter: Character) -> Bool { letter == "a" || letter == "0" || (upper && letter == "B") }
+            guard let first = text.first, let last = text.last else { return false }
+            return isPlain(first) && isPlain(last) && text.allSatisfy { isPlain($0) || inner.contains($0) }
+        }
+        func isSubdomain(_ text: Substring) -> Bool {
+            text.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { isLabel($0, "-", upper: false) }
+        }
+        func isKey(_ text: String) -> Bool {
+            let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+            if parts.count == 1 { return isLabel(parts[0], "-_.", upper: true) }
+            return parts.count == 2 && isSubdomain(parts[0]) && isLabel(parts[1], "-_.", upper: true)
+        }
+        var texts = [""]
+        for _ in 0..<5 {
+            for text in texts {
+                #expect(DNSLabel.isValid(text) == isLabel(text[...], "-", upper: false), "\(text)")
+                #expect(DNSSubdomain.isValid(text) == isSubdomain(text[...]), "\(text)")
+                #expect(LabelKey.isValid(text) == isKey(text), "\(text)")
+                #expect(LabelValue.isValid(text) == (text.isEmpty || isLabel(text[...], "-_.", upper: true)), "\(text)")
+            }
+            texts = texts.flatMap { text in ["a", "B", "0", "-", ".", "_", "/"].map { text + $0 } }
+        }
+    }
 }
