@@ -65,7 +65,8 @@ public final class AgentService: Sendable {
     private let logKeeper: LogKeeper
     private let staticPods: StaticPods
     private let eviction: EvictionController
-    private let metrics: MetricsPublisher?
+    /// nil where somebody else collects metrics.
+    let metrics: MetricsPublisher?
     /// /healthz, /metrics, ...: for who serves them over a port of the machine.
     public let pages: NodePages
     private let tunnel: NodeTunnelServer?
@@ -103,11 +104,13 @@ public final class AgentService: Sendable {
             api: api, builder: builder, intervals: config.heartbeat, clock: clock, logger: logger,
             measure: dependencies.measure, pressures: { pressures.value }, images: dependencies.images)
         source = PodSource(api: api, namespace: config.domain, node: config.nodeName, local: staticPods, logger: logger)
+        let reclaim = DiskReclaim(
+            pods: pods, runtime: dependencies.runtime, paths: AgentPaths(state: config.stateDirectory), logger: logger)
         let eviction = EvictionController(
             node: config.nodeName, thresholds: config.evictionThresholds, pressures: pressures, pods: pods,
             runtime: dependencies.runtime, events: events, clock: clock, logger: logger,
             diskUse: DiskUse(paths: AgentPaths(state: config.stateDirectory), measure: dependencies.diskUse),
-            measure: dependencies.measure, reclaim: { await pods.reclaimDisk() })
+            measure: dependencies.measure, reclaim: { await reclaim.run() })
         self.eviction = eviction
         let stats = StatsProvider(
             node: config.nodeName, pods: pods, runtime: dependencies.runtime, clock: clock, measure: dependencies.measure,
@@ -121,6 +124,7 @@ public final class AgentService: Sendable {
                 secondsAgo: { seconds in
                     MicroTimestamp(unixMicroseconds: clock.now() / 1000 - Int64(seconds) * 1_000_000).description
                 },
+                routes: PodAccess(runtime: dependencies.runtime, logger: logger, pods: pods).routes + pages.routes,
                 locateLog: { namespace, pod, container, previous in
                     await pods.logFile(namespace: namespace, pod: pod, container: container, previous: previous)
                         .map { ContainerLogSource(path: $0.path, ended: $0.ended) }
@@ -149,6 +153,9 @@ public final class AgentService: Sendable {
             }, thresholds: config.evictionThresholds, extraLabels: config.nodeLabels, taints: config.taints)
     }
 
+    /// Evictions since this agent's start, by signal.
+    public var evictionsSoFar: [String: Int] { eviction.evictions }
+
     /// Runs until `shutDown` or until its task is cancelled; then ends as the stop policy says. Throws when the runtime
     /// cannot even be asked what it has: without that, tasks could be run twice.
     ///
@@ -166,7 +173,7 @@ public final class AgentService: Sendable {
                 group.addTask { await self.source.run(self.pods) }
                 group.addTask { await self.volumeKeeper.run() }
                 group.addTask { await self.logKeeper.run() }
-                group.addTask { await self.staticPods.run(self.pods) { self.node.owner } }
+                group.addTask { await self.staticPods.run(self.pods, status: self.status) { self.node.owner } }
                 group.addTask { await self.eviction.run() }
                 if let metrics = self.metrics { group.addTask { await metrics.run() } }
                 if let tunnel = self.tunnel { group.addTask { await tunnel.run() } }

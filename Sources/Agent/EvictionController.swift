@@ -89,12 +89,14 @@ public final class EvictionController: Sendable {
             logger.notice(
                 "pressure", metadata: ["conditions": "\(decision.pressures.map(\.rawValue).sorted().joined(separator: " "))"])
         }
-        await carryOut(decision.action)
+        let hard = Set(machine.thresholds.met(load).filter { $0.graceSeconds == 0 }.map(\.signal))
+        await carryOut(decision.action, hard: hard)
         await checkStorageLimits()
         return decision.nextLookSeconds
     }
 
-    private func carryOut(_ action: EvictionMachine.Action) async {
+    /// `hard`: signals whose hard threshold is met; by a soft one a pod goes with its own grace.
+    private func carryOut(_ action: EvictionMachine.Action, hard: Set<EvictionSignal>) async {
         switch action {
         case .none: return
         case .reclaimDisk(let signal):
@@ -102,7 +104,8 @@ public final class EvictionController: Sendable {
             await reclaim()
         case .evict(let uid, let signal, let message):
             record(signal)
-            await evict(uid, signal: signal.rawValue, message, graceSeconds: Self.hardGraceSeconds)
+            let grace = hard.contains(signal) ? Self.hardGraceSeconds : nil
+            await evict(uid, signal: signal.rawValue, message, graceSeconds: grace)
         }
     }
 
@@ -148,7 +151,8 @@ public final class EvictionController: Sendable {
         return PodLoad(
             uid: pod.metadata.uid ?? "", priority: pod.spec.priority ?? 0, isCritical: NodeAdmission.isCritical(pod),
             containers: containers, volumeBytes: disk.storage.volumes.values.reduce(0, +), inodes: disk.inodes,
-            processes: use.values.reduce(0) { $0 + $1.pids }, graceSeconds: Int64(hardGraceSeconds))
+            processes: use.values.reduce(0) { $0 + $1.pids },
+            graceSeconds: pod.spec.terminationGracePeriodSeconds ?? 30)
     }
 
     // MARK: Limits on disk

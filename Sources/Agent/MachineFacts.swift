@@ -72,6 +72,8 @@ public struct MachineFacts: Sendable, Hashable {
 struct OwnCgroupLimits {
     var cpuMillis: Int64?
     var memoryBytes: Int64?
+    /// Bytes in use in it, without page cache that was not used lately.
+    var memoryWorkingSet: Int64?
 
     /// cgroup v2 first (one line "0::/path"), then the v1 hierarchies that /proc/self/cgroup names.
     static func read(root: String) -> OwnCgroupLimits {
@@ -93,7 +95,10 @@ struct OwnCgroupLimits {
     }
 
     private mutating func mergeV2(_ directory: String) {
-        if let text = KernelFile.line("\(directory)/memory.max"), let bytes = Int64(text) { memoryBytes = bytes }
+        if let text = KernelFile.line("\(directory)/memory.max"), let bytes = Int64(text) {
+            memoryBytes = bytes
+            measure("\(directory)/memory.current", "inactive_file ", "\(directory)/memory.stat")
+        }
         let quota = (KernelFile.line("\(directory)/cpu.max") ?? "").split(separator: " ")
         if quota.count == 2, let used = Int64(quota[0]), let period = Int64(quota[1]), period > 0 {
             cpuMillis = used * 1000 / period
@@ -104,6 +109,12 @@ struct OwnCgroupLimits {
         // v1 says "no limit" with a number near 2^63.
         guard let text = KernelFile.line("\(directory)/memory.limit_in_bytes"), let bytes = Int64(text), bytes < 1 << 60 else { return }
         memoryBytes = bytes
+        measure("\(directory)/memory.usage_in_bytes", "total_inactive_file ", "\(directory)/memory.stat")
+    }
+
+    private mutating func measure(_ usage: String, _ inactive: String, _ stat: String) {
+        guard let used = KernelFile.line(usage).flatMap({ Int64($0) }) else { return }
+        memoryWorkingSet = max(0, used - (KernelFile.field(inactive, in: stat) ?? 0))
     }
 
     private mutating func mergeCPUV1(_ directory: String) {
@@ -123,15 +134,28 @@ extension NodeMeasurement {
         // "0.20 0.18 0.12 1/80 11206": the fourth field is runnable/existing scheduling entities (proc(5)).
         let loadavg = (KernelFile.line("\(root)/proc/loadavg") ?? "").split(separator: " ")
         let entities = loadavg.count > 3 ? loadavg[3].split(separator: "/").last.flatMap { Int64($0) } : nil
+        let memory = memory(root: root)
         return NodeMeasurement(
-            memoryAvailableBytes: (KernelFile.field("MemAvailable:", in: "\(root)/proc/meminfo") ?? 0) * 1024,
+            memoryAvailableBytes: memory.available,
             diskFreeBytes: known ? Int64(disk.f_bavail) * block : 0,
             diskTotalBytes: known ? Int64(disk.f_blocks) * block : 0,
             inodesFree: known ? Int64(disk.f_favail) : 0,
             inodesTotal: known ? Int64(disk.f_files) : 0,
             processes: entities ?? 0,
             processLimit: KernelFile.line("\(root)/proc/sys/kernel/pid_max").flatMap { Int64($0) } ?? 32768,
-            memoryTotalBytes: (KernelFile.field("MemTotal:", in: "\(root)/proc/meminfo") ?? 0) * 1024)
+            memoryTotalBytes: memory.total)
+    }
+
+    /// Of the machine, or of the agent's own cgroup where that has a limit and less of it is left: a Lite in a container is
+    /// as full as its container.
+    private static func memory(root: String) -> (available: Int64, total: Int64) {
+        let machine = (
+            available: (KernelFile.field("MemAvailable:", in: "\(root)/proc/meminfo") ?? 0) * 1024,
+            total: (KernelFile.field("MemTotal:", in: "\(root)/proc/meminfo") ?? 0) * 1024
+        )
+        let own = OwnCgroupLimits.read(root: root)
+        guard let limit = own.memoryBytes, let used = own.memoryWorkingSet, limit < machine.total else { return machine }
+        return (min(machine.available, max(0, limit - used)), limit)
     }
 }
 

@@ -57,7 +57,12 @@ final class MetricsPublisher: Sendable {
         let stats = try await stats.stats()
         try await put(Self.nodes, namespace: nil, name: stats.nodeName, stats.nodeMetrics)
         for pod in stats.pods where isNews(pod, round) {
-            try await put(Self.pods, namespace: pod.namespace, name: pod.name, stats.podMetrics(pod))
+            do {
+                try await put(Self.pods, namespace: pod.namespace, name: pod.name, stats.podMetrics(pod))
+            } catch let error as KubernetesAPIError where error.isNotFound || error.code == 403 {
+                // Deleted since it was measured, or a static pod whose mirror is not there yet.
+                told.withLock { _ = $0.removeValue(forKey: pod.uid) }
+            }
         }
         let current = Set(stats.pods.map(\.uid))
         let gone = told.withLock { told in

@@ -11,6 +11,8 @@ import Synchronization
 public final class StaticPods: Sendable {
     /// One `stat` of the directory and of each file; the kubelet looks every 20 s.
     static let lookNanoseconds: Int64 = 5_000_000_000
+    /// Until the node is registered, mirrors wait.
+    static let registrationNanoseconds: Int64 = 200_000_000
     /// More files are a mistake (a wrong directory).
     static let maximumFiles = 100
     static let maximumBytes = 1 << 20
@@ -91,18 +93,26 @@ public final class StaticPods: Sendable {
     }
 
     /// Follows the directory until cancelled; `look` was called before.
-    func run(_ provider: any PodProvider, owner: @escaping @Sendable () -> OwnerReference?) async {
+    func run(
+        _ provider: any PodProvider, status: StatusManager, owner: @escaping @Sendable () -> OwnerReference?
+    ) async {
         guard directory != nil else { return }
         while !Task.isCancelled {
-            try? await clock.sleep(nanoseconds: Self.lookNanoseconds)
-            if Task.isCancelled { return }
             let (added, gone) = look()
             for pod in gone {
                 await provider.remove(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name)
                 await removeMirror(of: pod)
+                status.mirrorChanged(ofStatic: pod.metadata.uid ?? "", exists: false)
             }
             for pod in added { await provider.sync(pod) }
-            for pod in pods where state.withLock({ $0.mirrors[pod.metadata.uid ?? ""] }) == nil { await showMirror(of: pod, owner()) }
+            let owner = owner()
+            if let owner {
+                for pod in pods where state.withLock({ $0.mirrors[pod.metadata.uid ?? ""] }) == nil {
+                    await showMirror(of: pod, owner)
+                    status.mirrorChanged(ofStatic: pod.metadata.uid ?? "", exists: true)
+                }
+            }
+            try? await clock.sleep(nanoseconds: owner == nil ? Self.registrationNanoseconds : Self.lookNanoseconds)
         }
     }
 

@@ -33,6 +33,8 @@ public final class StatusManager: PodReporter {
     private struct State {
         var statuses: [String: Waiting] = [:]
         var deletions: [String: Deletion] = [:]
+        /// The last report of each static pod: a mirror that is made again knows nothing.
+        var ofStaticPods: [String: PodReport] = [:]
         var version = 0
         var idleWaiters: [CheckedContinuation<Void, Never>] = []
     }
@@ -76,6 +78,12 @@ public final class StatusManager: PodReporter {
         queue.add(.status(uid: report.uid))
     }
 
+    /// A static pod has a new mirror (or is gone for good): what was reported last is reported to it too.
+    func mirrorChanged(ofStatic uid: String, exists: Bool) {
+        let last = state.withLock { exists ? $0.ofStaticPods[uid] : $0.ofStaticPods.removeValue(forKey: uid) }
+        if exists, let last { report(last) { _ in } }
+    }
+
     public func deleteObject(namespace: String, name: String, uid: String, done: @escaping @Sendable (PodReportOutcome) -> Void) {
         state.withLock { $0.deletions[uid] = Deletion(namespace: namespace, name: name, uid: uid, done: done) }
         queue.add(.deletion(uid: uid))
@@ -96,6 +104,7 @@ public final class StatusManager: PodReporter {
         if let mirror = try mirrorUID(uid) {
             // A mirror that is gone is made again: the report waits for it.
             report.uid = mirror
+            state.withLock { $0.ofStaticPods[uid] = waiting.report }
             try await api.patchStatus(
                 Pod.self, namespace: report.namespace, name: report.name, merge: try Self.document(report))
             return finish(waiting, .delivered)

@@ -1,5 +1,4 @@
-// Pods that use more of the node's disk than they may: each goes, whether the node is short of it or not. (The limit of an
-// emptyDir volume is watched where volumes are kept.)
+// Pods that use more of the node's disk than they may: each goes, whether the node is short of it or not.
 // https://kubernetes.io/docs/concepts/storage/ephemeral-storage/#ephemeral-storage-consumption-management
 import KubernetesModel
 
@@ -21,11 +20,18 @@ public struct PodStorageUse: Sendable, Hashable {
 public enum StorageLimits {
     /// Whether anybody has to measure this pod's disk at all.
     public static func hasAny(_ pod: Pod) -> Bool {
-        (pod.spec.containers + pod.spec.initContainers).contains { $0.resources.limits["ephemeral-storage"] != nil }
+        pod.spec.volumes.contains { $0.emptyDir?.sizeLimit != nil && $0.emptyDir?.medium != "Memory" }
+            || (pod.spec.containers + pod.spec.initContainers).contains { $0.resources.limits["ephemeral-storage"] != nil }
     }
 
     /// The message of the eviction, in the kubelet's words; nil while all is within limits.
     public static func excess(_ pod: Pod, _ use: PodStorageUse) -> String? {
+        for volume in pod.spec.volumes {
+            guard let limit = volume.emptyDir?.sizeLimit, volume.emptyDir?.medium != "Memory" else { continue }
+            if use.volumes[volume.name] ?? 0 > limit.value {
+                return "Usage of EmptyDir volume \"\(volume.name)\" exceeds the limit \"\(limit.canonical)\". "
+            }
+        }
         let limits = pod.spec.containers.map { $0.resources.limits["ephemeral-storage"] }
         let given = limits.compactMap(\.self)
         // Only when every container has one is there a limit for the pod.

@@ -193,6 +193,12 @@ struct StorageLimitTests {
     func limits() {
         let limited = makePod(containers: ["a", "b"], limits: ["ephemeral-storage": Quantity(bytes: 10 << 20)])
         #expect(StorageLimits.hasAny(limited) && !StorageLimits.hasAny(makePod()))
+        var scratch = makePod()
+        scratch.spec.volumes = [Volume(name: "work", emptyDir: EmptyDirVolumeSource(sizeLimit: Quantity(bytes: 1 << 20)))]
+        #expect(StorageLimits.hasAny(scratch) && StorageLimits.excess(scratch, PodStorageUse(volumes: ["work": 1 << 20])) == nil)
+        #expect(
+            StorageLimits.excess(scratch, PodStorageUse(volumes: ["work": 2 << 20]))
+                == "Usage of EmptyDir volume \"work\" exceeds the limit \"1Mi\". ")
         #expect(StorageLimits.excess(limited, PodStorageUse(containers: ["a": 10 << 20, "b": 10 << 20])) == nil)
         #expect(
             StorageLimits.excess(limited, PodStorageUse(containers: ["a": 11 << 20]))

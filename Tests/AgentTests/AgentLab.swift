@@ -7,6 +7,7 @@ import KubernetesClientTesting
 import KubernetesModel
 import Logging
 import RuntimeInterface
+import Synchronization
 
 @testable import Agent
 
@@ -19,6 +20,12 @@ final class AgentLab {
     private var running: Task<Void, any Error>?
     var takenPorts: [UInt16] = []
     var stopPolicy = AgentConfig.StopPolicy.leave
+    /// Another server's view in front of the one in memory, e.g. one that refuses.
+    var front: (any KubernetesAPI)?
+    /// Changes what the agent is told about its node.
+    var configure: (inout AgentConfig) -> Void = { _ in }
+    /// What the agent measures.
+    let machine = MeasuredMachine()
 
     static let node = "alice-node"
     static let now: @Sendable () -> Int64 = { SystemClock().now() }
@@ -30,7 +37,7 @@ final class AgentLab {
         mkdir(directory + "/data", 0o755)
         api = InMemoryKubernetesAPI()
         runtime = FakeRuntime(now: Self.now)
-        service = Self.makeService(directory, api, runtime, [], .leave)
+        service = Self.makeService(directory, api, runtime, [], .leave, measure: { [machine] in machine.load })
     }
 
     deinit {
@@ -40,7 +47,9 @@ final class AgentLab {
 
     /// Starts the agent and waits until its node is registered.
     func start() async {
-        service = Self.makeService(directory, api, runtime, takenPorts, stopPolicy)
+        service = Self.makeService(
+            directory, front ?? api, runtime, takenPorts, stopPolicy, configure,
+            measure: { [machine] in machine.load })
         running = Task { [service] in try await service.run() }
         await service.waitUntilRegistered()
     }
@@ -60,12 +69,14 @@ final class AgentLab {
     }
 
     private static func makeService(
-        _ directory: String, _ api: InMemoryKubernetesAPI, _ runtime: FakeRuntime, _ taken: [UInt16],
-        _ stopPolicy: AgentConfig.StopPolicy
+        _ directory: String, _ api: any KubernetesAPI, _ runtime: FakeRuntime, _ taken: [UInt16],
+        _ stopPolicy: AgentConfig.StopPolicy, _ configure: (inout AgentConfig) -> Void = { _ in },
+        measure: @escaping @Sendable () -> NodeMeasurement
     ) -> AgentService {
-        let config = AgentConfig(
+        var config = AgentConfig(
             nodeName: node, domain: "alice", stateDirectory: directory + "/state", dataDirectory: directory + "/data",
             nodeIP: "10.0.0.7", capacityCPUMillis: 4000, capacityMemoryBytes: 8 << 30, stopPolicy: stopPolicy)
+        configure(&config)
         var logger = Logger(label: "agent")
         logger.logLevel = .critical
         return AgentService(
@@ -76,11 +87,7 @@ final class AgentLab {
                     hostname: "machine", cpuMillis: 4000, memoryBytes: 8 << 30, machineID: "m-1", bootID: "b-1",
                     kernelVersion: "6.1",
                     osImage: "Debian", architecture: "amd64"),
-                measure: {
-                    NodeMeasurement(
-                        memoryAvailableBytes: 4 << 30, diskFreeBytes: 50 << 30, diskTotalBytes: 100 << 30, inodesFree: 900,
-                        inodesTotal: 1000, processes: 100, processLimit: 32768)
-                },
+                measure: measure,
                 takenPorts: { asked in asked.filter(taken.contains) }),
             logger: logger)
     }
@@ -148,6 +155,17 @@ private func watching(_ api: InMemoryKubernetesAPI, _ name: String, _ condition:
         }
     }
     throw LabError("the watch ended")
+}
+
+/// A machine as full as a test says.
+final class MeasuredMachine: Sendable {
+    private let current = Mutex(
+        NodeMeasurement(
+            memoryAvailableBytes: 4 << 30, diskFreeBytes: 50 << 30, diskTotalBytes: 100 << 30, inodesFree: 900, inodesTotal: 1000,
+            processes: 100, processLimit: 32768, memoryTotalBytes: 8 << 30))
+
+    var load: NodeMeasurement { current.withLock { $0 } }
+    func change(_ body: @Sendable (inout NodeMeasurement) -> Void) { current.withLock { body(&$0) } }
 }
 
 struct LabError: Error, CustomStringConvertible {

@@ -72,7 +72,9 @@ struct NodeRules {
         case ("certificates.k8s.io", "certificatesigningrequests", ""): return request.name == nil ? ["create"] : ["get"]
         case ("metrics.k8s.io", "nodes", ""): return isOwnName ? Self.changing : request.name == nil ? ["create"] : []
         case ("metrics.k8s.io", "pods", "") where isOwnDomain(request):
-            return isOwnPod(request) ? ["get", "update", "patch", "delete"] : request.name == nil ? ["create"] : []
+            if isOwnPod(request) { return ["get", "update", "patch", "delete"] }
+            // Figures of a pod that is gone: whoever measured it clears them away.
+            return request.name == nil ? ["create"] : isNoPod(request) ? ["delete"] : []
         case ("node.k8s.io", "runtimeclasses", ""): return Self.reading
         default: return stockKubelet(request, isOwnName)
         }
@@ -100,6 +102,12 @@ struct NodeRules {
             return false
         }
         return graph.node(ofPod: .init(namespace: namespace, name: name)) == identity.node
+    }
+
+    /// No pod of that name is bound to any node.
+    private func isNoPod(_ request: AuthorizationAttributes) -> Bool {
+        guard let namespace = request.namespace, let name = request.name else { return false }
+        return graph.node(ofPod: .init(namespace: namespace, name: name)) == nil
     }
 
     private func needed(_ kind: PodReference.Kind, _ request: AuthorizationAttributes) -> Set<String> {
