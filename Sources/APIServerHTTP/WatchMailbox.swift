@@ -13,14 +13,17 @@ final class WatchMailbox: Sendable {
 
     private struct State {
         var items: [Item] = []
+        /// A drain is due or under way, and will see to what is posted meanwhile.
         var isScheduled = false
-        /// Not before this: see `pause`.
+        /// Not before this: see `longestPause`.
         var nextDrain = NIODeadline.uptimeNanoseconds(0)
     }
 
-    /// After writing to many watches the loop does other work for twice that time before it writes to them again, at most for
-    /// this: events that come meanwhile share a record and a system call per watch, and requests are not kept waiting by them.
+    /// After writing to watches the loop does other work for as long before it writes to them again, for four times as long when
+    /// they are many, at most for this: events that come meanwhile share a record and a system call per watch, and requests are
+    /// not kept waiting by them. Of few watches each event goes out almost at once.
     private static let longestPause = TimeAmount.milliseconds(20)
+    private static let manyWatches = 64
 
     private let loop: any EventLoop
     private let state = Mutex(State())
@@ -35,19 +38,17 @@ final class WatchMailbox: Sendable {
             state.isScheduled = true
             return state.nextDrain
         }
-        guard let due else { return }
+        if let due { schedule(due) }
+    }
+
+    private func schedule(_ due: NIODeadline) {
         if due > .now() { loop.scheduleTask(deadline: due) { self.drain() } } else { loop.execute { self.drain() } }
     }
 
     private func drain() {
         let began = NIODeadline.now()
         let items = state.withLock { state in
-            defer {
-                state.items = []
-                state.isScheduled = false
-                // Until this drain's cost is known: whatever comes while it runs waits for its end at least.
-                state.nextDrain = began + Self.longestPause
-            }
+            defer { state.items = [] }
             return state.items
         }
         var chunks = SharedChunks()
@@ -58,8 +59,14 @@ final class WatchMailbox: Sendable {
         }
         for writer in touched { writer.write(&chunks) }
         let ended = NIODeadline.now()
-        let pause = min(Self.longestPause, .nanoseconds(2 * (ended - began).nanoseconds))
-        state.withLock { $0.nextDrain = ended + pause }
+        let factor: Int64 = touched.count > Self.manyWatches ? 4 : 1
+        let next = ended + min(Self.longestPause, .nanoseconds(factor * (ended - began).nanoseconds))
+        let isMore = state.withLock { state in
+            state.nextDrain = next
+            state.isScheduled = !state.items.isEmpty
+            return state.isScheduled
+        }
+        if isMore { schedule(next) }
     }
 }
 
