@@ -44,4 +44,32 @@ struct ContractAccessTests {
             }
         }
     }
+
+    @Test("stats: what runs has figures in one pass, what has not begun or has ended has none", arguments: ContractRuntime.all)
+    func stats(_ contract: ContractRuntime) async throws {
+        try await contract.perform { stage in
+            let running = [try await stage.begin(.waits(0), name: "a"), try await stage.begin(.ignoresTerm, name: "b")]
+            _ = try await stage.create(.exits(0), name: "created")
+            let ended = try await stage.start(.exits(0), name: "ended")
+            _ = try await stage.exit(ended)
+            let figures = try await stage.runtime.stats()
+            #expect(Set(figures.keys) == Set(running))
+        }
+    }
+
+    @Test("log-reopen: a log may be reopened at any time without harm; of a container that nobody knows it is refused", arguments: ContractRuntime.all)
+    func logReopen(_ contract: ContractRuntime) async throws {
+        try await contract.perform { stage in
+            let id = try await stage.begin(.waits(3))
+            let ended = try await stage.start(.exits(1), name: "ended")
+            _ = try await stage.exit(ended)
+            for id in [id, ended, id] { try await stage.runtime.reopenContainerLog(id) }
+            #expect(try await stage.isRunning(id))
+            await #expect {
+                try await stage.runtime.reopenContainerLog(ContainerID(podUID: "unknown", name: "x", attempt: 0))
+            } throws: { if case RuntimeError.notFound = $0 { true } else { false } }
+            try await stage.release(id)
+            #expect(try await stage.exit(id).exitCode == 3)
+        }
+    }
 }

@@ -1,5 +1,6 @@
 // The runtime contract: pods and containers come to be, once.
 
+import Glibc
 import RuntimeInterface
 import Testing
 
@@ -109,6 +110,27 @@ struct ContractStartTests {
             let reports = try await stage.runtime.list()
             #expect(Set(reports.map(\.id)) == [first, second] && Set(reports.map(\.logPath)).count == 2)
             #expect(stage.starts(first) == 1 && stage.starts(second) == 1)
+        }
+    }
+
+    @Test(
+        "log-reopen: a log that was moved away begins anew at its path; asking again or after the end changes nothing", arguments: ContractRuntime.all)
+    func logReopen(_ contract: ContractRuntime) async throws {
+        try await contract.perform { stage in
+            let id = try await stage.start(.waits(0))
+            try await stage.waitUntilBegun(id)
+            let path = try #require(try await stage.runtime.status(id)).logPath
+            // A runtime without processes writes none.
+            let isMoved = rename(path, path + ".moved") == 0
+            try await stage.runtime.reopenContainerLog(id)
+            for _ in 0..<1000 where isMoved && access(path, F_OK) != 0 { usleep(5000) }
+            #expect(!isMoved || access(path, F_OK) == 0)
+            try await stage.runtime.reopenContainerLog(id)
+            try await stage.release(id)
+            #expect(try await stage.exit(id).exitCode == 0)
+            try await stage.runtime.reopenContainerLog(id)
+            let unknown = ContainerID(podUID: id.podUID, name: "unknown", attempt: 0)
+            await #expect(throws: RuntimeError.self) { try await stage.runtime.reopenContainerLog(unknown) }
         }
     }
 }
