@@ -1,4 +1,5 @@
 // The agent's file operations, each off the cooperative thread pool: a slow disk must not hold the agent's threads.
+import CLinux
 import Dispatch
 import Glibc
 
@@ -35,17 +36,17 @@ enum DiskFiles {
 
     /// Makes the directory and those above it. The mode is set even against the umask.
     static func makeDirectory(_ path: String, mode: mode_t = 0o755) throws(FileError) {
-        var made = ""
-        let parts = path.split(separator: "/")
-        for (index, part) in parts.enumerated() {
-            made += "/" + part
-            let last = index == parts.count - 1
-            if mkdir(made, last ? mode : 0o755) != 0 {
-                guard errno == EEXIST else { throw .last("mkdir", made) }
-            } else if last, chmod(made, mode) != 0 {
-                throw .last("chmod", made)
+        // Most are there, or only the last is missing: asking for each from the root on is what costs.
+        if mkdir(path, mode) != 0 {
+            if errno == EEXIST { return }
+            guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw .last("mkdir", path) }
+            try makeDirectory(String(path[..<slash]))
+            if mkdir(path, mode) != 0 {
+                guard errno == EEXIST else { throw .last("mkdir", path) }
+                return
             }
         }
+        if chmod(path, mode) != 0 { throw .last("chmod", path) }
     }
 
     /// Makes what is missing of `path` in `directory`, step by step from descriptor to descriptor: whoever writes there may put a
@@ -92,6 +93,18 @@ enum DiskFiles {
         let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw .last("open", temporary) }
         try fill(descriptor, bytes, mode, durable, temporary)
+        guard rename(temporary, path) == 0 else { throw .last("rename", path) }
+    }
+
+    /// As `replace`, for a file that is written again and again: the two names swap, and what was there becomes the place of the next
+    /// contents. Making and freeing an inode costs more than writing one.
+    static func alternate(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600, durable: Bool) throws(FileError) {
+        let temporary = path + ".new"
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        guard descriptor >= 0 else { throw .last("open", temporary) }
+        try fill(descriptor, bytes, mode, durable, temporary)
+        if clinux_exchange(temporary, path) == 0 { return }
+        // The first time there is nothing to swap with; a file system that cannot swap replaces.
         guard rename(temporary, path) == 0 else { throw .last("rename", path) }
     }
 

@@ -20,12 +20,12 @@ struct PodRecord: Codable, Sendable {
 struct PodRecordStore: Sendable {
     let paths: AgentPaths
 
-    /// Durable when it returns.
-    func save(_ machine: PodStateMachine, uid: String) async throws {
+    /// What it returns from outlives this process; with `durable` a power cut too.
+    func save(_ machine: PodStateMachine, uid: String, durable: Bool = true) async throws {
         let bytes = try JSON.encode(PodRecord(machine: machine))
         try await DiskFiles.perform {
             try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
-            try DiskFiles.replace(paths.record(uid), with: bytes)
+            try DiskFiles.alternate(paths.record(uid), with: bytes, durable: durable)
         }
     }
 

@@ -58,3 +58,7 @@ int clinux_has_attribute(const char *path, const char *name) { return getxattr(p
 
 unsigned clinux_major(dev_t device) { return major(device); }
 unsigned clinux_minor(dev_t device) { return minor(device); }
+
+int clinux_exchange(const char *one, const char *other) {
+    return (int)syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, 2u /* RENAME_EXCHANGE */);
+}

@@ -86,6 +86,9 @@ int clinux_may_grant(int capability);
 /// `keep` 3, 4, ...; all others are closed. Every descriptor given is at least 3 + `count`. 0 or an errno value.
 int clinux_spawn_streams(pid_t *pid, const char *path, char *const argv[], char *const envp[], const int streams[3], const int *keep, int count);
 
+/// renameat2(2), RENAME_EXCHANGE: the two names swap; 0 or -1 with errno.
+int clinux_exchange(const char *one, const char *other);
+
 /// pipe2(2) with O_CLOEXEC.
 int clinux_pipe(int ends[2]);
 
