@@ -29,14 +29,15 @@ struct Adoption: Sendable {
     /// What to do with an API pod that has no record here.
     enum Newcomer: Sendable, Hashable {
         case admit
-        case alreadyFinished
+        /// `remains`: containers of it are still here, although the API server says that it is over.
+        case alreadyFinished(remains: Bool)
         case rebuild([ContainerRun: AdoptedPhase])
         case lost
     }
 
     mutating func classify(_ pod: Pod) -> Newcomer {
         let runs = claim(pod.metadata.uid ?? "")
-        if pod.status.phase?.isFinished == true { return .alreadyFinished }
+        if pod.status.phase?.isFinished == true { return .alreadyFinished(remains: !runs.isEmpty) }
         if !runs.isEmpty { return .rebuild(runs) }
         return Self.everStarted(pod.status) ? .lost : .admit
     }

@@ -123,6 +123,10 @@ public struct AgentPaths: Sendable, Hashable {
     public func secretVolumes(_ uid: String) -> String { podMemory(uid) + "/volumes" }
     public func tokens(_ uid: String) -> String { podMemory(uid) + "/tokens.json" }
     public func secretEnvironment(_ uid: String) -> String { podMemory(uid) + "/environment.json" }
+    /// What one run of a container writes its last word to.
+    public func terminationMessage(_ uid: String, container: String, attempt: Int) -> String {
+        "\(pod(uid))/\(container)_\(attempt).termination"
+    }
     /// `<state>/volumes/<namespace>/<claimName>`
     public func claim(_ namespace: String, _ name: String) -> String { "\(state)/volumes/\(namespace)/\(name)" }
     public var podLogs: String { state + "/logs/pods" }

@@ -20,6 +20,8 @@ public struct AgentDependencies: Sendable {
     public var facts: MachineFacts
     public var measure: @Sendable () -> NodeMeasurement
     public var takenPorts: @Sendable ([UInt16]) -> [UInt16]
+    /// How probes reach pods that have an address; nil: through the runtime.
+    public var dialer: (any ProbeDialing)?
     /// Reads the manifest of a static pod.
     public var parseManifest: StaticPods.Parsing
     /// Bytes and entries below some directories. Blocking.
@@ -31,8 +33,9 @@ public struct AgentDependencies: Sendable {
         clock: any AgentClock = SystemClock(), facts: MachineFacts, measure: @escaping @Sendable () -> NodeMeasurement,
         takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) },
         parseManifest: @escaping StaticPods.Parsing = { text, _ in try JSON.decode(Pod.self, from: text) },
-        diskUse: @escaping DiskUse.Measuring = { _ in (0, 0) }
+        diskUse: @escaping DiskUse.Measuring = { _ in (0, 0) }, dialer: (any ProbeDialing)? = nil
     ) {
+        self.dialer = dialer
         self.parseManifest = parseManifest
         self.diskUse = diskUse
         self.api = api
@@ -93,7 +96,7 @@ public final class AgentService: Sendable {
             dependencies: LocalPodsDependencies(
                 api: api, runtime: dependencies.runtime, reporter: status, clock: clock,
                 isImagePresent: dependencies.isImagePresent, takenPorts: dependencies.takenPorts,
-                pressures: { pressures.value }),
+                pressures: { pressures.value }, dialer: dependencies.dialer),
             allocatable: builder.allocatable, logger: logger)
         self.pods = pods
         volumeKeeper = VolumeKeeper(pods: pods, clock: clock, logger: logger)

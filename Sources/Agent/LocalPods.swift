@@ -36,7 +36,11 @@ public actor LocalPods: PodProvider {
             volumes: VolumeManager(
                 api: dependencies.api, config: config, paths: paths, clock: dependencies.clock, allocatable: allocatable),
             builder: ContainerConfigBuilder(config: config, paths: paths, allocatable: allocatable),
-            reporter: dependencies.reporter, records: PodRecordStore(paths: paths), clock: dependencies.clock, logger: logger)
+            reporter: dependencies.reporter, records: PodRecordStore(paths: paths),
+            prober: Prober(
+                runtime: dependencies.runtime, connector: PodConnector(runtime: dependencies.runtime, dialer: dependencies.dialer),
+                clock: dependencies.clock),
+            clock: dependencies.clock, logger: logger)
     }
 
     // MARK: Restart
@@ -47,7 +51,7 @@ public actor LocalPods: PodProvider {
         }
         adoption = Adoption(try await executor.runtime.adopt())
         for (uid, machine) in await executor.records.load(logger) {
-            let runs = adoption.claim(uid)
+            let runs = await executor.withMessages(adoption.claim(uid), machine.pod)
             makeWorker(machine, onRecord: true).send(.adopted(runs))
             recheck(uid, runs)
         }
@@ -71,17 +75,24 @@ public actor LocalPods: PodProvider {
     }
 
     private func removeOrphan(_ uid: String) async {
-        logger.notice("removing what is left of a pod that nobody knows", metadata: ["uid": "\(uid)"])
+        guard await removeSandbox(uid), workers[uid] == nil else { return }
+        try? await executor.records.remove(uid: uid)
+    }
+
+    /// Ends and removes containers that no machine answers for; false when that did not work.
+    @discardableResult
+    private func removeSandbox(_ uid: String) async -> Bool {
+        logger.notice("removing what is left of a pod that is over or that nobody knows", metadata: ["uid": "\(uid)"])
         do {
             try await executor.runtime.stopPodSandbox(podUID: uid)
             try await executor.runtime.removePodSandbox(podUID: uid)
         } catch RuntimeError.notFound {
             // Only its directory was left.
         } catch {
-            return logger.error("orphan not removed", metadata: ["uid": "\(uid)", "error": "\(error)"])
+            logger.error("orphan not removed", metadata: ["uid": "\(uid)", "error": "\(error)"])
+            return false
         }
-        guard workers[uid] == nil else { return }
-        try? await executor.records.remove(uid: uid)
+        return true
     }
 
     // MARK: The API's wishes
@@ -111,10 +122,7 @@ public actor LocalPods: PodProvider {
     }
 
     private func named(_ namespace: String, _ name: String) -> [PodWorker] {
-        workers.values.filter { worker in
-            let metadata = worker.machine.pod.metadata
-            return metadata.name == name && metadata.namespace == namespace
-        }
+        workers.values.filter { $0.name == name && $0.namespace == namespace }
     }
 
     /// Begins with a pod that has no worker yet.
@@ -124,8 +132,10 @@ public actor LocalPods: PodProvider {
         let context = PodContext(nodeIP: config.nodeIP, runtimeName: executor.runtime.name)
         var machine = PodStateMachine(pod: pod, context: context)
         switch adoption.classify(pod) {
-        case .alreadyFinished:
-            return makeWorker(machine, onRecord: false)
+        case .alreadyFinished(let remains):
+            let worker = makeWorker(machine, onRecord: false)
+            if remains { Task { await removeSandbox(worker.uid) } }
+            return worker
         case .rebuild(let runs):
             machine.recover(from: Array(runs.keys))
             let worker = makeWorker(machine, onRecord: false)
@@ -162,9 +172,9 @@ public actor LocalPods: PodProvider {
 
     private func admit(_ pod: Pod) -> NodeAdmission.Verdict {
         if let refusal = config.permissions.refusal(pod) { return .reject(reason: "Forbidden", message: refusal) }
-        let others = workers.values.map(\.machine).filter(\.holdsResources)
-        let used = others.reduce(PodResources()) { $0 + PodResources(requestedBy: $1.pod) }
-        let promised = Set(others.flatMap { NodeAdmission.ports(of: $0.pod).map(\.port) })
+        let others = workers.values.filter(\.holdsResources)
+        let used = others.reduce(PodResources()) { $0 + $1.requested }
+        let promised = Set(others.flatMap(\.ports))
         let wanted = NodeAdmission.ports(of: pod).map(\.port)
         let bound = takenPorts(wanted.compactMap { UInt16(exactly: $0) }).map(Int.init)
         let images = (pod.spec.initContainers + pod.spec.containers).compactMap(\.image).filter(isImagePresent)
@@ -179,7 +189,7 @@ public actor LocalPods: PodProvider {
     private func containerChanged(_ id: ContainerID) async {
         guard let worker = workers[id.podUID] else { return }
         let run = ContainerRun(name: id.name, attempt: id.attempt)
-        guard let outcome = try? await executor.outcome(of: id, run) else { return }
+        guard let outcome = try? await executor.outcome(of: id, run, worker.machine.pod) else { return }
         // Starts are answered by the start itself; an event tells of ends.
         if case .containerExited = outcome { worker.send(outcome) }
     }
@@ -240,13 +250,16 @@ public struct LocalPodsDependencies: Sendable {
     public var takenPorts: @Sendable ([UInt16]) -> [UInt16]
     /// What the node is short of: such a node takes no more pods.
     public var pressures: @Sendable () -> Set<NodePressure>
+    /// nil: probes reach every pod through the runtime.
+    public var dialer: (any ProbeDialing)?
 
     public init(
         api: any KubernetesAPI, runtime: any ContainerRuntime, reporter: any PodReporter, clock: any AgentClock = SystemClock(),
         isImagePresent: @escaping @Sendable (String) -> Bool,
         takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) },
-        pressures: @escaping @Sendable () -> Set<NodePressure> = { [] }
+        pressures: @escaping @Sendable () -> Set<NodePressure> = { [] }, dialer: (any ProbeDialing)? = nil
     ) {
+        self.dialer = dialer
         self.pressures = pressures
         self.api = api
         self.runtime = runtime

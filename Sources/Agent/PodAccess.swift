@@ -16,10 +16,14 @@ public struct PodAccess: Sendable {
     let locateContainer: ContainerLocating
     /// The pod's uid.
     let locatePod: PodLocating
+    /// What attach shows where the runtime has no streams to attach to.
+    let locateLog: ContainerLogLocating
 
     public init(
-        runtime: any ContainerRuntime, logger: Logger, locateContainer: @escaping ContainerLocating, locatePod: @escaping PodLocating
+        runtime: any ContainerRuntime, logger: Logger, locateContainer: @escaping ContainerLocating, locatePod: @escaping PodLocating,
+        locateLog: @escaping ContainerLogLocating = { _, _, _, _ in nil }
     ) {
+        self.locateLog = locateLog
         self.runtime = runtime
         self.logger = logger
         self.locateContainer = locateContainer
@@ -53,6 +57,8 @@ public struct PodAccess: Sendable {
         } catch RuntimeError.invalid(let field, let reason) where field == "command" {
             // The streams stand all the same: that is where clients look for a command's fate.
             return try await exchange.respond(contentType: Self.framed, bytes: Self.failed("error executing command in container: \(reason)"))
+        } catch RuntimeError.unenforceable where isAttach {
+            return try await follow(exchange, names[1], names[2], container)
         } catch RuntimeError.notFound {
             return try await exchange.refuse(status: 404, "container not found (\"\(container)\")")
         } catch {
@@ -66,6 +72,21 @@ public struct PodAccess: Sendable {
             throw error
         }
         await session.close()
+    }
+
+    /// From now on, until the container ends or the caller leaves. A log has no input, and one order of both streams.
+    private func follow(_ exchange: NodeTunnelExchange, _ namespace: String, _ pod: String, _ container: String) async throws {
+        guard let source = await locateLog(namespace, pod, container, false) else {
+            return try await exchange.refuse(status: 404, "container not found (\"\(container)\")")
+        }
+        var query = ContainerLogQuery()
+        query.follow = true
+        query.tailLines = 0
+        let reader = ContainerLogReader(path: source.path, query: query)
+        try await exchange.respond(contentType: Self.framed) { body in
+            try await reader.copy(ended: source.ended) { try await body.write(ChannelFrame(ChannelFrame.stdout, $0).encoded) }
+            try await body.write(Self.ended(0))
+        }
     }
 
     private static let framed = "application/octet-stream"
@@ -186,7 +207,11 @@ extension PodAccess {
                 let candidates = machine.containers.filter { container.isEmpty ? !$0.isInit : $0.name == container }
                 guard let slot = candidates.first, candidates.count == 1 || container.isEmpty else { return nil }
                 return ContainerID(podUID: machine.pod.metadata.uid ?? "", name: slot.name, attempt: slot.attempt)
-            }, locatePod: { namespace, name in await pods.machine(namespace: namespace, name: name)?.pod.metadata.uid })
+            }, locatePod: { namespace, name in await pods.machine(namespace: namespace, name: name)?.pod.metadata.uid },
+            locateLog: { namespace, pod, container, previous in
+                await pods.logFile(namespace: namespace, pod: pod, container: container, previous: previous)
+                    .map { ContainerLogSource(path: $0.path, ended: $0.ended) }
+            })
     }
 }
 

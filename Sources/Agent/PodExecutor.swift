@@ -12,8 +12,11 @@ struct PodExecutor: Sendable {
     let builder: ContainerConfigBuilder
     let reporter: any PodReporter
     let records: PodRecordStore
+    let prober: Prober
     let clock: any AgentClock
     let logger: Logger
+
+    private var messages: TerminationMessages { TerminationMessages(paths: paths) }
 
     /// nil for effects that have no answer.
     func perform(_ effect: PodEffect, _ pod: Pod) async -> PodInput? {
@@ -22,6 +25,8 @@ struct PodExecutor: Sendable {
         case .runSandbox: await runSandbox(pod)
         case .createAndStart(let run): await start(run, pod)
         case .stop(let run, let graceSeconds): await stop(run, graceSeconds, pod)
+        case .runHook(let run, let hook, let seconds): await runHook(hook, run, seconds, pod)
+        case .probe(let run, let kind): await probe(kind, run, pod)
         case .removeSandbox: await removeSandbox(pod)
         case .cleanVolumes: await cleanVolumes(pod)
         case .patchStatus, .deletePodObject, .setTimer, .event, .forget: nil
@@ -47,18 +52,43 @@ struct PodExecutor: Sendable {
     }
 
     private func start(_ run: ContainerRun, _ pod: Pod) async -> PodInput {
-        guard let container = (pod.spec.initContainers + pod.spec.containers).first(where: { $0.name == run.name }) else {
+        guard let container = Self.container(run.name, of: pod) else {
             return .containerStartFailed(
                 run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))
         }
         do {
             let id = try await create(container, run, pod)
             try await runtime.startContainer(id)
-            return try await outcome(of: id, run) ?? .containerStarted(run, at: clock.now())
+            return try await outcome(of: id, run, pod) ?? .containerStarted(run, at: clock.now())
         } catch {
             return .containerStartFailed(run, Self.failure("Failed", error))
         }
     }
+
+    private static func container(_ name: String, of pod: Pod) -> Container? {
+        pod.spec.containers.first { $0.name == name } ?? pod.spec.initContainers.first { $0.name == name }
+            ?? pod.spec.ephemeralContainers.first { $0.name == name }
+    }
+
+    // MARK: Hooks and probes
+
+    private func runHook(_ hook: LifecycleHook, _ run: ContainerRun, _ seconds: Int, _ pod: Pod) async -> PodInput {
+        guard let target = await target(run, pod) else { return .hookFinished(run, hook, failure: nil) }
+        return .hookFinished(run, hook, failure: await prober.run(hook, target, timeoutSeconds: seconds))
+    }
+
+    private func probe(_ kind: ProbeKind, _ run: ContainerRun, _ pod: Pod) async -> PodInput {
+        guard let target = await target(run, pod) else { return .probed(run, kind, .error("no container \(run.name)")) }
+        return .probed(run, kind, await prober.probe(kind, target))
+    }
+
+    private func target(_ run: ContainerRun, _ pod: Pod) async -> Prober.Target? {
+        guard let container = Self.container(run.name, of: pod) else { return nil }
+        let own = NetworkWish.isHost(pod) ? config.nodeIP : try? await runtime.podAddress(podUID: pod.metadata.uid ?? "")
+        return Prober.Target(pod: pod, container: container, run: run, address: own)
+    }
+
+    // MARK: Ends
 
     private func create(_ container: Container, _ run: ContainerRun, _ pod: Pod) async throws -> ContainerID {
         let sources = try await volumes.environmentSources(of: pod)
@@ -66,7 +96,8 @@ struct PodExecutor: Sendable {
             pod: pod, podIP: try await podIP(pod), hostIP: config.nodeIP, allocatable: builder.allocatable,
             configMaps: sources.configMaps, secrets: sources.secrets)
         let variables = try environment.build(for: container)
-        let mounts = try await volumes.mounts(container, of: pod, environment: variables)
+        var mounts = try await volumes.mounts(container, of: pod, environment: variables)
+        mounts.append(try await messages.prepare(container, run, of: pod))
         let wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables)
         try await DiskFiles.perform { try ContainerLogs.prepare(wanted.logPath, attempt: run.attempt) }
         let present = "Container image \"\(wanted.image)\" already present on machine"
@@ -86,7 +117,7 @@ struct PodExecutor: Sendable {
         let id = ContainerID(podUID: pod.metadata.uid ?? "", name: run.name, attempt: run.attempt)
         do {
             try await runtime.stopContainer(id, graceSeconds: graceSeconds)
-            if let outcome = try await outcome(of: id, run), case .containerExited = outcome { return outcome }
+            if let outcome = try await outcome(of: id, run, pod), case .containerExited = outcome { return outcome }
             return .stopFailed(run, message: "container \(id) still runs after it was stopped")
         } catch RuntimeError.notFound(let what) {
             return .containerExited(run, Self.lost(what, clock.now()))
@@ -96,16 +127,33 @@ struct PodExecutor: Sendable {
     }
 
     /// How the container stands now; nil when the runtime knows nothing of note.
-    func outcome(of id: ContainerID, _ run: ContainerRun) async throws -> PodInput? {
+    func outcome(of id: ContainerID, _ run: ContainerRun, _ pod: Pod) async throws -> PodInput? {
         guard let report = try await runtime.status(id) else {
             return .containerExited(run, Self.lost("no record of container \(id)", clock.now()))
         }
         switch report.phase {
         case .created: return nil
         case .running(_, let startedAt): return .containerStarted(run, at: startedAt)
-        case .exited(let exit): return .containerExited(run, ContainerTermination(exit))
+        case .exited(let exit): return .containerExited(run, await withMessage(ContainerTermination(exit), run, pod))
         case .unknown(let reason): return .containerExited(run, Self.lost(reason, clock.now()))
         }
+    }
+
+    /// With what the container left as its last word, unless the runtime has something to say itself.
+    private func withMessage(_ termination: ContainerTermination, _ run: ContainerRun, _ pod: Pod) async -> ContainerTermination {
+        guard termination.message == nil else { return termination }
+        var termination = termination
+        termination.message = await messages.read(run, exitCode: termination.exitCode, of: pod)
+        return termination
+    }
+
+    /// The same for containers whose end nobody saw.
+    func withMessages(_ found: [ContainerRun: AdoptedPhase], _ pod: Pod) async -> [ContainerRun: AdoptedPhase] {
+        var found = found
+        for (run, phase) in found {
+            if case .exited(let termination) = phase { found[run] = .exited(await withMessage(termination, run, pod)) }
+        }
+        return found
     }
 
     private func removeSandbox(_ pod: Pod) async -> PodInput {

@@ -23,6 +23,11 @@ final class PodWorker: Sendable {
     static let recordRetryNanoseconds: Int64 = 1_000_000_000
 
     let uid: String
+    let namespace: String
+    let name: String
+    /// What the pod asks of the node; nothing can change it after its creation.
+    let requested: PodResources
+    let ports: [Int]
     private let state: Mutex<State>
     private let executor: PodExecutor
     private let forgotten: @Sendable (PodWorker) async -> Void
@@ -32,6 +37,10 @@ final class PodWorker: Sendable {
         machine: PodStateMachine, onRecord: Bool, executor: PodExecutor, forgotten: @escaping @Sendable (PodWorker) async -> Void
     ) {
         uid = machine.pod.metadata.uid ?? ""
+        namespace = machine.pod.metadata.namespace ?? ""
+        name = machine.pod.metadata.name
+        requested = PodResources(requestedBy: machine.pod)
+        ports = NodeAdmission.ports(of: machine.pod).map(\.port)
         state = Mutex(State(machine: machine, saved: onRecord ? machine : nil))
         self.executor = executor
         self.forgotten = forgotten
@@ -39,6 +48,7 @@ final class PodWorker: Sendable {
 
     /// The pod as of the last input that was dealt with.
     var machine: PodStateMachine { state.withLock(\.machine) }
+    var holdsResources: Bool { state.withLock { $0.machine.holdsResources } }
 
     func send(_ inputs: PodInput...) {
         let start = state.withLock { state in
@@ -86,7 +96,7 @@ final class PodWorker: Sendable {
 
     private func drain() async {
         while let (machine, effects, isNew) = takeBatch() {
-            if isNew, !(await save(machine)) { return }
+            if isNew, !(await save(machine, durable: effects.contains(where: Self.needsDurableRecord))) { return }
             publish(machine)
             for effect in effects { carryOut(effect, machine) }
         }
@@ -110,12 +120,22 @@ final class PodWorker: Sendable {
         }
     }
 
+    /// A killed agent finds every record that was written. After a power cut, which ends every task as well, only these matter: that a
+    /// program may have begun, or that its end was told. The other steps may be taken again.
+    private static func needsDurableRecord(_ effect: PodEffect) -> Bool {
+        switch effect {
+        case .createAndStart, .deletePodObject: true
+        case .patchStatus(_, _, let final): final
+        default: false
+        }
+    }
+
     /// False when the worker was closed before the record could be written.
-    private func save(_ machine: PodStateMachine) async -> Bool {
+    private func save(_ machine: PodStateMachine, durable: Bool) async -> Bool {
         if case .terminated(.gone, _) = machine.state { return true }
         while true {
             do {
-                try await executor.records.save(machine, uid: uid)
+                try await executor.records.save(machine, uid: uid, durable: durable)
                 state.withLock { $0.saved = machine }
                 return true
             } catch {
@@ -154,7 +174,7 @@ final class PodWorker: Sendable {
                 await executor.forget(machine.pod)
                 await forgotten(self)
             }
-        case .prepareVolumes, .runSandbox, .createAndStart, .stop, .removeSandbox, .cleanVolumes:
+        case .prepareVolumes, .runSandbox, .createAndStart, .stop, .runHook, .probe, .removeSandbox, .cleanVolumes:
             Task { if let answer = await executor.perform(effect, machine.pod) { send(answer) } }
         }
     }

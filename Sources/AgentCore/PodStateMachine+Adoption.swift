@@ -11,9 +11,11 @@ extension PodStateMachine {
     ///     any alive   exited         its true end
     ///     running     nothing        ContainerStatusUnknown
     ///     any alive   unknown        ContainerStatusUnknown (e.g. rebooted)
-    mutating func adopt(_ found: [ContainerRun: AdoptedPhase], _ now: UnixNanoseconds) {
+    ///
+    /// Once the final status is out, nothing is taken up any more: the sandbox' removal ends whatever it holds.
+    mutating func adopt(_ found: [ContainerRun: AdoptedPhase], _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
         operation = nil
-        timer = nil
+        timer.time = nil
         retryAt = 0
         if startTime == nil { startTime = now }
         if !finalStatusDelivered {
@@ -21,11 +23,55 @@ extension PodStateMachine {
             mustReport = true
             finalStatusSent = false
         }
-        var ignored: [PodEffect] = []
-        for index in containers.indices where containers[index].mayRun || found[containers[index].run] != nil {
-            adoptContainer(index, found[containers[index].run], now, &ignored)
+        if !isFinal {
+            for index in containers.indices where containers[index].mayRun || found[containers[index].run] != nil {
+                adoptContainer(index, found[containers[index].run], now, &effects)
+            }
         }
         if case .sync(.running) = state { sandboxReady = true }
+        // Whoever started a main container had seen the init order through.
+        if mainSlots.contains(where: \.wasStarted) {
+            for index in containers.indices where containers[index].isInit { containers[index].hasPassed = true }
+        }
+    }
+
+    /// Its process goes on; hooks whose answer was lost are run again (Kubernetes promises "at least once"), probes begin anew.
+    private mutating func resume(_ index: Int, _ startedAt: UnixNanoseconds, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
+        let before = containers[index].phase
+        containers[index].phase = .running(startedAt: startedAt)
+        containers[index].stopOrdered = false
+        if containers[index].preStop == .running { containers[index].preStop = nil }
+        containers[index].probes = firstProbes(index, now)
+        switch before {
+        case .waiting where sawRunning(index): settleStart(index)
+        case .waiting, .starting, .exited, .backingOff: began(index, at: startedAt, &effects)
+        case .running, .stopping:
+            if containers[index].postStart == .running {
+                began(index, at: startedAt, &effects)
+            } else if !containers[index].isStarted {
+                settleStart(index)
+            }
+        }
+    }
+
+    /// The API server was told that this run is running, so its postStart hook is done.
+    private func sawRunning(_ index: Int) -> Bool {
+        let known = (pod.status.initContainerStatuses + pod.status.containerStatuses).first { $0.name == containers[index].name }
+        return known?.state.running != nil && known?.restartCount == containers[index].attempt
+    }
+
+    /// Spread over their period by the pod's uid: an agent that comes back has the probes of all its pods to do.
+    private func firstProbes(_ index: Int, _ now: UnixNanoseconds) -> ProbeStates {
+        var probes = ProbeStates()
+        guard let container = spec(of: containers[index].name), let startedAt = containers[index].startedAt else { return probes }
+        // FNV-1a
+        let hash = (pod.metadata.uid ?? "").utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        for kind in ProbeKind.allCases {
+            guard let probe = container.probe(kind) else { continue }
+            let pause = Int64(hash % 1000) * probe.period * (.nanosecondsPerSecond / 1000)
+            probes[kind] = ProbeState(nextAt: max(startedAt.adding(seconds: probe.initialDelay), now + pause))
+        }
+        return probes
     }
 
     private mutating func adoptContainer(
@@ -36,7 +82,7 @@ extension PodStateMachine {
         case (.exited, _), (.backingOff, _):
             return
         case (_, .running(let startedAt)):
-            containers[index].phase = .running(startedAt: startedAt)
+            resume(index, startedAt, now, &effects)
             passSetup()
         case (_, .exited(let termination)):
             passSetup()
@@ -55,11 +101,7 @@ extension PodStateMachine {
 
     private mutating func loseContainer(_ index: Int, _ message: String, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
         let run = containers[index].run
-        var startedAt: UnixNanoseconds?
-        switch containers[index].phase {
-        case .running(let time), .stopping(let time, _): startedAt = time
-        case .waiting, .starting, .exited, .backingOff: break
-        }
+        let startedAt = containers[index].startedAt
         forceAlive(index, since: startedAt ?? now)
         apply(.containerExited(run, .unknown(startedAt: startedAt, now: now, message)), now, &effects)
     }
@@ -86,7 +128,8 @@ extension PodStateMachine {
     mutating func declareLost(_ now: UnixNanoseconds) {
         let message = "The node lost its record of the pod; whether its containers ended is not known"
         for index in containers.indices {
-            let known = (pod.status.initContainerStatuses + pod.status.containerStatuses).first {
+            let status = pod.status
+            let known = (status.initContainerStatuses + status.containerStatuses + status.ephemeralContainerStatuses).first {
                 $0.name == containers[index].name
             }
             containers[index].attempt = known?.restartCount ?? 0

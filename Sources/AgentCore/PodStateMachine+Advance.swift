@@ -3,10 +3,6 @@
 import KubernetesModel
 
 extension PodStateMachine {
-    /// SIGTERM first, even for a grace of 0 in other causes than deletion: kubelet's minimum.
-    static let minimumGraceSeconds = 2
-    static let defaultGraceSeconds: Int64 = 30
-
     mutating func advance(_ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
         if case .sync = state, let cause = reasonToEnd(now) {
             state = .terminating(.stopping, cause)
@@ -19,6 +15,7 @@ extension PodStateMachine {
         case .terminating: advanceTerminating(now, &effects)
         case .terminated: advanceTerminated(now, &effects)
         }
+        advanceProbes(now, &effects)
     }
 
     static let deadlineMessage = "Pod was active on the node longer than the specified deadline"
@@ -32,8 +29,9 @@ extension PodStateMachine {
         if objectGone { return .objectGone }
         if deletionGrace != nil { return .deleted }
         if let deadline, now >= deadline { return .deadlineExceeded }
-        let failedInit = initSlots.contains { slot in
-            if case .exited(let termination) = slot.phase { termination.exitCode != 0 } else { false }
+        let failedInit = containers.contains { slot in
+            guard slot.kind == .initial, case .exited(let termination) = slot.phase else { return false }
+            return termination.exitCode != 0
         }
         let allEnded = mainSlots.allSatisfy { slot in if case .exited = slot.phase { true } else { false } }
         return failedInit || allEnded ? .completed : nil
@@ -42,6 +40,7 @@ extension PodStateMachine {
     // MARK: sync
 
     private mutating func advanceSync(_ stage: SyncStage, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
+        if case .running = stage { advanceStops(now, &effects) }
         guard startTime != nil, operation == nil, now >= retryAt else { return }
         switch stage {
         case .preparingVolumes: order(.prepareVolumes, .prepareVolumes, &effects)
@@ -56,21 +55,28 @@ extension PodStateMachine {
     }
 
     private mutating func startNext(_ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
-        let index: Int?
-        if let pending = containers.firstIndex(where: { $0.isInit && !$0.succeeded }) {
-            index = isDue(containers[pending], now) ? pending : nil  // I-POD-8
-        } else {
-            index = containers.firstIndex { !$0.isInit && isDue($0, now) }
-        }
-        guard let index else { return }
+        // As a kubelet, one container after the other, each with its postStart hook done.
+        guard !containers.contains(where: { $0.postStart == .running && $0.startedAt != nil }) else { return }
+        guard let index = nextToStart(now) else { return }
         if case .backingOff(let termination, _) = containers[index].phase {
             containers[index].lastTermination = termination
             containers[index].attempt += 1
             containers[index].backOffCount += 1
         }
+        containers[index].resetRun()
         containers[index].phase = .starting
         let run = containers[index].run
         order(.start(run), .createAndStart(run), &effects)
+    }
+
+    /// Whoever looks into the pod first, then the init order up to the first that is not past (I-POD-8), then the main ones.
+    private func nextToStart(_ now: UnixNanoseconds) -> Int? {
+        if let index = containers.firstIndex(where: { $0.isEphemeral && isDue($0, now) }) { return index }
+        for index in containers.indices where containers[index].isInit {
+            if !containers[index].isPast { return isDue(containers[index], now) ? index : nil }
+            if containers[index].isSidecar, isDue(containers[index], now) { return index }
+        }
+        return containers.firstIndex { $0.kind == .main && isDue($0, now) }
     }
 
     private func isDue(_ slot: ContainerSlot, _ now: UnixNanoseconds) -> Bool {
@@ -87,7 +93,8 @@ extension PodStateMachine {
         guard case .terminating(let stage, let cause) = state else { return }
         switch stage {
         case .stopping:
-            stopContainers(now, &effects)
+            beginStops(now, &effects)
+            advanceStops(now, &effects)
             // A step under way may still bring a container or a mount to life: wait for its answer first.
             guard operation == nil, isAtRest else { return }
             giveUpBackOff()
@@ -101,32 +108,6 @@ extension PodStateMachine {
             guard operation == nil, now >= retryAt else { return }
             order(.cleanVolumes, .cleanVolumes, &effects)
         }
-    }
-
-    private mutating func stopContainers(_ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
-        let grace = stopGrace
-        for index in containers.indices {
-            switch containers[index].phase {
-            case .running(let startedAt) where now >= containers[index].retryAt:
-                containers[index].phase = .stopping(startedAt: startedAt, graceSeconds: grace)
-                let message = "Stopping container \(containers[index].name)"
-                effects.append(.event(.normal, reason: "Killing", message: message))
-                effects.append(.stop(containers[index].run, graceSeconds: grace))
-            case .stopping(let startedAt, let given) where given > grace:
-                containers[index].phase = .stopping(startedAt: startedAt, graceSeconds: grace)
-                effects.append(.stop(containers[index].run, graceSeconds: grace))
-            case .waiting, .starting, .running, .stopping, .exited, .backingOff:
-                continue
-            }
-        }
-    }
-
-    private var stopGrace: Int {
-        // Removed by force: whoever did it counts on the pod being over.
-        if objectGone { return min(deletionGrace ?? .max, Self.minimumGraceSeconds) }
-        if let deletionGrace { return deletionGrace }
-        let own = pod.spec.terminationGracePeriodSeconds ?? Self.defaultGraceSeconds
-        return min(max(Self.minimumGraceSeconds, Int(clamping: own)), evictionGrace ?? .max)
     }
 
     private mutating func giveUpBackOff() {
@@ -160,57 +141,5 @@ extension PodStateMachine {
         case .gone:
             return
         }
-    }
-
-    // MARK: Reports and timers
-
-    /// Sends the status when it changed. The final one goes out as soon as no container can change any more, before the
-    /// clean-up: whoever waits for the pod should not wait for a directory to be deleted.
-    mutating func report(_ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
-        guard startTime != nil, !objectGone, !finalStatusSent, !finalStatusDelivered else { return }
-        let final = isFinal
-        let status = PodStatusBuilder(machine: self).build(now)
-        guard status != lastStatus || final || mustReport else { return }
-        mustReport = false
-        lastStatus = status
-        finalStatusSent = final
-        effects.append(.patchStatus(status, annotations: final ? usageAnnotation : [:], final: final))
-    }
-
-    var isFinal: Bool {
-        switch state {
-        case .sync, .terminating(.stopping, _): false
-        case .terminating(.removingSandbox, _), .terminating(.cleaningVolumes, _), .terminated: true
-        }
-    }
-
-    mutating func schedule(_ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
-        guard let next = nextTime(now) else {
-            timer = nil
-            return
-        }
-        if next != timer { effects.append(.setTimer(next)) }
-        timer = next
-    }
-
-    private func nextTime(_ now: UnixNanoseconds) -> UnixNanoseconds? {
-        var times: [UnixNanoseconds] = []
-        switch state {
-        case .sync:
-            if let deadline { times.append(deadline) }
-            times += containers.compactMap { slot in
-                switch slot.phase {
-                case .waiting: slot.retryAt
-                case .backingOff(_, let until): until
-                case .starting, .running, .stopping, .exited: nil
-                }
-            }
-        case .terminating:
-            times += containers.compactMap { slot in if case .running = slot.phase { slot.retryAt } else { nil } }
-        case .terminated:
-            break
-        }
-        if operation == nil { times.append(retryAt) }
-        return times.filter { $0 > now }.min()
     }
 }

@@ -20,11 +20,15 @@ extension PodStateMachine {
             evictionGrace = graceSeconds
             startTime = startTime ?? now
             effects.append(.event(.warning, reason: reason, message: message))
-            state = .terminating(.stopping, .failed(reason: reason, message: message))
+            state = .terminating(.stopping, .evicted(reason: reason, message: message))
         case .volumesReady, .volumesFailed, .sandboxReady, .sandboxFailed:
             applySetup(input, now, &effects)
         case .containerStarted, .containerStartFailed, .containerExited, .stopFailed:
             applyContainer(input, now, &effects)
+        case .hookFinished(let run, let hook, let failure):
+            hookFinished(run, hook, failure, now, &effects)
+        case .probed(let run, let kind, let outcome):
+            probed(run, kind, outcome, now, &effects)
         case .sandboxRemoved, .sandboxRemovalFailed, .volumesCleaned, .volumesCleanFailed:
             applyCleanup(input, now, &effects)
         case .finalStatusDelivered:
@@ -36,7 +40,7 @@ extension PodStateMachine {
         case .tick:
             return
         case .adopted(let found):
-            adopt(found, now)
+            adopt(found, now, &effects)
         case .lost:
             guard case .sync(.preparingVolumes) = state, operation == nil else { return }
             declareLost(now)
@@ -49,6 +53,17 @@ extension PodStateMachine {
         // Changes with every status report; keeping it would write the record again for nothing.
         pod.metadata.resourceVersion = nil
         pod.spec.activeDeadlineSeconds = newer.spec.activeDeadlineSeconds
+        gates = Self.gates(of: newer)
+        takeEphemeral(newer.spec.ephemeralContainers)
+    }
+
+    /// They are only ever added (the API server sees to it), to a pod that goes on.
+    private mutating func takeEphemeral(_ newer: [Container]) {
+        guard !newer.isEmpty, case .sync = state else { return }
+        for container in newer where !containers.contains(where: { $0.name == container.name }) {
+            pod.spec.ephemeralContainers.append(container)
+            containers.append(ContainerSlot(name: container.name, kind: .ephemeral, image: container.image ?? ""))
+        }
     }
 
     private mutating func reject(_ reason: String, _ message: String, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
@@ -113,9 +128,8 @@ extension PodStateMachine {
         case .containerStarted(let run, let startedAt):
             if operation == .start(run) { operation = nil }
             guard let index = index(of: run), case .starting = containers[index].phase else { return }
-            containers[index].phase = .running(startedAt: startedAt)
-            containers[index].startFailures = 0
             effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)"))
+            began(index, at: startedAt, &effects)
         case .containerStartFailed(let run, let failure):
             if operation == .start(run) { operation = nil }
             guard let index = index(of: run), case .starting = containers[index].phase else { return }
@@ -129,6 +143,7 @@ extension PodStateMachine {
             guard let index = index(of: run), case .stopping(let startedAt, _) = containers[index].phase else { return }
             effects.append(.event(.warning, reason: "FailedKillPod", message: message))
             containers[index].phase = .running(startedAt: startedAt)
+            containers[index].stopOrdered = false
             containers[index].retryAt = now + StepBackOff.longestNanoseconds
         default:
             return
@@ -167,15 +182,20 @@ extension PodStateMachine {
 
     private mutating func settle(_ index: Int, _ termination: ContainerTermination, _ now: UnixNanoseconds) {
         var slot = containers[index]
+        let forced = slot.mustStop?.restarts ?? false
         slot.waitingReason = nil
         slot.waitingMessage = nil
         slot.startFailures = 0
+        slot.retryAt = 0
+        slot.resetRun()
         slot.phase = .exited(termination)
+        slot.hasPassed = slot.isPast
         defer { containers[index] = slot }
         guard case .sync = state else { return }
         if RestartDecision.forgives(termination) { slot.backOffCount = 0 }
         let decision = RestartDecision.decide(
-            policy: restartPolicy, isInit: slot.isInit, termination: termination, crashesBefore: slot.backOffCount, now: now)
+            policy: restartPolicy, kind: slot.kind, forced: forced, termination: termination,
+            crashesBefore: slot.backOffCount, now: now)
         if case .at(let time) = decision { slot.phase = .backingOff(termination, until: time) }
     }
 

@@ -12,7 +12,17 @@ import KubernetesModel
 /// - **I-POD-6** The API object is deleted only when it was asked for, everything is cleaned and the final status delivered.
 /// - **I-POD-7** At most one of prepareVolumes, runSandbox, createAndStart, removeSandbox, cleanVolumes, deletePodObject is
 ///   under way.
-/// - **I-POD-8** The next init container starts only after the one before it succeeded; the main ones after all init ones.
+/// - **I-POD-8** The next in the init order starts only after the one before it succeeded or, a sidecar, was started; the main
+///   containers after all of them.
+/// - **I-POD-9** The phase never goes back (Pending, Running, Succeeded or Failed), nor does a restart count; a container that is
+///   told as ready has a process and passed its probes, a pod that is told as Ready has only such.
+/// - **I-POD-10** While a pod ends, a sidecar is told to stop only when the main containers and later sidecars have ended, or its
+///   grace is over.
+/// - **I-POD-11** Hooks and probes are for a run whose process is known to have started; at most one of a kind at a time.
+/// - **I-POD-12** A restart follows the policy (never an ephemeral container, never more than the policy grants), counts one, and
+///   keeps the back-off.
+/// - **I-POD-13** A container's preStop hook is ordered at most once in an agent's life, before the runtime is told to stop it.
+/// - **I-POD-14** Nothing is started once the deadline is over.
 public struct PodStateMachine: Sendable, Hashable, Codable {
     /// A step that was ordered and not answered yet.
     enum Operation: Hashable, Codable {
@@ -24,7 +34,7 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
     public internal(set) var pod: Pod
     public let context: PodContext
     public internal(set) var state = PodState.sync(.preparingVolumes)
-    /// Init containers in order, then the main ones.
+    /// Init containers in order, then the main ones, then the ephemeral ones as they come.
     public internal(set) var containers: [ContainerSlot]
     /// When this node took the pod.
     public internal(set) var startTime: UnixNanoseconds?
@@ -47,20 +57,37 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
     /// The last status may not have arrived: send it even if nothing changed.
     var mustReport = false
     var finalStatusSent = false
-    var timer: UnixNanoseconds?
+    @DefaultEmpty var timer: ArmedTimer
+    /// Conditions of readiness gates, which others set.
+    @DefaultEmpty var gates: [PodCondition]
 
     /// `pod` as the API server has it. One that already finished is only ever reported and deleted, never run: I-POD-2.
     public init(pod: Pod, context: PodContext) {
         self.pod = pod
         self.context = context
-        containers =
-            pod.spec.initContainers.map { ContainerSlot(name: $0.name, isInit: true, image: $0.image ?? "") }
-            + pod.spec.containers.map { ContainerSlot(name: $0.name, isInit: false, image: $0.image ?? "") }
+        containers = Self.slots(of: pod)
+        gates = Self.gates(of: pod)
+        timer = ArmedTimer()
         if pod.status.phase?.isFinished == true {
             state = .terminated(.settled, .alreadyFinished)
             finalStatusDelivered = true
             lastStatus = pod.status
         }
+    }
+
+    private static func slots(of pod: Pod) -> [ContainerSlot] {
+        let initial = pod.spec.initContainers.map { container in
+            let kind: ContainerKind = container.restartPolicy == "Always" ? .sidecar : .initial
+            return ContainerSlot(name: container.name, kind: kind, image: container.image ?? "")
+        }
+        let main = pod.spec.containers.map { ContainerSlot(name: $0.name, kind: .main, image: $0.image ?? "") }
+        let ephemeral = pod.spec.ephemeralContainers.map { ContainerSlot(name: $0.name, kind: .ephemeral, image: $0.image ?? "") }
+        return initial + main + ephemeral
+    }
+
+    static func gates(of pod: Pod) -> [PodCondition] {
+        let types = pod.spec.readinessGates.map(\.conditionType)
+        return types.isEmpty ? [] : pod.status.conditions.filter { types.contains($0.type) }
     }
 
     /// Takes one input and says what to do. `now` must not run backwards between calls by much: time-outs follow it.
@@ -75,8 +102,10 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
     }
 
     public var restartPolicy: RestartPolicy { pod.spec.restartPolicy ?? .always }
+    /// Init containers and sidecars, in order.
     var initSlots: [ContainerSlot] { containers.filter(\.isInit) }
-    var mainSlots: [ContainerSlot] { containers.filter { !$0.isInit } }
+    var mainSlots: [ContainerSlot] { containers.filter { $0.kind == .main } }
+    var ephemeralSlots: [ContainerSlot] { containers.filter(\.isEphemeral) }
     /// No process of the pod can exist.
     public var isAtRest: Bool { !containers.contains { $0.mayRun } }
 
@@ -97,6 +126,12 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
         case .terminating(.stopping, _): true
         case .terminating(.removingSandbox, _), .terminating(.cleaningVolumes, _), .terminated: false
         }
+    }
+
+    /// The container as the pod's object has it.
+    public func spec(of name: String) -> Container? {
+        pod.spec.containers.first { $0.name == name } ?? pod.spec.initContainers.first { $0.name == name }
+            ?? pod.spec.ephemeralContainers.first { $0.name == name }
     }
 
     func index(of run: ContainerRun) -> Int? {

@@ -107,6 +107,9 @@ public enum PodInput: Sendable, Hashable {
     case containerStartFailed(ContainerRun, StepFailure)
     case containerExited(ContainerRun, ContainerTermination)
     case stopFailed(ContainerRun, message: String)
+    /// `failure`: why the hook did not work; nil when it did.
+    case hookFinished(ContainerRun, LifecycleHook, failure: String?)
+    case probed(ContainerRun, ProbeKind, ProbeOutcome)
     case sandboxRemoved
     case sandboxRemovalFailed(message: String)
     case volumesCleaned
@@ -132,6 +135,10 @@ public enum PodEffect: Sendable, Hashable {
     case runSandbox
     case createAndStart(ContainerRun)
     case stop(ContainerRun, graceSeconds: Int)
+    /// Answered by `hookFinished` after at most that time.
+    case runHook(ContainerRun, LifecycleHook, timeoutSeconds: Int)
+    /// Answered by `probed` after at most the probe's timeout.
+    case probe(ContainerRun, ProbeKind)
     case removeSandbox
     case cleanVolumes
     /// `final`: the last one of this pod; its delivery is answered by `finalStatusDelivered`.

@@ -12,15 +12,20 @@ enum RestartDecision: Hashable {
     static let forgivingRunSeconds: Int64 = 600
 
     static func decide(
-        policy: RestartPolicy, isInit: Bool, termination: ContainerTermination, crashesBefore: Int, now: UnixNanoseconds
+        policy: RestartPolicy, kind: ContainerKind, forced: Bool, termination: ContainerTermination, crashesBefore: Int, now: UnixNanoseconds
     ) -> RestartDecision {
-        let failed = termination.exitCode != 0
-        switch policy {
-        case .never: return .never
-        case .onFailure where !failed: return .never
-        case .always where isInit && !failed: return .never
-        case .onFailure, .always:
-            return .at(termination.finishedAt.adding(seconds: delaySeconds(crashesBefore: crashesBefore)))
+        guard restarts(policy, kind, failed: termination.exitCode != 0, forced: forced) else { return .never }
+        return .at(termination.finishedAt.adding(seconds: delaySeconds(crashesBefore: crashesBefore)))
+    }
+
+    /// `forced`: a probe ended the container, so its exit code says nothing.
+    static func restarts(_ policy: RestartPolicy, _ kind: ContainerKind, failed: Bool, forced: Bool) -> Bool {
+        switch (kind, policy) {
+        case (.ephemeral, _), (.initial, .never), (.main, .never): false
+        case (.sidecar, _): true
+        case (.initial, .onFailure), (.initial, .always): failed
+        case (.main, .onFailure): failed || forced
+        case (.main, .always): true
         }
     }
 

@@ -27,6 +27,19 @@ func exit(_ code: Int, at time: UnixNanoseconds = epoch, ran seconds: Int64 = 1,
         cpuNanoseconds: 1_500_000_000, peakMemoryBytes: 4096)
 }
 
+/// An init container that is always restarted.
+func makeSidecar(_ name: String) -> Container { Container(name: name, image: "psi:1", restartPolicy: "Always") }
+
+func makeProbe(
+    delay: Int? = nil, period: Int? = nil, failures: Int? = nil, successes: Int? = nil, grace: Int64? = nil
+) -> Probe {
+    Probe(
+        exec: ExecAction(command: ["true"]), initialDelaySeconds: delay, periodSeconds: period, successThreshold: successes,
+        failureThreshold: failures, terminationGracePeriodSeconds: grace)
+}
+
+let commandHook = LifecycleHandler(exec: ExecAction(command: ["true"]))
+
 /// A machine, its time, and everything that it ever asked for.
 struct Driver {
     var machine: PodStateMachine
@@ -62,6 +75,28 @@ struct Driver {
 
     mutating func end(_ code: Int, of name: String = "main", attempt: Int = 0, reason: String? = nil, ran: Int64 = 1) {
         send(.containerExited(ContainerRun(name: name, attempt: attempt), exit(code, at: now, ran: ran, reason: reason)))
+    }
+
+    mutating func probe(_ kind: ProbeKind, _ outcome: ProbeOutcome, of name: String = "main", attempt: Int = 0) {
+        send(.probed(ContainerRun(name: name, attempt: attempt), kind, outcome))
+    }
+
+    mutating func hook(_ hook: LifecycleHook, failure: String? = nil, of name: String = "main", attempt: Int = 0) {
+        send(.hookFinished(ContainerRun(name: name, attempt: attempt), hook, failure: failure))
+    }
+
+    func probes(_ kind: ProbeKind) -> Int {
+        effects.count { if case .probe(_, kind) = $0 { true } else { false } }
+    }
+
+    func stops(of name: String) -> [Int] {
+        effects.compactMap { if case .stop(let run, let grace) = $0, run.name == name { grace } else { nil } }
+    }
+
+    func condition(_ type: String) -> PodCondition? { status.conditions.first { $0.type == type } }
+
+    func container(_ name: String) -> ContainerStatus? {
+        (status.initContainerStatuses + status.containerStatuses + status.ephemeralContainerStatuses).first { $0.name == name }
     }
 
     mutating func cleanUp() { send(.sandboxRemoved, .volumesCleaned) }
