@@ -141,7 +141,8 @@ extension JSONObject: Hashable {
         for index in left.members.indices {
             let member = left.members[index]
             let isEqual =
-                member.key == right.members[index].key ? member.value == right.members[index].value : right[member.key] == member.value
+                member.key == right.members[index].key
+                ? member.value == right.members[index].value : right[member.key] == member.value
             if !isEqual { return false }
         }
         return true

@@ -121,7 +121,9 @@ struct StatusWriteTests {
         let user = UserInfo(name: "system:node:n0", groups: ["system:nodes", "kuscia:domain:alice"])
         try await lab.must(.post, Self.pods, Laboratory.pod("own", node: "n0"))
         try await lab.must(.post, Self.pods, Laboratory.pod("other", node: "n1"))
-        try await lab.must(.post, "/api/v1/nodes", Laboratory.node("n0", domain: "alice").with(["spec", "taints"], [["key": "a", "effect": "NoSchedule"]]))
+        try await lab.must(
+            .post, "/api/v1/nodes",
+            Laboratory.node("n0", domain: "alice").with(["spec", "taints"], [["key": "a", "effect": "NoSchedule"]]))
         let body: JSONValue = ["status": ["phase": "Running"]]
         #expect(try await lab.send(.patch, "\(Self.pods)/own/status", body, type: Self.strategic, as: user).status == 200)
         #expect(try await lab.send(.patch, "\(Self.pods)/other/status", body, type: Self.strategic, as: user).status == 403)

@@ -69,7 +69,9 @@ struct ObjectTextTests {
                     let digits = String(number, radix: 36)
                     return String(repeating: "n", count: max(0, length - digits.utf8.count)) + digits
                 }
-                func text(_ names: [String]) -> [UInt8] { Array(("{" + names.map { "\"\($0)\":0" }.joined(separator: ",") + "}").utf8) }
+                func text(_ names: [String]) -> [UInt8] {
+                    Array(("{" + names.map { "\"\($0)\":0" }.joined(separator: ",") + "}").utf8)
+                }
                 let distinct = Set(names).count == count
                 #expect((try? JSONTape(parsing: text(names))) != nil || !distinct)
                 let escaped = names + [names[count / 2].replacing("n", with: "\\u006e", maxReplacements: 1)]

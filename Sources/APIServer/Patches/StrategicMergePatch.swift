@@ -241,11 +241,12 @@ enum StrategicMergePatch {
     // MARK: Directives
 
     private static func withoutDirectives(_ object: JSONObject) -> JSONObject {
-        var result: [(String, JSONValue)] = []
-        for (key, value) in object where !key.hasPrefix("$") && !value.isNull {
-            if let value = withoutDirectives(value) { result.append((key, value)) }
+        var result: [JSONObject.Member] = []
+        result.reserveCapacity(object.count)
+        for (key, value) in object where key.utf8.first != UInt8(ascii: "$") && !value.isNull {
+            if let value = withoutDirectives(value) { result.append(JSONObject.Member(key, value)) }
         }
-        return JSONObject(result)
+        return JSONObject(distinctMembers: result)
     }
 
     /// nil: an element that only asks for a deletion.

@@ -55,7 +55,8 @@ enum AffinityRules {
             }
         case "Exists", "DoesNotExist":
             if !values.isEmpty {
-                errors.append(.forbidden("\(path()).values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
+                errors.append(
+                    .forbidden("\(path()).values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
             }
         case "Gt", "Lt":
             if values.count != 1 {

@@ -45,6 +45,8 @@ enum QuantityRules {
         guard let map = map?.objectValue else { return [] }
         var errors: [FieldError] = []
         for (name, value) in map {
+            // What is surely canonical has no sign.
+            if case .string(let text) = value, QuantityForm.isCanonical(text) { continue }
             guard let amount = QuantityForm.quantity(value), amount.isNegative else { continue }
             errors.append(.invalid("\(path())[\(name)]", value, "must be greater than or equal to 0"))
         }

@@ -97,7 +97,8 @@ struct ContainerRules {
             }
             if mount["subPath"] != nil, mount["subPathExpr"] != nil {
                 errors.append(
-                    .invalid("\(place()).subPathExpr", mount["subPathExpr"] ?? "", "subPathExpr and subPath are mutually exclusive")
+                    .invalid(
+                        "\(place()).subPathExpr", mount["subPathExpr"] ?? "", "subPathExpr and subPath are mutually exclusive")
                 )
             }
         }

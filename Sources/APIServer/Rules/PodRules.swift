@@ -29,7 +29,9 @@ enum PodRules {
 
     // MARK: Containers and volumes
 
-    private static func validateContainers(_ spec: JSONValue, at path: @autoclosure () -> String, volumes: Set<String>) -> [FieldError] {
+    private static func validateContainers(_ spec: JSONValue, at path: @autoclosure () -> String, volumes: Set<String>)
+        -> [FieldError]
+    {
         var errors: [FieldError] = []
         if spec["containers"]?.arrayValue?.isEmpty ?? true { errors.append(.required("\(path()).containers")) }
         var names: Set<String> = []
