@@ -102,7 +102,10 @@ struct ExecTests {
 
     @Test("exit codes and signals come back as they are", arguments: [("exit 0", 0), ("exit 77", 77), ("kill -15 $$", 143), ("kill -9 $$", 137)])
     func codes(script: String, code: Int) async throws {
-        try await withTask { lab, id in #expect(try await sh(lab, id, script).exitCode == code) }
+        try await withTask { lab, id in
+            let result = try await sh(lab, id, script)
+            #expect(result.exitCode == code)
+        }
     }
 
     @Test("a program that is not there is the command's fault, and named")
