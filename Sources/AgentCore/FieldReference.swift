@@ -141,6 +141,7 @@ public struct ResourceReference: Sendable {
         switch name {
         case "cpu": Quantity(millis: allocatable.cpuMillis)
         case "memory": Quantity(bytes: allocatable.memoryBytes)
+        case "ephemeral-storage": Quantity(bytes: allocatable.ephemeralStorageBytes)
         default: .zero
         }
     }

@@ -113,8 +113,8 @@ struct ContractStartTests {
         }
     }
 
-    @Test("log-reopen: a log that was moved away begins anew at its path, when asked", arguments: ContractRuntime.all)
-    func logReopen(_ contract: ContractRuntime) async throws {
+    @Test("log-moved: a log that was moved away begins anew at its path, when asked", arguments: ContractRuntime.all)
+    func logMoved(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             let id = try await stage.start(.waits(0))
             try await stage.waitUntilBegun(id)
