@@ -13,13 +13,18 @@ struct LogRetentionTests {
         LogFileFact(container: container, name: try #require(LogFileName(name)), bytes: bytes, modified: now - age)
     }
 
-    static func of(_ files: [LogFileFact], running: Set<ContainerRun>? = [ContainerRun(name: "main", attempt: 0)]) -> LogDirectoryFact {
+    static func of(_ files: [LogFileFact], running: Set<ContainerRun>? = [ContainerRun(name: "main", attempt: 0)])
+        -> LogDirectoryFact
+    {
         LogDirectoryFact(name: "alice_p_1", running: running, abandonedAt: now, files: files)
     }
 
     @Test(
-        "names of log files", arguments: [("0.log", true), ("12.log.3", true), ("0.log.3.gz", true), ("0.log.gz", false), ("0.log.0", false),
-            ("0.log.3.gz.tmp", false), ("x.log", false), ("0.txt", false), ("0.log.3.xz", false), ("-1.log", false)])
+        "names of log files",
+        arguments: [
+            ("0.log", true), ("12.log.3", true), ("0.log.3.gz", true), ("0.log.gz", false), ("0.log.0", false),
+            ("0.log.3.gz.tmp", false), ("x.log", false), ("0.txt", false), ("0.log.3.xz", false), ("-1.log", false),
+        ])
     func names(_ text: String, _ good: Bool) {
         let name = LogFileName(text)
         #expect((name != nil) == good)
@@ -45,7 +50,10 @@ struct LogRetentionTests {
 
     @Test("what is too old goes; a file that is still written to is begun anew instead")
     func age() throws {
-        let files = try [Self.file("0.log", age: 40 * Self.day), Self.file("0.log.1.gz", age: 50 * Self.day), Self.file("1.log", age: 40 * Self.day)]
+        let files = try [
+            Self.file("0.log", age: 40 * Self.day), Self.file("0.log.1.gz", age: 50 * Self.day),
+            Self.file("1.log", age: 40 * Self.day),
+        ]
         let actions = LogRetention(policy: LogPolicy()).actions(for: [Self.of(files)], now: Self.now)
         #expect(
             Set(actions) == [
@@ -62,11 +70,16 @@ struct LogRetentionTests {
     @Test("a pod that is gone keeps its logs for their time, and together they stay below their bound: the oldest make room")
     func abandoned() throws {
         func gone(_ name: String, days: Int64, bytes: Int64) throws -> LogDirectoryFact {
-            LogDirectoryFact(name: name, running: nil, abandonedAt: Self.now - days * Self.day, files: [try Self.file("0.log", bytes)])
+            LogDirectoryFact(
+                name: name, running: nil, abandonedAt: Self.now - days * Self.day, files: [try Self.file("0.log", bytes)])
         }
         let policy = LogPolicy(keepAfterPodSeconds: 7 * 86_400, keepAfterPodBytes: 100)
-        let found = try [gone("a", days: 8, bytes: 1), gone("b", days: 3, bytes: 60), gone("c", days: 1, bytes: 60), gone("d", days: 0, bytes: 30)]
-        #expect(LogRetention(policy: policy).actions(for: found, now: Self.now) == [.removeDirectory("a"), .removeDirectory("b")])
+        let found = try [
+            gone("a", days: 8, bytes: 1), gone("b", days: 3, bytes: 60), gone("c", days: 1, bytes: 60),
+            gone("d", days: 0, bytes: 30),
+        ]
+        #expect(
+            LogRetention(policy: policy).actions(for: found, now: Self.now) == [.removeDirectory("a"), .removeDirectory("b")])
     }
 
     /// I-LOG-1: the present file of a run that may write is never removed or compressed, nor a directory of a pod that the node has.
@@ -84,7 +97,8 @@ struct LogRetentionTests {
                 return try Self.file(name, Int64(random.below(80)), age: Int64(random.below(60)) * Self.day)
             }
             return LogDirectoryFact(
-                name: "p\(index)", running: isGone ? nil : random.below(2) == 0 ? [] : [ContainerRun(name: "main", attempt: random.below(3))],
+                name: "p\(index)",
+                running: isGone ? nil : random.below(2) == 0 ? [] : [ContainerRun(name: "main", attempt: random.below(3))],
                 abandonedAt: Self.now - Int64(random.below(20)) * Self.day, files: files)
         }
         let retention = LogRetention(policy: policy)
@@ -107,10 +121,13 @@ struct LogRetentionTests {
         }
         let gone = left.filter { $0.running == nil }
         #expect(gone.reduce(0) { $0 + $1.bytes } <= policy.keepAfterPodBytes, "I-LOG-2, seed \(seed)")
-        #expect(gone.allSatisfy { Self.now - $0.abandonedAt < policy.keepAfterPodSeconds * .nanosecondsPerSecond }, "I-LOG-2, seed \(seed)")
+        #expect(
+            gone.allSatisfy { Self.now - $0.abandonedAt < policy.keepAfterPodSeconds * .nanosecondsPerSecond },
+            "I-LOG-2, seed \(seed)")
         let again = retention.actions(for: left, now: Self.now)
         #expect(
-            !again.contains { if case .remove = $0 { true } else if case .removeDirectory = $0 { true } else { false } }, "I-LOG-3, seed \(seed)")
+            !again.contains { if case .remove = $0 { true } else if case .removeDirectory = $0 { true } else { false } },
+            "I-LOG-3, seed \(seed)")
     }
 }
 

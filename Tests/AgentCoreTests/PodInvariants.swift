@@ -49,6 +49,7 @@ struct PodInvariants {
             (underWay, preStops, stopped) = ([], [], [])
             // What the killed agent had not written down never happened to this one.
             rank = Self.rank(before.state)
+            for slot in before.containers where slot.termination == nil { ends[slot.run] = nil }
             phaseRank = Self.rank(before.lastStatus?.phase)
             let told = (before.lastStatus?.initContainerStatuses ?? []) + (before.lastStatus?.containerStatuses ?? [])
             restarts = Dictionary(uniqueKeysWithValues: told.map { ($0.name, $0.restartCount) })
@@ -101,7 +102,8 @@ struct PodInvariants {
         let earlier = machine.containers[..<index].filter { $0.isInit }
         if !slot.isEphemeral, !slot.hasPassed, !earlier.allSatisfy(\.isPast) { fail("I-POD-8", "\(run) before its init containers") }
         guard run.attempt > 0 else { return }
-        guard let end = ends[ContainerRun(name: run.name, attempt: run.attempt - 1)] else { return }
+        // As the machine had to believe it ended: after a damaged record or a reboot that is not how it did.
+        guard let end = slot.lastTermination else { return fail("I-POD-12", "\(run) follows no end") }
         let forced = probeEnded.contains(ContainerRun(name: run.name, attempt: run.attempt - 1))
         let granted = RestartDecision.restarts(machine.restartPolicy, slot.kind, failed: end.exitCode != 0, forced: forced)
         if !granted { fail("I-POD-12", "\(run) is started again, which \(machine.restartPolicy) does not grant a \(slot.kind)") }

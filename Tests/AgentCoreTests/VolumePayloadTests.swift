@@ -88,8 +88,10 @@ struct VolumePayloadTests {
     func refresh() {
         var pod = makePod()
         pod.spec.volumes = [
-            Volume(name: "whole", configMap: ConfigMapVolumeSource(name: "c")), Volume(name: "part", configMap: ConfigMapVolumeSource(name: "c")),
-            Volume(name: "scratch", emptyDir: EmptyDirVolumeSource()), Volume(name: "unused", secret: SecretVolumeSource(secretName: "s")),
+            Volume(name: "whole", configMap: ConfigMapVolumeSource(name: "c")),
+            Volume(name: "part", configMap: ConfigMapVolumeSource(name: "c")),
+            Volume(name: "scratch", emptyDir: EmptyDirVolumeSource()),
+            Volume(name: "unused", secret: SecretVolumeSource(secretName: "s")),
         ]
         pod.spec.containers[0].volumeMounts = [
             VolumeMount(name: "whole", mountPath: "/w"), VolumeMount(name: "part", mountPath: "/p", subPath: "key"),
