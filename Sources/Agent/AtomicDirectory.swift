@@ -38,8 +38,11 @@ struct AtomicDirectory {
         guard chmod(directory, 0o755) == 0 else { throw FileError.last("chmod", directory) }
         for file in payload.files {
             let place = "\(directory)/\(file.path)"
-            if let slash = file.path.lastIndex(of: "/") { try DiskFiles.makeDirectory("\(directory)/\(file.path[..<slash])", mode: 0o755) }
-            try DiskFiles.create(place, file.bytes, mode: mode_t(file.mode), owner: uid_t(file.owner ?? 0), group: gid_t(group ?? 0))
+            if let slash = file.path.lastIndex(of: "/") {
+                try DiskFiles.makeDirectory("\(directory)/\(file.path[..<slash])", mode: 0o755)
+            }
+            try DiskFiles.create(
+                place, file.bytes, mode: mode_t(file.mode), owner: uid_t(file.owner ?? 0), group: gid_t(group ?? 0))
         }
         return String(directory.split(separator: "/").last ?? "")
     }
@@ -50,7 +53,9 @@ struct AtomicDirectory {
         return payload.files.allSatisfy { file in
             var facts = stat()
             guard lstat("\(directory)/\(file.path)", &facts) == 0, facts.st_size == off_t(file.bytes.count) else { return false }
-            guard facts.st_mode & 0o7777 == mode_t(file.mode), facts.st_gid == gid_t(group ?? 0), facts.st_uid == uid_t(file.owner ?? 0) else {
+            guard facts.st_mode & 0o7777 == mode_t(file.mode), facts.st_gid == gid_t(group ?? 0),
+                facts.st_uid == uid_t(file.owner ?? 0)
+            else {
                 return false
             }
             return (try? DiskFiles.read("\(directory)/\(file.path)")) == file.bytes
@@ -62,18 +67,24 @@ struct AtomicDirectory {
     /// Behind the change of `..data`: a link that is there always leads to a file.
     private func link(_ payload: VolumePayload) throws {
         let names = Set(DiskFiles.names(in: path))
-        let right = names.filter { (try? DiskFiles.linkTarget("\(path)/\($0)")) == "\(AtomicLayout.dataLink)/\($0)" || $0.hasPrefix("..") }
+        let right = names.filter {
+            (try? DiskFiles.linkTarget("\(path)/\($0)")) == "\(AtomicLayout.dataLink)/\($0)" || $0.hasPrefix("..")
+        }
         for name in AtomicLayout.links(present: right, wanted: payload.topNames).make {
             // What an agent before this layout left there is a file.
             if !right.contains(name), names.contains(name) { try DiskFiles.removeTree("\(path)/\(name)") }
             try DiskFiles.replaceLink("\(path)/\(name)", to: "\(AtomicLayout.dataLink)/\(name)", by: "\(path)/..link_tmp")
         }
-        for name in AtomicLayout.links(present: names, wanted: payload.topNames).remove { try DiskFiles.removeTree("\(path)/\(name)") }
+        for name in AtomicLayout.links(present: names, wanted: payload.topNames).remove {
+            try DiskFiles.removeTree("\(path)/\(name)")
+        }
     }
 
     private func removeGenerations(but present: String) throws {
         let old = DiskFiles.names(in: path).filter { AtomicLayout.generation($0) && $0 != present }
         let byAge = old.map { ($0, DiskFiles.modified("\(path)/\($0)")) }.sorted { $0.1 > $1.1 }
-        for (name, _) in byAge.dropFirst(keepsGenerations ? Self.keptGenerations : 0) { try DiskFiles.removeTree("\(path)/\(name)") }
+        for (name, _) in byAge.dropFirst(keepsGenerations ? Self.keptGenerations : 0) {
+            try DiskFiles.removeTree("\(path)/\(name)")
+        }
     }
 }

@@ -23,7 +23,9 @@ extension DiskFiles {
     static func replaceLink(_ path: String, to target: String, by temporary: String) throws(FileError) {
         if symlink(target, temporary) != 0 {
             // An agent died here.
-            guard errno == EEXIST, unlink(temporary) == 0, symlink(target, temporary) == 0 else { throw .last("symlink", temporary) }
+            guard errno == EEXIST, unlink(temporary) == 0, symlink(target, temporary) == 0 else {
+                throw .last("symlink", temporary)
+            }
         }
         guard rename(temporary, path) == 0 else { throw .last("rename", path) }
     }

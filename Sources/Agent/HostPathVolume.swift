@@ -26,7 +26,9 @@ struct HostPathVolume: Sendable {
             throw StepFailure.mount("volume \(volume): hostPath \(source.path): \(error)", retriable: error.code == ENOENT)
         }
         guard isAllowed(resolved) else { throw refuse("leads to \(resolved), which is not in the node's allow-list") }
-        if let expected = Self.kinds[source.type ?? ""], DiskFiles.kind(resolved) != expected.kind { throw refuse("is not \(expected.words)") }
+        if let expected = Self.kinds[source.type ?? ""], DiskFiles.kind(resolved) != expected.kind {
+            throw refuse("is not \(expected.words)")
+        }
     }
 
     private static let kinds: [String: (kind: mode_t, words: String)] = [
@@ -56,7 +58,9 @@ struct HostPathVolume: Sendable {
     /// The deepest directory on the way that exists.
     private func existingParent() -> String {
         var parts = source.path.split(separator: "/")
-        repeat { if !parts.isEmpty { parts.removeLast() } } while !parts.isEmpty && !DiskFiles.exists("/" + parts.joined(separator: "/"))
+        repeat {
+            if !parts.isEmpty { parts.removeLast() }
+        } while !parts.isEmpty && !DiskFiles.exists("/" + parts.joined(separator: "/"))
         return "/" + parts.joined(separator: "/")
     }
 

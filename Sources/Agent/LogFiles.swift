@@ -41,7 +41,9 @@ struct LogFiles: Sendable {
 
     /// Their numbers, in order. One that is being compressed is there twice for a moment.
     private func rotated() -> [UInt64] {
-        let (directory, name) = (directory, String(path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...]))
+        let (directory, name) = (
+            directory, String(path[(path.lastIndex(of: "/").map { path.index(after: $0) } ?? path.startIndex)...])
+        )
         var found: Set<UInt64> = []
         for other in DiskFiles.names(in: directory) where other.hasPrefix(name + ".") {
             if let number = LogFileName("0.log" + other.dropFirst(name.count))?.number { found.insert(number) }

@@ -11,7 +11,10 @@ final class LogSegment: @unchecked Sendable {
     // SAFETY: `@unchecked`: a reader awaits each of its calls before the next, so there is one user at any time.
 
     /// A descriptor, or a stream of zlib's over one.
-    private enum Handle { case plain(Int32), compressed(gzFile) }
+    private enum Handle {
+        case plain(Int32)
+        case compressed(gzFile)
+    }
 
     static let chunk = 64 * 1024
 
@@ -67,10 +70,11 @@ final class LogSegment: @unchecked Sendable {
         try [UInt8](unsafeUninitializedCapacity: limit) { buffer, filled in
             var count: Int
             repeat {
-                count = switch handle {
-                case .plain(let descriptor): pread(descriptor, buffer.baseAddress, limit, off_t(offset))
-                case .compressed(let stream): Int(gzread(stream, buffer.baseAddress, UInt32(limit)))
-                }
+                count =
+                    switch handle {
+                    case .plain(let descriptor): pread(descriptor, buffer.baseAddress, limit, off_t(offset))
+                    case .compressed(let stream): Int(gzread(stream, buffer.baseAddress, UInt32(limit)))
+                    }
             } while count < 0 && errno == EINTR
             guard count >= 0 else { throw LogError(description: "read log: \(String(cString: strerror(errno)))") }
             filled = count

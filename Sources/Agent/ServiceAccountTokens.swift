@@ -26,7 +26,9 @@ struct ServiceAccountTokens: Sendable {
         let file = file
         var kept = await DiskFiles.perform { Self.read(file) }
         let now = clock.now() / .nanosecondsPerSecond
-        if let found = kept[key], now < found.life.refreshAt(seed: StableHash.of("\(pod.metadata.uid ?? "")\(key)")) { return found.token }
+        if let found = kept[key], now < found.life.refreshAt(seed: StableHash.of("\(pod.metadata.uid ?? "")\(key)")) {
+            return found.token
+        }
         do {
             let fresh = try await request(source, pod)
             kept[key] = fresh

@@ -20,7 +20,8 @@ struct SubPath: Sendable {
             }
             if let unknown {
                 throw .mount(
-                    "container \(container.name): subPathExpr \"\(expression)\": the container has no variable \(unknown)", retriable: false)
+                    "container \(container.name): subPathExpr \"\(expression)\": the container has no variable \(unknown)",
+                    retriable: false)
             }
         }
         label = "container \(container.name): subPath \"\(path)\""

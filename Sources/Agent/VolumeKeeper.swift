@@ -46,7 +46,8 @@ struct VolumeKeeper: Sendable {
             guard try await manager.writeFiles(volume, pod, objects) else { return }
             logger.debug("volume renewed", metadata: ["pod": "\(pod.namespacedName)", "volume": "\(volume.name)"])
         } catch {
-            logger.debug("volume not renewed", metadata: ["pod": "\(pod.namespacedName)", "volume": "\(volume.name)", "error": "\(error)"])
+            logger.debug(
+                "volume not renewed", metadata: ["pod": "\(pod.namespacedName)", "volume": "\(volume.name)", "error": "\(error)"])
         }
     }
 }

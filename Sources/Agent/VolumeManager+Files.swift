@@ -41,7 +41,8 @@ extension VolumeManager {
     }
 
     private func add(
-        _ source: VolumeProjection, _ mode: Int?, _ volume: Volume, _ pod: Pod, _ objects: VolumeObjects, to payload: inout VolumePayload
+        _ source: VolumeProjection, _ mode: Int?, _ volume: Volume, _ pod: Pod, _ objects: VolumeObjects,
+        to payload: inout VolumePayload
     ) async throws(StepFailure) {
         if let configMap = source.configMap { try await add(configMap: configMap, mode, volume, pod, objects, to: &payload) }
         if let secret = source.secret { try await add(secret: secret, mode, volume, pod, objects, to: &payload) }
@@ -69,7 +70,8 @@ extension VolumeManager {
         let isOptional = source.optional == true
         let found = try await objects.secret(source.name, pod, optional: isOptional)
         try add(
-            try found?.files() ?? [:], source, found == nil || isOptional, mode, "volume \(volume.name): Secret \(source.name)", to: &payload)
+            try found?.files() ?? [:], source, found == nil || isOptional, mode, "volume \(volume.name): Secret \(source.name)",
+            to: &payload)
     }
 
     private func add(
@@ -113,7 +115,10 @@ extension VolumeManager {
     ) async throws(StepFailure) {
         let tokens = ServiceAccountTokens(api: api, file: paths.tokens(pod.metadata.uid ?? ""), clock: clock)
         let token = try await tokens.token(source, of: pod)
-        let users = Set((pod.spec.initContainers + pod.spec.containers).map { $0.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser })
+        let users = Set(
+            (pod.spec.initContainers + pod.spec.containers).map {
+                $0.securityContext?.runAsUser ?? pod.spec.securityContext?.runAsUser
+            })
         let owner = users.count == 1 ? users.first ?? nil : nil
         let isPrivate = owner != nil || pod.spec.securityContext?.fsGroup != nil
         let file = VolumeFile(

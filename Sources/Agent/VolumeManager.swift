@@ -50,11 +50,14 @@ struct VolumeManager: Sendable {
         var mounts: [ContainerMount] = []
         for mount in container.volumeMounts {
             guard let volume = pod.spec.volumes.first(where: { $0.name == mount.name }) else {
-                throw .mount("container \(container.name): volumeMount \(mount.name) names no volume of the pod", retriable: false)
+                throw .mount(
+                    "container \(container.name): volumeMount \(mount.name) names no volume of the pod", retriable: false)
             }
             let directory = directory(of: volume, pod)
             let isFiles = VolumeRefresh.isMadeOfObjects(volume)
-            if isFiles, await !DiskFiles.perform({ DiskFiles.exists(directory) }) { try await writeFiles(volume, pod, VolumeObjects(api: api)) }
+            if isFiles, await !DiskFiles.perform({ DiskFiles.exists(directory) }) {
+                try await writeFiles(volume, pod, VolumeObjects(api: api))
+            }
             let part = try SubPath(mount, environment, container)
             let isOurs = volume.emptyDir != nil || volume.persistentVolumeClaim.map { $0.claimName != Self.dataClaim } == true
             let source = try await onDisk { try part?.resolve(in: directory, volume: volume.name, makes: isOurs) ?? directory }

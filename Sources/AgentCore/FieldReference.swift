@@ -124,7 +124,8 @@ public struct ResourceReference: Sendable {
             throw ReferenceError("resource \(selector.resource): expected cpu, memory, ephemeral-storage or hugepages-*")
         }
         let isLimit = parts[0] == "limits"
-        let amount = (isLimit ? container.resources.limits : container.resources.requests)[parts[1]] ?? (isLimit ? node(parts[1]) : .zero)
+        let amount =
+            (isLimit ? container.resources.limits : container.resources.requests)[parts[1]] ?? (isLimit ? node(parts[1]) : .zero)
         // Counted in milli-units of a processor and in bytes; the divisor is 1 when absent or 0.
         let divisor = selector.divisor.map { $0.isZero ? Quantity(1) : $0 } ?? Quantity(1)
         let (top, bottom) = parts[1] == "cpu" ? (amount.milliValue, divisor.milliValue) : (amount.value, divisor.value)

@@ -15,7 +15,8 @@ public struct LogPolicy: Sendable, Hashable {
     public var keepAfterPodBytes: Int64
 
     public init(
-        maximumFileBytes: Int64 = 50 << 20, maximumFiles: Int64 = 5, maximumAgeSeconds: Int64? = 30 * 86_400, compresses: Bool = true,
+        maximumFileBytes: Int64 = 50 << 20, maximumFiles: Int64 = 5, maximumAgeSeconds: Int64? = 30 * 86_400,
+        compresses: Bool = true,
         keepAfterPodSeconds: Int64 = 7 * 86_400, keepAfterPodBytes: Int64 = 1 << 30
     ) {
         self.maximumFileBytes = maximumFileBytes

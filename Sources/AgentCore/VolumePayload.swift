@@ -57,7 +57,8 @@ public struct VolumePayload: Sendable, Hashable {
         var file = file
         file.path = file.path.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
         for other in byPath.keys where other.hasPrefix(file.path + "/") || file.path.hasPrefix(other + "/") {
-            throw VolumeError(field, "path \"\(file.path)\" and \"\(other)\" cannot both be there: one is a directory of the other")
+            throw VolumeError(
+                field, "path \"\(file.path)\" and \"\(other)\" cannot both be there: one is a directory of the other")
         }
         byPath[file.path] = file
     }

@@ -34,7 +34,8 @@ public enum VolumeRefresh {
 
     /// Whether the volume shows more than objects: the pod's own fields, tokens.
     public static func hasMoreThanObjects(_ volume: Volume) -> Bool {
-        volume.downwardAPI != nil || volume.projected?.sources.contains { $0.downwardAPI != nil || $0.serviceAccountToken != nil } == true
+        volume.downwardAPI != nil
+            || volume.projected?.sources.contains { $0.downwardAPI != nil || $0.serviceAccountToken != nil } == true
     }
 
     /// Whether nothing of it may lie on a disk.

@@ -18,11 +18,14 @@ struct KeeperTests {
 
     // MARK: Volumes
 
-    @Test("a ConfigMap that changes reaches the running containers that mount it whole; each object is fetched once, immutable ones never again")
+    @Test(
+        "a ConfigMap that changes reaches the running containers that mount it whole; each object is fetched once, immutable ones never again"
+    )
     func volumes() async throws {
         let lab = try AgentLab()
         func put(_ name: String, _ value: String, immutable: Bool? = nil) throws {
-            try lab.api.put(ConfigMap(metadata: ObjectMeta(name: name, namespace: "alice"), data: ["key": value], immutable: immutable))
+            try lab.api.put(
+                ConfigMap(metadata: ObjectMeta(name: name, namespace: "alice"), data: ["key": value], immutable: immutable))
         }
         try put("shared", "1")
         try put("fixed", "1", immutable: true)
@@ -30,9 +33,12 @@ struct KeeperTests {
         let pods = try ["a", "b"].map { name in
             try lab.submit(name) { pod in
                 pod.spec.volumes = [
-                    Volume(name: "v", configMap: ConfigMapVolumeSource(name: "shared")), Volume(name: "f", configMap: ConfigMapVolumeSource(name: "fixed")),
+                    Volume(name: "v", configMap: ConfigMapVolumeSource(name: "shared")),
+                    Volume(name: "f", configMap: ConfigMapVolumeSource(name: "fixed")),
                 ]
-                pod.spec.containers[0].volumeMounts = [VolumeMount(name: "v", mountPath: "/v"), VolumeMount(name: "f", mountPath: "/f")]
+                pod.spec.containers[0].volumeMounts = [
+                    VolumeMount(name: "v", mountPath: "/v"), VolumeMount(name: "f", mountPath: "/f"),
+                ]
             }
         }
         for name in ["a", "b"] { try await lab.waitForPhase(name, .running) }
@@ -64,7 +70,8 @@ struct KeeperTests {
     }
 
     private func lines(_ numbers: Range<Int>) -> String {
-        numbers.map { "2026-11-21T04:00:00.\(1_000_000_000 + $0)".replacing(".1", with: ".") + "Z stdout F line \($0)\n" }.joined()
+        numbers.map { "2026-11-21T04:00:00.\(1_000_000_000 + $0)".replacing(".1", with: ".") + "Z stdout F line \($0)\n" }
+            .joined()
     }
 
     @Test("rotated files are compressed, and the log reads as before")
@@ -148,6 +155,7 @@ struct KeeperTests {
             try ContainerLogs.prepare(path, attempt: attempt)
             for name in [path, path + ".1", path + ".2.gz"] { appendFile(name, "x") }
         }
-        #expect(Set(DiskFiles.names(in: made + "/main")) == Set([2, 3].flatMap { ["\($0).log", "\($0).log.1", "\($0).log.2.gz"] }))
+        #expect(
+            Set(DiskFiles.names(in: made + "/main")) == Set([2, 3].flatMap { ["\($0).log", "\($0).log.1", "\($0).log.2.gz"] }))
     }
 }

@@ -93,7 +93,9 @@ struct VolumeFilesTests {
     func subPath() async throws {
         let lab = try VolumeLab()
         try lab.put("c", ["a": "1"])
-        let pod = lab.pod([Volume(name: "v", configMap: ConfigMapVolumeSource(name: "c", items: [KeyToPath(key: "a", path: "dir/a")]))]) {
+        let pod = lab.pod([
+            Volume(name: "v", configMap: ConfigMapVolumeSource(name: "c", items: [KeyToPath(key: "a", path: "dir/a")]))
+        ]) {
             $0.spec.containers[0].volumeMounts[0].subPath = "dir"
         }
         try await lab.manager.prepare(pod)
@@ -140,7 +142,8 @@ struct VolumeFilesTests {
         let lab = try VolumeLab()
         try lab.put(secret: "s", ["key": "1"])
         let pod = lab.pod([
-            Volume(name: "v", secret: SecretVolumeSource(secretName: "s", defaultMode: 0o400)), Volume(name: "e", emptyDir: EmptyDirVolumeSource()),
+            Volume(name: "v", secret: SecretVolumeSource(secretName: "s", defaultMode: 0o400)),
+            Volume(name: "e", emptyDir: EmptyDirVolumeSource()),
         ]) { $0.spec.securityContext = PodSecurityContext(fsGroup: 2000) }
         try await lab.manager.prepare(pod)
         let mounts = try await lab.manager.mounts(pod.spec.containers[0], of: pod)
@@ -152,7 +155,11 @@ struct VolumeFilesTests {
     @Test("an optional source may be missing, and appears when it comes")
     func optional() async throws {
         let lab = try VolumeLab()
-        let pod = lab.pod([Volume(name: "v", configMap: ConfigMapVolumeSource(name: "late", items: [KeyToPath(key: "a", path: "a")], optional: true))])
+        let pod = lab.pod([
+            Volume(
+                name: "v", configMap: ConfigMapVolumeSource(name: "late", items: [KeyToPath(key: "a", path: "a")], optional: true)
+            )
+        ])
         try await lab.manager.prepare(pod)
         let path = try await lab.mount(pod).hostPath
         #expect(access(path + "/a", F_OK) != 0)
@@ -165,7 +172,9 @@ struct VolumeFilesTests {
     func failures() async throws {
         let lab = try VolumeLab()
         func failure(_ source: ConfigMapVolumeSource) async -> StepFailure? {
-            do throws(StepFailure) { try await lab.manager.prepare(lab.pod([Volume(name: "v", configMap: source)])) } catch { return error }
+            do throws(StepFailure) { try await lab.manager.prepare(lab.pod([Volume(name: "v", configMap: source)])) } catch {
+                return error
+            }
             return nil
         }
         let missing = await failure(ConfigMapVolumeSource(name: "none"))
@@ -186,21 +195,27 @@ struct VolumeFilesTests {
             projected: ProjectedVolumeSource(
                 sources: [
                     VolumeProjection(serviceAccountToken: ServiceAccountTokenProjection(expirationSeconds: 3607, path: "token")),
-                    VolumeProjection(configMap: SourceProjection(name: "kube-root-ca.crt", items: [KeyToPath(key: "ca.crt", path: "ca.crt")])),
+                    VolumeProjection(
+                        configMap: SourceProjection(name: "kube-root-ca.crt", items: [KeyToPath(key: "ca.crt", path: "ca.crt")])),
                     VolumeProjection(
                         downwardAPI: DownwardAPIVolumeSource(items: [
-                            DownwardAPIVolumeFile(path: "namespace", fieldRef: ObjectFieldSelector(fieldPath: "metadata.namespace"))
+                            DownwardAPIVolumeFile(
+                                path: "namespace", fieldRef: ObjectFieldSelector(fieldPath: "metadata.namespace"))
                         ])),
                 ], defaultMode: 0o644))
     }
 
-    @Test("the API's own volume: token, authority and namespace; the token is renewed before it ends, and kept when the server is away")
+    @Test(
+        "the API's own volume: token, authority and namespace; the token is renewed before it ends, and kept when the server is away"
+    )
     func token() async throws {
         let lab = try VolumeLab()
         try lab.put("kube-root-ca.crt", ["ca.crt": "CA"])
         try lab.api.put(ServiceAccount(metadata: ObjectMeta(name: "default", namespace: "alice")))
         let pod = lab.pod([apiAccess()])
-        func renew() async throws -> Bool { try await lab.manager.writeFiles(pod.spec.volumes[0], pod, VolumeObjects(api: lab.api)) }
+        func renew() async throws -> Bool {
+            try await lab.manager.writeFiles(pod.spec.volumes[0], pod, VolumeObjects(api: lab.api))
+        }
         func requests() -> Int { lab.api.calls.count { $0.subresource == "token" } }
         try await lab.manager.prepare(pod)
         let path = try await lab.mount(pod).hostPath
@@ -227,7 +242,9 @@ struct VolumeFilesTests {
         let pod = lab.pod([apiAccess()]) { $0.spec.securityContext = PodSecurityContext(runAsUser: 1000) }
         try await lab.manager.prepare(pod)
         var facts = stat()
-        #expect(stat(try await lab.mount(pod).hostPath + "/token", &facts) == 0 && facts.st_uid == 1000 && facts.st_mode & 0o7777 == 0o600)
+        #expect(
+            stat(try await lab.mount(pod).hostPath + "/token", &facts) == 0 && facts.st_uid == 1000
+                && facts.st_mode & 0o7777 == 0o600)
     }
 
     @Test("labels and annotations as files follow the pod")
@@ -236,7 +253,8 @@ struct VolumeFilesTests {
         let items = [
             DownwardAPIVolumeFile(path: "labels", fieldRef: ObjectFieldSelector(fieldPath: "metadata.labels")),
             DownwardAPIVolumeFile(
-                path: "memory", resourceFieldRef: ResourceFieldSelector(containerName: "main", resource: "limits.memory"), mode: 0o400),
+                path: "memory", resourceFieldRef: ResourceFieldSelector(containerName: "main", resource: "limits.memory"),
+                mode: 0o400),
         ]
         var pod = lab.pod([Volume(name: "v", downwardAPI: DownwardAPIVolumeSource(items: items))])
         try await lab.manager.prepare(pod)

@@ -30,7 +30,8 @@ final class VolumeLab {
     var paths: AgentPaths { AgentPaths(state: directory + "/state", memory: memory) }
     var manager: VolumeManager {
         VolumeManager(
-            api: api, config: config, paths: paths, clock: clock, allocatable: PodResources(cpuMillis: 4000, memoryBytes: 1 << 30))
+            api: api, config: config, paths: paths, clock: clock, allocatable: PodResources(cpuMillis: 4000, memoryBytes: 1 << 30)
+        )
     }
 
     init() throws {

@@ -17,10 +17,14 @@ struct VolumePlacesTests {
         } catch { return error }
     }
 
-    @Test("an emptyDir in memory is a tmpfs of its size, whose end the kernel holds, and is unmounted with the pod", .enabled(if: geteuid() == 0))
+    @Test(
+        "an emptyDir in memory is a tmpfs of its size, whose end the kernel holds, and is unmounted with the pod",
+        .enabled(if: geteuid() == 0))
     func memory() async throws {
         let lab = try VolumeLab()
-        let pod = lab.pod([Volume(name: "m", emptyDir: EmptyDirVolumeSource(medium: "Memory", sizeLimit: Quantity(bytes: 1 << 20)))])
+        let pod = lab.pod([
+            Volume(name: "m", emptyDir: EmptyDirVolumeSource(medium: "Memory", sizeLimit: Quantity(bytes: 1 << 20)))
+        ])
         try await lab.manager.prepare(pod)
         try await lab.manager.prepare(pod)
         let path = try await lab.mount(pod).hostPath
@@ -36,7 +40,9 @@ struct VolumePlacesTests {
         #expect(!DiskFiles.exists(lab.paths.pod("uid-1")))
     }
 
-    @Test("a secret's memory is mounted where there is none, for one agent's life, and not left behind when it is empty", .enabled(if: geteuid() == 0))
+    @Test(
+        "a secret's memory is mounted where there is none, for one agent's life, and not left behind when it is empty",
+        .enabled(if: geteuid() == 0))
     func secretMemory() async throws {
         let lab = try VolumeLab()
         let place = lab.directory + "/memory"
@@ -69,7 +75,8 @@ struct VolumePlacesTests {
     func types() async throws {
         let lab = try VolumeLab()
         let root = lab.directory + "/allowed"
-        #expect(await hostPath(lab, root + "/made/deep", "DirectoryOrCreate") == nil && DiskFiles.isDirectory(root + "/made/deep"))
+        #expect(
+            await hostPath(lab, root + "/made/deep", "DirectoryOrCreate") == nil && DiskFiles.isDirectory(root + "/made/deep"))
         #expect(await hostPath(lab, root + "/made/file", "FileOrCreate") == nil && lab.mode(root + "/made/file") == 0o644)
         #expect(await hostPath(lab, root + "/made/file", "File") == nil)
         #expect(await hostPath(lab, root + "/made/file", "Directory")?.message.contains("is not a directory") == true)

@@ -27,7 +27,8 @@ struct VolumeMountTests {
             defer { clinux_unmount(memory) }
             mkdir("\(memory)/v", 0o755)
             generation("\(memory)/v", 1, "one")
-            let config = lab.config("cat /v/key; until [ $(cat /v/key) = two ]; do sleep 0.05; done; cat /v/key; echo x > /v/key") {
+            let config = lab.config("cat /v/key; until [ $(cat /v/key) = two ]; do sleep 0.05; done; cat /v/key; echo x > /v/key")
+            {
                 $0.mounts = [ContainerMount(hostPath: "\(memory)/v", containerPath: "/v", readOnly: true)]
             }
             let id = try await lab.start(config)
@@ -45,8 +46,13 @@ struct VolumeMountTests {
             let volume = "\(lab.directory)/volume"
             mkdir(volume, 0o755)
             generation(volume, 1, "one")
-            let config = lab.config("cat /etc/app/key; until [ -e /tmp/go ] || [ $i = 40 ]; do i=$((i+1)); sleep 0.05; done; cat /etc/app/key") {
-                $0.mounts = [ContainerMount(hostPath: "\(volume)/..g1/key", containerPath: "/etc/app/key", readOnly: true, refusesLinks: true)]
+            let config = lab.config(
+                "cat /etc/app/key; until [ -e /tmp/go ] || [ $i = 40 ]; do i=$((i+1)); sleep 0.05; done; cat /etc/app/key"
+            ) {
+                $0.mounts = [
+                    ContainerMount(
+                        hostPath: "\(volume)/..g1/key", containerPath: "/etc/app/key", readOnly: true, refusesLinks: true)
+                ]
                 $0.environment = [EnvironmentVariable(name: "i", value: "0")]
             }
             let id = try await lab.start(config)
@@ -59,7 +65,9 @@ struct VolumeMountTests {
         }
     }
 
-    @Test("a volume in memory is full when it is full, for two containers of a pod together, and outlives neither its size nor its files' owners")
+    @Test(
+        "a volume in memory is full when it is full, for two containers of a pod together, and outlives neither its size nor its files' owners"
+    )
     func memory() async throws {
         try await withLab { lab in
             let volume = "\(lab.directory)/volume"
@@ -67,16 +75,21 @@ struct VolumeMountTests {
             #expect(clinux_mount_tmpfs(volume, "size=1m,mode=0777", 0) == 0)
             defer { clinux_unmount(volume) }
             let mount = ContainerMount(hostPath: volume, containerPath: "/m", readOnly: false)
-            let first = try await lab.run("head -c 3000000 /dev/zero > /m/x 2>/dev/null || echo full; stat -c '%s %u' /m/x", name: "first") {
+            let first = try await lab.run(
+                "head -c 3000000 /dev/zero > /m/x 2>/dev/null || echo full; stat -c '%s %u' /m/x", name: "first"
+            ) {
                 $0.mounts = [mount]
             }
             #expect(first.output == ["full", "1048576 0"])
-            let second = try await lab.run("echo y > /m/y 2>/dev/null || echo full; rm /m/x; echo y > /m/y; cat /m/y", name: "second") {
+            let second = try await lab.run(
+                "echo y > /m/y 2>/dev/null || echo full; rm /m/x; echo y > /m/y; cat /m/y", name: "second"
+            ) {
                 $0.mounts = [mount]
             }
             #expect(second.output == ["full", "y"])
             var facts = stat()
-            #expect(stat("\(volume)/y", &facts) == 0 && facts.st_uid == 0, "what the task's root wrote is the node's root's on disk")
+            #expect(
+                stat("\(volume)/y", &facts) == 0 && facts.st_uid == 0, "what the task's root wrote is the node's root's on disk")
         }
     }
 }
