@@ -6,6 +6,7 @@ let usage = """
     usage: swiftlet-bench-scheduler pure NODES PODS
            swiftlet-bench-scheduler plain NODES PODS
            swiftlet-bench-scheduler bound DIRECTORY NODES PODS [GANG] [--stream]
+           swiftlet-bench-scheduler memory DIRECTORY PODS
     """
 
 func measure(_ arguments: [String]) async throws -> JSONValue {
@@ -19,6 +20,7 @@ func measure(_ arguments: [String]) async throws -> JSONValue {
             directory: words[1], nodes: numbers[0], pods: numbers[1], gang: numbers.count > 2 ? numbers[2] : 1,
             streaming: arguments.contains("--stream")
         ).run()
+    case ("memory", 1) where words.count == 3: return try await Memory.run(directory: words[1], pods: numbers[0])
     default: throw BenchFailure(usage)
     }
 }

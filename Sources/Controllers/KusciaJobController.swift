@@ -20,6 +20,7 @@ public struct KusciaJobController: Sendable {
     private let now: @Sendable () -> Timestamp
     private let logger: Logger
     private let queue = WorkQueue<Key>()
+    private let writes = OwnWrites<KusciaTask>()
 
     public init(
         api: any KubernetesAPI, informers: SharedInformers, recorder: EventRecorder, now: @escaping @Sendable () -> Timestamp,
@@ -38,6 +39,8 @@ public struct KusciaJobController: Sendable {
             queue.add(Key(namespace: job.namespace ?? "", name: job.name))
         }
         informers.tasks.onEvent { event in
+            let isGone = if case .deleted = event { true } else { false }
+            writes.heard(of: event.object, isGone: isGone)
             let task = event.object.metadata
             if let job = task.labels[KusciaLabel.jobID] { queue.add(Key(namespace: task.namespace ?? "", name: job)) }
         }
@@ -54,11 +57,15 @@ public struct KusciaJobController: Sendable {
         guard let job = try await api.find(KusciaJob.self, namespace: key.namespace, name: key.name),
             job.metadata.deletionTimestamp == nil
         else { return }
-        // Asked of the server, not of the local copy: a task made a moment ago must count against maxParallelism.
-        let tasks = try await api.listAll(
-            KusciaTask.self, namespace: key.namespace, options: ListOptions(labelSelector: "\(KusciaLabel.jobID)=\(key.name)"))
-        // A job of the same name that was deleted a moment ago may have left some.
-        let own = tasks.items.filter { $0.metadata.ownerReferences.contains { $0.uid == job.metadata.uid } }
+        // The local copy, and what it does not know yet: a task made a moment ago must count against maxParallelism, and one that was
+        // removed for a restart must not fail the job again. A job of the same name that was deleted may have left some.
+        let uid = job.metadata.uid
+        let counted = writes.objects { task in
+            task.metadata.namespace == key.namespace && task.metadata.labels[KusciaLabel.jobID] == key.name
+        } copied: {
+            informers.tasks(ofJob: ObjectKey(namespace: key.namespace, name: key.name))
+        }
+        let own = counted.filter { task in task.metadata.ownerReferences.contains { $0.uid == uid } }
         let world = JobWorld(
             job: job, tasks: Dictionary(own.map { ($0.metadata.name, $0) }, uniquingKeysWith: { $1 }),
             appImage: { informers.appImages.get(name: $0) }, now: now())
@@ -85,13 +92,20 @@ public struct KusciaJobController: Sendable {
             status.completionTime = now()
             try await api.writeStatus(of: task, from: task.status, to: status)
         case .remove(let name):
-            try await api.deleteIfPresent(KusciaTask.self, namespace: job.metadata.namespace, name: name)
+            guard let task = tasks.first(where: { $0.metadata.name == name }) else { return }
+            try await writes.removing(task.metadata.uid ?? "") {
+                try await api.deleteIfPresent(KusciaTask.self, namespace: job.metadata.namespace, name: name)
+            }
+            // The deletion was heard of before it was noted: there is nothing left to wait for.
+            if informers.tasks.get(namespace: job.metadata.namespace, name: name)?.metadata.uid != task.metadata.uid {
+                writes.heard(of: task, isGone: true)
+            }
         }
     }
 
     /// A task of that name which belongs to another job is an error that the user must see, not "already there".
     private func create(_ task: KusciaTask, _ job: KusciaJob) async throws {
-        let present = try await api.createIfAbsent(task)
+        let present = try await writes.creating(task.observedKey) { try await api.createIfAbsent(task) }
         guard !present.hasOwner(of: task) else { return }
         // One of a former job of this name is about to be collected.
         if !present.metadata.ownerReferences.contains(where: { $0.kind == KusciaJob.kind && $0.name == job.metadata.name }) {

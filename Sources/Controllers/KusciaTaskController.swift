@@ -47,6 +47,8 @@ public final class KusciaTaskController: Sendable {
         informers.pods.onEvent { event in
             guard let task = event.object.task else { return }
             if case .deleted = event { self.releasePorts(ofOwnersOf: event.object) }
+            // A task that is not known yet comes by here itself when it is.
+            guard self.informers.tasks.get(namespace: Kuscia.crossDomainNamespace, name: task) != nil else { return }
             self.queue.add(Key(namespace: Kuscia.crossDomainNamespace, name: task))
         }
         informers.appImages.onEvent { _ in self.wakeUnfinished() }

@@ -44,16 +44,10 @@ struct PreemptionRun {
             pod.uid == victim.uid, !pod.isDeleting
         else { return }
         logger.info("pod is preempted", metadata: ["pod": "\(victim.pod)", "node": "\(victim.node)", "by": "\(by)"])
-        var conditions = try pod.whole().status.conditions.filter { $0.type != "DisruptionTarget" }
-        conditions.append(
-            PodCondition(
-                type: "DisruptionTarget", status: .true, reason: "PreemptionByScheduler",
-                message: "swiftlet-scheduler: preempting to accommodate a higher priority pod", lastTransitionTime: now()))
-        let told = try JSON.encodeToValue(conditions)
         try await forgiving {
-            try await api.patchStatus(
-                Pod.self, namespace: victim.pod.namespace, name: victim.pod.name,
-                merge: ["metadata": ["uid": .string(victim.uid)], "status": ["conditions": told]])
+            try await api.announceDisruption(
+                of: pod, reason: "PreemptionByScheduler",
+                message: "swiftlet-scheduler: preempting to accommodate a higher priority pod", at: now())
             try await api.delete(
                 Pod.self, namespace: victim.pod.namespace, name: victim.pod.name, options: DeleteOptions(uid: victim.uid))
             recorder.record(

@@ -56,7 +56,12 @@ public final class SchedulerService: Sendable {
         // Nothing is placed before everything that takes room is known.
         await informers.waitUntilSynced()
         informers.pods.onEvent { event in
-            if case .updated(let old, let new) = event, !Self.matters(old, new) { return }
+            switch event {
+            case .added(let pod): if !Self.concerns(pod) { return }
+            case .updated(let old, let new):
+                if !Self.matters(old, new) || !Self.concerns(old) && !Self.concerns(new) { return }
+            case .deleted: break
+            }
             let pod = event.object
             self.note { $0.pods.insert(PodKey(namespace: pod.namespace, name: pod.name)) }
         }

@@ -25,7 +25,7 @@ public struct SharedInformers: Sendable {
         configMaps = Informer(api: api, logger: logger)
         services = Informer(api: api, logger: logger)
         jobs = Informer(api: api, logger: logger)
-        tasks = Informer(api: api, logger: logger)
+        tasks = Informer(api: api, indexes: TaskIndex.all, logger: logger)
         appImages = Informer(api: api, logger: logger)
         domains = Informer(api: api, logger: logger)
     }
@@ -35,6 +35,9 @@ public struct SharedInformers: Sendable {
     /// The pods of a task, by its name.
     func pods(ofTask task: String) -> [PodView] { pods.objects(in: PodIndex.task, task) }
     func pods(ownedBy uid: String) -> [PodView] { pods.objects(in: PodIndex.owner, uid) }
+
+    /// The tasks that carry a job's label.
+    func tasks(ofJob job: ObjectKey) -> [KusciaTask] { tasks.objects(in: TaskIndex.job, job.description) }
 
     /// Keeps all copies current until cancelled.
     public func run() async {
@@ -107,6 +110,14 @@ extension SharedInformers {
 
 enum NodeIndex {
     static let domain = "domain"
+}
+
+enum TaskIndex {
+    static let job = "job"
+
+    static let all: [String: Informer<KusciaTask>.IndexKeys] = [
+        job: { task in task.metadata.labels[KusciaLabel.jobID].map { ["\(task.metadata.namespace ?? "")/\($0)"] } ?? [] }
+    ]
 }
 
 /// How pods are found without looking at all of them.

@@ -60,8 +60,24 @@ public final class EventRecorder: Sendable {
 
     private struct State {
         var entries: [Key: Entry] = [:]
+        /// From the oldest, at `oldest`; a key that has no entry any more is skipped.
         var order: [Key] = []
+        var oldest = 0
         var serial = 0
+
+        mutating func remember(_ key: Key, _ entry: Entry) {
+            while entries.count >= EventRecorder.maximumRemembered, oldest < order.count {
+                entries[order[oldest]] = nil
+                oldest += 1
+            }
+            // Now and then, so that forgetting one does not move all the others.
+            if oldest > EventRecorder.maximumRemembered {
+                order.removeFirst(oldest)
+                oldest = 0
+            }
+            entries[key] = entry
+            order.append(key)
+        }
     }
 
     private let api: any KubernetesAPI
@@ -106,12 +122,10 @@ public final class EventRecorder: Sendable {
                 state.entries[key]?.last = now
                 return
             }
-            if state.order.count >= Self.maximumRemembered { state.entries[state.order.removeFirst()] = nil }
             state.serial += 1
             // The serial keeps two events of the same instant apart.
             let suffix = String(UInt64(bitPattern: now.unixMicroseconds) &+ UInt64(state.serial), radix: 16)
-            state.entries[key] = Entry(first: now, last: now, name: "\(subject.reference.name ?? "").\(suffix)")
-            state.order.append(key)
+            state.remember(key, Entry(first: now, last: now, name: "\(subject.reference.name ?? "").\(suffix)"))
         }
         queue.add(key)
     }
@@ -125,7 +139,6 @@ public final class EventRecorder: Sendable {
                 state.entries[key]?.failures += 1
                 guard entry.failures + 1 >= Self.maximumAttempts else { return false }
                 state.entries[key] = nil
-                state.order.removeAll { $0 == key }
                 return true
             }
             if spent { return }

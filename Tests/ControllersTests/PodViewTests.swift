@@ -85,10 +85,10 @@ extension SeededDice {
 
 @Suite("views of objects", .timeLimit(.minutes(1)))
 struct PodViewTests {
-    @Test("I-VIEW-1: what a view says of a pod is what the whole pod says, for the scheduler as for everybody", arguments: UInt64(1)...40)
+    @Test("I-VIEW-1: what a view says of a pod is what the whole pod says, for the scheduler as for everybody", arguments: UInt64(1)...10)
     func agrees(seed: UInt64) throws {
         var dice = SeededDice(seed)
-        for index in 0..<30 {
+        for index in 0..<20 {
             let pod = dice.pod(index)
             let view = try PodView.of(pod)
             let what = Comment("seed \(seed), pod \(index)")

@@ -81,22 +81,17 @@ final class PodEvictionController: Sendable {
     private func evict(_ pod: PodView, from node: String, isSilent: Bool) async throws {
         logger.warning("pod is evicted", metadata: ["pod": "\(pod.namespacedName)", "node": "\(node)", "silent": "\(isSilent)"])
         let isTask = pod.isTask
-        var conditions = try pod.whole().status.conditions.filter { $0.type != "DisruptionTarget" }
-        conditions.append(
-            PodCondition(
-                type: "DisruptionTarget", status: .true, reason: "DeletionByTaintManager",
-                message: "Taint manager: deleting due to NoExecute taint",
-                lastTransitionTime: now()))
-        var status: JSONValue = ["conditions": try JSON.encodeToValue(conditions)]
+        var status: JSONValue = [:]
         if isTask, isSilent {
-            status["phase"] = "Failed"
-            status["reason"] = "NodeLost"
-            status["message"] = .string("Node \(node) which was running pod \(pod.name) is unresponsive")
+            status = [
+                "phase": "Failed", "reason": "NodeLost",
+                "message": .string("Node \(node) which was running pod \(pod.name) is unresponsive"),
+            ]
         }
         do {
-            try await api.patchStatus(
-                Pod.self, namespace: pod.namespace, name: pod.name,
-                merge: ["metadata": ["uid": .string(pod.uid)], "status": status])
+            try await api.announceDisruption(
+                of: pod, reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint", at: now(),
+                status: status)
             recorder.record(
                 EventSubject(pod.reference), .normal, reason: "TaintManagerEviction", message: "Marking for deletion Pod \(pod.namespacedName)")
             if isTask, isSilent { return }

@@ -25,7 +25,8 @@ enum PodGarbage {
     static func verdict(_ pod: PodView, nodeExists: Bool) -> Verdict {
         switch watch(pod) {
         case .unscheduledTerminating: .remove
-        case .finished: .keep
+        // As in Kubernetes; a task's pod is its task's to remove. Also: one that was failed here, whose removal then failed.
+        case .finished: pod.nodeName != nil && !nodeExists && !pod.isTask ? .remove : .keep
         case nil: pod.nodeName != nil && !nodeExists ? .orphaned : .keep
         }
     }

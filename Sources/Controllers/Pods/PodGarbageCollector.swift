@@ -46,10 +46,12 @@ final class PodGarbageCollector: Sendable {
             switch PodGarbage.watch(pod) {
             case .unscheduledTerminating: self.queue.add(.pod(namespace: pod.namespace, name: pod.name))
             case .finished: self.queue.add(.finished, after: Self.period)
-            case nil:
-                guard let node = pod.nodeName, self.informers.nodes.get(name: node) == nil else { return }
-                self.queue.add(.node(node), after: self.quarantine)
+            case nil: break
             }
+            guard let node = pod.nodeName, PodGarbage.verdict(pod, nodeExists: false) != .keep,
+                self.informers.nodes.get(name: node) == nil
+            else { return }
+            self.queue.add(.node(node), after: self.quarantine)
         }
         await queue.run(workers: 2) { work, error in
             self.logger.debug("pods not collected; trying again", metadata: ["work": "\(work)", "error": "\(error)"])
@@ -63,8 +65,12 @@ final class PodGarbageCollector: Sendable {
         case .node(let name):
             // The local copy may lag behind: only the server's own answer counts as "gone".
             guard try await api.find(Node.self, name: name) == nil else { return }
-            for pod in informers.pods(on: name) where PodGarbage.verdict(pod, nodeExists: false) == .orphaned {
-                try await orphan(pod, name)
+            for pod in informers.pods(on: name) {
+                switch PodGarbage.verdict(pod, nodeExists: false) {
+                case .keep: continue
+                case .orphaned: try await orphan(pod, name)
+                case .remove: try await remove(pod)
+                }
             }
         case .pod(let namespace, let name):
             guard let pod = informers.pods.get(namespace: namespace, name: name),
@@ -81,21 +87,10 @@ final class PodGarbageCollector: Sendable {
 
     private func orphan(_ pod: PodView, _ node: String) async throws {
         logger.warning("pod is lost with its node", metadata: ["pod": "\(pod.namespacedName)", "node": "\(node)"])
-        var conditions = try pod.whole().status.conditions.filter { $0.type != "DisruptionTarget" }
-        conditions.append(
-            PodCondition(
-                type: "DisruptionTarget", status: .true, reason: "DeletionByPodGC", message: "PodGC: node no longer exists",
-                lastTransitionTime: now()))
         do {
-            try await api.patchStatus(
-                Pod.self, namespace: pod.namespace, name: pod.name,
-                merge: [
-                    "metadata": ["uid": .string(pod.uid)],
-                    "status": [
-                        "phase": "Failed", "reason": "NodeLost", "message": .string("Node \(node) no longer exists"),
-                        "conditions": try JSON.encodeToValue(conditions),
-                    ],
-                ])
+            try await api.announceDisruption(
+                of: pod, reason: "DeletionByPodGC", message: "PodGC: node no longer exists", at: now(),
+                status: ["phase": "Failed", "reason": "NodeLost", "message": .string("Node \(node) no longer exists")])
         } catch let error as KubernetesAPIError where error.isNotFound || error.isConflict {
             return
         }
