@@ -137,10 +137,9 @@ static int begin(int *slim_mounts) {
     watch_prepare(&task);
     workspace_keep(workspace, sizeof workspace);
     task.state.supervisor = getpid();
-    *slim_mounts = office->makes_spare ? spare_present_mounts() : -1;
+    *slim_mounts = office->makes_spare ? spare_present_mounts(&launch.spare) : -1;
     if ((office->makes_spare && *slim_mounts < 0) || setns(office->host_mounts, CLONE_NEWNS) < 0) return -1;
     task.state.supervisor_start = state_process_start(getpid());
-    state_boot_id();
     return 0;
 }
 

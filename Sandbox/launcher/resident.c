@@ -7,6 +7,7 @@
 #include "keep.h"
 #include "netpool.h"
 #include "slim.h"
+#include "state.h"
 #include "timestamp.h"
 #include "workspace.h"
 
@@ -89,6 +90,7 @@ static int begin(struct resident *r, const char **step) {
     *step = "/proc";
     int proc = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (proc < 0 || (r->host_mounts = openat(proc, "self/ns/mnt", O_RDONLY | O_CLOEXEC)) < 0) return -1;
+    state_boot_id();  // read once, on a page that all children share
     *step = "network namespaces";
     if (netpool_open(proc) < 0) return -1;
     *step = "socketpair";

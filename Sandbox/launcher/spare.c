@@ -76,10 +76,9 @@ static int clone_waiting_init(struct spare *spare) {
     return spare->init_pid < 0 ? -1 : 0;
 }
 
-int spare_present_mounts(void) {
-    static int self = -1;  // a handle of this process, which lasts as long
-    if (self < 0) self = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    return self < 0 ? -1 : ioctl(self, OWN_MOUNT_NAMESPACE, 0);
+int spare_present_mounts(struct spare *spare) {
+    if (spare->self <= 0) spare->self = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    return spare->self < 0 ? -1 : ioctl(spare->self, OWN_MOUNT_NAMESPACE, 0);
 }
 
 int spare_take_mounts(struct spare *spare) {
@@ -91,7 +90,7 @@ int spare_take_mounts(struct spare *spare) {
 // The task's mount namespace is made before its init, which begins, and waits, in the host's.
 static int make_mount_namespace(struct spare *spare, int host_mounts, int slim_mounts) {
     if (setns(slim_mounts, CLONE_NEWNS) < 0) return -1;
-    spare->mounts = unshare(CLONE_NEWNS) < 0 ? -1 : spare_present_mounts();
+    spare->mounts = unshare(CLONE_NEWNS) < 0 ? -1 : spare_present_mounts(spare);
     return setns(host_mounts, CLONE_NEWNS) < 0 || spare->mounts < 0 ? -1 : 0;
 }
 

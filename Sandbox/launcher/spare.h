@@ -8,6 +8,7 @@
 struct order;  // memory that the supervisor and its waiting init share
 
 struct spare {
+    int self;                                // pidfd of the supervisor; 0: not opened yet
     struct channel channel;
     pid_t init_pid;
     int init;                                // pidfd
@@ -20,7 +21,7 @@ struct spare {
 };
 
 // A descriptor of the present mount namespace. -1 with errno.
-int spare_present_mounts(void);
+int spare_present_mounts(struct spare *spare);
 
 // In the supervisor, which is in the host's mount namespace: makes everything, with the next plan going into memory that init sees.
 // The task's mount namespace is a copy of `slim_mounts`. 0, or -1 with errno.

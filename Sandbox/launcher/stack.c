@@ -11,11 +11,12 @@
 // More than the launch ever used; pages that were never touched are passed over.
 #define STACK_RELEASED (96 * 1024)
 #define THREAD_BYTES 3072
+#define OWN_FRAME_BYTES 512
 
 void stack_release(void) {
-    uintptr_t here = (uintptr_t)__builtin_frame_address(0) & ~(uintptr_t)4095;
-    // This page and the next below stay: they are in use now.
-    madvise((void *)(here - STACK_RELEASED), STACK_RELEASED - 4096, MADV_DONTNEED);
+    // What this function and the call take lies within so much below its frame; that page stays.
+    uintptr_t used = ((uintptr_t)__builtin_frame_address(0) - OWN_FRAME_BYTES) & ~(uintptr_t)4095;
+    madvise((void *)(used - STACK_RELEASED), STACK_RELEASED, MADV_DONTNEED);
 }
 
 void stack_release_statics(void) {
