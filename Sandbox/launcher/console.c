@@ -37,6 +37,23 @@ int console_connect(const struct plan *plan) {
     return fd;
 }
 
+// The terminals of a devpts that is mounted nowhere: for a container that has none of its own. Made with the host's powers, before any
+// namespace is entered.
+static int own_multiplexer = -1;
+
+void console_prepare(void) {
+    int context = fsopen("devpts", FSOPEN_CLOEXEC);
+    if (context < 0) return;  // the container's own then, or the failure says that there is none
+    int tree = -1;
+    if (fsconfig(context, FSCONFIG_SET_STRING, "ptmxmode", "0666", 0) == 0 &&
+        fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+        tree = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
+    close(context);
+    if (tree < 0) return;
+    own_multiplexer = openat(tree, "ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    close(tree);
+}
+
 static void send_master(int socket, int master) {
     char name[] = "/dev/ptmx";
     struct iovec data = {.iov_base = name, .iov_len = sizeof name - 1};
@@ -55,6 +72,7 @@ static void send_master(int socket, int master) {
 static int open_multiplexer(void) {
     int master = openat(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (master < 0) master = openat(AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0 && errno == ENOENT && own_multiplexer >= 0) return own_multiplexer;
     struct stat info;
     struct statfs system;
     if (master < 0) fail(errno, "terminal(open /dev/ptmx)");

@@ -5,6 +5,10 @@
 // Connects to the socket that `terminal` names, while the host's paths are there; -1 when the plan has no terminal.
 int console_connect(const struct plan *plan);
 
-// Inside the new root: opens /dev/ptmx there, sends the master, makes the slave this session's controlling terminal and
+// For a container whose processes are there already and that may have no terminals: gets one ready that is mounted nowhere. To be
+// called with the host's powers.
+void console_prepare(void);
+
+// Inside the new root: opens /dev/ptmx there (or takes what was prepared), sends the master, makes the slave this session's controlling terminal and
 // descriptors 0 to 2. With `bind` it is also bound on /dev/console. Ends the set-up when that fails.
 void console_take(const struct plan *plan, int socket, int bind);

@@ -120,6 +120,7 @@ static int prepare(const struct plan *plan, struct failure *failure) {
         return -1;
     }
     container.console = console_connect(plan);
+    if (container.console >= 0 && container.joins) console_prepare();
     if (!plan_has_namespace(plan, "mount")) host_keep();
     if (plan_has_namespace(plan, "user")) {
         container.user_namespace = rootless_make_user_namespace(plan, failure);

@@ -3,7 +3,6 @@ import JSON
 import KubernetesModel
 
 extension KubectlAction {
-    static let nodeStreams = "a node's streams come with a later issue"
     static let definitions = "custom resource definitions come with a later issue; all kinds here are built in"
     static let workloads = "the kinds of apps and batch come with a later issue"
 
@@ -185,13 +184,11 @@ extension KubectlAction {
         KubectlAction(
             "logs -l", "logs -l app=web -c c --tail=2 --timestamps",
             [.printsExactly("2026-01-02T03:04:05.000000006Z line 9\n2026-01-02T03:04:05.000000006Z line 10")]),
-        .postponed("exec", "exec web -c c -- date", says: "could not find the requested resource", because: nodeStreams),
-        .postponed("exec -i", "exec -i web -c c -- cat", says: "could not find the requested resource", because: nodeStreams),
-        .postponed("attach", "attach web -c c", says: "could not find the requested resource", because: nodeStreams),
-        .postponed(
-            "port-forward", "port-forward pod/web :80", says: "could not find the requested resource", because: nodeStreams),
-        .postponed(
-            "cp (tar through exec)", "cp /etc/hostname web:/tmp/x -c c", says: "could not find the requested resource",
-            because: nodeStreams),
+        KubectlAction("exec", "exec web -c c -- date", [.printsExactly("a line of the container")]),
+        KubectlAction("exec -i", "exec -i web -c c -- cat", [.printsExactly("")]),
+        KubectlAction("attach", "attach web -c c", [.prints("a line of the container")]),
+        .following(
+            "port-forward", "port-forward pod/web :80", untilFirst: "Forwarding from", meanwhile: { _ in }, until: "Forwarding from", []),
+        KubectlAction("cp (tar through exec)", "cp /etc/hostname web:/tmp/x -c c", [.printsExactly("")]),
     ]
 }

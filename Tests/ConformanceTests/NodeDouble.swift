@@ -176,12 +176,32 @@ struct NodeDouble: Sendable {
     }
 
     private static func answer(_ request: TunnelRequest, _ tunnel: any NodeTunnel) async throws {
+        if request.path.hasPrefix("/exec/") || request.path.hasPrefix("/attach/") { return try await runCommand(request, tunnel) }
         let query = Set((request.path.split(separator: "?").dropFirst().first ?? "").split(separator: "&").map(String.init))
         let tail = query.first { $0.hasPrefix("tailLines=") }.flatMap { Int($0.dropFirst(10)) } ?? 10
         let stamp = query.contains("timestamps=true") ? "2026-01-02T03:04:05.000000006Z " : ""
         let lines = (1...10).suffix(tail).map { "\(stamp)line \($0)\n" }.joined()
         try await tunnel.respond(to: request.id, status: 200, contentType: "text/plain") { writer in
             try await writer.write(Array(lines.utf8))
+        }
+    }
+
+    /// `date` prints, `test` fails, everything else takes its input to the end; attach shows a line.
+    private static func runCommand(_ request: TunnelRequest, _ tunnel: any NodeTunnel) async throws {
+        let takesInput = request.path.contains("input=1")
+        let input = takesInput ? try await tunnel.input(of: request.id) : nil
+        try await tunnel.respond(to: request.id, status: 200, contentType: "application/octet-stream") { writer in
+            if request.path.contains("command=date") || request.path.hasPrefix("/attach/") {
+                try await writer.write(ChannelFrame(ChannelFrame.stdout, Array("a line of the container\n".utf8)).encoded)
+            }
+            var reader = ChannelFrameReader()
+            input: while let bytes = try await input?.next() {
+                for frame in try reader.append(bytes) where frame.channel == ChannelFrame.close { break input }
+            }
+            let failed =
+                #"{"status":"Failure","reason":"NonZeroExitCode","message":"exit 1","details":{"causes":[{"reason":"ExitCode","message":"1"}]}}"#
+            let status = request.path.contains("command=test") ? failed : #"{"status":"Success"}"#
+            try await writer.write(ChannelFrame(ChannelFrame.status, Array(status.utf8)).encoded)
         }
     }
 
