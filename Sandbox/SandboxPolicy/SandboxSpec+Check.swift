@@ -47,7 +47,11 @@ extension SandboxSpec {
     /// The sandbox' own file systems: a mount over /proc would hide which process is whose, one over /dev the minimal nodes.
     private static func isReserved(_ path: String) -> Bool {
         ["/proc", "/dev", "/sys"].contains { path == $0 || path.hasPrefix($0 + "/") } && path != "/dev/shm"
+            && path != terminationFile
     }
+
+    /// Where a container of Kubernetes leaves its last word: a plain file, bound when /dev is made.
+    static let terminationFile = "/dev/termination-log"
 
     private static func isKeyword(_ text: String) -> Bool {
         !text.isEmpty

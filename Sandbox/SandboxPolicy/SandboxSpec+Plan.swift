@@ -76,17 +76,21 @@ extension SandboxSpec {
         operations += temporaryOperations
         if case .hostView(let additional) = root { operations += HostView.additional(additional, treeFlags) }
         // Outer mounts before those inside them, whatever order the pod names them in.
-        for mount in mounts.sorted(by: { $0.path.utf8.count < $1.path.utf8.count }) {
-            var flags: MountFlags = [.noSuid, .noDev, treeFlags]
-            if mount.readOnly { flags.insert(.readOnly) }
-            if mount.refusesLinks { flags.insert(.noFollow) }
-            if isIDMapped { flags.insert(.idMapped) }
-            operations.append(.bind(source: mount.source, path: mount.path, flags: flags))
-        }
+        let ordered = mounts.sorted { $0.path.utf8.count < $1.path.utf8.count }
+        operations += ordered.filter { $0.path != Self.terminationFile }.map(bind)
         operations += DeviceFileSystem.operations(own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: rootIDs)
+        operations += ordered.filter { $0.path == Self.terminationFile }.map(bind)
         operations += ProcFileSystem.operations(unmasked: unmaskedProc || privileged, hasMachineIDs: rootless == nil && !isIDMapped)
         if readOnlyRoot { operations.append(.rootReadOnly) }
         return operations + [.pivot]
+    }
+
+    private func bind(_ mount: Mount) -> LaunchOperation {
+        var flags: MountFlags = [.noSuid, .noDev, treeFlags]
+        if mount.readOnly { flags.insert(.readOnly) }
+        if mount.refusesLinks { flags.insert(.noFollow) }
+        if isIDMapped { flags.insert(.idMapped) }
+        return .bind(source: mount.source, path: mount.path, flags: flags)
     }
 
     private var rootOperations: [LaunchOperation] {

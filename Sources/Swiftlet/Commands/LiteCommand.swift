@@ -7,6 +7,7 @@ import Glibc
 import KubernetesClient
 import KubernetesClientHTTP
 import Logging
+import ProbeClient
 import ServiceLifecycle
 
 struct LiteCommand: AsyncParsableCommand {
@@ -76,7 +77,8 @@ struct LiteProcess {
             diskUse: { paths in
                 let use = StorageMeasure().usage(of: paths)
                 return (use.bytes, use.entries)
-            })
+            },
+            dialer: try NodeDialer())
         for defect in node.images.defects() { logger.warning("image is not usable", metadata: ["defect": "\(defect)"]) }
         let agent = AgentService(
             config: settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave), dependencies: dependencies,
