@@ -53,13 +53,13 @@ struct StockServer: KubernetesAPI {
                 return options.fieldSelector == "spec.nodeName=\(node)" ? nil : "can only list/watch pods with spec.nodeName field selector"
             }
             if verb == "create" {
-                return body?[path: "metadata", "annotations", StaticPod.mirrorAnnotation] != nil ? nil : "may only create mirror pods"
+                return body?[path: "metadata", "annotations", StaticPod.mirrorAnnotation]?.stringValue != nil ? nil : "may only create mirror pods"
             }
             guard verb == "get" || verb == "delete" else { return "no \(verb) of pods" }
             return try isOwn(namespace, name) ? nil : "pod is not bound to the node"
         case ("", "pods", "status"):
             guard verb == "patch" || verb == "update" else { return "no \(verb) of pods/status" }
-            if body?[path: "metadata", "labels"] != nil { return "cannot update labels through pod status" }
+            if body?[path: "metadata", "labels"]?.objectValue != nil { return "cannot update labels through pod status" }
             return try isOwn(namespace, name) ? nil : "pod is not bound to the node"
         case ("", "configmaps", nil), ("", "secrets", nil), ("", "persistentvolumeclaims", nil):
             guard isReading, let name else { return "no relationship found: only by name" }
