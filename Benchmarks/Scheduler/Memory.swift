@@ -55,7 +55,6 @@ enum Memory {
     }
 
     private static func residentMiB() -> Double {
-        malloc_trim(0)
         guard let file = fopen("/proc/self/statm", "r") else { return 0 }
         defer { fclose(file) }
         var line = [CChar](repeating: 0, count: 128)
