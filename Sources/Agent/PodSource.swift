@@ -43,7 +43,8 @@ struct PodSource: Sendable {
                     queue.add(Key(namespace: metadata.namespace ?? "", name: metadata.name))
                 }
                 for mirror in informer.objects where StaticPod.isMirror(mirror) {
-                    _ = local.sawMirror(namespace: mirror.metadata.namespace ?? "", name: mirror.metadata.name, mirror)
+                    let (namespace, name) = (mirror.metadata.namespace ?? "", mirror.metadata.name)
+                    if !local.sawMirror(namespace: namespace, name: name, mirror) { queue.add(Key(namespace: namespace, name: name)) }
                 }
                 await provider.reconcile(informer.objects.filter(isOurs) + local.pods)
                 group.addTask { await queue.run(workers: Self.workers) { await handle($0, provider) } }
@@ -57,6 +58,8 @@ struct PodSource: Sendable {
         if local.sawMirror(namespace: key.namespace, name: key.name, found) { return }
         if let pod = found {
             if isOurs(pod) { await provider.sync(pod) }
+            // Told again by the informer's next relist where it could not be deleted.
+            if StaticPod.isMirror(pod) { try? await local.removeOrphan(pod) }
         } else {
             await provider.remove(namespace: key.namespace, name: key.name)
         }

@@ -157,13 +157,25 @@ public final class StaticPods: Sendable {
     }
 
     private func removeMirror(of pod: Pod) async {
-        guard let mirror = state.withLock({ $0.mirrors.removeValue(forKey: pod.metadata.uid ?? "") }) else { return }
-        let options = DeleteOptions(gracePeriodSeconds: 0, uid: mirror)
+        state.withLock { _ = $0.mirrors.removeValue(forKey: pod.metadata.uid ?? "") }
         do {
-            try await api.deleteIfPresent(Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name, options: options)
+            // Asked for by name: the informer may not have told of it yet.
+            let found = try await api.find(Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name)
+            if let found { try await removeOrphan(found) }
         } catch {
+            // The next start of the agent, or the informer's next word of it, removes it.
             logger.debug("mirror pod not removed", metadata: ["pod": "\(pod.metadata.name)", "error": "\(error)"])
         }
+    }
+
+    /// Deletes a mirror of this node behind which no file stands (any more): it went while no agent looked.
+    func removeOrphan(_ mirror: Pod) async throws {
+        guard StaticPod.isMirror(mirror), mirror.spec.nodeName == node else { return }
+        let isShown = pods.contains { $0.metadata.name == mirror.metadata.name && $0.metadata.namespace == mirror.metadata.namespace }
+        guard !isShown else { return }
+        let options = DeleteOptions(gracePeriodSeconds: 0, uid: mirror.metadata.uid)
+        try await api.deleteIfPresent(
+            Pod.self, namespace: mirror.metadata.namespace, name: mirror.metadata.name, options: options)
     }
 }
 
