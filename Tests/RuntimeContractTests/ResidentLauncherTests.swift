@@ -105,6 +105,52 @@ struct ResidentLauncherTests {
         }
     }
 
+    @Test("a task that is over at once is answered and recorded once, as ended; one that lasts is recorded as running first")
+    func atOnce() throws {
+        try withOperationLab { lab in
+            try lab.withServer { server in
+                for round in 0..<10 {
+                    let directory = lab.make("once\(round)")
+                    let answers = try server.run(lab.plan(Self.jail, "exit 3").text, directory)
+                    #expect(answers.start.hasPrefix("started ") && answers.end == "ended 3 0\n", "\(answers)")
+                    let state = Lab.text("\(directory)/state.json")
+                    #expect(state.contains("\"phase\":\"exited\"") && state.contains("\"exitCode\":3"), "\(state)")
+                    #expect(access("\(directory)/state.json.tmp", F_OK) != 0)
+                }
+                let directory = lab.make("lasting")
+                let connection = try server.ask(lab.plan(Self.jail, "sleep 600").text, directory)
+                defer { close(connection) }
+                #expect(ResidentServer.answer(connection).hasPrefix("started "))
+                #expect(Lab.text("\(directory)/state.json").contains("\"phase\":\"running\""))
+                let supervisor = Lab.text("\(directory)/supervisor.lock").split(separator: " ").first.flatMap { pid_t($0) }
+                Glibc.kill(try #require(supervisor), SIGTERM)
+                #expect(ResidentServer.answer(connection).hasPrefix("ended "))
+            }
+        }
+    }
+
+    @Test("what a burst needed goes when it is over: as many wait again as are wanted")
+    func surplus() throws {
+        try withOperationLab { lab in
+            try lab.withServer { server in
+                let plan = lab.plan(Self.jail, "true").text
+                for connection in try (0..<60).map({ try server.ask(plan, lab.make("b\($0)")) }) {
+                    #expect(ResidentServer.answer(connection).hasPrefix("started "))
+                    #expect(ResidentServer.answer(connection) == "ended 0 0\n")
+                    close(connection)
+                }
+                // Each look goes through all processes: not too often.
+                var waiting = ResidentServer.children(of: server.pid).count
+                for _ in 0..<300 where waiting != 4 {
+                    usleep(100_000)
+                    waiting = ResidentServer.children(of: server.pid).count
+                }
+                #expect(waiting == 4)
+                #expect(try server.run(plan, lab.make("after")).end == "ended 0 0\n")
+            }
+        }
+    }
+
     @Test("no task finds in its namespaces what another one left: traffic, sockets, counters, keys, messages")
     func clean() throws {
         try withOperationLab { lab in
