@@ -198,7 +198,8 @@ class Kubectl:
         "exec -it has a terminal, its size, and its resizing"
         primary, secondary = pty.openpty()
         set_size(secondary, 33, 101)
-        script = "test -t 0 || exit 1; stty size; trap 'stty size; exit 9' WINCH; echo waiting; while :; do sleep 0.1; done"
+        script = ("test -t 0 || exit 1; while [ \"$(stty size)\" = '0 0' ]; do sleep 0.1; done; stty size; "
+                  "trap 'stty size; exit 9' WINCH; echo waiting; while :; do sleep 0.1; done")
         process = subprocess.Popen(
             [self.path, "-n", DOMAIN, "exec", "-it", POD, "--", "sh", "-c", script], stdin=secondary, stdout=secondary, stderr=secondary,
             env=environment(), start_new_session=True, preexec_fn=lambda: take_terminal(secondary))
@@ -388,7 +389,7 @@ def main():
                     "nodeName": DOMAIN, "nodeAddress": wall.there, "dataDirectory": f"{options.directory}/lite/data",
                     "cgroupParent": f"swiftlet.access.{os.getpid()}"})
             os.makedirs(f"{options.directory}/lite/data", exist_ok=True)
-            lite = start("lite", ["ip", "netns", "exec", wall.name, options.swiftlet, "lite", "--config", path, "--stop-tasks-on-exit"])
+            lite = start("lite", ["nsenter", f"--net=/run/netns/{wall.name}", options.swiftlet, "lite", "--config", path, "--stop-tasks-on-exit"])
             with open(f"{options.directory}/pods.json", "w") as file:
                 say = "touch /tmp/say; tail -f /tmp/say & "
                 file.write(manifest(POD, say + f"exec python3 -c \"{SERVER.replace('PORT', str(inner_port))}\"", inner_port, "host"))
@@ -423,6 +424,8 @@ def main():
         except Exception as error:
             results.append(False)
             print(f"FAILED  {type(error).__name__}: {error}")
+            if os.path.exists(kubeconfig):
+                print(run(options.kubectl[0], "-n", DOMAIN, "describe", "pods", status=None).stdout[-5000:])
         finally:
             stop(lite)
             stop(master)
