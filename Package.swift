@@ -130,7 +130,7 @@ let package = Package(
             "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", "CZlib", logging,
         ]),
         // Probes that speak to a container's port: HTTP, TCP, gRPC health.
-        room("ProbeClient", ["Agent", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl")]),
+        room("ProbeClient", ["Agent", "RuntimeInterface", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl")]),
 
         // Executables
         .executableTarget(

@@ -105,12 +105,11 @@ public final class StatusManager: PodReporter {
             // A mirror that is gone is made again: the report waits for it.
             report.uid = mirror
             state.withLock { $0.ofStaticPods[uid] = waiting.report }
-            try await api.patchStatus(
-                Pod.self, namespace: report.namespace, name: report.name, merge: try Self.document(report))
+            try await send(report)
             return finish(waiting, .delivered)
         }
         do {
-            try await api.patchStatus(Pod.self, namespace: report.namespace, name: report.name, merge: try Self.document(report))
+            try await send(report)
         } catch let error as KubernetesAPIError where error.isNotFound {
             return finish(waiting, .gone)
         } catch let error as KubernetesAPIError where error.code == 409 || error.code == 422 {
@@ -148,11 +147,21 @@ public final class StatusManager: PodReporter {
         try await api.find(Pod.self, namespace: namespace, name: name)?.metadata.uid != uid
     }
 
-    /// A JSON merge patch (RFC 7386): arrays are replaced whole, null removes what an earlier report had set. The uid makes
-    /// the server refuse it when the name belongs to another pod by now.
+    /// Sent raw: nobody here reads the answer, which holds the whole pod.
+    private func send(_ report: PodReport) async throws {
+        _ = try await api.patch(
+            Pod.resource, namespace: report.namespace, name: report.name, subresource: "status", type: .strategicMerge,
+            body: try Self.document(report).serialized())
+    }
+
+    /// A strategic merge patch, as kubelets send it: conditions are joined by their type, so that those of others (readiness gates,
+    /// DisruptionTarget) stay; null removes what an earlier report had set. The uid makes the server refuse it when the name
+    /// belongs to another pod by now.
     static func document(_ report: PodReport) throws -> JSONValue {
         var status = try JSON.encodeToValue(report.status)
         for field in ["reason", "message"] where status[field] == nil { status[field] = .null }
+        let order = report.status.conditions.map { condition -> JSONValue in ["type": .string(condition.type)] }
+        if !order.isEmpty { status["$setElementOrder/conditions"] = .array(order) }
         var metadata: JSONValue = ["uid": .string(report.uid)]
         if !report.annotations.isEmpty {
             metadata["annotations"] = .object(JSONObject(report.annotations.mapValues { .string($0) }))

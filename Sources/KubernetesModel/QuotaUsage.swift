@@ -40,15 +40,16 @@ public struct QuotaUsage: Sendable, Hashable {
         for (name, amount) in limits { amounts["limits.\(name)"] = amount }
     }
 
-    /// Containers and sidecars together, or the largest init container if that is more.
+    /// Containers and sidecars together, or the largest init container if that is more; the overhead on top of either.
     private static func total(_ spec: PodSpec, _ of: (ResourceRequirements) -> [String: Quantity]) -> [String: Quantity] {
-        var sum = spec.overhead
+        var sum: [String: Quantity] = [:]
         for container in spec.containers + spec.initContainers.filter({ $0.restartPolicy == "Always" }) {
             sum.merge(of(container.resources)) { $0 + $1 }
         }
         for container in spec.initContainers where container.restartPolicy != "Always" {
             sum.merge(of(container.resources)) { max($0, $1) }
         }
+        sum.merge(spec.overhead) { $0 + $1 }
         return sum
     }
 

@@ -72,18 +72,25 @@ struct NodePageTests {
         try lab.submit("task")
         let id = try #require(await lab.runtime.waitForRunning(1).first)
         try await lab.waitForPhase("task", .running)
-        let publisher = try #require(lab.service.metrics)
-        try await publisher.publish(0)
+        try await lab.publisher().publish(0)
         #expect(lab.api.document(nodes, name: AgentLab.node)?[path: "usage", "memory"]?.stringValue == "\(4 << 20)Ki")
         #expect(lab.api.document(resource, namespace: "alice", name: "task")?["containers"]?.arrayValue?.count == 1)
         lab.runtime.exit(id, code: 0)
         try await lab.waitForPhase("task", .succeeded)
-        // The answer of a moment ago would still have it.
-        let pods = lab.service.pods
-        let stats = StatsProvider(
-            node: AgentLab.node, pods: pods, runtime: lab.runtime, clock: SystemClock(), measure: { [machine = lab.machine] in machine.load },
-            evictions: { [:] })
-        #expect(try await stats.stats().pods.isEmpty)
+        #expect(try await lab.stats().stats().pods.isEmpty)
         try await lab.stop()
+    }
+}
+
+extension AgentLab {
+    /// Of its own: the service's may have measured a moment ago, and gives the same answer for a second.
+    fileprivate func stats() -> StatsProvider {
+        StatsProvider(
+            node: Self.node, pods: service.pods, runtime: runtime, clock: SystemClock(), measure: { [machine] in machine.load },
+            evictions: { [:] })
+    }
+
+    fileprivate func publisher() -> MetricsPublisher {
+        MetricsPublisher(api: api, stats: stats(), clock: SystemClock(), logger: Logger(label: "test"))
     }
 }

@@ -15,6 +15,7 @@ final class StillClock: AgentClock {
     init(_ seconds: Int64) { time = Mutex(seconds * .nanosecondsPerSecond) }
     func now() -> UnixNanoseconds { time.withLock { $0 } }
     func advance(seconds: Int64) { time.withLock { $0 += seconds * .nanosecondsPerSecond } }
+    // Until the test is over: its time does not pass by itself.
     func sleep(until time: UnixNanoseconds) async throws { try await Task.sleep(for: .seconds(3600)) }
 }
 

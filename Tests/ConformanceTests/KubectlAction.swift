@@ -49,9 +49,9 @@ struct KubectlAction: Sendable {
 
     /// A program that goes on until `until` is printed.
     static func following(
-        _ name: String, _ command: String, untilFirst: String, meanwhile: @escaping Step, until: String, _ checks: [Check]
+        _ name: String, _ command: String, untilFirst: String, meanwhile: @escaping Step, until: String, exit: Int32 = 1, _ checks: [Check]
     ) -> KubectlAction {
-        var action = KubectlAction(name, command, exit: 1, checks)  // kubectl's own end at an interrupt
+        var action = KubectlAction(name, command, exit: exit, checks)  // 1: kubectl's own end at an interrupt, but for port-forward
         action.untilFirst = untilFirst
         action.meanwhile = meanwhile
         action.until = until

@@ -177,6 +177,8 @@ struct ContentTests {
             QuotaUsage(pod).exceeded(hard: ["limits.cpu": Quantity(4), "pods": Quantity(1)], used: ["limits.cpu": Quantity(2)])
                 == ["limits.cpu"])
         #expect(QuotaUsage(pod).missing(in: ["limits.memory": Quantity(1)]) == ["limits.memory"])
+        pod.spec.overhead = ["cpu": Quantity(1)]
+        #expect(QuotaUsage(pod).amounts["requests.cpu"] == Quantity(4), "the overhead comes on top of the largest init container")
         pod.status.phase = .succeeded
         #expect(QuotaUsage(pod).amounts == ["count/pods": Quantity(1)])
         #expect(ResourceQuotaSpec(scopes: ["BestEffort"]).covers(Pod(spec: PodSpec(containers: [Container(name: "c")]))))

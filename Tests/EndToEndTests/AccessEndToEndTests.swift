@@ -12,9 +12,8 @@ struct AccessEndToEndTests {
         .timeLimit(.minutes(10)))
     func behindTheWall() async throws {
         try #require(!Kubectl.all.isEmpty, "no kubectl here: Scripts/setup --test installs one")
-        for program in ["/usr/sbin/iptables", "/usr/sbin/ip"] where !FileText.exists(program) {
-            print("SKIPPED AccessEndToEndTests: no \(program), so no wall can be built")
-            return
+        for program in ["/usr/sbin/iptables", "/usr/sbin/ip"] {
+            try #require(FileText.exists(program), "no \(program), so no wall can be built: Scripts/setup --test installs it")
         }
         let directory = "/tmp/swiftlet-access-\(getpid())-\(UUID().uuidString.prefix(8))"
         try FileText.makeDirectory(directory, mode: 0o700)

@@ -61,7 +61,7 @@ import Testing
                 "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", "Spawn", "CNI",
             ],
             "Agent": models.union(["KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", "CZlib"]),
-            "ProbeClient": ["Agent"],
+            "ProbeClient": ["Agent", "RuntimeInterface"],
         ]
     }()
 

@@ -67,6 +67,7 @@ final class RunPStage: ContractStage {
     func waitUntilBegun(_ id: ContainerID) async throws {
         for _ in 0..<1_000 {
             if starts(id) > 0 { return }
+            // A process of another namespace says nothing when it begins: its file is looked for, within a bound.
             try await Task.sleep(for: .milliseconds(10))
         }
         Issue.record("\(id) did not begin")
