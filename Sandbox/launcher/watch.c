@@ -100,10 +100,11 @@ static int64_t grace(const struct task *task) {
 }
 
 static void request_stop(struct task *task, struct ending *ending) {
-    int64_t kill_at = timestamp_monotonic_ms() + grace(task);
+    int64_t given = grace(task), kill_at = timestamp_monotonic_ms() + given;
     // A second request may shorten the time, never lengthen it.
     if (!ending->kill_at || kill_at < ending->kill_at) ending->kill_at = kill_at;
-    if (!task->state.stop_requested) signal_init(task, SIGTERM);
+    // Without a grace there is nothing to ask for: a task that died of either signal would have an end that depends on the moment.
+    if (!task->state.stop_requested && given > 0) signal_init(task, SIGTERM);
     task->state.stop_requested = 1;
 }
 
