@@ -39,6 +39,9 @@ swiftlet:
   nodeName: {domain}
   nodeAddress: 127.0.0.1
   cgroupParent: {cgroup}
+  # Logs go with their pod here, so that one that stays is a leak.
+  node:
+    keepLogsDays: 0
 """
 
 
