@@ -91,7 +91,7 @@ struct PodExecutor: Sendable {
     // MARK: Ends
 
     private func create(_ container: Container, _ run: ContainerRun, _ pod: Pod) async throws -> ContainerID {
-        let sources = try await volumes.environmentSources(of: pod)
+        let sources = try await volumes.environmentSources(for: container, of: pod)
         let environment = EnvironmentBuilder(
             pod: pod, podIP: try await podIP(pod), hostIP: config.nodeIP, allocatable: builder.allocatable,
             configMaps: sources.configMaps, secrets: sources.secrets)
@@ -199,7 +199,7 @@ struct PodExecutor: Sendable {
         case let failure as StepFailure:
             return failure
         case let error as EnvironmentError:
-            return StepFailure(reason: "CreateContainerConfigError", message: "\(error)", retriable: false)
+            return error.isMissing ? .configuration(error.reason) : .configuration("\(error)", retriable: false)
         case RuntimeError.imageNotPresent:
             return StepFailure(reason: "ErrImageNeverPull", message: "\(error)", retriable: false)
         case RuntimeError.invalid, RuntimeError.unenforceable, RuntimeError.notFound:

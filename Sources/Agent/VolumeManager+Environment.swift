@@ -8,48 +8,78 @@ import KusciaModel
 import RuntimeInterface
 
 /// By object name, then key.
-struct EnvironmentSources: Codable, Sendable {
+struct EnvironmentSources: Codable, Sendable, Equatable {
     var configMaps: [String: [String: String]] = [:]
     var secrets: [String: [String: String]] = [:]
 }
 
 extension VolumeManager {
-    /// The texts of ConfigMaps and Secrets that environments refer to, as `prepare` found them.
-    func environmentSources(of pod: Pod) async throws(StepFailure) -> EnvironmentSources {
-        let references = EnvironmentBuilder.references(of: pod)
-        if references.configMaps.isEmpty && references.secrets.isEmpty { return EnvironmentSources() }
-        let (path, old) = (environmentFile(pod), paths.environment(pod.metadata.uid ?? ""))
+    /// The texts of ConfigMaps and Secrets that the container's environment refers to: as `prepare` found them, what was missing then
+    /// (or comes with an ephemeral container) fetched now. What is still missing is left out.
+    func environmentSources(for container: Container, of pod: Pod) async throws(StepFailure) -> EnvironmentSources {
+        if EnvironmentReferences([container]).isEmpty { return EnvironmentSources() }
+        var sources = try await keptEnvironment(pod)
+        let unmet = EnvironmentReferences.unmet(
+            container, isEphemeral: pod.spec.ephemeralContainers.contains { $0.name == container.name },
+            configMaps: sources.configMaps, secrets: sources.secrets)
+        if unmet.configMaps.isEmpty && unmet.secrets.isEmpty { return sources }
+        let before = sources
+        do throws(StepFailure) {
+            try await fetch(unmet.configMaps, unmet.secrets, pod, VolumeObjects(api: api), into: &sources)
+        } catch {
+            throw .configuration(error.message, retriable: error.retriable)
+        }
+        if sources != before { try await keepEnvironment(sources, pod) }
+        return sources
+    }
+
+    func prepareEnvironment(_ pod: Pod, _ objects: VolumeObjects) async throws(StepFailure) {
+        let references = EnvironmentReferences(of: pod)
+        if references.isEmpty { return }
+        var sources = EnvironmentSources()
+        try await fetch(Set(references.configMaps.keys), Set(references.secrets.keys), pod, objects, into: &sources)
+        try await keepEnvironment(sources, pod)
+    }
+
+    /// Objects that do not exist stay as they are in `sources`: whether a container can do without is asked when it starts.
+    private func fetch(
+        _ configMaps: Set<String>, _ secrets: Set<String>, _ pod: Pod, _ objects: VolumeObjects, into sources: inout EnvironmentSources
+    ) async throws(StepFailure) {
+        for name in configMaps.sorted() {
+            guard let found = try await objects.configMap(name, pod, optional: true) else { continue }
+            sources.configMaps[name] = found.data
+        }
+        for name in secrets.sorted() {
+            guard let found = try await objects.secret(name, pod, optional: true) else { continue }
+            sources.secrets[name] = try found.files().mapValues { String(decoding: $0, as: UTF8.self) }
+        }
+    }
+
+    /// Nothing where nothing was kept, or where a restart of the machine took it from memory.
+    private func keptEnvironment(_ pod: Pod) async throws(StepFailure) -> EnvironmentSources {
+        // An agent before this one kept secrets of environments with the others; an ephemeral container may be the first with a secret.
+        let places = [environmentFile(pod), paths.environment(pod.metadata.uid ?? "")]
         return try await onDisk {
-            // An agent before this one kept secrets of environments with the others.
-            let found = DiskFiles.exists(path) ? path : old
-            return try JSON.decode(EnvironmentSources.self, from: try DiskFiles.read(found))
+            guard let path = places.first(where: DiskFiles.exists) else { return EnvironmentSources() }
+            return try JSON.decode(EnvironmentSources.self, from: try DiskFiles.read(path))
+        }
+    }
+
+    private func keepEnvironment(_ sources: EnvironmentSources, _ pod: Pod) async throws(StepFailure) {
+        let (uid, path, isSecret) = (pod.metadata.uid ?? "", environmentFile(pod), Self.needsSecrets(pod))
+        try await onDisk { [paths] in
+            if isSecret { try paths.prepareMemory(uid) }
+            try DiskFiles.replace(path, with: try JSON.encode(sources), durable: false)
         }
     }
 
     /// With a secret among them nothing of it may lie on a disk.
     private func environmentFile(_ pod: Pod) -> String {
         let uid = pod.metadata.uid ?? ""
-        return EnvironmentBuilder.references(of: pod).secrets.isEmpty ? paths.environment(uid) : paths.secretEnvironment(uid)
+        return Self.needsSecrets(pod) ? paths.secretEnvironment(uid) : paths.environment(uid)
     }
 
-    func prepareEnvironment(_ pod: Pod, _ objects: VolumeObjects) async throws(StepFailure) {
-        let references = EnvironmentBuilder.references(of: pod)
-        if references.configMaps.isEmpty && references.secrets.isEmpty { return }
-        var sources = EnvironmentSources()
-        for (name, optional) in references.configMaps {
-            sources.configMaps[name] = try await objects.configMap(name, pod, optional: optional)?.data
-        }
-        for (name, optional) in references.secrets {
-            sources.secrets[name] = try await objects.secret(name, pod, optional: optional)?.files().mapValues {
-                String(decoding: $0, as: UTF8.self)
-            }
-        }
-        let (uid, path, kept) = (pod.metadata.uid ?? "", environmentFile(pod), sources)
-        try await onDisk { [paths] in
-            if !references.secrets.isEmpty { try paths.prepareMemory(uid) }
-            try DiskFiles.replace(path, with: try JSON.encode(kept), durable: false)
-        }
-    }
+    private static func needsSecrets(_ pod: Pod) -> Bool { !EnvironmentReferences(of: pod).secrets.isEmpty }
 
     // MARK: Hosts
 

@@ -155,15 +155,15 @@ extension VolumeManager {
     /// The containers' environment, overruled by the pod's own values ConfigMap: each replica has one of its own.
     private func templateValues(_ pod: Pod, _ objects: VolumeObjects) async throws(StepFailure) -> ConfigTemplateValues {
         var values = ConfigTemplateValues()
-        let sources = try await environmentSources(of: pod)
-        let environment = EnvironmentBuilder(
-            pod: pod, podIP: config.nodeIP, hostIP: config.nodeIP, allocatable: allocatable, configMaps: sources.configMaps,
-            secrets: sources.secrets)
         for container in pod.spec.containers.reversed() {
+            let sources = try await environmentSources(for: container, of: pod)
+            let environment = EnvironmentBuilder(
+                pod: pod, podIP: config.nodeIP, hostIP: config.nodeIP, allocatable: allocatable, configMaps: sources.configMaps,
+                secrets: sources.secrets)
             do throws(EnvironmentError) {
                 for (name, value) in try environment.build(for: container) { values[name] = value }
             } catch {
-                throw .mount("container \(container.name): \(error)", retriable: false)
+                throw .mount("container \(container.name): \(error)", retriable: error.isMissing)
             }
         }
         if let name = pod.metadata.annotations[KusciaAnnotation.configTemplateValues], !name.isEmpty {

@@ -6,7 +6,14 @@ public struct EnvironmentError: Error, Sendable, Hashable, CustomStringConvertib
     /// e.g. "env[2] TOKEN".
     public var variable: String
     public var reason: String
+    /// A ConfigMap, Secret or key is not there: it may come.
+    public var isMissing = false
     public var description: String { "\(variable): \(reason)" }
+
+    /// In a kubelet's words, whose message names the object alone.
+    static func missing(_ reason: String, _ variable: String) -> EnvironmentError {
+        EnvironmentError(variable: variable, reason: reason, isMissing: true)
+    }
 }
 
 public struct EnvironmentBuilder: Sendable {
@@ -30,27 +37,6 @@ public struct EnvironmentBuilder: Sendable {
         self.allocatable = allocatable
         self.configMaps = configMaps
         self.secrets = secrets
-    }
-
-    /// Names of ConfigMaps and Secrets that the pod's environments refer to, with whether each may be missing.
-    public static func references(of pod: Pod) -> (configMaps: [String: Bool], secrets: [String: Bool]) {
-        var configMaps: [String: Bool] = [:]
-        var secrets: [String: Bool] = [:]
-        func note(_ name: String?, _ optional: Bool?, in names: inout [String: Bool]) {
-            guard let name else { return }
-            names[name] = (names[name] ?? true) && optional == true
-        }
-        for container in pod.spec.initContainers + pod.spec.containers {
-            for source in container.envFrom {
-                note(source.configMapRef?.name, source.configMapRef?.optional, in: &configMaps)
-                note(source.secretRef?.name, source.secretRef?.optional, in: &secrets)
-            }
-            for source in container.env.compactMap(\.valueFrom) {
-                note(source.configMapKeyRef?.name, source.configMapKeyRef?.optional, in: &configMaps)
-                note(source.secretKeyRef?.name, source.secretKeyRef?.optional, in: &secrets)
-            }
-        }
-        return (configMaps, secrets)
     }
 
     /// In the order of definition; a later definition of a name replaces the earlier.
@@ -88,7 +74,7 @@ public struct EnvironmentBuilder: Sendable {
     ) throws(EnvironmentError) -> [String: String] {
         if let found = all[name] { return found }
         if optional == true { return [:] }
-        throw EnvironmentError(variable: label, reason: "\(kind) \(name) not found")
+        throw .missing("\(kind.lowercased()) \"\(name)\" not found", label)
     }
 
     private func resolve(
@@ -113,7 +99,7 @@ public struct EnvironmentBuilder: Sendable {
         let found = try object(selector.name, selector.optional, all, kind, label)
         if let value = found[selector.key] { return value }
         if selector.optional == true { return nil }
-        throw EnvironmentError(variable: label, reason: "\(kind) \(selector.name) has no key \(selector.key)")
+        throw .missing("couldn't find key \(selector.key) in \(kind) \(pod.metadata.namespace ?? "")/\(selector.name)", label)
     }
 }
 

@@ -129,11 +129,12 @@ extension PodStateMachine {
             if operation == .start(run) { operation = nil }
             guard let index = index(of: run), case .starting = containers[index].phase else { return }
             effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)"))
+            (containers[index].waitingReason, containers[index].waitingMessage) = (nil, nil)
             began(index, at: startedAt, &effects)
         case .containerStartFailed(let run, let failure):
             if operation == .start(run) { operation = nil }
             guard let index = index(of: run), case .starting = containers[index].phase else { return }
-            effects.append(.event(.warning, reason: failure.reason, message: failure.message))
+            announce(failure, containers[index], &effects)
             startFailed(index, failure, now)
         case .containerExited(let run, let termination):
             if operation == .start(run) { operation = nil }
@@ -150,10 +151,21 @@ extension PodStateMachine {
         }
     }
 
+    /// Kubernetes calls the event of a configuration that cannot be made "Failed"; the wait may be long, and once says it.
+    private func announce(_ failure: StepFailure, _ slot: ContainerSlot, _ effects: inout [PodEffect]) {
+        guard failure.isWaitingForConfiguration else {
+            effects.append(.event(.warning, reason: failure.reason, message: failure.message))
+            return
+        }
+        guard slot.waitingMessage != failure.message else { return }
+        effects.append(.event(.warning, reason: "Failed", message: "Error: \(failure.message)"))
+    }
+
     private mutating func startFailed(_ index: Int, _ failure: StepFailure, _ now: UnixNanoseconds) {
         containers[index].startFailures += 1
         let failures = containers[index].startFailures
-        if failure.retriable, failures < StepBackOff.maximumStartFailures, case .sync = state {
+        let isPatient = failure.isWaitingForConfiguration || failures < StepBackOff.maximumStartFailures
+        if failure.retriable, isPatient, case .sync = state {
             containers[index].phase = .waiting
             containers[index].waitingReason = failure.reason
             containers[index].waitingMessage = failure.message

@@ -73,6 +73,15 @@ public struct StepFailure: Error, Sendable, Hashable, Codable, CustomStringConve
     }
 
     public var description: String { "\(reason): \(message)" }
+
+    /// A container's configuration cannot be made yet: objects that it needs may come at any time, so a kubelet waits without end.
+    public static func configuration(_ message: String, retriable: Bool = true) -> StepFailure {
+        StepFailure(reason: configurationReason, message: message, retriable: retriable)
+    }
+
+    static let configurationReason = "CreateContainerConfigError"
+
+    var isWaitingForConfiguration: Bool { retriable && reason == Self.configurationReason }
 }
 
 /// What the runtime says of a container after the agent was restarted.

@@ -67,6 +67,36 @@ struct EnvironmentBuilderTests {
         }
     }
 
+    @Test("what may still come is told apart from what is wrong, and named in a kubelet's words")
+    func missingWords() {
+        func reason(_ source: EnvVarSource) -> String? {
+            let error = #expect(throws: EnvironmentError.self) { try build { $0.env = [EnvVar(name: "T", valueFrom: source)] } }
+            return error?.isMissing == true ? error?.reason : nil
+        }
+        #expect(reason(EnvVarSource(configMapKeyRef: .init(name: "none", key: "k"))) == "configmap \"none\" not found")
+        #expect(reason(EnvVarSource(secretKeyRef: .init(name: "none", key: "k"))) == "secret \"none\" not found")
+        #expect(
+            reason(EnvVarSource(configMapKeyRef: .init(name: "settings", key: "k"))) == "couldn't find key k in ConfigMap alice/settings")
+        #expect(reason(EnvVarSource(secretKeyRef: .init(name: "token", key: "k"))) == "couldn't find key k in Secret alice/token")
+        #expect(reason(EnvVarSource(fieldRef: .init(fieldPath: "spec.secret"))) == nil)
+    }
+
+    @Test("only what a container cannot do without is fetched again; an ephemeral one's optional objects once")
+    func unmet() {
+        let container = Container(
+            name: "c", envFrom: [EnvFromSource(configMapRef: .init(name: "absent"))],
+            env: [
+                EnvVar(name: "A", valueFrom: EnvVarSource(configMapKeyRef: .init(name: "has", key: "k"))),
+                EnvVar(name: "B", valueFrom: EnvVarSource(configMapKeyRef: .init(name: "keyless", key: "k"))),
+                EnvVar(name: "C", valueFrom: EnvVarSource(secretKeyRef: .init(name: "maybe", key: "k", optional: true))),
+            ])
+        let found = ["has": ["k": "1"], "keyless": ["x": "1"]]
+        let main = EnvironmentReferences.unmet(container, isEphemeral: false, configMaps: found, secrets: [:])
+        #expect(main.configMaps == ["keyless", "absent"] && main.secrets.isEmpty)
+        let ephemeral = EnvironmentReferences.unmet(container, isEphemeral: true, configMaps: found, secrets: [:])
+        #expect(ephemeral.secrets == ["maybe"])
+    }
+
     @Test(
         "$(NAME) expands what is known before it",
         arguments: [

@@ -218,6 +218,22 @@ struct PodStateMachineTests {
         #expect(pod.status.message == "not allowed")
     }
 
+    @Test("a container whose configuration is missing waits without end, tries again with growing pauses, and is told once")
+    func configurationWait() {
+        var pod = Driver(makePod())
+        pod.setUp()
+        let run = ContainerRun(name: "main", attempt: 0)
+        for _ in 0..<200 {
+            pod.send(.containerStartFailed(run, .configuration("configmap \"x\" not found")))
+            #expect(pod.status.containerStatuses[0].state.waiting == .init(reason: "CreateContainerConfigError", message: "configmap \"x\" not found"))
+            pod.wait(seconds: 10)
+        }
+        #expect(pod.starts(of: "main").count == 201 && pod.status.phase == .pending)
+        #expect(pod.effects.count { $0 == .event(.warning, reason: "Failed", message: "Error: configmap \"x\" not found") } == 1)
+        pod.run()
+        #expect(pod.status.phase == .running && pod.status.containerStatuses[0].restartCount == 0)
+    }
+
     @Test("a start that fails for good is StartError 128; one that may pass is tried five times")
     func startFails() {
         var pod = Driver(makePod())
