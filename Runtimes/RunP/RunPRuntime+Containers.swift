@@ -17,6 +17,9 @@ extension RunPRuntime {
         _ = try await images(config.image)
         _ = try seccompProgram(config, sandbox.config)
         try refuseUnenforceable(config, sandbox.config)
+        if !config.devices.isEmpty {
+            try await Blocking.run { try DeviceNodes.check(config.devices, hasOwnIDs: sandbox.idRangeStart != nil) }
+        }
         let paths = paths.container(id)
         try await Blocking.run {
             try RecordFiles.makeDirectories(paths.directory)

@@ -41,6 +41,7 @@ extension SandboxSpec {
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
         spec.readOnlyRoot = config.readOnlyRootFilesystem
         spec.mounts = config.mounts.map { Mount(source: $0.hostPath, path: $0.containerPath, readOnly: $0.readOnly, refusesLinks: $0.refusesLinks) }
+        spec.devices = config.devices.map { Device(source: $0.hostPath, path: $0.containerPath) }
         spec.sharedMemoryBytes = input.node.sharedMemoryBytes
         spec.idRangeStart = input.sandbox.idRangeStart
         spec.uid = try Self.id("runAsUser", config.runAsUser)

@@ -38,6 +38,8 @@ enum DeviceFileSystem {
     /// Nodes that every container runtime gives: no data of the machine flows through them. (runtime-spec, "Default Devices")
     private static let nodes = ["null", "zero", "full", "random", "urandom", "tty"]
 
+    static let ownPaths = (nodes + ["fd", "stdin", "stdout", "stderr", "shm"]).map { "/dev/" + $0 }
+
     /// `own`: a file system of its own, so that nothing is written into an image. The host view's root is one already.
     static func operations(own: Bool, sharedMemoryBytes: Int64, owner: (uid: UInt32, gid: UInt32)) -> [LaunchOperation] {
         let place: [LaunchOperation] =

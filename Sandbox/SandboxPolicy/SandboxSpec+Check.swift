@@ -34,12 +34,26 @@ extension SandboxSpec {
             }
         }
         for file in files { try Self.checkPath("files", file.path) }
+        try checkDevices()
         if let start = idRangeStart {
             guard start >= Self.idRangeCount, start <= UInt32.max - 2 * Self.idRangeCount else {
                 throw .invalid(field: "idRangeStart", found: "\(start)", expected: "a range clear of the host's own ids")
             }
             for id in [uid, gid] + groups where id >= Self.idRangeCount {
                 throw .invalid(field: "runAsUser", found: "\(id)", expected: "an id below \(Self.idRangeCount)")
+            }
+        }
+    }
+
+    private func checkDevices() throws(SandboxPolicyError) {
+        for (index, device) in devices.enumerated() {
+            try Self.checkPath("devices[\(index)].hostPath", device.source)
+            try Self.checkPath("devices[\(index)].containerPath", device.path)
+            let isOwn = DeviceFileSystem.ownPaths.contains { device.path == $0 || device.path.hasPrefix($0 + "/") }
+            guard device.path.hasPrefix("/dev/"), !isOwn, device.path != Self.terminationFile else {
+                throw .invalid(
+                    field: "devices[\(index)].containerPath", found: device.path,
+                    expected: "a path below /dev that is none of every task's own nodes")
             }
         }
     }

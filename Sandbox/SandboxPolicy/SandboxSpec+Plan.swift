@@ -80,6 +80,8 @@ extension SandboxSpec {
         operations += ordered.filter { $0.path != Self.terminationFile }.map(bind)
         operations += DeviceFileSystem.operations(own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: rootIDs)
         operations += ordered.filter { $0.path == Self.terminationFile }.map(bind)
+        // Not id-mapped (a device's file system cannot be) and the only binds on which device nodes are such.
+        operations += devices.map { .bind(source: $0.source, path: $0.path, flags: [.noSuid, .noExec, treeFlags]) }
         operations += ProcFileSystem.operations(unmasked: unmaskedProc || privileged, hasMachineIDs: rootless == nil && !isIDMapped)
         if readOnlyRoot { operations.append(.rootReadOnly) }
         return operations + [.pivot]

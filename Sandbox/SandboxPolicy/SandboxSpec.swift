@@ -25,6 +25,17 @@ public struct SandboxSpec: Sendable, Hashable {
         }
     }
 
+    /// A device node of the host, at a path below /dev in the task. Who may open it, its own mode says.
+    public struct Device: Sendable, Hashable {
+        public var source: String
+        public var path: String
+
+        public init(source: String, path: String) {
+            self.source = source
+            self.path = path
+        }
+    }
+
     /// A small file that the sandbox brings along, owned by the task's root.
     public struct File: Sendable, Hashable {
         public var path: String
@@ -189,6 +200,8 @@ public struct SandboxSpec: Sendable, Hashable {
     public var readOnlyRoot = true
     public var mounts: [Mount] = []
     public var files: [File] = []
+    /// Beside the nodes that every task has.
+    public var devices: [Device] = []
     public var temporary: Temporary
     /// Size of /dev/shm, charged to the task's memory. Object stores of engines live there.
     public var sharedMemoryBytes: Int64 = 64 << 20

@@ -39,7 +39,7 @@ struct ContainerConfigBuilder: Sendable {
 
     func container(
         _ container: Container, attempt: Int, of pod: Pod, mounts: [ContainerMount],
-        environment: [(name: String, value: String)]
+        environment: [(name: String, value: String)], devices: [String] = []
     ) -> ContainerConfig {
         let lookUp = { (name: String) in environment.first { $0.name == name }?.value }
         let security = container.securityContext
@@ -58,7 +58,8 @@ struct ContainerConfigBuilder: Sendable {
                 container: container.name, attempt: attempt),
             supplementalGroups: groups(pod), privileges: privileges(security),
             // The agent ends the pod at its deadline; this holds when there is no agent.
-            deadlineSeconds: pod.spec.activeDeadlineSeconds)
+            deadlineSeconds: pod.spec.activeDeadlineSeconds,
+            devices: devices.map { ContainerDevice(hostPath: $0, containerPath: $0) })
     }
 
     private func groups(_ pod: Pod) -> [Int64] {

@@ -137,6 +137,8 @@ public actor LocalPods: PodProvider {
             if remains { Task { await removeSandbox(worker.uid) } }
             return worker
         case .rebuild(let runs):
+            // Which devices it held is not known any more; as many are held back.
+            if let devices = try? allocateDevices(pod) { machine = PodStateMachine(pod: pod, context: context, devices: devices) }
             machine.recover(from: Array(runs.keys))
             let worker = makeWorker(machine, onRecord: false)
             worker.send(.adopted(runs))
@@ -147,7 +149,14 @@ public actor LocalPods: PodProvider {
             worker.send(.lost)
             return worker
         case .admit:
-            let verdict = admit(pod)
+            var verdict = admit(pod)
+            if verdict == .accept {
+                do throws(DeviceShortage) {
+                    machine = PodStateMachine(pod: pod, context: context, devices: try allocateDevices(pod))
+                } catch {
+                    verdict = .reject(reason: DeviceAllocator.rejectionReason, message: "\(error)")
+                }
+            }
             let worker = makeWorker(machine, onRecord: false)
             switch verdict {
             case .accept: worker.send(.added)
@@ -182,6 +191,15 @@ public actor LocalPods: PodProvider {
             allocatable: allocatable, used: used, takenPorts: promised.intersection(wanted).union(bound),
             runtimeClasses: executor.runtime.handlers, presentImages: Set(images), pressures: pressures()
         ).admit(pod)
+    }
+
+    /// Only for pods that ask for some the node's directories are looked through.
+    private func allocateDevices(_ pod: Pod) throws(DeviceShortage) -> [String: [String]] {
+        let wanted = PodResources(requestedBy: pod).extended
+        let devices = config.devices.filter { wanted[$0.key, default: 0] > 0 }.mapValues(DeviceFiles.matching)
+        if devices.isEmpty { return [:] }
+        let taken = workers.values.filter(\.holdsResources).flatMap { $0.machine.devices.values.joined() }
+        return try DeviceAllocator(devices: devices, taken: Set(taken)).allocate(pod)
     }
 
     // MARK: The runtime's news

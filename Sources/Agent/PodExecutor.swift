@@ -19,11 +19,12 @@ struct PodExecutor: Sendable {
     private var messages: TerminationMessages { TerminationMessages(paths: paths) }
 
     /// nil for effects that have no answer.
-    func perform(_ effect: PodEffect, _ pod: Pod) async -> PodInput? {
-        switch effect {
+    func perform(_ effect: PodEffect, _ machine: PodStateMachine) async -> PodInput? {
+        let pod = machine.pod
+        return switch effect {
         case .prepareVolumes: await prepareVolumes(pod)
         case .runSandbox: await runSandbox(pod)
-        case .createAndStart(let run): await start(run, pod)
+        case .createAndStart(let run): await start(run, pod, devices: machine.devices[run.name] ?? [])
         case .stop(let run, let graceSeconds): await stop(run, graceSeconds, pod)
         case .runHook(let run, let hook, let seconds): await runHook(hook, run, seconds, pod)
         case .probe(let run, let kind): await probe(kind, run, pod)
@@ -51,13 +52,13 @@ struct PodExecutor: Sendable {
         }
     }
 
-    private func start(_ run: ContainerRun, _ pod: Pod) async -> PodInput {
+    private func start(_ run: ContainerRun, _ pod: Pod, devices: [String]) async -> PodInput {
         guard let container = Self.container(run.name, of: pod) else {
             return .containerStartFailed(
                 run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))
         }
         do {
-            let id = try await create(container, run, pod)
+            let id = try await create(container, run, pod, devices)
             try await runtime.startContainer(id)
             return try await outcome(of: id, run, pod) ?? .containerStarted(run, at: clock.now())
         } catch {
@@ -90,7 +91,9 @@ struct PodExecutor: Sendable {
 
     // MARK: Ends
 
-    private func create(_ container: Container, _ run: ContainerRun, _ pod: Pod) async throws -> ContainerID {
+    private func create(
+        _ container: Container, _ run: ContainerRun, _ pod: Pod, _ devices: [String]
+    ) async throws -> ContainerID {
         let sources = try await volumes.environmentSources(for: container, of: pod)
         let environment = EnvironmentBuilder(
             pod: pod, podIP: try await podIP(pod), hostIP: config.nodeIP, allocatable: builder.allocatable,
@@ -98,7 +101,7 @@ struct PodExecutor: Sendable {
         let variables = try environment.build(for: container)
         var mounts = try await volumes.mounts(container, of: pod, environment: variables)
         mounts.append(try await messages.prepare(container, run, of: pod))
-        let wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables)
+        let wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables, devices: devices)
         try await DiskFiles.perform { try ContainerLogs.prepare(wanted.logPath, attempt: run.attempt) }
         let present = "Container image \"\(wanted.image)\" already present on machine"
         reporter.event(pod: pod, warning: false, reason: "Pulled", message: present)

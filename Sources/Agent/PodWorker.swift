@@ -175,7 +175,7 @@ final class PodWorker: Sendable {
                 await forgotten(self)
             }
         case .prepareVolumes, .runSandbox, .createAndStart, .stop, .runHook, .probe, .removeSandbox, .cleanVolumes:
-            Task { if let answer = await executor.perform(effect, machine.pod) { send(answer) } }
+            Task { if let answer = await executor.perform(effect, machine) { send(answer) } }
         }
     }
 

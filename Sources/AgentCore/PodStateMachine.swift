@@ -33,6 +33,8 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
 
     public internal(set) var pod: Pod
     public let context: PodContext
+    /// Container -> paths of the node's devices that are its own as long as the pod `holdsResources`.
+    @DefaultEmpty public private(set) var devices: [String: [String]]
     public internal(set) var state = PodState.sync(.preparingVolumes)
     /// Init containers in order, then the main ones, then the ephemeral ones as they come.
     public internal(set) var containers: [ContainerSlot]
@@ -62,9 +64,10 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
     @DefaultEmpty var gates: [PodCondition]
 
     /// `pod` as the API server has it. One that already finished is only ever reported and deleted, never run: I-POD-2.
-    public init(pod: Pod, context: PodContext) {
+    public init(pod: Pod, context: PodContext, devices: [String: [String]] = [:]) {
         self.pod = pod
         self.context = context
+        self.devices = devices
         containers = Self.slots(of: pod)
         gates = Self.gates(of: pod)
         timer = ArmedTimer()

@@ -117,6 +117,17 @@ public struct ContainerMount: Sendable, Hashable, Codable {
     }
 }
 
+/// A device node of the machine that a container may read and write.
+public struct ContainerDevice: Sendable, Hashable, Codable {
+    public var hostPath: String
+    public var containerPath: String
+
+    public init(hostPath: String, containerPath: String) {
+        self.hostPath = hostPath
+        self.containerPath = containerPath
+    }
+}
+
 /// One container to create. `image` is resolved by the runtime's image store.
 public struct ContainerConfig: Sendable, Hashable, Codable {
     public var name: String
@@ -144,13 +155,15 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
     public var privileges: ContainerPrivileges?
     /// Wall-clock time after which the runtime ends the container by itself, even without an agent.
     public var deadlineSeconds: Int64?
+    /// Beside the harmless nodes that every container has.
+    @DefaultEmpty public var devices: [ContainerDevice] = []
 
     public init(
         name: String, attempt: Int = 0, image: String, command: [String] = [], args: [String] = [],
         environment: [EnvironmentVariable] = [], workingDirectory: String? = nil, mounts: [ContainerMount] = [],
         limits: RuntimeLimits = .init(), readOnlyRootFilesystem: Bool = true, runAsUser: Int64? = nil, runAsGroup: Int64? = nil,
         seccompProfile: String = "RuntimeDefault", logPath: String, supplementalGroups: [Int64] = [],
-        privileges: ContainerPrivileges? = nil, deadlineSeconds: Int64? = nil
+        privileges: ContainerPrivileges? = nil, deadlineSeconds: Int64? = nil, devices: [ContainerDevice] = []
     ) {
         self.name = name
         self.attempt = attempt
@@ -169,6 +182,7 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
         self.supplementalGroups = supplementalGroups
         self.privileges = privileges
         self.deadlineSeconds = deadlineSeconds
+        self.devices = devices
     }
 }
 
