@@ -18,7 +18,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private enum Phase {
+    enum Phase {
         case idle
         case receiving(PartialRequest)
         case answering
@@ -26,7 +26,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case closing
     }
 
-    private enum Stream {
+    enum Stream {
         case watch(WatchWriter)
         case task(cancel: @Sendable () -> Void)
     }
@@ -36,24 +36,24 @@ final class ConnectionHandler: ChannelDuplexHandler {
 
     let server: FrontServer
     let front: FrontLoop
-    private var context: ChannelHandlerContext?
+    var context: ChannelHandlerContext?
     /// Writes start behind the request decoder: responses are made ready here, and only TLS is in their way.
-    private var outlet: ChannelHandlerContext?
-    private var phase = Phase.idle
-    private var phaseSince = NIODeadline.now()
+    var outlet: ChannelHandlerContext?
+    var phase = Phase.idle
+    var phaseSince = NIODeadline.now()
     private var hasServed = false
     private var waiting = CircularBuffer<HTTPServerRequestPart>(initialCapacity: 2)
     private var isPumping = false
     private var readIsPending = false
     private var parserError: (any Error)?
     private var certificate: CertificateIdentity??
-    private var task: Task<Void, Never>?
+    var task: Task<Void, Never>?
     /// Of the request being answered.
-    private var current = CurrentRequest()
+    var current = CurrentRequest()
     private var body: RequestBody?
-    private var stalledSince: NIODeadline?
-    private var waitsForRoom: [EventLoopPromise<Void>] = []
-    private var isOver = false
+    var stalledSince: NIODeadline?
+    var waitsForRoom: [EventLoopPromise<Void>] = []
+    var isOver = false
     /// Parts of requests that the parser has made so far.
     private(set) var partsSeen = 0
 
@@ -145,7 +145,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context?.close(promise: nil)
     }
 
-    private func enter(_ next: Phase) {
+    func enter(_ next: Phase) {
         phase = next
         phaseSince = .now()
     }
@@ -183,7 +183,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// Takes what may be taken now. Not re-entered: an answer that is ready at once only changes the phase.
-    private func pump() {
+    func pump() {
         guard !isPumping else { return }
         isPumping = true
         while mayTakeNext, let part = waiting.popFirst() { take(part) }
@@ -315,7 +315,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     /// The answer is written: the next request may come, unless one side wants the connection closed.
-    private func requestEnded(code: Int) {
+    func requestEnded(code: Int) {
         hasServed = true
         watchEnded()
         server.responder.metrics.ended(current, code: code)
@@ -357,143 +357,5 @@ final class ConnectionHandler: ChannelDuplexHandler {
     func refuseLongHead() {
         current = CurrentRequest(unparsable: server.responder.metrics.nextRequestID())
         refuse(.headersTooLarge(limit: server.limits.headerBytes))
-    }
-
-    // MARK: Writing
-
-    private func writeContinue() {
-        outlet?.writeAndFlush(NIOAny(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n")), promise: nil)
-    }
-
-    private func head(status: Int, contentType: String, framing: ResponseHead.Framing) -> ResponseHead {
-        ResponseHead(
-            status: status, contentType: contentType, framing: framing, date: front.date, auditID: current.auditID,
-            closes: !current.keepsAlive || front.isShuttingDown)
-    }
-
-    private func writeHead(status: Int, contentType: String, framing: ResponseHead.Framing, flush: Bool) {
-        var buffer = ByteBufferAllocator().buffer(capacity: ResponseHead.bytesAtMost)
-        head(status: status, contentType: contentType, framing: framing).write(into: &buffer)
-        outlet?.write(NIOAny(buffer), promise: nil)
-        if flush { outlet?.flush() }
-    }
-
-    private func write(_ document: APIDocument) {
-        let hasBody = document.status != 204 && document.status != 304
-        var head = head(
-            status: document.status, contentType: document.contentType, framing: hasBody ? .length(document.body.count) : .none)
-        head.headers = document.headers
-        let writesBody = hasBody && !current.isHead
-        var buffer = ByteBufferAllocator().buffer(capacity: ResponseHead.bytesAtMost + (writesBody ? document.body.count : 0))
-        head.write(into: &buffer)
-        if writesBody { buffer.writeBytes(document.body) }
-        outlet?.writeAndFlush(NIOAny(buffer), promise: nil)
-    }
-
-    // MARK: Streams
-
-    var isWritable: Bool { context?.channel.isWritable ?? false }
-
-    func writeStream(_ buffer: ByteBuffer) { outlet?.write(NIOAny(buffer), promise: nil) }
-    func flush() { outlet?.flush() }
-
-    /// The request's parser goes; behind the new handlers this one keeps the connection's accounts, and ends it at shutdown.
-    private func leaveHTTP(_ upgrade: StreamUpgrade) {
-        guard let context, let parser = outlet else { return upgrade.cancel() }
-        let connection = UpgradedConnection(loop: front.loop)
-        var head = ByteBuffer(string: "HTTP/1.1 101 Switching Protocols\r\nAudit-Id: \(current.auditID)\r\n")
-        for header in upgrade.headers { head.writeString("\(header.name): \(header.value)\r\n") }
-        head.writeStaticString("\r\n")
-        parser.writeAndFlush(NIOAny(head), promise: nil)
-        enter(.streaming(.task(cancel: { connection.close() })))
-        do {
-            try UpgradedPipeline.make(connection, upgrade, on: context.pipeline.syncOperations, before: self)
-        } catch {
-            upgrade.cancel()
-            return cut()
-        }
-        outlet = nil
-        // What came behind the request goes on to the new handlers.
-        context.pipeline.syncOperations.removeHandler(context: parser, promise: nil)
-        server.responder.metrics.ended(current, code: 101)
-        task = Task(executorPreference: front.executor) {
-            await upgrade.converse(connection)
-            connection.close()
-        }
-    }
-
-    private func stream(_ watch: APIWatch, _ resource: String) {
-        writeHead(status: 200, contentType: watch.contentType, framing: current.isChunked ? .chunked : .untilClose, flush: true)
-        if current.isHead {
-            watch.cancel()
-            return requestEnded(code: 200)
-        }
-        let writer = WatchWriter(watch, self, isChunked: current.isChunked)
-        enter(.streaming(.watch(writer)))
-        current.watched = resource
-        server.responder.metrics.watchBegan(resource)
-        writer.begin(front.mailbox, on: front.loop)
-    }
-
-    private func stream(_ stream: AnswerStream) {
-        writeHead(status: 200, contentType: stream.contentType, framing: current.isChunked ? .chunked : .untilClose, flush: true)
-        if current.isHead {
-            stream.cancel()
-            return requestEnded(code: 200)
-        }
-        enter(.streaming(.task(cancel: stream.cancel)))
-        let bound = NIOLoopBound(self, eventLoop: front.loop)
-        let writer = StreamWriter(connection: bound, loop: front.loop)
-        let loop = front.loop
-        task = Task(executorPreference: front.executor) {
-            let isWhole: Bool
-            do {
-                try await stream.produce(writer)
-                isWhole = true
-            } catch {
-                isWhole = false
-            }
-            stream.cancel()
-            loop.execute { if isWhole { bound.value.streamEnded() } else { bound.value.cut() } }
-        }
-    }
-
-    /// The last piece is written: the body's end follows.
-    func streamEnded() {
-        guard !isOver, case .streaming = phase else { return }
-        task = nil
-        if current.isChunked {
-            outlet?.writeAndFlush(NIOAny(ByteBuffer(staticString: "0\r\n\r\n")), promise: nil)
-        } else {
-            current.keepsAlive = false
-        }
-        requestEnded(code: 200)
-        pump()
-    }
-
-    func writePiece(_ bytes: [UInt8], _ promise: EventLoopPromise<Void>) {
-        guard !isOver, case .streaming = phase else { return promise.fail(ChannelError.ioOnClosedChannel) }
-        var buffer = ByteBufferAllocator().buffer(capacity: bytes.count + 16)
-        if current.isChunked { buffer.writeChunkHead(bytes.count) }
-        buffer.writeBytes(bytes)
-        if current.isChunked { buffer.writeChunkEnd() }
-        outlet?.writeAndFlush(NIOAny(buffer), promise: nil)
-        if isWritable { promise.succeed() } else { waitsForRoom.append(promise) }
-    }
-
-    func channelWritabilityChanged(context: ChannelHandlerContext) {
-        if context.channel.isWritable {
-            stalledSince = nil
-            let promises = waitsForRoom
-            waitsForRoom = []
-            for promise in promises { promise.succeed() }
-            if case .streaming(.watch(let writer)) = phase {
-                var chunks = SharedChunks()
-                writer.write(&chunks)
-            }
-        } else {
-            stalledSince = stalledSince ?? .now()
-        }
-        context.fireChannelWritabilityChanged()
     }
 }
