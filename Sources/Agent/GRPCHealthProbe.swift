@@ -18,7 +18,7 @@ enum GRPCHealthProbe {
         while total < limit, let more = try await stream.read() {
             total += more.count
             received += more
-            while let frame = Frame(&received) {
+            while let frame = try Frame(&received) {
                 if let answer = try await handle(frame, stream, &message) { return answer }
             }
         }
@@ -33,13 +33,15 @@ enum GRPCHealthProbe {
         case .headers where frame.streamID == 1 && frame.endsStream:
             // Trailers without a message: the call failed.
             return .notServing("the server has no health service, or does not know this one")
-        case .reset where frame.streamID == 1, .goAway:
+        case .reset where frame.streamID == 1:
+            return .notServing("the server refused the call")
+        case .goAway where !frame.letsFirstCallEnd:
             return .notServing("the server refused the call")
         case .settings where frame.flags & Frame.acknowledged == 0:
             try await stream.write(Frame.bytes(.settings, flags: Frame.acknowledged, streamID: 0, []))
         case .ping where frame.flags & Frame.acknowledged == 0:
             try await stream.write(Frame.bytes(.ping, flags: Frame.acknowledged, streamID: 0, frame.payload))
-        case .data, .headers, .reset, .settings, .ping, .windowUpdate, .other:
+        case .data, .headers, .reset, .goAway, .settings, .ping, .windowUpdate, .other:
             break
         }
         return nil
@@ -106,6 +108,8 @@ private struct Frame {
     static let acknowledged: UInt8 = 0x1
     static let endHeaders: UInt8 = 0x4
     static let padded: UInt8 = 0x8
+    /// We allow no more than every peer may send (SETTINGS_MAX_FRAME_SIZE's first value).
+    static let limit = 16 * 1024
 
     let kind: Kind
     let flags: UInt8
@@ -114,10 +118,18 @@ private struct Frame {
 
     var endsStream: Bool { flags & Self.endStream != 0 }
 
-    /// Takes the first whole frame off `bytes`; nil: there is none yet.
-    init?(_ bytes: inout [UInt8]) {
+    /// GOAWAY: without an error, and our call is among those that are still answered.
+    var letsFirstCallEnd: Bool {
+        payload.count >= 8 && payload[4..<8].allSatisfy { $0 == 0 } && (payload[0] & 0x7F != 0 || payload[1..<4].contains { $0 != 0 })
+    }
+
+    /// Takes the first whole frame off `bytes`; nil: there is none yet. Throws for what cannot be one: a peer of another protocol.
+    init?(_ bytes: inout [UInt8]) throws {
         guard bytes.count >= 9 else { return nil }
         let length = Int(bytes[0]) << 16 | Int(bytes[1]) << 8 | Int(bytes[2])
+        guard length <= Self.limit else {
+            throw RuntimeError.unavailable(stage: "health rpc", reason: "not an HTTP/2 answer: a frame of \(length) bytes")
+        }
         guard bytes.count >= 9 + length else { return nil }
         kind = Kind(rawValue: bytes[3]) ?? .other
         flags = bytes[4]

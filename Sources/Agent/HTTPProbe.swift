@@ -13,7 +13,7 @@ enum HTTPProbe {
     static let bodyLimit = 1024
 
     static func request(host: String, path: String, headers: [(name: String, value: String)]) -> [UInt8] {
-        let target = path.hasPrefix("/") ? path : "/" + path
+        let target = escaped(path.hasPrefix("/") ? path : "/" + path)
         var lines = ["GET \(target) HTTP/1.1"]
         var rest = headers.filter { isClean($0.name) && isClean($0.value) && !$0.name.isEmpty }
         func take(_ name: String) -> String? {
@@ -27,6 +27,15 @@ enum HTTPProbe {
         lines += rest.map { "\($0.name): \($0.value)" }
         lines.append("Connection: close")
         return Array((lines.joined(separator: "\r\n") + "\r\n\r\n").utf8)
+    }
+
+    /// What a request's target may not hold, in percent signs; a fragment is not sent.
+    private static func escaped(_ path: String) -> String {
+        let digits = Array("0123456789ABCDEF".utf8)
+        let bytes = path.utf8.prefix { $0 != UInt8(ascii: "#") }.flatMap { byte -> [UInt8] in
+            byte > 0x20 && byte < 0x7F ? [byte] : [UInt8(ascii: "%"), digits[Int(byte >> 4)], digits[Int(byte & 0xF)]]
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// No line of the pod's spec may end a line of the request.
@@ -58,16 +67,33 @@ enum HTTPProbe {
         let statusLine = lines.isEmpty ? [] : lines.removeFirst().split(separator: " ", maxSplits: 2)
         guard statusLine.count >= 2, statusLine[0].hasPrefix("HTTP/1."), let status = Int(statusLine[1]), (100...599).contains(status)
         else { throw malformed("not an HTTP/1 answer") }
-        // 100 Continue and its kind come before the answer.
-        if status < 200 { return try parse(Array(bytes[end.body...]), ended: ended) }
+        // 100 Continue and its kind come before the answer; after 101 there is none in HTTP.
+        if status < 200 && status != 101 { return try parse(Array(bytes[end.body...]), ended: ended) }
         let body = Array(bytes[end.body...].prefix(bodyLimit))
         let fields = lines.compactMap { line -> (String, String)? in
             guard let colon = line.firstIndex(of: ":") else { return nil }
             return (line[..<colon].lowercased(), String(line[line.index(after: colon)...].drop { $0 == " " || $0 == "\t" }))
         }
         let length = fields.first { $0.0 == "content-length" }.flatMap { Int($0.1) }
-        guard ended || body.count >= min(bodyLimit, length ?? bodyLimit) || status == 204 || status == 304 else { return nil }
+        let isChunked = fields.contains { $0.0 == "transfer-encoding" && $0.1.lowercased().hasSuffix("chunked") }
+        let isWhole = isChunked ? hasLastChunk(body[...]) : body.count >= min(bodyLimit, length ?? bodyLimit)
+        guard ended || isWhole || body.count == bodyLimit || [101, 204, 304].contains(status) else { return nil }
         return HTTPProbeAnswer(status: status, location: fields.first { $0.0 == "location" }?.1, body: body)
+    }
+
+    /// RFC 9112, section 7.1: a server that keeps the connection open all the same has said everything with a chunk of size 0.
+    private static func hasLastChunk(_ body: ArraySlice<UInt8>) -> Bool {
+        var rest = body
+        while let end = rest.firstIndex(of: 0x0A) {
+            let digits = rest[..<end].prefix { $0 != UInt8(ascii: ";") && $0 != 0x0D && $0 != 0x20 }
+            // What is no chunk can only be over with its connection.
+            guard let size = Int(String(decoding: digits, as: UTF8.self), radix: 16), size >= 0 else { return false }
+            if size == 0 { return true }
+            guard size < bodyLimit else { return false }
+            rest = rest[(end + 1)...].dropFirst(size)
+            rest = rest.first == 0x0D ? rest.dropFirst(2) : rest.dropFirst(1)
+        }
+        return false
     }
 
     private static func headEnd(_ bytes: [UInt8]) -> (head: Int, body: Int)? {

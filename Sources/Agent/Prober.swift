@@ -6,7 +6,11 @@ import RuntimeInterface
 struct Prober: Sendable {
     /// Bytes of a command's or server's words that an event repeats.
     static let outputLimit = 1024
-    static let redirectsLimit = 10
+    /// As Kubernetes counts them: requests of one probe.
+    static let requestsLimit = 10
+    private static let redirects: Set = [301, 302, 303, 307, 308]
+
+    private static let loopback = "127.0.0.1"
 
     let runtime: any ContainerRuntime
     let connector: PodConnector
@@ -38,7 +42,7 @@ struct Prober: Sendable {
         if let exec = probe.exec { return try await run(exec, probe.timeout, target) }
         if let action = probe.httpGet { return await get(action, target) }
         if let action = probe.tcpSocket {
-            guard let port = Self.port(action.port, target.container) else { return .error("no port \(action.port)") }
+            guard let port = Self.port(action.port, target.container) else { return Self.missing(action.port) }
             return await reach(target, action.host, port, tls: false) { _, _ in .success() }
         }
         if let action = probe.grpc { return await check(action, target) }
@@ -64,34 +68,34 @@ struct Prober: Sendable {
 
     /// A redirect within the host is followed, one that leaves it counts as success with a warning.
     private func get(_ action: HTTPGetAction, _ target: Target) async -> ProbeOutcome {
-        guard let port = Self.port(action.port, target.container) else { return .error("no port \(action.port)") }
+        guard let port = Self.port(action.port, target.container) else { return Self.missing(action.port) }
         let headers = action.httpHeaders.map { (name: $0.name, value: $0.value) }
-        let isTLS = action.scheme?.uppercased() == "HTTPS"
-        var path = action.path.flatMap { $0.isEmpty ? nil : $0 } ?? "/"
-        for _ in 0...Self.redirectsLimit {
-            let next = path
-            var redirect: String?
-            let (answered, outcome) = await answer(target, action.host, port, isTLS, next, headers)
-            if let answered, (300..<400).contains(answered.status) { redirect = answered.location }
-            guard let redirect else { return outcome }
-            guard redirect.hasPrefix("/"), !redirect.hasPrefix("//") else {
-                return .success(warning: Self.cut("Probe terminated redirects: \(redirect)"))
+        let host = action.host.flatMap { $0.isEmpty ? nil : $0 }
+        var url = ProbeURL(
+            isTLS: action.scheme?.uppercased() == "HTTPS", host: host ?? target.address ?? Self.loopback, port: port,
+            path: action.path.flatMap { $0.isEmpty ? nil : $0 } ?? "/")
+        for _ in 0..<Self.requestsLimit {
+            let (answer, outcome) = await ask(url, target, host, headers)
+            guard let answer, Self.redirects.contains(answer.status), let location = answer.location else { return outcome }
+            guard let next = url.following(location) else {
+                return .success(warning: Self.cut("Probe terminated redirects: \(location)"))
             }
-            path = redirect
+            url = next
         }
-        return .failure("stopped after \(Self.redirectsLimit) redirects")
+        return .failure("Get \"\(url)\": stopped after \(Self.requestsLimit) redirects")
     }
 
-    private func answer(
-        _ target: Target, _ host: String?, _ port: UInt16, _ tls: Bool, _ path: String, _ headers: [(name: String, value: String)]
+    private func ask(
+        _ url: ProbeURL, _ target: Target, _ host: String?, _ headers: [(name: String, value: String)]
     ) async -> (HTTPProbeAnswer?, ProbeOutcome) {
         do {
-            let (stream, authority) = try await connect(target, host, port, tls)
-            let answer = try await Self.closing(stream) { try await HTTPProbe.get(stream, host: authority, path: path, headers: headers) }
+            let (stream, authority) = try await connect(target, host, url.port, url.isTLS)
+            let answer = try await Self.closing(stream) {
+                try await HTTPProbe.get(stream, host: authority, path: url.path, headers: headers)
+            }
             if (200..<400).contains(answer.status) { return (answer, .success()) }
             return (answer, .failure("HTTP probe failed with statuscode: \(answer.status)"))
         } catch {
-            let url = "\(tls ? "https" : "http")://\(host ?? target.address ?? "127.0.0.1"):\(port)\(path)"
             return (nil, .failure(Self.cut("Get \"\(url)\": \(error)")))
         }
     }
@@ -105,7 +109,7 @@ struct Prober: Sendable {
             let (stream, authority) = try await connect(target, host, port, tls)
             return try await Self.closing(stream) { try await body(stream, authority) }
         } catch {
-            let host = host ?? target.address ?? "127.0.0.1"
+            let host = host ?? target.address ?? Self.loopback
             return .failure(Self.cut("dial tcp \(host):\(port): \(error)"))
         }
     }
@@ -119,7 +123,7 @@ struct Prober: Sendable {
             await stream.close()
             throw CancellationError()
         }
-        let name = host ?? target.address ?? "127.0.0.1"
+        let name = host ?? target.address ?? Self.loopback
         return (stream, name.contains(":") ? "[\(name)]:\(port)" : "\(name):\(port)")
     }
 
@@ -165,8 +169,10 @@ struct Prober: Sendable {
             return result.exitCode == 0 ? [] : ["command \(exec.command) exited with \(result.exitCode): \(Self.words(result))"]
         }
         if let action = handler.httpGet {
-            if case .failure(let why) = await get(action, target) { return [why] }
-            return []
+            switch await get(action, target) {
+            case .success: return []
+            case .failure(let why), .error(let why): return [why]
+            }
         }
         if let sleep = handler.sleep { try await clock.sleep(nanoseconds: Int64(sleep.seconds) * 1_000_000_000) }
         // tcpSocket: kept for old objects, without effect.
@@ -179,7 +185,15 @@ struct Prober: Sendable {
         switch port {
         case .int(let number): UInt16(exactly: number).flatMap { $0 > 0 ? $0 : nil }
         case .string(let name):
-            container.ports.first { $0.name == name }.flatMap { UInt16(exactly: $0.containerPort) } ?? UInt16(name)
+            container.ports.first { $0.name == name }.flatMap { UInt16(exactly: $0.containerPort) }
+                ?? UInt16(name).flatMap { $0 > 0 ? $0 : nil }
+        }
+    }
+
+    private static func missing(_ port: IntOrString) -> ProbeOutcome {
+        switch port {
+        case .int(let number): .error("no port \(number)")
+        case .string(let name): .error("no port \"\(name)\"")
         }
     }
 

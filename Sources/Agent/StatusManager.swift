@@ -160,6 +160,13 @@ public final class StatusManager: PodReporter {
     static func document(_ report: PodReport) throws -> JSONValue {
         var status = try JSON.encodeToValue(report.status)
         for field in ["reason", "message"] where status[field] == nil { status[field] = .null }
+        // Joined by type means member by member: a condition's former reason would stay beside its new status.
+        let conditions = (status["conditions"]?.arrayValue ?? []).map { condition in
+            var condition = condition
+            for field in ["reason", "message"] where condition[field] == nil { condition[field] = .null }
+            return condition
+        }
+        if !conditions.isEmpty { status["conditions"] = .array(conditions) }
         let order = report.status.conditions.map { condition -> JSONValue in ["type": .string(condition.type)] }
         if !order.isEmpty { status["$setElementOrder/conditions"] = .array(order) }
         var metadata: JSONValue = ["uid": .string(report.uid)]

@@ -24,7 +24,10 @@ struct TerminationMessages: Sendable {
     func prepare(_ container: Container, _ run: ContainerRun, of pod: Pod) async throws -> ContainerMount {
         let (uid, inside) = (pod.metadata.uid ?? "", container.terminationMessagePath ?? "")
         let path = file(uid, run)
+        // Of a container that crashes again and again only two runs are ever asked for.
+        let old = run.attempt > 1 ? paths.terminationMessage(uid, container: run.name, attempt: run.attempt - 2) : nil
         try await DiskFiles.perform {
+            if let old { unlink(old) }
             let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
             guard descriptor >= 0 else { throw FileError.last("open", path) }
             defer { close(descriptor) }
@@ -43,8 +46,12 @@ struct TerminationMessages: Sendable {
             attempt: run.attempt)
         let fallsBack = container.terminationMessagePolicy == "FallbackToLogsOnError" && exitCode != 0
         return await DiskFiles.perform {
-            if let text = Self.text(Self.head(of: path, limit)) { return text }
-            return fallsBack ? Self.text(Self.lastLines(Self.tail(of: log, 4 * Self.logLimit)).suffix(min(limit, Self.logLimit))) : nil
+            if let text = Self.text(Self.head(of: path, limit), limit) { return text }
+            guard fallsBack else { return nil }
+            let rest = min(limit, Self.logLimit)
+            // A limit may have cut a character in two.
+            let end = Self.lastLines(Self.tail(of: log, 4 * Self.logLimit)).suffix(rest).drop { $0 & 0xC0 == 0x80 }
+            return Self.text(end, rest)
         }
     }
 
@@ -57,10 +64,17 @@ struct TerminationMessages: Sendable {
         (pod.spec.containers + pod.spec.initContainers + pod.spec.ephemeralContainers).first { $0.name == name }
     }
 
-    private static func text(_ bytes: some Collection<UInt8>) -> String? {
-        // A limit may have cut a character in two.
-        let whole = bytes.drop { $0 & 0xC0 == 0x80 }
-        return whole.isEmpty ? nil : String(decoding: whole, as: UTF8.self)
+    /// nil: nothing. Bytes that are no text become U+FFFD, which is longer than they were: the limit is the text's.
+    private static func text(_ bytes: some Collection<UInt8>, _ limit: Int) -> String? {
+        if bytes.isEmpty { return nil }
+        let text = String(decoding: bytes, as: UTF8.self).unicodeScalars
+        var (count, end) = (0, text.startIndex)
+        while end < text.endIndex {
+            count += UTF8.width(text[end])
+            if count > limit { break }
+            text.formIndex(after: &end)
+        }
+        return String(text[..<end])
     }
 
     /// The container owns the file: no link is followed and no device or pipe is waited for.

@@ -74,7 +74,10 @@ extension JSONValue {
                     if let index = elements.firstIndex(where: { $0[key] != nil && $0[key] == addition[key] }) {
                         elements[index].strategicMerge(addition)
                     } else {
-                        elements.append(addition)
+                        // By way of an empty one: nulls in a patch are never stored.
+                        var fresh = JSONValue.null
+                        fresh.strategicMerge(addition)
+                        elements.append(fresh)
                     }
                 }
                 self[member.key] = .array(elements)
