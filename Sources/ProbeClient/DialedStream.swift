@@ -1,5 +1,6 @@
 // A NIO connection as a byte stream.
 import NIOCore
+import NIOSSL
 import RuntimeInterface
 import Synchronization
 
@@ -50,8 +51,10 @@ final class DialedStream: ChannelInboundHandler, ByteStream, Sendable {
     func channelInactive(context: ChannelHandlerContext) { change { $0.hasEnded = true } }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Many servers end TLS without close_notify; for a probe that is an end like any other, as for a kubelet's.
+        let isEnd = (error as? NIOSSLError) == .uncleanShutdown
         change { state in
-            state.failure = state.failure ?? error
+            if !isEnd { state.failure = state.failure ?? error }
             state.hasEnded = true
         }
         context.close(promise: nil)
