@@ -109,6 +109,8 @@ public struct AgentPaths: Sendable, Hashable {
         self.memory = memory ?? state + "/memory"
     }
 
+    /// What tells this agent from another of the same machine.
+    public var instance: String { state + "/instance" }
     public var pods: String { state + "/pods" }
     /// Record, volumes, hosts and the runtime's own files of one pod.
     public func pod(_ uid: String) -> String { "\(pods)/\(uid)" }

@@ -56,6 +56,8 @@ public final class AgentService: Sendable {
         var stopping = false
         var registrationWaiters: [CheckedContinuation<Void, Never>] = []
         var stopWaiter: CheckedContinuation<Void, Never>?
+        /// Another agent has the node's name: it, not this one, speaks for the node.
+        var duplicate: DuplicateNodeError?
     }
 
     public let config: AgentConfig
@@ -105,7 +107,8 @@ public final class AgentService: Sendable {
             logger: logger)
         node = NodeController(
             api: api, builder: builder, intervals: config.heartbeat, clock: clock, logger: logger,
-            measure: dependencies.measure, pressures: { pressures.value }, images: dependencies.images)
+            measure: dependencies.measure, pressures: { pressures.value }, images: dependencies.images,
+            instancePath: AgentPaths(state: config.stateDirectory).instance)
         source = PodSource(api: api, namespace: config.domain, node: config.nodeName, local: staticPods, logger: logger)
         let reclaim = DiskReclaim(
             pods: pods, runtime: dependencies.runtime, paths: AgentPaths(state: config.stateDirectory), logger: logger)
@@ -160,7 +163,7 @@ public final class AgentService: Sendable {
     public var evictionsSoFar: [String: Int] { eviction.evictions }
 
     /// Runs until `shutDown` or until its task is cancelled; then ends as the stop policy says. Throws when the runtime
-    /// cannot even be asked what it has: without that, tasks could be run twice.
+    /// cannot even be asked what it has (without that, tasks could be run twice), or another agent lives under the node's name.
     ///
     /// Order: first what runs already (needs no master), then the node, then the API's pods.
     public func run() async throws {
@@ -168,18 +171,23 @@ public final class AgentService: Sendable {
         staticPods.look()
         for pod in staticPods.pods { await pods.sync(pod) }
         events.record(EventSubject(node: config.nodeName), .normal, reason: "Starting", message: "Starting agent.")
-        let registration = Task { await self.node.run { self.markRegistered() } }
+        let registration = Task {
+            do throws(DuplicateNodeError) { try await self.node.run { self.markRegistered() } } catch {
+                self.progress.withLock { $0.duplicate = error }
+                self.shutDown()
+            }
+        }
         let work = Task {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.status.run() }
                 group.addTask { await self.events.run() }
-                group.addTask { await self.source.run(self.pods) }
+                group.addTask { await self.whenRegistered { await self.source.run(self.pods) } }
                 group.addTask { await self.volumeKeeper.run() }
                 group.addTask { await self.logKeeper.run() }
                 group.addTask { await self.staticPods.run(self.pods, status: self.status) { self.node.owner } }
                 group.addTask { await self.eviction.run() }
-                if let metrics = self.metrics { group.addTask { await metrics.run() } }
-                if let tunnel = self.tunnel { group.addTask { await tunnel.run() } }
+                if let metrics = self.metrics { group.addTask { await self.whenRegistered { await metrics.run() } } }
+                if let tunnel = self.tunnel { group.addTask { await self.whenRegistered { await tunnel.run() } } }
             }
         }
         await waitForStop()
@@ -187,6 +195,7 @@ public final class AgentService: Sendable {
         await Task { await self.end(registration) }.value
         work.cancel()
         await work.value
+        if let duplicate = progress.withLock(\.duplicate) { throw duplicate }
     }
 
     /// Asks `run` to end in order. Idempotent.
@@ -209,6 +218,12 @@ public final class AgentService: Sendable {
             }
             if ready { continuation.resume() }
         }
+    }
+
+    /// What acts under the node's name waits until the name is this agent's.
+    private func whenRegistered(_ work: @Sendable () async -> Void) async {
+        await waitUntilRegistered()
+        if progress.withLock(\.registered) { await work() }
     }
 
     private func markRegistered() {
@@ -246,7 +261,7 @@ public final class AgentService: Sendable {
         // The node lives on while it drains. Its heartbeat must have ended before the last word, or it could overwrite it.
         registration.cancel()
         await registration.value
-        await node.sayGoodbye()
+        if progress.withLock({ $0.duplicate == nil }) { await node.sayGoodbye() }
         await pods.close()
         logger.notice(
             "agent ends", metadata: ["policy": "\(config.stopPolicy.rawValue)", "undelivered": "\(status.undelivered)"])

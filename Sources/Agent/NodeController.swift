@@ -17,6 +17,7 @@ public final class NodeController: Sendable {
         var heartbeat: Heartbeat
         var reported: NodeStatus?
         var uid: String?
+        var nameGuard: NodeNameGuard?
     }
 
     private let api: any KubernetesAPI
@@ -29,12 +30,15 @@ public final class NodeController: Sendable {
     private let logger: Logger
     private let state: Mutex<State>
     private let intervals: Heartbeat.Intervals
+    /// Where this agent's instance is kept; nil: only the machine tells agents apart.
+    private let instancePath: String?
 
     public init(
         api: any KubernetesAPI, builder: NodeStatusBuilder, intervals: Heartbeat.Intervals, clock: any AgentClock, logger: Logger,
         measure: @escaping @Sendable () -> NodeMeasurement, pressures: @escaping @Sendable () -> Set<NodePressure>? = { nil },
-        images: @escaping @Sendable () -> [String]
+        images: @escaping @Sendable () -> [String], instancePath: String? = nil
     ) {
+        self.instancePath = instancePath
         self.api = api
         self.builder = builder
         self.intervals = intervals
@@ -48,9 +52,10 @@ public final class NodeController: Sendable {
 
     private var name: String { builder.identity.name }
 
-    /// Registers, then keeps lease and status until cancelled. `registered` is called once.
-    public func run(registered: @Sendable () -> Void) async {
-        guard await register() else { return }
+    /// Registers, then keeps lease and status until cancelled. `registered` is called once. Throws when another agent that lives has
+    /// the node's name.
+    public func run(registered: @Sendable () -> Void) async throws(DuplicateNodeError) {
+        guard try await register() else { return }
         registered()
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.keepLease() }
@@ -60,36 +65,54 @@ public final class NodeController: Sendable {
 
     // MARK: Registration
 
-    private func register() async -> Bool {
+    private func register() async throws(DuplicateNodeError) -> Bool {
         while !Task.isCancelled {
+            var taken: DuplicateNodeError?
             do {
-                try await ensureNode()
-                return true
+                taken = try await ensureNode()
+                if taken == nil { return true }
             } catch {
                 logger.info("node not registered yet", metadata: ["node": "\(name)", "error": "\(error)"])
             }
+            if let taken { throw taken }
             try? await clock.sleep(nanoseconds: Self.registrationRetryNanoseconds)
         }
         return false
     }
 
-    private func ensureNode() async throws {
+    /// Not nil: somebody else has the name. Throws when it has to be tried again.
+    private func ensureNode() async throws -> DuplicateNodeError? {
+        let instance = try await loadInstance()
         guard let node = try await api.find(Node.self, name: name) else {
-            let created = try await api.create(builder.node(status(.ready, previous: [])))
-            return remember(created)
+            var wanted = builder.node(status(.ready, previous: []))
+            if !instance.isEmpty { wanted.metadata.annotations[NodeHolder.annotation] = instance }
+            remember(try await api.create(wanted))
+            return nil
         }
-        try refuseForeign(node)
-        try await claim(node)
+        if let taken = try await refuseForeign(node, instance) { return taken }
+        try await claim(node, instance)
         remember(node)
         try await pushStatus(status(.ready, previous: node.status.conditions))
+        return nil
+    }
+
+    private func loadInstance() async throws -> String {
+        guard let instancePath else { return "" }
+        return try await InstanceFile.load(instancePath)
     }
 
     /// Brings labels and, where a node may, taints of an existing node to what this agent wants. At a cluster of others
     /// NodeRestriction lets a node set its taints when it is created and never again.
-    private func claim(_ node: Node) async throws {
-        var merge: JSONValue = [:]
+    private func claim(_ node: Node, _ instance: String) async throws {
+        var (merge, metadata): (JSONValue, JSONValue) = ([:], [:])
         let missing = builder.labels.filter { node.metadata.labels[$0.key] != $0.value }
-        if !missing.isEmpty { merge["metadata"] = ["labels": .object(JSONObject(missing.mapValues { .string($0) }))] }
+        if !missing.isEmpty { metadata["labels"] = .object(JSONObject(missing.mapValues { .string($0) })) }
+        if !instance.isEmpty, node.metadata.annotations[NodeHolder.annotation] != instance {
+            metadata["annotations"] = [NodeHolder.annotation: .string(instance)]
+            // Of two agents that claim the name at the same moment one is refused, and looks again.
+            if let version = node.metadata.resourceVersion { metadata["resourceVersion"] = .string(version) }
+        }
+        if metadata.objectValue?.isEmpty == false { merge["metadata"] = metadata }
         if builder.identity.domain != nil {
             let keys = Set(builder.taints.map(\.key))
             let taints = node.spec.taints.filter { !keys.contains($0.key) } + builder.taints
@@ -103,11 +126,24 @@ public final class NodeController: Sendable {
         state.withLock(\.uid).map { OwnerReference(apiVersion: "v1", kind: "Node", name: name, uid: $0) }
     }
 
-    /// Two machines under one name would take each other's pods for their own.
-    private func refuseForeign(_ node: Node) throws {
-        let (theirs, ours) = (node.status.nodeInfo?.machineID ?? "", builder.identity.machineID)
-        guard node.status.isReady, !theirs.isEmpty, !ours.isEmpty, theirs != ours else { return }
-        throw DuplicateNodeError(node: name, machineID: theirs)
+    /// Throws while the other may be dead.
+    private func refuseForeign(_ node: Node, _ instance: String) async throws -> DuplicateNodeError? {
+        let own = NodeHolder(machineID: builder.identity.machineID, instance: instance)
+        let theirs = NodeHolder(
+            machineID: node.status.nodeInfo?.machineID ?? "", instance: node.metadata.annotations[NodeHolder.annotation] ?? "")
+        let isClash = node.status.isReady && theirs.differs(from: own)
+        let lease = isClash ? try await api.find(Lease.self, namespace: Self.leaseNamespace, name: name) : nil
+        let verdict = state.withLock { state in
+            var nameGuard = state.nameGuard ?? NodeNameGuard(own: own, leaseSeconds: intervals.leaseDurationSeconds)
+            defer { state.nameGuard = nameGuard }
+            return nameGuard.look(
+                theirs, isReady: node.status.isReady, renewTime: lease?.spec.renewTime?.description, now: clock.now())
+        }
+        switch verdict {
+        case .free: return nil
+        case .wait: throw NodeNameAwaited(node: name)
+        case .taken: return DuplicateNodeError(node: name, machineID: theirs.machineID, isOwnMachine: theirs.machineID == own.machineID)
+        }
     }
 
     private func remember(_ node: Node) {
@@ -168,7 +204,9 @@ public final class NodeController: Sendable {
                 try await pushStatus(fresh)
             } catch let error as KubernetesAPIError where error.isNotFound {
                 // Somebody deleted the node; it is alive.
-                _ = await register()
+                do throws(DuplicateNodeError) { _ = try await register() } catch {
+                    logger.error("node deleted, and its name taken", metadata: ["error": "\(error)"])
+                }
             } catch {
                 logger.debug("node status not reported", metadata: ["error": "\(error)"])
             }
@@ -205,9 +243,23 @@ public final class NodeController: Sendable {
     }
 }
 
-/// Another machine is registered under this node's name and alive.
-struct DuplicateNodeError: Error, CustomStringConvertible {
+/// Another agent is registered under this node's name and alive.
+public struct DuplicateNodeError: Error, Sendable, CustomStringConvertible {
+    public var node: String
+    public var machineID: String
+    /// It is an agent of this machine, with a state directory of its own.
+    public var isOwnMachine: Bool
+
+    public var description: String {
+        isOwnMachine
+            ? "node \(node) is in use by another agent of this machine, with another state directory, which renews its lease; "
+                + "stop that agent, or give this one another node name"
+            : "node \(node) is in use by another machine (machine id \(machineID)), which renews its lease; give this one another node name"
+    }
+}
+
+/// Another agent had the name and may be dead; its lease tells.
+struct NodeNameAwaited: Error, CustomStringConvertible {
     var node: String
-    var machineID: String
-    var description: String { "node \(node) is in use by another machine (machine id \(machineID)); give this one another name" }
+    var description: String { "node \(node) was in use by another agent; waiting until its lease is renewed or runs out" }
 }
