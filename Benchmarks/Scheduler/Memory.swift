@@ -26,7 +26,7 @@ enum Memory {
         var resident = residentMiB()
         while abs(resident - last) > 1 {
             last = resident
-            try await Task.sleep(for: settled)
+            try await Task.sleep(for: settled)  // between two readings; the loop ends when they agree
             resident = residentMiB()
         }
         let used = PurePlacements.cpuSeconds() - cpu

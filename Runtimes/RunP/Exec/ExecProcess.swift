@@ -74,7 +74,7 @@ struct ExecProcess: Sendable {
         var status: Int32 = 0
         var rounds = 0
         while clinux_wait_pidfd(descriptor, &status) == 0, rounds < 1_000 {
-            usleep(1_000)
+            usleep(1_000)  // killed already: gone in a moment, a second at most, on a thread of `Blocking`
             rounds += 1
         }
         close(descriptor)

@@ -20,6 +20,7 @@ extension RunPRuntime {
             timeoutSeconds <= 0
             ? nil
             : Task {
+                // The command's time limit; the end of the command cancels it.
                 guard (try? await Task.sleep(for: .seconds(timeoutSeconds))) != nil else { return }
                 timedOut.withLock { $0 = true }
                 await session.close()
