@@ -65,6 +65,8 @@ let package = Package(
         .systemLibrary(name: "CSeccomp", path: "Sandbox/CSeccomp", pkgConfig: "libseccomp", providers: [.apt(["libseccomp-dev"])]),
         // Large lists are sent compressed to clients that ask for it.
         .systemLibrary(name: "CZlib", path: "Sources/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        // Layers are tar archives of every dialect, plain or compressed.
+        .systemLibrary(name: "CArchive", path: "Sources/CArchive", pkgConfig: "libarchive", providers: [.apt(["libarchive-dev"])]),
         // Linux calls that Swift's Glibc module lacks (pidfd, epoll, pipe2): declarations only, no policy.
         .target(name: "CLinux", path: "Sources/CLinux"),
 
@@ -114,7 +116,17 @@ let package = Package(
         // The node
         room("RuntimeInterface", ["KubernetesModel"]),
         room("Cgroups", ["KubernetesModel"]),
-        room("ImageStore", ["JSON", "KubernetesModel"]),
+        room("ImageStore", [
+            "JSON", "KubernetesModel", "CLinux", "CArchive", .product(name: "Crypto", package: "swift-crypto"),
+        ]),
+        // Images from registries, into the store.
+        room("RegistryClient", [
+            "JSON", "ImageStore", logging, nioCore,
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            .product(name: "Crypto", package: "swift-crypto"),
+        ]),
         room("SandboxPolicy", path: "Sandbox/SandboxPolicy", ["JSON", "KubernetesModel", "CSeccomp"]),
         // Programs run to their end, with a deadline: network plugins, OCI runtimes.
         room("Spawn", ["CLinux"]),
@@ -123,8 +135,16 @@ let package = Package(
         // The launcher's two other faces: the OCI runtime's verbs, and `swiftlet run` with `swiftlet doctor`.
         room("OCIRuntime", path: "Sandbox/OCIRuntime", ["JSON", "SandboxPolicy", "Cgroups", "CLinux", "Spawn"]),
         room("SandboxRun", path: "Sandbox/SandboxRun", ["JSON", "KubernetesModel", "SandboxPolicy", "Cgroups", "CLinux", "Spawn", "CNI"]),
-        room("RunP", path: "Runtimes/RunP", [
+        // What runtimes of this machine share: records, supervisors, pod networks.
+        room("LocalRuntime", path: "Runtimes/Local", [
             "CNI", "Spawn", "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
+        ]),
+        room("RunC", path: "Runtimes/RunC", [
+            "LocalRuntime", "CNI", "Spawn", "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
+        ]),
+        room("RunK", path: "Runtimes/RunK", ["JSON", "KubernetesModel", "KubernetesClient", "RuntimeInterface", logging]),
+        room("RunP", path: "Runtimes/RunP", [
+            "LocalRuntime", "CNI", "Spawn", "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
         ]),
         room("Agent", [
             "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", "CZlib", logging,
@@ -148,8 +168,8 @@ let package = Package(
             name: "Swiftlet",
             dependencies: [
                 "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "KubernetesClientHTTP", "ResourceStore", "PKI",
-                "APIServer", "APIServerHTTP", "Controllers", "Orchestration", "Agent", "AgentCore", "ProbeClient", "RuntimeInterface", "RunP", "Cgroups", "ImageStore",
-                "SandboxPolicy", "SandboxRun", "CLinux", "EncryptionAtRest", "swiftlet-sandbox", logging,
+                "APIServer", "APIServerHTTP", "Controllers", "Orchestration", "Agent", "AgentCore", "ProbeClient", "RuntimeInterface", "RunP", "RunC", "RunK", "LocalRuntime",
+                "Cgroups", "ImageStore", "RegistryClient", "SandboxPolicy", "SandboxRun", "CLinux", "EncryptionAtRest", "swiftlet-sandbox", logging,
                 .product(name: "Yams", package: "Yams"),
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
@@ -199,10 +219,16 @@ let package = Package(
         tests("CNITests", ["CNI", "JSON"]),
         tests("OCIRuntimeTests", ["OCIRuntime", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-sandbox"]),
         tests("SandboxRunTests", ["SandboxRun", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-sandbox"]),
-        tests("ImageStoreTests", ["ImageStore"]),
+        tests("ImageStoreTests", ["ImageStore", "JSON", "Spawn", "CLinux", "CArchive", .product(name: "Crypto", package: "swift-crypto")]),
+        tests("RegistryClientTests", [
+            "RegistryClient", "ImageStore", "JSON", "Spawn", nioCore, nioPosix,
+            .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            .product(name: "Crypto", package: "swift-crypto"),
+        ]),
+        tests("RunKTests", ["RunK", "JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientTesting", "RuntimeInterface", logging]),
         tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "RuntimeInterface", logging]),
         tests("ProbeClientTests", ["ProbeClient", "Agent", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl")]),
-        tests("RuntimeContractTests", ["RunP", "Spawn", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),
+        tests("RuntimeContractTests", ["RunP", "RunC", "RunK", "LocalRuntime", "JSON", "KubernetesClient", "KubernetesClientTesting", "CNI", "Spawn", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),
         tests("EndToEndTests", ["JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "CLinux", "Swiftlet", "swiftlet-sandbox"]),
         tests("SwiftletTests", ["JSON", "Swiftlet", "ResourceStore", "EncryptionAtRest"]),
         .testTarget(

@@ -1,0 +1,3 @@
+// libarchive's reader: tar of every dialect, gzip, zstd.
+#include <archive.h>
+#include <archive_entry.h>
