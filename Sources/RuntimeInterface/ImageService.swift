@@ -39,30 +39,6 @@ public struct RuntimeImageStatus: Sendable, Hashable, Codable {
     }
 }
 
-/// CRI's AuthConfig. Printed without its secrets.
-public struct RegistryCredential: Sendable, Hashable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// As the key in `auths`: "host", "host:port" or "host/path", a "https://" before it permitted; empty: for the image's registry.
-    public var server: String
-    public var username: String
-    public var password: String
-    /// An OAuth2 refresh token in the password's place.
-    public var identityToken: String
-    /// A bearer token as it is.
-    public var registryToken: String
-
-    public init(server: String = "", username: String = "", password: String = "", identityToken: String = "", registryToken: String = "") {
-        self.server = server
-        self.username = username
-        self.password = password
-        self.identityToken = identityToken
-        self.registryToken = registryToken
-    }
-
-    public var description: String { "credential of \"\(username)\" for \(server.isEmpty ? "the image's registry" : server)" }
-    public var debugDescription: String { description }
-    public var customMirror: Mirror { Mirror(self, children: [:]) }
-}
-
 /// Why an image did not come.
 public struct ImagePullError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Kind: String, Sendable, Hashable, CaseIterable {
@@ -117,8 +93,8 @@ public struct ImageFilesystem: Sendable, Hashable, Codable {
 public protocol ImageService: Sendable {
     /// By name, name@digest or id; nil: not on this node. An error becomes the container's ImageInspectError.
     func imageStatus(_ image: String) async throws -> RuntimeImageStatus?
-    /// Brings the image and returns its id. `credentials` are tried in their order; none: the node's own for that registry, or
-    /// nobody's. Two calls for one image at once pull once. Ends early when its task is cancelled: what came is kept for the next try.
+    /// Brings the image and returns its id. Of `credentials` only those that `RegistryCredential.matching` grants the image's registry are
+    /// shown to it, in that order; after them the node's own for that registry, then nobody's. Two calls for one image at once pull once. Ends early when its task is cancelled: what came is kept for the next try.
     func pullImage(_ image: String, credentials: [RegistryCredential]) async throws(ImagePullError) -> String
     func listImages() async throws -> [RuntimeImageStatus]
     /// All names of the image, by its id. Of what is not there nothing happens; refused (`RuntimeError.unavailable`) while a container uses it.
