@@ -4,6 +4,7 @@
 import CLinux
 import Dispatch
 import Glibc
+import LocalRuntime
 import RuntimeInterface
 import Synchronization
 

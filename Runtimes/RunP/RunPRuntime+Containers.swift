@@ -1,8 +1,8 @@
-// create, start, stop, remove.
+// create and start: from the pod's words to a launch plan and what it expects to find.
 
 import Cgroups
 import Glibc
-import JSON
+import LocalRuntime
 import RuntimeInterface
 import SandboxPolicy
 
@@ -10,61 +10,42 @@ extension RunPRuntime {
     public func createContainer(podUID: String, config: ContainerConfig) async throws -> ContainerID {
         try RecordName.check("podUID", podUID)
         try RecordName.check("name", config.name)
-        guard let sandbox = state.withLock({ $0.sandboxes[podUID] }) else { throw RuntimeError.notFound("pod sandbox \(podUID)") }
+        guard let sandbox = pods.sandbox(podUID) else { throw RuntimeError.notFound("pod sandbox \(podUID)") }
         let id = ContainerID(podUID: podUID, name: config.name, attempt: config.attempt)
-        if container(id) != nil { return id }
+        if pods.container(id) != nil { return id }
         // Before anything is made: what cannot be run is refused here, with its field.
         _ = try await images(config.image)
         _ = try seccompProgram(config, sandbox.config)
-        try refuseUnenforceable(config, sandbox.config)
+        try pods.refuseUnenforceable(config, sandbox.config)
         if !config.devices.isEmpty {
             try await Blocking.run { try DeviceNodes.check(config.devices, hasOwnIDs: sandbox.idRangeStart != nil) }
         }
-        let paths = paths.container(id)
-        try await Blocking.run {
-            try RecordFiles.makeDirectories(paths.directory)
-            try RecordFiles.write(JSON.encode(config), to: paths.config)
-        }
-        let made = makeContainer(id, config)
-        state.withLock { if $0.containers[id] == nil { $0.containers[id] = made } }
+        try await pods.addContainer(id, config)
         return id
     }
 
     public func startContainer(_ id: ContainerID) async throws {
-        guard let container = container(id), let sandbox = state.withLock({ $0.sandboxes[id.podUID] }) else {
+        guard let container = pods.container(id), let sandbox = pods.sandbox(id.podUID) else {
             throw RuntimeError.notFound("container \(id)")
         }
         guard case .created = await container.phase else { return }
         let config = container.config
         let input = ContainerSpecInput(
             id: id, sandbox: sandbox, config: config, image: try await images(config.image), paths: container.paths,
-            networkNamespace: network(of: id.podUID).path, cgroup: container.cgroup, seccomp: try seccompProgram(config, sandbox.config), node: configuration)
+            networkNamespace: pods.network(of: id.podUID).path, cgroup: container.cgroup, seccomp: try seccompProgram(config, sandbox.config), node: configuration)
         let (spec, needsWork) = try SandboxSpec.container(input)
         let plan = try Self.plan(for: spec)
-        try await container.start(launcher: launcher) {
+        let (launcher, paths) = (launcher, container.paths)
+        try await container.start {
             try Self.prepare(input, spec: spec, needsWork: needsWork, plan: plan)
+        } launch: {
+            try await launcher.launch(plan: paths.plan, directory: paths.directory)
         }
-        await watches.follow(container, limits: SandboxSpec.limits(input))
+        await pods.watches.follow(container, limits: SandboxSpec.limits(input))
     }
 
     private static func plan(for spec: SandboxSpec) throws(RuntimeError) -> LaunchPlan {
         do { return try spec.plan() } catch { throw error.asRuntimeError }
-    }
-
-    public func stopContainer(_ id: ContainerID, graceSeconds: Int) async throws {
-        try await container(id)?.stop(graceSeconds: graceSeconds)
-    }
-
-    public func removeContainer(_ id: ContainerID) async throws {
-        guard let container = container(id) else { return }
-        try await container.stop(graceSeconds: 0)
-        let (cgroup, directory) = (container.cgroup, container.paths.directory)
-        try await Blocking.run {
-            // The record last: as long as it is there, a restart finds what is left to remove.
-            do throws(CgroupError) { try cgroup.remove() } catch { throw error.asRuntimeError }
-            try RecordFiles.removeTree(directory)
-        }
-        state.withLock { _ = $0.containers.removeValue(forKey: id) }
     }
 
     /// What an image needs may lie below the host's /tmp, in the place of which the task has its own. The launcher cannot make
@@ -86,7 +67,7 @@ extension RunPRuntime {
 
     /// Everything on the machine that the launcher expects to be there. Repeatable.
     private static func prepare(_ input: ContainerSpecInput, spec: SandboxSpec, needsWork: Bool, plan: LaunchPlan) throws {
-        do throws(CgroupError) { try ContainerGroups(input).make() } catch { throw error.asRuntimeError }
+        do throws(CgroupError) { try input.groups.make() } catch { throw error.asRuntimeError }
         try RecordFiles.makeDirectories(input.paths.rootMountPoint)
         if case .directory(let path) = spec.temporary { try makeScratch(path, mode: 0o1777, spec) }
         try makeMountPointsInTemporary(spec)
@@ -109,22 +90,5 @@ extension RunPRuntime {
     private static func makeScratch(_ path: String, mode: mode_t, _ spec: SandboxSpec) throws {
         try RecordFiles.makeDirectories(path)
         guard chown(path, spec.uid, spec.gid) == 0, chmod(path, mode) == 0 else { throw RecordFiles.failure("chown", path) }
-    }
-}
-
-extension SandboxPolicyError {
-    var asRuntimeError: RuntimeError {
-        switch self {
-        case .invalid(let field, let found, let expected): .invalid(field: field, reason: "found \(found), expected \(expected)")
-        case .profile(let reason): .invalid(field: "seccompProfile", reason: reason)
-        }
-    }
-}
-
-extension CgroupError {
-    var asRuntimeError: RuntimeError {
-        stage == "unenforceable"
-            ? .unenforceable(hint.isEmpty ? path : "\(path); \(hint)")
-            : .unavailable(stage: "cgroup \(stage)(\(path))", reason: String(cString: strerror(self.errno)))
     }
 }

@@ -1,5 +1,6 @@
 // Which filter a container gets: its profile, its pod's runtime class, the node's permissions.
 
+import LocalRuntime
 import RuntimeInterface
 import SandboxPolicy
 
@@ -15,7 +16,7 @@ extension RunPRuntime {
             var reference = try SeccompProfileReference(config.seccompProfile)
             if pod.handler == Self.strictHandler, reference == .runtimeDefault { reference = .builtIn(.strict) }
             let kept = Set((config.privileges?.capabilities ?? []).compactMap { Capability(name: $0) })
-            return try seccompProfiles.filter(
+            return try pods.seccompProfiles.filter(
                 for: reference, context: SeccompContext(capabilities: kept), countsDenials: configuration.countedDenials != nil)
         } catch { throw error.asRuntimeError }
     }

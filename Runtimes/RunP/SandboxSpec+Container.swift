@@ -1,6 +1,7 @@
 // From the agent's words (pod sandbox, container, image) to a sandbox spec: RunP's policy in one place.
 
 import Cgroups
+import LocalRuntime
 import RuntimeInterface
 import SandboxPolicy
 
@@ -8,13 +9,17 @@ struct ContainerSpecInput: Sendable {
     var id: ContainerID
     var sandbox: SandboxRecord
     var config: ContainerConfig
-    var image: RunPImage
+    var image: RuntimeImage
     var paths: ContainerPaths
     /// Where the pod's own network namespace is pinned, when it has one.
     var networkNamespace: String
     var cgroup: Cgroup
     var seccomp: [UInt8]?
-    var node: RunPConfiguration
+    var node: LocalConfiguration
+
+    var groups: ContainerGroups {
+        ContainerGroups(id, pod: sandbox.config, limits: SandboxSpec.limits(self), host: cgroup.host, node: node)
+    }
 }
 
 extension SandboxSpec {
@@ -109,16 +114,7 @@ extension SandboxSpec {
 
     /// The container's own limits, else the pod's; a limit of processes always.
     static func limits(_ input: ContainerSpecInput) -> RuntimeLimits {
-        limits(input.config.limits, pod: input.sandbox.config.limits, input.node)
-    }
-
-    static func limits(_ own: RuntimeLimits, pod: RuntimeLimits, _ node: RunPConfiguration) -> RuntimeLimits {
-        RuntimeLimits(
-            memoryBytes: own.memoryBytes ?? pod.memoryBytes, cpuMillis: own.cpuMillis ?? pod.cpuMillis,
-            pids: own.pids ?? pod.pids ?? node.defaultPids, logBytes: own.logBytes ?? pod.logBytes,
-            tmpBytes: own.tmpBytes ?? pod.tmpBytes, cpuRequestMillis: own.cpuRequestMillis,
-            ephemeralStorageBytes: own.ephemeralStorageBytes ?? pod.ephemeralStorageBytes, logFiles: own.logFiles ?? pod.logFiles,
-            logAgeSeconds: own.logAgeSeconds ?? pod.logAgeSeconds)
+        input.config.limits.completed(by: input.sandbox.config.limits, input.node)
     }
 
     /// The small files of /etc. On an image they are mounted from the container's directory, as an image is shared.
@@ -158,12 +154,12 @@ extension SandboxSpec {
     }
 
     /// Kubernetes' rule: a command replaces the image's entrypoint *and* its arguments.
-    private static func arguments(_ config: ContainerConfig, _ image: RunPImage) -> [String] {
+    private static func arguments(_ config: ContainerConfig, _ image: RuntimeImage) -> [String] {
         if !config.command.isEmpty { return config.command + config.args }
         return image.command + (config.args.isEmpty ? image.args : config.args)
     }
 
-    private static func environment(_ config: ContainerConfig, _ image: RunPImage, hostname: String) -> [String] {
+    private static func environment(_ config: ContainerConfig, _ image: RuntimeImage, hostname: String) -> [String] {
         let defaults = [
             EnvironmentVariable(name: "PATH", value: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             EnvironmentVariable(name: "HOME", value: "/tmp"), EnvironmentVariable(name: "HOSTNAME", value: hostname),

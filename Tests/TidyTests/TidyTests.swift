@@ -42,6 +42,8 @@ import Testing
     /// What each room may import of ours: arrows point down only (docs/ARCHITECTURE.md).
     private static let arrows: [String: Set<String>] = {
         let models: Set = ["JSON", "KubernetesModel", "KusciaModel"]
+        // What a runtime of this machine stands on; Runtimes/Local is module LocalRuntime.
+        let local: Set = ["JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", "Spawn", "CNI"]
         return [
             "JSON": [], "CLinux": [], "CZlib": [], "CSQLite": [], "PKI": [],
             "KubernetesModel": ["JSON"], "KusciaModel": ["JSON", "KubernetesModel"],
@@ -57,9 +59,7 @@ import Testing
             "Spawn": ["CLinux"], "CNI": ["JSON", "CLinux", "Spawn"],
             "SandboxRun": ["JSON", "KubernetesModel", "SandboxPolicy", "Cgroups", "CLinux", "Spawn", "CNI"],
             "OCIRuntime": ["JSON", "SandboxPolicy", "Cgroups", "CLinux", "Spawn"], "oci": ["OCIRuntime"],
-            "RunP": [
-                "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", "Spawn", "CNI",
-            ],
+            "Local": local, "RunP": local.union(["LocalRuntime"]), "RunC": local.union(["LocalRuntime"]),
             "Agent": models.union(["KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", "CZlib"]),
             "ProbeClient": ["Agent", "RuntimeInterface"],
         ]
@@ -80,7 +80,7 @@ import Testing
 
     @Test("a room imports only rooms below it")
     func arrowsPointDown() {
-        let rooms = Set(Self.arrows.keys).union(["Swiftlet", "CSeccomp"])
+        let rooms = Set(Self.arrows.keys).union(["Swiftlet", "CSeccomp", "LocalRuntime"])
         for source in Self.sources(Self.swiftRoots) where Self.room(source.path) != "Swiftlet" {
             guard let allowed = Self.arrows[Self.room(source.path)] else {
                 Issue.record("\(source.path): its room is not in TidyTests' list of arrows")

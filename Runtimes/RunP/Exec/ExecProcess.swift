@@ -3,22 +3,19 @@
 
 import CLinux
 import Glibc
+import LocalRuntime
 import RuntimeInterface
 
-struct ExecProcess: Sendable {
+enum ExecProcess {
     /// Of the set-up between two words of the launcher, which does not wait for anything.
     private static let deadlineMilliseconds: Int32 = 30_000
     /// `struct failure`: an errno and a stage.
     private static let failureBytes = 256
 
-    let pid: Int32
-    /// Of the command. Owned by whoever gets this.
-    let descriptor: Int32
-
     /// `streams` as clinux_spawn_streams has them; they stay open here. Blocks for a few milliseconds. Throws `invalid(field: "command")`
     /// when there is no such program in the container.
-    static func start(launcher: String, plan: [UInt8], target: Int32, streams: [Int32]) throws -> ExecProcess {
-        let file = try high(clinux_memfd("plan"), "memfd")
+    static func start(launcher: String, plan: [UInt8], target: Int32, streams: [Int32]) throws -> StartedProcess {
+        let file = try Descriptor.high(clinux_memfd("plan"), "memfd")
         defer { close(file) }
         try write(plan, to: file)
         var ends: [Int32] = [-1, -1]
@@ -27,7 +24,7 @@ struct ExecProcess: Sendable {
         defer { close(socket) }
         let launched: Int32
         do {
-            let theirs = try high(ends[1], "socket")
+            let theirs = try Descriptor.high(ends[1], "socket")
             defer { close(theirs) }
             launched = try spawn(launcher, streams: streams, keep: [file, theirs, target])
         }
@@ -36,8 +33,8 @@ struct ExecProcess: Sendable {
         return try converse(socket)
     }
 
-    private static func converse(_ socket: Int32) throws -> ExecProcess {
-        var started: ExecProcess?
+    private static func converse(_ socket: Int32) throws -> StartedProcess {
+        var started: StartedProcess?
         do {
             while true {
                 var buffer = [UInt8](repeating: 0, count: 512)
@@ -50,7 +47,7 @@ struct ExecProcess: Sendable {
                 else { throw RuntimeError.unavailable(stage: "exec", reason: "the launcher's answer is not understood") }
                 let descriptor = clinux_pidfd_open(pid, 0)
                 guard descriptor >= 0 else { throw RecordFiles.failure("pidfd_open", "\(pid)") }
-                started = ExecProcess(pid: pid, descriptor: descriptor)
+                started = StartedProcess(pid: pid, descriptor: descriptor)
             }
         } catch {
             started?.abandon()
@@ -69,17 +66,6 @@ struct ExecProcess: Sendable {
         return .invalid(field: "command", reason: "exec: \"\(program)\": \(reason)")
     }
 
-    private func abandon() {
-        _ = clinux_pidfd_send_signal(descriptor, SIGKILL)
-        var status: Int32 = 0
-        var rounds = 0
-        while clinux_wait_pidfd(descriptor, &status) == 0, rounds < 1_000 {
-            usleep(1_000)  // killed already: gone in a moment, a second at most, on a thread of `Blocking`
-            rounds += 1
-        }
-        close(descriptor)
-    }
-
     private static func spawn(_ launcher: String, streams: [Int32], keep: [Int32]) throws -> Int32 {
         var pid: pid_t = 0
         let arguments = ["swiftlet-sandbox", "create", "--plan", "/proc/self/fd/3", "--sync", "4"]
@@ -94,16 +80,6 @@ struct ExecProcess: Sendable {
     private static func reap(_ pid: Int32) {
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0, errno == EINTR {}
-    }
-
-    /// Out of the way of the numbers that the launcher gets descriptors under. Takes the descriptor over.
-    static func high(_ descriptor: Int32, _ what: String) throws -> Int32 {
-        guard descriptor >= 0 else { throw RecordFiles.failure("open", what) }
-        if descriptor >= 16 { return descriptor }
-        let moved = fcntl(descriptor, F_DUPFD_CLOEXEC, 16)
-        close(descriptor)
-        guard moved >= 0 else { throw RecordFiles.failure("dup", what) }
-        return moved
     }
 
     private static func write(_ bytes: [UInt8], to file: Int32) throws {

@@ -4,11 +4,11 @@ import Cgroups
 import CLinux
 import RuntimeInterface
 
-extension RunPRuntime {
+extension LocalPods {
     /// The version with rules for TCP ports (landlock(7)).
-    static let landlockNetworkABI = 4
+    package static let landlockNetworkABI = 4
 
-    public var conditions: [RuntimeCondition] { [landlock, unenforcedLimits] }
+    package var conditions: [RuntimeCondition] { [landlock, unenforcedLimits] }
 
     private var landlock: RuntimeCondition {
         let version = Int(clinux_landlock_abi())
@@ -38,7 +38,7 @@ extension RunPRuntime {
     }
 
     /// Before anything is made.
-    func refuseUnenforceable(_ config: ContainerConfig, _ pod: PodSandboxConfig) throws(RuntimeError) {
+    package func refuseUnenforceable(_ config: ContainerConfig, _ pod: PodSandboxConfig) throws(RuntimeError) {
         guard !configuration.allowsUnenforced else { return }
         let missing =
             cgroups.unenforceable(ContainerGroups.limits(config.limits, on: cgroups))

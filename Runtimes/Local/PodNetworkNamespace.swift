@@ -8,19 +8,19 @@ import RuntimeInterface
 import Spawn
 
 /// Everything blocks.
-struct PodNetworkNamespace: Sendable {
+package struct PodNetworkNamespace: Sendable {
     /// Making a namespace takes about a millisecond.
-    static let deadlineMilliseconds: Int64 = 20_000
+    package static let deadlineMilliseconds: Int64 = 20_000
 
     /// The pod's record directory.
-    let directory: String
-    let node: RunPConfiguration
+    package let directory: String
+    package let node: LocalConfiguration
 
-    var path: String { "\(directory)/netns" }
+    package var path: String { "\(directory)/netns" }
     private var record: String { "\(directory)/network.json" }
 
     /// Repeatable. The record is written before a plugin is called, so that whatever a crash leaves is given back.
-    func make(_ network: PodNetwork, config: PodSandboxConfig) throws -> NetworkAttachment? {
+    package func make(_ network: PodNetwork, config: PodSandboxConfig) throws -> NetworkAttachment? {
         switch network {
         case .host: return nil
         case .none:
@@ -40,7 +40,7 @@ struct PodNetworkNamespace: Sendable {
     }
 
     /// Repeatable.
-    func remove() throws {
+    package func remove() throws {
         if let attachment = try attachment() {
             try Self.asRuntimeError { () throws(CNIError) in try attachment.delete(programs: node.cniPlugins) }
             unlink(record)
@@ -50,7 +50,7 @@ struct PodNetworkNamespace: Sendable {
         unlink(path)
     }
 
-    func attachment() throws -> NetworkAttachment? {
+    package func attachment() throws -> NetworkAttachment? {
         guard let bytes = RecordFiles.read(record) else { return nil }
         return try JSON.decode(NetworkAttachment.self, from: bytes)
     }

@@ -5,7 +5,7 @@ import Glibc
 import RuntimeInterface
 import Synchronization
 
-final class RunPExecSession: ExecSession {
+package final class ProcessExecSession: ExecSession {
     private let input: AsyncDescriptor?
     private let outputs: [AsyncDescriptor]
     private let terminal: AsyncDescriptor?
@@ -14,7 +14,7 @@ final class RunPExecSession: ExecSession {
     private let end: ProcessEnd
     private let group: ExecGroup?
 
-    init(process: ExecProcess, streams: ExecStreams, terminal: AsyncDescriptor?, group: ExecGroup?) {
+    package init(process: StartedProcess, streams: ExecStreams, terminal: AsyncDescriptor?, group: ExecGroup?) {
         self.terminal = terminal
         self.group = group
         input = terminal ?? streams.input
@@ -42,27 +42,27 @@ final class RunPExecSession: ExecSession {
         }
     }
 
-    func nextOutput() async throws -> ExecOutput? {
+    package func nextOutput() async throws -> ExecOutput? {
         let piece = await pieces.next()
         try Task.checkCancellation()
         return piece
     }
 
-    func write(_ bytes: [UInt8]) async throws {
+    package func write(_ bytes: [UInt8]) async throws {
         guard let input else { throw RuntimeError.invalid(field: "stdin", reason: "the command has none") }
         try await input.write(bytes)
     }
 
     /// A terminal stays open for what is written into it: only its end-of-file character (Ctrl-D) says that there is no more.
-    func finishInput() async {
+    package func finishInput() async {
         if let terminal { try? await terminal.write([4]) } else { input?.close() }
     }
 
-    func resize(_ size: TerminalSize) async { _ = terminal?.with { clinux_set_window_size($0, size.height, size.width) } }
+    package func resize(_ size: TerminalSize) async { _ = terminal?.with { clinux_set_window_size($0, size.height, size.width) } }
 
-    func wait() async throws -> Int { await end.wait() }
+    package func wait() async throws -> Int { await end.wait() }
 
-    func close() async {
+    package func close() async {
         if end.exitCode == nil {
             let group = group
             end.kill()
@@ -87,7 +87,7 @@ private final class ProcessEnd: Sendable {
 
     private let state = Mutex(State())
 
-    init(_ process: ExecProcess, ended: @escaping @Sendable () -> Void) {
+    package init(_ process: StartedProcess, ended: @escaping @Sendable () -> Void) {
         let descriptor = process.descriptor
         // The watch has a handle of its own: reaping needs one behind the end.
         let watch = PidfdWatch(descriptor: fcntl(descriptor, F_DUPFD_CLOEXEC, 0)) { [weak self] in
@@ -101,11 +101,11 @@ private final class ProcessEnd: Sendable {
         state.withLock { $0.watch = watch }
     }
 
-    var exitCode: Int? { state.withLock(\.exitCode) }
+    package var exitCode: Int? { state.withLock(\.exitCode) }
 
-    func kill() { _ = state.withLock(\.watch)?.signal(SIGKILL) }
+    package func kill() { _ = state.withLock(\.watch)?.signal(SIGKILL) }
 
-    func wait() async -> Int {
+    package func wait() async -> Int {
         await withCheckedContinuation { continuation in
             let known = state.withLock { state -> Int? in
                 if state.exitCode == nil { state.waiters.append(continuation) }
@@ -139,7 +139,7 @@ private final class ExecOutputQueue: Sendable {
     private let state = Mutex(State())
 
     /// False when nobody wants it any more.
-    func push(_ piece: ExecOutput) async -> Bool {
+    package func push(_ piece: ExecOutput) async -> Bool {
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             let mayGoOn = state.withLock { state in
                 guard !state.isFinished, state.pieces.count >= Self.maximumPieces else { return true }
@@ -159,7 +159,7 @@ private final class ExecOutputQueue: Sendable {
     }
 
     /// nil at the end, or when the asking task was cancelled.
-    func next() async -> ExecOutput? {
+    package func next() async -> ExecOutput? {
         while !Task.isCancelled {
             let (piece, isFinished, writers) = state.withLock { state in
                 let piece = state.pieces.isEmpty ? nil : state.pieces.removeFirst()
@@ -185,7 +185,7 @@ private final class ExecOutputQueue: Sendable {
         return nil
     }
 
-    func finish() {
+    package func finish() {
         let writers = state.withLock { state in
             state.isFinished = true
             defer { state.writers = [] }

@@ -4,17 +4,17 @@ import Cgroups
 import Glibc
 import RuntimeInterface
 
-struct ExecGroup: Sendable {
+package struct ExecGroup: Sendable {
     /// In order of preference; limits stay with the container's groups in every other hierarchy, and are inherited in this one.
     private static let hierarchies = ["pids", "freezer", "memory", "cpu"]
     private static let killRounds = 1_000
 
-    let container: CgroupDirectory
-    let group: Cgroup
+    package let container: CgroupDirectory
+    package let group: Cgroup
     private let name: String
 
     /// nil where the machine has no hierarchy for it: the command is then in the container's own groups alone.
-    init?(_ container: Cgroup, number: Int) {
+    package init?(_ container: Cgroup, number: Int) {
         let found =
             container.directories.first { $0.version == 2 }
             ?? Self.hierarchies.lazy.compactMap { name in
@@ -26,14 +26,14 @@ struct ExecGroup: Sendable {
         group = container.host.group("\(container.name)/\(name)")
     }
 
-    var path: String { "\(container.path)/\(name)" }
+    package var path: String { "\(container.path)/\(name)" }
 
-    func make() throws(RuntimeError) {
+    package func make() throws(RuntimeError) {
         guard mkdir(path, 0o755) == 0 || errno == EEXIST else { throw RecordFiles.failure("mkdir", path) }
     }
 
     /// The whole tree; returns when nobody is left, or after some seconds.
-    func kill() {
+    package func kill() {
         var rounds = 0
         while group.kill() > 0, rounds < Self.killRounds {
             usleep(5_000)  // the kernel tells nobody that a version 1 group is empty; on a thread of `Blocking`, five seconds at most
@@ -42,5 +42,5 @@ struct ExecGroup: Sendable {
     }
 
     /// What the command left running stays, with its group, until the container's end.
-    func removeIfEmpty() { rmdir(path) }
+    package func removeIfEmpty() { rmdir(path) }
 }

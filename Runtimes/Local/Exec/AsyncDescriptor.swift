@@ -7,10 +7,10 @@ import RuntimeInterface
 import Synchronization
 
 /// At most one reader and one writer at a time.
-final class AsyncDescriptor: Sendable {
+package final class AsyncDescriptor: Sendable {
     /// Of one read: half of what a pipe holds.
-    static let pieceBytes = 32 << 10
-    private static let queue = DispatchQueue(label: "swiftlet.runp.streams")
+    package static let pieceBytes = 32 << 10
+    private static let queue = DispatchQueue(label: "swiftlet.local.streams")
 
     private enum Direction { case read, write }
 
@@ -26,7 +26,7 @@ final class AsyncDescriptor: Sendable {
     private let state = Mutex(State())
 
     /// Takes the descriptor over.
-    init(_ descriptor: Int32) {
+    package init(_ descriptor: Int32) {
         self.descriptor = descriptor
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
     }
@@ -34,7 +34,7 @@ final class AsyncDescriptor: Sendable {
     deinit { close() }
 
     /// nil at the end: of the file, of the descriptor (`close`), or of what there was (`endWhenDry`).
-    func read() async throws -> [UInt8]? {
+    package func read() async throws -> [UInt8]? {
         while true {
             guard enter() else { return nil }
             var length = 0
@@ -54,7 +54,7 @@ final class AsyncDescriptor: Sendable {
     }
 
     /// Throws when nobody will read any more, or after `close`.
-    func write(_ bytes: [UInt8]) async throws {
+    package func write(_ bytes: [UInt8]) async throws {
         var done = 0
         while done < bytes.count {
             guard enter() else { throw RuntimeError.unavailable(stage: "write", reason: "the stream was closed") }
@@ -75,10 +75,10 @@ final class AsyncDescriptor: Sendable {
     }
 
     /// Suspends until a write would not block: a connection that is being made has been, or was refused.
-    func writable() async { await wait(.write) }
+    package func writable() async { await wait(.write) }
 
     /// What is there is still read; then it is the end, although others may hold the far side open.
-    func endWhenDry() {
+    package func endWhenDry() {
         let wait = state.withLock { state in
             state.endsWhenDry = true
             return state.readWait
@@ -87,7 +87,7 @@ final class AsyncDescriptor: Sendable {
     }
 
     /// Idempotent; whoever waits is woken.
-    func close() {
+    package func close() {
         let (waits, closesNow) = state.withLock { state -> ([DispatchSourceProtocolBox], Bool) in
             guard !state.isClosed else { return ([], false) }
             state.isClosed = true
@@ -98,7 +98,7 @@ final class AsyncDescriptor: Sendable {
     }
 
     /// Runs with the open descriptor; nil after `close`.
-    func with<T>(_ body: (Int32) -> T) -> T? {
+    package func with<T>(_ body: (Int32) -> T) -> T? {
         guard enter() else { return nil }
         defer { leave() }
         return body(descriptor)
@@ -161,13 +161,13 @@ final class AsyncDescriptor: Sendable {
 }
 
 /// A TCP connection as the runtime hands it out.
-final class SocketStream: ByteStream {
+package final class SocketStream: ByteStream {
     private let descriptor: AsyncDescriptor
 
-    init(_ descriptor: AsyncDescriptor) { self.descriptor = descriptor }
+    package init(_ descriptor: AsyncDescriptor) { self.descriptor = descriptor }
 
-    func read() async throws -> [UInt8]? { try await descriptor.read() }
-    func write(_ bytes: [UInt8]) async throws { try await descriptor.write(bytes) }
-    func finishWriting() async { _ = descriptor.with { shutdown($0, Int32(SHUT_WR)) } }
-    func close() async { descriptor.close() }
+    package func read() async throws -> [UInt8]? { try await descriptor.read() }
+    package func write(_ bytes: [UInt8]) async throws { try await descriptor.write(bytes) }
+    package func finishWriting() async { _ = descriptor.with { shutdown($0, Int32(SHUT_WR)) } }
+    package func close() async { descriptor.close() }
 }

@@ -1,21 +1,21 @@
 // Files and directories of records: atomic writes, bounded reads, removal of trees that a task may have filled with
-// anything. All of it blocks; RunP calls it from its own queue.
+// anything. All of it blocks; it is called through `Blocking`.
 
 import CLinux
 import Glibc
 import RuntimeInterface
 
-enum RecordFiles {
+package enum RecordFiles {
     /// Larger than any record; state.json is about a kilobyte, a container's config carries its environment.
-    static let maximumBytes = 4 << 20
+    package static let maximumBytes = 4 << 20
     /// Directories deeper than this are moved up instead of descended into: a task may nest them without end.
-    static let maximumDepth = 64
+    package static let maximumDepth = 64
 
-    static func failure(_ stage: String, _ path: String) -> RuntimeError {
+    package static func failure(_ stage: String, _ path: String) -> RuntimeError {
         .unavailable(stage: "\(stage)(\(path))", reason: String(cString: strerror(errno)))
     }
 
-    static func read(_ path: String) -> [UInt8]? {
+    package static func read(_ path: String) -> [UInt8]? {
         let descriptor = clinux_open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -31,7 +31,7 @@ enum RecordFiles {
     }
 
     /// A reader sees the former contents or these.
-    static func write(_ bytes: [UInt8], to path: String) throws(RuntimeError) {
+    package static func write(_ bytes: [UInt8], to path: String) throws(RuntimeError) {
         let temporary = path + ".tmp"
         let descriptor = clinux_open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard descriptor >= 0 else { throw failure("open", temporary) }
@@ -49,7 +49,7 @@ enum RecordFiles {
         guard rename(temporary, path) == 0 else { throw failure("rename", path) }
     }
 
-    static func makeDirectories(_ path: String, mode: mode_t = 0o700) throws(RuntimeError) {
+    package static func makeDirectories(_ path: String, mode: mode_t = 0o700) throws(RuntimeError) {
         // Most are there, or only the last is missing: asking for each from the root on is what costs.
         if mkdir(path, mode) == 0 || errno == EEXIST { return }
         guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw failure("mkdir", path) }
@@ -57,9 +57,9 @@ enum RecordFiles {
         if mkdir(path, mode) != 0, errno != EEXIST { throw failure("mkdir", path) }
     }
 
-    static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
-    static func names(in path: String) -> [String] {
+    package static func names(in path: String) -> [String] {
         guard let directory = opendir(path) else { return [] }
         defer { closedir(directory) }
         return names(of: directory).sorted()
@@ -77,7 +77,7 @@ enum RecordFiles {
     }
 
     /// Removes a tree without following links out of it; nothing to do when it is gone.
-    static func removeTree(_ path: String) throws(RuntimeError) {
+    package static func removeTree(_ path: String) throws(RuntimeError) {
         var moved = 0
         // What was moved up from too deep lies beside its former ancestors and is taken by the next round.
         repeat {

@@ -5,15 +5,15 @@ import Glibc
 import RuntimeInterface
 
 /// Both sides of each pipe, while the command is started.
-struct ExecStreams {
+package struct ExecStreams {
     /// The command's 0, 1, 2; -1 for what it has not.
-    var theirs: [Int32] = [-1, -1, -1]
-    var input: AsyncDescriptor?
-    var output: AsyncDescriptor?
-    var errors: AsyncDescriptor?
+    package var theirs: [Int32] = [-1, -1, -1]
+    package var input: AsyncDescriptor?
+    package var output: AsyncDescriptor?
+    package var errors: AsyncDescriptor?
 
     /// Pipes for what is wanted.
-    init(_ request: ExecRequest) throws {
+    package init(_ request: ExecRequest) throws {
         if request.stdin { input = AsyncDescriptor(try pipe(0, writing: true)) }
         if request.stdout { output = AsyncDescriptor(try pipe(1, writing: false)) }
         if request.stderr { errors = AsyncDescriptor(try pipe(2, writing: false)) }
@@ -26,22 +26,22 @@ struct ExecStreams {
             closeTheirs()
             throw RecordFiles.failure("pipe", "exec")
         }
-        theirs[place] = try ExecProcess.high(ends[writing ? 0 : 1], "pipe")
+        theirs[place] = try Descriptor.high(ends[writing ? 0 : 1], "pipe")
         return ends[writing ? 1 : 0]
     }
 
-    mutating func closeTheirs() {
+    package mutating func closeTheirs() {
         for descriptor in theirs where descriptor >= 0 { close(descriptor) }
         theirs = [-1, -1, -1]
     }
 }
 
 /// Receives a terminal's master from the launcher, which connects while it sets the command up.
-struct TerminalSocket {
-    let path: String
+package struct TerminalSocket {
+    package let path: String
     private let listener: Int32
 
-    init(path: String) throws {
+    package init(path: String) throws {
         self.path = path
         unlink(path)
         listener = clinux_unix_listen(path)
@@ -50,7 +50,7 @@ struct TerminalSocket {
     }
 
     /// To be called behind the command's start: the terminal was sent before.
-    func receive() throws -> Int32 {
+    package func receive() throws -> Int32 {
         var ready = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
         guard poll(&ready, 1, 5_000) == 1 else { throw RuntimeError.unavailable(stage: "terminal", reason: "none was sent") }
         let connection = clinux_unix_accept(listener)
@@ -61,7 +61,7 @@ struct TerminalSocket {
         return master
     }
 
-    func remove() {
+    package func remove() {
         close(listener)
         unlink(path)
     }

@@ -5,16 +5,16 @@ import JSON
 import RuntimeInterface
 import SandboxPolicy
 
-extension RunPRuntime {
+extension LocalPods {
     /// Reads every record, follows every supervisor that lives (pid, start time and boot id must agree, so that a reused
     /// pid is never followed or signalled), settles those that died unseen, and removes cgroups without a record.
-    public func adopt() async throws -> [ContainerStatusReport] {
+    package func adopt() async throws -> [ContainerStatusReport] {
         let paths = paths
         let found = try await Blocking.run { Self.readRecords(paths) }
         for (uid, record) in found.sandboxes {
             state.withLock { if $0.sandboxes[uid] == nil { $0.sandboxes[uid] = record } }
         }
-        var adopted: [RunPContainer] = []
+        var adopted: [SupervisedContainer] = []
         for (id, config) in found.containers where container(id) == nil {
             let made = makeContainer(id, config)
             state.withLock { $0.containers[id] = made }
@@ -24,12 +24,12 @@ extension RunPRuntime {
             for container in adopted { group.addTask { await container.takeRecord() } }
         }
         for container in adopted {
-            let pod = state.withLock { $0.sandboxes[container.id.podUID]?.config.limits }
-            await watches.follow(container, limits: SandboxSpec.limits(container.config.limits, pod: pod ?? RuntimeLimits(), configuration))
+            let pod = sandbox(container.id.podUID)?.config.limits ?? RuntimeLimits()
+            await watches.follow(container, limits: container.config.limits.completed(by: pod, configuration))
         }
         for path in found.broken { logger.error("record cannot be read", metadata: ["path": "\(path)"]) }
         try await removeOrphanedCgroups()
-        return try await list()
+        return await list()
     }
 
     private struct Records: Sendable {

@@ -6,14 +6,14 @@ import Glibc
 import RuntimeInterface
 
 /// Calls back once, when the process behind a pidfd has ended.
-final class PidfdWatch: Sendable {
-    private static let queue = DispatchQueue(label: "swiftlet.runp.pidfd")
+package final class PidfdWatch: Sendable {
+    private static let queue = DispatchQueue(label: "swiftlet.local.pidfd")
     private let descriptor: Int32
     // SAFETY: a dispatch source may be used from any thread; the overlay does not declare it Sendable.
     private nonisolated(unsafe) let source: any DispatchSourceRead
 
     /// Takes the descriptor over.
-    init(descriptor: Int32, ended: @escaping @Sendable () -> Void) {
+    package init(descriptor: Int32, ended: @escaping @Sendable () -> Void) {
         self.descriptor = descriptor
         source = DispatchSource.makeReadSource(fileDescriptor: descriptor, queue: Self.queue)
         let source = source
@@ -25,18 +25,18 @@ final class PidfdWatch: Sendable {
         source.resume()
     }
 
-    func cancel() { source.cancel() }
+    package func cancel() { source.cancel() }
 
     /// False when the process is gone. A pidfd means this very process, never another that got its number.
-    func signal(_ signal: Int32) -> Bool {
+    package func signal(_ signal: Int32) -> Bool {
         // On the queue that closes the descriptor, so that its number cannot mean something else meanwhile.
         Self.queue.sync { !source.isCancelled && clinux_pidfd_send_signal(descriptor, signal) == 0 }
     }
 }
 
-enum ProcessIdentity {
+package enum ProcessIdentity {
     /// A pidfd of exactly the process that had this number at this start time; nil when it is gone.
-    static func open(pid: Int32, startTime: Int64) -> Int32? {
+    package static func open(pid: Int32, startTime: Int64) -> Int32? {
         guard pid > 0 else { return nil }
         let descriptor = clinux_pidfd_open(pid, 0)
         guard descriptor >= 0 else { return nil }
@@ -49,7 +49,7 @@ enum ProcessIdentity {
     }
 
     /// Field 22 of /proc/PID/stat (proc_pid_stat(5)): clock ticks since boot.
-    static func startTime(of pid: Int32) -> Int64? {
+    package static func startTime(of pid: Int32) -> Int64? {
         guard let bytes = RecordFiles.read("/proc/\(pid)/stat"), let end = bytes.lastIndex(of: UInt8(ascii: ")")) else {
             return nil
         }
@@ -59,18 +59,18 @@ enum ProcessIdentity {
         return Int64(String(decoding: fields[19], as: UTF8.self))
     }
 
-    static func bootID() -> String {
+    package static func bootID() -> String {
         let bytes = RecordFiles.read("/proc/sys/kernel/random/boot_id") ?? []
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
     }
 }
 
-enum Launcher {
+package enum Launcher {
     /// The launcher gives up on its own set-up after 30 s (supervise.c); beyond this it is broken.
-    static let deadline = DispatchTimeInterval.seconds(45)
+    package static let deadline = DispatchTimeInterval.seconds(45)
 
     /// Runs `supervise`; returns its exit status once the record is written (0 runs, 1 failed to start, 2 no record).
-    static func supervise(launcher: String, plan: String, directory: String) async throws -> Int32 {
+    package static func supervise(launcher: String, plan: String, directory: String) async throws -> Int32 {
         let pid = try await Blocking.run {
             try spawn([launcher, "supervise", "--plan", plan, "--state-dir", directory])
         }
@@ -87,7 +87,7 @@ enum Launcher {
         return status & 0x7f == 0 ? (status >> 8) & 0xff : 2
     }
 
-    static func spawn(_ arguments: [String]) throws -> Int32 {
+    package static func spawn(_ arguments: [String]) throws -> Int32 {
         var pid: pid_t = 0
         var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         pointers.append(nil)
@@ -102,7 +102,7 @@ enum Launcher {
     }
 
     /// Whether a supervisor holds this directory, even before it wrote its first record.
-    static func isSupervised(_ directory: String) -> Bool {
+    package static func isSupervised(_ directory: String) -> Bool {
         let descriptor = clinux_open("\(directory)/supervisor.lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }

@@ -3,8 +3,8 @@ import Cgroups
 import Glibc
 import RuntimeInterface
 
-extension RunPRuntime {
-    public func stats() async throws -> [ContainerID: ContainerStats] {
+extension LocalPods {
+    package func stats() async throws -> [ContainerID: ContainerStats] {
         var groups: [(ContainerID, Cgroup)] = []
         for container in everyContainer where await container.isRunning { groups.append((container.id, container.cgroup)) }
         let running = groups

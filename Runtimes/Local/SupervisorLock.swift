@@ -2,18 +2,18 @@
 
 import Glibc
 
-struct SupervisorLock: Sendable, Hashable {
-    var pid: Int32
+package struct SupervisorLock: Sendable, Hashable {
+    package var pid: Int32
     /// Clock ticks since boot.
-    var startTime: Int64
-    var bootID: String
+    package var startTime: Int64
+    package var bootID: String
     /// Unix nanoseconds: when the file was written, just before the task's start.
-    var takenAt: Int64
+    package var takenAt: Int64
     /// Host pid of the task's init, the supervisor's child; 0 when the kernel does not tell.
-    var task: Int32
+    package var task: Int32
 
     /// "PID STARTTIME BOOTID ..."; nil when it says anything else. Blocks.
-    init?(_ path: String) {
+    package init?(_ path: String) {
         guard let bytes = RecordFiles.read(path) else { return nil }
         let words = String(decoding: bytes, as: UTF8.self).split { $0 == " " || $0 == "\n" }
         var facts = stat()

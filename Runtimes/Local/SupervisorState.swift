@@ -3,42 +3,42 @@
 import RuntimeInterface
 import SandboxPolicy
 
-struct SupervisorState: Sendable, Hashable, Codable {
-    struct Failure: Sendable, Hashable, Codable {
+package struct SupervisorState: Sendable, Hashable, Codable {
+    package struct Failure: Sendable, Hashable, Codable {
         var stage: String
         var errno: Int
         var message: String
     }
 
-    var version: Int
-    var phase: String
-    var pid: Int32
-    var pidStartTime: Int64
-    var supervisorPid: Int32
-    var supervisorStartTime: Int64
-    var bootId: String
-    var startedAt: Int64
-    var finishedAt: Int64
-    var exitCode: Int
-    var signal: Int
-    var stopRequested: Bool
-    var oomKilled: Bool
-    var oomKills: Int64
-    var cpuNanoseconds: Int64
-    var memoryPeakBytes: Int64
-    var pidsLimitHits: Int64
-    var throttledPeriods: Int64
-    var logDroppedBytes: Int64
+    package var version: Int
+    package var phase: String
+    package var pid: Int32
+    package var pidStartTime: Int64
+    package var supervisorPid: Int32
+    package var supervisorStartTime: Int64
+    package var bootId: String
+    package var startedAt: Int64
+    package var finishedAt: Int64
+    package var exitCode: Int
+    package var signal: Int
+    package var stopRequested: Bool
+    package var oomKilled: Bool
+    package var oomKills: Int64
+    package var cpuNanoseconds: Int64
+    package var memoryPeakBytes: Int64
+    package var pidsLimitHits: Int64
+    package var throttledPeriods: Int64
+    package var logDroppedBytes: Int64
     /// Why the supervisor itself ended the task: "DeadlineExceeded", "OutOfMemory"; nil when it did not.
-    var reason: String?
+    package var reason: String?
     /// Refused calls by number; nil when none was counted.
-    var deniedSystemCalls: [String: Int64]?
-    var error: Failure?
+    package var deniedSystemCalls: [String: Int64]?
+    package var error: Failure?
 }
 
 extension SupervisorState {
     /// How it ended; nil while it runs.
-    func ended(limits: RuntimeLimits) -> ContainerExit? {
+    package func ended(limits: RuntimeLimits) -> ContainerExit? {
         switch phase {
         case "exited", "failed": break
         default: return nil
@@ -73,17 +73,17 @@ extension SupervisorState {
     }
 }
 
-/// What RunP itself found out about a container whose supervisor could not: written beside state.json, read before it.
-struct Verdict: Sendable, Hashable, Codable {
-    var exit: ContainerExit
+/// What the runtime itself found out about a container whose supervisor could not: written beside state.json, read before it.
+package struct Verdict: Sendable, Hashable, Codable {
+    package var exit: ContainerExit
 }
 
-/// Why RunP itself ended a container, written down before the stop: whoever reads the end says this and not "killed".
-struct Sentence: Sendable, Hashable, Codable {
-    var reason: String
-    var message: String
+/// Why the runtime itself ended a container, written down before the stop: whoever reads the end says this and not "killed".
+package struct Sentence: Sendable, Hashable, Codable {
+    package var reason: String
+    package var message: String
 
-    func applied(to exit: ContainerExit) -> ContainerExit {
+    package func applied(to exit: ContainerExit) -> ContainerExit {
         var exit = exit
         exit.reason = reason
         exit.message = exit.message.map { "\(message); \($0)" } ?? message

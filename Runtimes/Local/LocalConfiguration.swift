@@ -1,14 +1,14 @@
-// What a node tells RunP once, and what an image is to it.
+// What a node tells a runtime of its own machine once.
 
 import RuntimeInterface
 
-public struct RunPConfiguration: Sendable {
+public struct LocalConfiguration: Sendable {
     /// Absolute path of `swiftlet-sandbox`.
     public var launcherPath: String
-    /// RunP's own directory; records of pods and containers live below it.
+    /// The runtime's own directory; records of pods and containers live below it.
     public var stateDirectory: String
     /// Name of the cgroup below which every task's group is made, relative to the hierarchies: "swiftlet.alice".
-    /// RunP owns what is below it and removes what no record knows.
+    /// The runtime owns what is below it and removes what no record knows.
     public var cgroupParent: String
     public var cgroupRoot = "/sys/fs/cgroup"
     /// Every task has a limit of processes and threads, or one fork bomb ends the node. Ray needs about 120.
@@ -21,6 +21,8 @@ public struct RunPConfiguration: Sendable {
     public var permitsUnconfined = false
     /// Private host ids per pod. Off only where the file system cannot map ids (then tasks run as the host's ids).
     public var userNamespaces = true
+    /// The part of the id space that pods of this runtime get theirs from.
+    public var idRanges = IDRanges.lowerHalf
     /// Pods may be told the node's own ids (`hostUsers`), or to be privileged; refused before by the agent as well.
     public var permitsHostUsers = false
     public var permitsPrivileged = false
@@ -40,33 +42,3 @@ public struct RunPConfiguration: Sendable {
         self.cgroupParent = cgroupParent
     }
 }
-
-/// What RunP needs to know of an image.
-public struct RunPImage: Sendable, Hashable {
-    public enum Root: Sendable, Hashable {
-        /// The host's own programs, read-only, and these absolute paths in addition (a virtual environment, a JDK).
-        case hostView(readOnlyPaths: [String])
-        /// An unpacked root file system.
-        case directory(String)
-    }
-
-    public var root: Root
-    public var environment: [EnvironmentVariable]
-    public var command: [String]
-    public var args: [String]
-    public var workingDirectory: String?
-
-    public init(
-        root: Root = .hostView(readOnlyPaths: []), environment: [EnvironmentVariable] = [], command: [String] = [],
-        args: [String] = [], workingDirectory: String? = nil
-    ) {
-        self.root = root
-        self.environment = environment
-        self.command = command
-        self.args = args
-        self.workingDirectory = workingDirectory
-    }
-}
-
-/// Resolves an image's name; throws `RuntimeError.imageNotPresent`.
-public typealias RunPImageResolver = @Sendable (_ image: String) async throws -> RunPImage

@@ -14,15 +14,15 @@ public struct LimitWatchTimes: Sendable, Hashable {
     public init() {}
 }
 
-final class LimitWatches: Sendable {
+package final class LimitWatches: Sendable {
     /// For the program to say what it was doing; it is over its limit meanwhile.
-    static let graceSeconds = 1
+    package static let graceSeconds = 1
 
     private let storage: EphemeralStorageWatch
     private let memory: MemoryThrashWatch
     private let logger: Logger
 
-    init(_ times: LimitWatchTimes, logger: Logger) throws(RuntimeError) {
+    package init(_ times: LimitWatchTimes, logger: Logger) throws(RuntimeError) {
         self.logger = logger
         do throws(CgroupError) {
             storage = try EphemeralStorageWatch(intervalMilliseconds: times.storageMilliseconds)
@@ -31,7 +31,7 @@ final class LimitWatches: Sendable {
     }
 
     /// From its start, or its adoption, until `forget`. Nothing to do for one that does not run.
-    func follow(_ container: RunPContainer, limits: RuntimeLimits) async {
+    package func follow(_ container: SupervisedContainer, limits: RuntimeLimits) async {
         guard case .running = await container.phase else { return }
         let name = "\(container.id)"
         if let bytes = limits.memoryBytes {
@@ -42,7 +42,7 @@ final class LimitWatches: Sendable {
         if let bytes = limits.ephemeralStorageBytes {
             let (paths, log) = (container.paths, container.config.logPath)
             storage.add(
-                name, paths: [paths.temporary, paths.work, log, "\(log).1"], limitBytes: bytes, group: container.cgroup
+                name, paths: [paths.temporary, paths.work, paths.upper, log, "\(log).1"], limitBytes: bytes, group: container.cgroup
             ) { [weak self, weak container] excess in
                 self?.end(container, Sentence(reason: "EphemeralStorageExceeded", message: excess.description))
             }
@@ -52,12 +52,12 @@ final class LimitWatches: Sendable {
         forget(container.id)
     }
 
-    func forget(_ id: ContainerID) {
+    package func forget(_ id: ContainerID) {
         memory.remove("\(id)")
         storage.remove("\(id)")
     }
 
-    private func end(_ container: RunPContainer?, _ sentence: Sentence) {
+    private func end(_ container: SupervisedContainer?, _ sentence: Sentence) {
         guard let container else { return }
         let logger = logger
         Task {

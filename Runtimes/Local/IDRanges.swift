@@ -3,12 +3,18 @@
 
 import SandboxPolicy
 
-enum IDRanges {
-    static let first: UInt32 = 0x4000_0000
-    static let slots: UInt32 = (0x6FFF_0000 - first) / SandboxSpec.idRangeCount
+/// A runtime's part of that space: two runtimes of a node do not know of each other's pods.
+public struct IDRanges: Sendable, Hashable {
+    /// The first host id of the part, and how many pods fit in.
+    public var first: UInt32
+    public var slots: UInt32
+
+    private static let space: UInt32 = (0x6FFF_0000 - 0x4000_0000) / SandboxSpec.idRangeCount
+    public static let lowerHalf = IDRanges(first: 0x4000_0000, slots: space / 2)
+    public static let upperHalf = IDRanges(first: 0x4000_0000 + space / 2 * SandboxSpec.idRangeCount, slots: space / 2)
 
     /// Steady for a pod (a hash of its UID), moved on while taken; nil when every range is.
-    static func pick(podUID: String, taken: Set<UInt32>) -> UInt32? {
+    package func pick(podUID: String, taken: Set<UInt32>) -> UInt32? {
         guard taken.count < Int(slots) else { return nil }
         // FNV-1a: several agents on one machine then seldom choose the same range without knowing of each other.
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325

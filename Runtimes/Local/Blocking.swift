@@ -2,10 +2,10 @@
 
 import Dispatch
 
-enum Blocking {
-    private static let queue = DispatchQueue(label: "swiftlet.runp.blocking", attributes: .concurrent)
+package enum Blocking {
+    private static let queue = DispatchQueue(label: "swiftlet.local.blocking", attributes: .concurrent)
 
-    static func run<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    package static func run<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
             queue.async { continuation.resume(with: Result { try body() }) }
         }

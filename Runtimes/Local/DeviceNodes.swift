@@ -3,10 +3,10 @@
 import Glibc
 import RuntimeInterface
 
-enum DeviceNodes {
+package enum DeviceNodes {
     /// Throws for the first that is none, or that its container could see and not open. A task with ids of its own has only what the
     /// node grants to others: no id of it is the node's owner, and a device's file system cannot be id-mapped.
-    static func check(_ devices: [ContainerDevice], hasOwnIDs: Bool) throws(RuntimeError) {
+    package static func check(_ devices: [ContainerDevice], hasOwnIDs: Bool) throws(RuntimeError) {
         for device in devices {
             var facts = stat()
             guard stat(device.hostPath, &facts) == 0 else {

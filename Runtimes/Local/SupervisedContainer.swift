@@ -9,22 +9,22 @@ import SandboxPolicy
 
 ///     created --start--> running --supervisor ends--> exited
 ///        \--start failed------------------------------^
-actor RunPContainer {
+package actor SupervisedContainer {
     /// What a stop may take beyond its grace before the whole cgroup is killed from here.
-    static let stopSlack = 10
+    package static let stopSlack = 10
 
-    let id: ContainerID
-    let config: ContainerConfig
-    let paths: ContainerPaths
-    let cgroup: Cgroup
+    package nonisolated let id: ContainerID
+    package nonisolated let config: ContainerConfig
+    package nonisolated let paths: ContainerPaths
+    package nonisolated let cgroup: Cgroup
     private let changed: @Sendable (ContainerID) -> Void
-    private(set) var phase: ContainerPhase = .created
+    package private(set) var phase: ContainerPhase = .created
     private var watch: PidfdWatch?
     private var starting: Task<Void, any Error>?
     private var waiters: [Int: CheckedContinuation<Bool, Never>] = [:]
     private var nextWaiter = 0
 
-    init(
+    package init(
         id: ContainerID, config: ContainerConfig, paths: ContainerPaths, cgroup: Cgroup,
         changed: @escaping @Sendable (ContainerID) -> Void
     ) {
@@ -35,28 +35,33 @@ actor RunPContainer {
         self.changed = changed
     }
 
-    var report: ContainerStatusReport {
+    package var report: ContainerStatusReport {
         ContainerStatusReport(id: id, phase: phase, image: config.image, logPath: config.logPath)
     }
 
-    var isRunning: Bool {
+    package var isRunning: Bool {
         if case .running = phase { return true }
         return starting != nil
     }
 
     // MARK: Start
 
-    /// `prepare` makes everything that the launch needs (cgroup, directories, plan); it runs on a thread that may block.
-    func start(launcher: ResidentLauncher, prepare: @escaping @Sendable () throws -> Void) async throws {
+    /// `prepare` makes everything that the launch needs (cgroup, directories, plan); it runs on a thread that may block. `launch` starts
+    /// the supervisor, and returns 0 when the container runs, 1 when its start failed and the record says where, 2 without a record.
+    package func start(
+        prepare: @escaping @Sendable () throws -> Void, launch: @escaping @Sendable () async throws -> Int32
+    ) async throws {
         if let starting { return try await starting.value }
         guard case .created = phase else { return }
-        let task = Task { try await launch(launcher: launcher, prepare: prepare) }
+        let task = Task { try await begin(prepare: prepare, launch: launch) }
         starting = task
         defer { starting = nil }
         try await task.value
     }
 
-    private func launch(launcher: ResidentLauncher, prepare: @escaping @Sendable () throws -> Void) async throws {
+    private func begin(
+        prepare: @escaping @Sendable () throws -> Void, launch: @escaping @Sendable () async throws -> Int32
+    ) async throws {
         let paths = paths
         // A former agent may have died between the launch and its answer: the record then says what became of it.
         let started = try await Blocking.run {
@@ -64,7 +69,7 @@ actor RunPContainer {
             try prepare()
             return false
         }
-        let result = started ? 0 : try await launcher.launch(plan: paths.plan, directory: paths.directory)
+        let result = started ? 0 : try await launch()
         guard result < 2 else {
             throw RuntimeError.unavailable(stage: "launch(\(id))", reason: "the launcher could not write its record")
         }
@@ -74,7 +79,7 @@ actor RunPContainer {
     // MARK: Adoption and end
 
     /// Reads the record and follows the supervisor, whoever started it.
-    func takeRecord() async {
+    package func takeRecord() async {
         let paths = paths
         let found = try? await Blocking.run { Self.find(paths) }
         switch found {
@@ -190,7 +195,7 @@ actor RunPContainer {
 
     // MARK: Stop
 
-    func stop(graceSeconds: Int) async throws {
+    package func stop(graceSeconds: Int) async throws {
         if let starting { try? await starting.value }
         guard case .running = phase else { return }
         let (paths, milliseconds) = (paths, max(0, graceSeconds) * 1000)
@@ -207,7 +212,7 @@ actor RunPContainer {
     }
 
     /// Ends it for a reason that is the runtime's own: a limit that no kernel holds. The reason outlives this process.
-    func sentence(_ sentence: Sentence, graceSeconds: Int) async throws {
+    package func sentence(_ sentence: Sentence, graceSeconds: Int) async throws {
         guard case .running = phase else { return }
         let paths = paths
         try await Blocking.run { try RecordFiles.write(JSON.encode(sentence), to: paths.sentence) }
@@ -232,14 +237,14 @@ actor RunPContainer {
     // MARK: Log
 
     /// The supervisor looks at its log's path. Any supervisor understands the signal or ignores it, one that ended needs none.
-    func reopenLog() {
+    package func reopenLog() {
         guard case .running = phase else { return }
         _ = watch?.signal(SIGHUP)
     }
 
     // MARK: Usage
 
-    func usage() async throws -> ContainerUsage {
+    package func usage() async throws -> ContainerUsage {
         if case .exited(let exit) = phase { return exit.usage }
         let cgroup = cgroup
         return try await Blocking.run {

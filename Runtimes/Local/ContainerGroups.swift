@@ -1,0 +1,54 @@
+// The cgroups of a container: its pod's with the pod's sums, and its own below it.
+
+import Cgroups
+import RuntimeInterface
+
+package struct ContainerGroups {
+    package let host: CgroupHost
+    package let pod: CgroupLevel
+    package let container: CgroupLevel
+    package let allowsUnenforced: Bool
+
+    /// `limits` are the container's, completed.
+    package init(_ id: ContainerID, pod config: PodSandboxConfig, limits: RuntimeLimits, host: CgroupHost, node: LocalConfiguration) {
+        self.host = host
+        pod = CgroupLevel("\(node.cgroupParent)/\(id.podUID)", Self.limits(config.limits, on: host))
+        container = CgroupLevel(Self.name(id), Self.limits(limits, on: host))
+        allowsUnenforced = node.allowsUnenforced
+    }
+
+    package static func name(_ id: ContainerID) -> String { "\(id.name)_\(id.attempt)" }
+
+    /// A killed member of a container that goes on half alive is worth nothing: where the kernel can, it takes the group at once.
+    package static func limits(_ limits: RuntimeLimits, on host: CgroupHost) -> CgroupLimits {
+        var group = CgroupLimits(memoryBytes: limits.memoryBytes, cpuMillis: limits.cpuMillis, pids: limits.pids)
+        // Kubernetes' rule: 1,024 shares a CPU asked for, never less than 2.
+        group.cpuShares = limits.cpuRequestMillis.map { max(2, $0 * 1024 / 1000) }
+        if limits.memoryBytes != nil, host.features.contains(.oomGroup) { group.oomGroup = true }
+        return group
+    }
+
+    /// Everything that is asked for and that this machine would not hold.
+    package var unenforceable: [UnenforceableLimit] { host.unenforceable(container.limits) + host.unenforceable(pod.limits) }
+
+    /// Repeatable.
+    package func make() throws(CgroupError) {
+        if !allowsUnenforced, let first = unenforceable.first {
+            throw CgroupError(stage: "unenforceable", path: "\(first.field): \(first.reason)", errno: 95, hint: first.fix)
+        }
+        let levels = [pod, container].map { CgroupLevel($0.name, host.enforceable($0.limits)) }
+        try Cgroup.apply(host.plan(levels))
+    }
+}
+
+extension RuntimeLimits {
+    /// The container's own limits, else the pod's; a limit of processes always.
+    package func completed(by pod: RuntimeLimits, _ node: LocalConfiguration) -> RuntimeLimits {
+        RuntimeLimits(
+            memoryBytes: memoryBytes ?? pod.memoryBytes, cpuMillis: cpuMillis ?? pod.cpuMillis,
+            pids: pids ?? pod.pids ?? node.defaultPids, logBytes: logBytes ?? pod.logBytes,
+            tmpBytes: tmpBytes ?? pod.tmpBytes, cpuRequestMillis: cpuRequestMillis,
+            ephemeralStorageBytes: ephemeralStorageBytes ?? pod.ephemeralStorageBytes, logFiles: logFiles ?? pod.logFiles,
+            logAgeSeconds: logAgeSeconds ?? pod.logAgeSeconds)
+    }
+}
