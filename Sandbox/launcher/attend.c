@@ -98,32 +98,44 @@ static int await_client(void) {
     return client;
 }
 
+// Takes the directory and its lock. 0, or -1 with the failure.
+static int take_directory(const char *path) {
+    task.directory = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (task.directory >= 0 && launch_take_lock(&task) == 0) return 0;
+    failure_set(&task.state.failure, errno, "state(%.200s)", path);
+    return -1;
+}
+
 // Carries out a request. What `launch_task` returns.
 static int serve(struct request *request, struct spare *spare) {
-    task.directory = openat(AT_FDCWD, request->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (task.directory < 0 || launch_take_lock(&task) < 0) {
-        failure_set(&task.state.failure, errno, "state(%.200s)", request->directory);
-        return 2;
-    }
-    if (!request->plan) {
-        struct failure failure;
-        failure_set(&failure, EINVAL, "plan(line %u: %s)", request->error.line, request->error.reason);
-        return launch_failed(&task, &failure);
-    }
-    if (spare && !spare_fits(request->plan)) {
+    struct failure failure = {0};
+    if (!request->plan) failure_set(&failure, EINVAL, "plan(line %u: %s)", request->error.line, request->error.reason);
+    else if (spare && !spare_fits(request->plan)) {
         leave_office(&task);
         spare_discard_init(spare);
         spare = NULL;
     }
-    return launch_task(&task, request->plan, spare);
+    // init builds the root from here on. It starts nothing before the groups are there: where the launch ends below, it goes with us.
+    else if (spare && spare_map_ids(spare, request->plan, &failure) == 0) spare_go(spare, request->plan);
+    if (take_directory(request->directory) < 0) return 2;
+    return failure.stage[0] ? launch_failed(&task, &failure) : launch_task(&task, request->plan, spare);
 }
+
+#define STARTED "started %d %llu %d %llu\n"
+#define ENDED "ended %d %d\n"
+#define STARTED_VALUES(s) (s).pid, (unsigned long long)(s).pid_start, (s).supervisor, (unsigned long long)(s).supervisor_start
 
 static void answer_start(int result) {
     const struct task_state *s = &task.state;
-    if (result == 0)
-        request_answer(task.client, "started %d %llu %d %llu\n", s->pid, (unsigned long long)s->pid_start, s->supervisor,
-                       (unsigned long long)s->supervisor_start);
+    if (result == 0) request_answer(task.client, STARTED, STARTED_VALUES(*s));
     else request_answer(task.client, "%s %d %s\n", result == 1 ? "failed" : "unrecorded", s->failure.error, s->failure.stage);
+}
+
+// What is over at once is told in one message. Whether anybody heard it.
+static int answer_end(void) {
+    const struct task_state *s = &task.state;
+    return task.over ? request_answer(task.client, STARTED ENDED, STARTED_VALUES(*s), s->exit_code, s->signal)
+                     : request_answer(task.client, ENDED, s->exit_code, s->signal);
 }
 
 // The first steps of the child, which happen once.
@@ -167,12 +179,12 @@ static int attend_one(int slim_mounts) {
     if (result) end(result);
     int network_returns = office->network.space >= 0 && netpool_may_return(request->plan);
     int recorded = watch(&task);
-    if (task.over) answer_start(recorded < 0 ? 2 : 0);
     if (recorded < 0) {
+        answer_start(2);
         cgroup_remove_all();
         end(2);
     }
-    int heard = request_answer(task.client, "ended %d %d\n", task.state.exit_code, task.state.signal);
+    int heard = answer_end();
     if (task.mounts >= 0) close(task.mounts);
     cgroup_remove_all();
     // Whoever hung up watches this process, so its end must tell the task's.

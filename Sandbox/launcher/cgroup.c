@@ -1,7 +1,6 @@
-// cgroup v1 and v2 files, relative to directory descriptors opened once.
+// Joining, watching and killing: cgroup v1 and v2 files, relative to directory descriptors opened once.
 #define _GNU_SOURCE
 #include "cgroup.h"
-#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -150,71 +149,4 @@ int cgroups_kill(const struct cgroups *groups) {
         seen += kill_members(groups->group[i].directory);  // one page of ids a round; the caller goes on until none is seen
     }
     return seen;
-}
-
-// The value after `key ` at the start of a line; -1 when absent.
-static int64_t keyed(const char *text, const char *key) {
-    size_t length = strlen(key);
-    for (const char *at = text; at; at = strchr(at, '\n'), at = at ? at + 1 : NULL)
-        if (!strncmp(at, key, length) && at[length] == ' ') return strtoll(at + length, NULL, 10);
-    return -1;
-}
-
-static int64_t number_in(int directory, const char *name) {
-    char text[64];
-    return read_file(directory, name, text, sizeof text) > 0 ? strtoll(text, NULL, 10) : -1;
-}
-
-static int64_t keyed_in(int directory, const char *name, const char *key) {
-    return read_file(directory, name, workspace, sizeof workspace) > 0 ? keyed(workspace, key) : -1;
-}
-
-// "some avg10=0.00 avg60=0.00 avg300=0.00 total=MICROSECONDS"
-static int64_t pressure_in(int directory, const char *name) {
-    char text[256], *total;
-    if (read_file(directory, name, text, sizeof text) <= 0 || !(total = strstr(text, "total="))) return -1;
-    return strtoll(total + 6, NULL, 10);
-}
-
-static void take(int64_t *slot, int64_t value, int64_t scale) {
-    if (value >= 0) *slot = value * scale;
-}
-
-void cgroups_read_usage(const struct cgroups *groups, struct cgroup_usage *u) {
-    *u = (struct cgroup_usage){-1, -1, -1, -1, 0, 0, 0, 0, {-1, -1, -1}};
-    for (int i = 0; i < groups->count; i++) {
-        int d = groups->group[i].directory;
-        const char *controller = groups->group[i].controller;
-        if (groups->group[i].version == 1) {
-            if (!strcmp(controller, "cpuacct")) {
-                take(&u->cpu_total_ns, number_in(d, "cpuacct.usage"), 1);
-                take(&u->cpu_user_ns, number_in(d, "cpuacct.usage_user"), 1);
-                take(&u->cpu_system_ns, number_in(d, "cpuacct.usage_sys"), 1);
-            }
-            if (!strcmp(controller, "memory")) {
-                take(&u->memory_peak_bytes, number_in(d, "memory.max_usage_in_bytes"), 1);
-                // Counts this group alone; nothing inside can make a subgroup, as no cgroup file system is mounted there.
-                take(&u->oom_kills, keyed_in(d, "memory.oom_control", "oom_kill"), 1);
-            }
-            if (!strcmp(controller, "pids")) take(&u->pids_limit_hits, keyed_in(d, "pids.events", "max"), 1);
-            if (!strcmp(controller, "cpu")) {
-                take(&u->throttled_periods, keyed_in(d, "cpu.stat", "nr_throttled"), 1);
-                if (u->throttled_periods) take(&u->throttled_ns, keyed_in(d, "cpu.stat", "throttled_time"), 1);
-            }
-        } else {
-            if (read_file(d, "cpu.stat", workspace, sizeof workspace) > 0) {
-                take(&u->cpu_total_ns, keyed(workspace, "usage_usec"), 1000);
-                take(&u->cpu_user_ns, keyed(workspace, "user_usec"), 1000);
-                take(&u->cpu_system_ns, keyed(workspace, "system_usec"), 1000);
-                take(&u->throttled_periods, keyed(workspace, "nr_throttled"), 1);
-                take(&u->throttled_ns, keyed(workspace, "throttled_usec"), 1000);
-            }
-            take(&u->pressured_us[0], pressure_in(d, "cpu.pressure"), 1);
-            take(&u->pressured_us[1], pressure_in(d, "memory.pressure"), 1);
-            take(&u->pressured_us[2], pressure_in(d, "io.pressure"), 1);
-            take(&u->memory_peak_bytes, number_in(d, "memory.peak"), 1);
-            take(&u->oom_kills, keyed_in(d, "memory.events", "oom_kill"), 1);  // counts descendants too
-            take(&u->pids_limit_hits, keyed_in(d, "pids.events", "max"), 1);
-        }
-    }
 }

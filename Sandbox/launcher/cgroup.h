@@ -1,4 +1,4 @@
-// The task's cgroups as the plan names them: joining, killing, reading what was used. Making them is Swift's work.
+// The task's cgroups as the plan names them: joining, watching, killing.
 #pragma once
 #include "plan.h"
 #include "failure.h"
@@ -9,12 +9,6 @@
 struct cgroups {
     int count;
     struct { int version, directory, join; char controller[32]; char path[512]; } group[CGROUPS_MAX];
-};
-
-struct cgroup_usage {
-    int64_t cpu_user_ns, cpu_system_ns, cpu_total_ns, memory_peak_bytes;  // -1: not known
-    int64_t oom_kills, pids_limit_hits, throttled_periods, throttled_ns;
-    int64_t pressured_us[3];  // cpu, memory, io: some process had to wait that long (version 2); -1: not known
 };
 
 // Notes which groups the plan joins, without opening anything. 0, or -1 with `failure` set.
@@ -31,4 +25,3 @@ void cgroups_join(const struct cgroups *groups, int root);
 void cgroups_close_join_files(struct cgroups *groups);
 // SIGKILLs every member, each by a handle that pins it. Returns how many processes it still saw.
 int cgroups_kill(const struct cgroups *groups);
-void cgroups_read_usage(const struct cgroups *groups, struct cgroup_usage *usage);

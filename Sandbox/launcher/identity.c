@@ -54,10 +54,10 @@ static int carry(void *nothing) {
     _exit(0);
 }
 
-// It shares our memory, so nothing is copied for it, and it is over when we go on: what is not reaped yet still has its namespace.
+// It shares our memory and our descriptors, so nothing is copied for it, and it is over when we go on: what is not reaped yet still has its namespace.
 int identity_make_carrier(char stack[CARRIER_STACK_BYTES]) {
     char *top = stack + CARRIER_STACK_BYTES;
-    return clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | CLONE_VFORK | SIGCHLD, NULL);
+    return clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
 }
 
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {

@@ -217,9 +217,9 @@ void init_begin(int with_session) {
     set_title();
 }
 
-// More than the deepest path of the payload's set-up needs; static pages that nobody touches are not there.
-#define PAYLOAD_STACK_BYTES (64 << 10)
-static char payload_stack[PAYLOAD_STACK_BYTES] __attribute__((aligned(4096)));
+// What start_payload and the call in it take of the stack. The payload goes on below, on pages that building the jail has touched
+// already: init, whose stack it is, does nothing until exec.
+#define BORROWED_BELOW 2048
 
 static int run_payload(void *argument) {
     const struct launch *launch = argument;
@@ -236,7 +236,8 @@ static pid_t start_payload(struct launch *launch) {
         return pid;
     }
     int pipe = failure_pipe;
-    pid_t pid = clone(run_payload, payload_stack + sizeof payload_stack, CLONE_VM | CLONE_VFORK | SIGCHLD, launch);
+    char *below = (char *)__builtin_frame_address(0) - BORROWED_BELOW;
+    pid_t pid = clone(run_payload, below - (uintptr_t)below % 16, CLONE_VM | CLONE_VFORK | SIGCHLD, launch);
     failure_pipe = pipe;  // the payload may have moved its own
     return pid;
 }

@@ -168,15 +168,13 @@ static int follow_up(const struct plan *plan, struct channel *c, struct ahead *a
     return 0;
 }
 
-// From the waiting init of a spare: it builds the root while the groups are made here. 0, or -1 with `failure` set.
+// With the init of a spare, which builds the root already, while the groups are made here. 0, or -1 with `failure` set.
 static int start_spare(struct task *task, const struct plan *plan, struct spare *spare, struct failure *failure) {
     if (give_output(&spare->channel, plan) < 0) { failure_set(failure, errno, "pipe"); return -1; }
-    if (spare_map_ids(spare, plan, failure) < 0) return -1;
     task->state.started_at = timestamp_now();
     task->state.pid = spare->init_pid;
     task->state.pid_start = spare->init_start;
     task->init = spare->init;
-    spare_go(spare, plan);
     // An init that waits in the host's mount namespace opens the groups itself.
     if (cgroup_make_all(plan, failure) == 0 && cgroups_note(&task->cgroups, plan, failure) == 0) {
         spare_tell_groups(spare, &task->cgroups);
@@ -232,6 +230,8 @@ static int open_own_files(struct task *task, const struct plan *plan, struct fai
         return -1;
     }
     cgroups_open_directories(&task->cgroups);
+    cgroup_usage_open(&task->cgroups, &task->usage_files);
+    if (task->directory >= 0) task->record = state_open(task->directory);
     return 0;
 }
 
@@ -261,7 +261,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         (rootless_wanted(plan) && rootless_admit(plan, task->state.pid, c->gate, &failure) < 0) ||
         await_exec(c->failure[0], task, &failure) < 0) {
         kill_and_reap(task);
-        cgroups_read_usage(&task->cgroups, &task->state.usage);
+        cgroup_usage_read(&task->cgroups, NULL, &task->state.usage);
         return launch_failed(task, &failure);
     }
     close(c->failure[0]);
@@ -277,7 +277,9 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
     task->over = task->client >= 0 && has_status(task);
     if (task->over) return 0;
     // Not durable: after a power cut the task is gone too, and the boot id says so.
-    if (state_write(task->directory, -1, &task->state, &task->cgroups, &task->log) == 0) return 0;
+    int record = task->record;
+    task->record = -1;
+    if (state_write(task->directory, record, &task->state, &task->cgroups, &task->log) == 0) return 0;
     kill_and_reap(task);  // a task without a record must not run
     cgroup_remove_all();
     return 2;

@@ -14,7 +14,7 @@ struct channel {
 // Opens the channel; `out` and `err` only when `with_output`, `notify` only when `with_notify`. 0 or -1 with errno.
 int launch_open_channel(struct channel *channel, int with_output, int with_notify);
 
-// Runs the plan: `spare` is what was made ahead for it, or NULL. 0 when the task runs and the record says so, 1 when its start
+// Runs the plan: `spare` is what was made ahead for it and has begun (spare_go), or NULL. 0 when the task runs and the record says so, 1 when its start
 // failed and the record says where, 2 when nothing could be recorded (then nothing runs). With `task->over` the record is still to be
 // written, by `watch`.
 struct spare;

@@ -102,8 +102,14 @@ static void take_identity(const struct plan *plan, int user_namespace) {
     }
 }
 
+static size_t count_of(const struct plan *plan, enum operation_kind kind) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < plan->count; i++) count += plan->operation[i].kind == kind;
+    return count;
+}
+
 _Noreturn void payload_run(const struct plan *plan, int user_namespace, int out, int err) {
-    static char *argv[PLAN_OPERATIONS_MAX + 1], *envp[PLAN_OPERATIONS_MAX + 1];
+    char *argv[count_of(plan, OP_ARG) + 1], *envp[count_of(plan, OP_ENV) + 1];
     size_t args = 0, variables = 0;
     unblock_signals();
     // The mounts stay behind, in the outer user namespace.
@@ -135,5 +141,6 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, int out,
         struct capability_sets sets = capabilities_wanted(plan_find(plan, OP_CAPABILITIES));
         capabilities_finish(&sets);
     }
+    argv[args] = envp[variables] = NULL;
     execute(argv, envp);
 }

@@ -4,6 +4,7 @@
 #include "workspace.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,8 @@
 // A message; longer plans come in several. Bounded by what a socket takes by default.
 #define MESSAGE_BYTES_MAX (64u << 10)
 #define CLIENT_DEADLINE_S 10
+// Who connected sends its request at once; on a busy machine it may lose its processor in between.
+#define PROMPT_MS 20
 
 // The socket's mode keeps others out; this holds where somebody changed it.
 static int is_allowed(int client) {
@@ -43,9 +46,11 @@ static char *buffer;
 
 struct waiting { int client; void (*slow)(struct task *); struct task *argument; };
 
-// Most clients have sent everything already; the others have their time.
+// Most clients have sent everything already, or do so in a moment; the others have their time.
 static ssize_t next_message(struct waiting *waiting, char *bytes) {
     ssize_t n = recv(waiting->client, bytes, MESSAGE_BYTES_MAX, MSG_DONTWAIT);
+    struct pollfd ready = {waiting->client, POLLIN, 0};
+    if (n < 0 && errno == EAGAIN && poll(&ready, 1, PROMPT_MS) > 0) n = recv(waiting->client, bytes, MESSAGE_BYTES_MAX, MSG_DONTWAIT);
     if (n >= 0 || errno != EAGAIN) return n;
     struct timeval deadline = {.tv_sec = CLIENT_DEADLINE_S};
     if (setsockopt(waiting->client, SOL_SOCKET, SO_RCVTIMEO, &deadline, sizeof deadline) < 0) return -1;

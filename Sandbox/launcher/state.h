@@ -1,6 +1,6 @@
 // state.json: what outlives the supervisor. Runtimes/README.md lists the fields.
 #pragma once
-#include "cgroup.h"
+#include "cgroup_usage.h"
 #include "failure.h"
 #include "log.h"
 #include "notify.h"

@@ -22,11 +22,10 @@
 // Members that SIGKILL reached but that sit in an uninterruptible call.
 #define KILL_DEADLINE_MS 10000
 
-enum { STDOUT, STDERR, SIGNALS, STATUS, INIT, OUT_OF_MEMORY, NOTIFY, WATCHED };
+enum { STDOUT, STDERR, SIGNALS, INIT, OUT_OF_MEMORY, NOTIFY, WATCHED };
 
 struct ending {
     int have_status, status;  // of the payload
-    int record;               // the last record's file, opened ahead; or -1
     int64_t kill_at;          // monotonic ms; 0: not asked to stop
     int64_t deadline_at;      // of the whole task; 0: none
 };
@@ -37,7 +36,7 @@ struct ending {
 static char output[2][LOG_LINE_MAX] __attribute__((aligned(4096)));
 
 static void clear_descriptors(struct task *task) {
-    task->directory = task->lock = task->ready = task->init = task->status = task->lifeline = -1;
+    task->directory = task->record = task->lock = task->ready = task->init = task->status = task->lifeline = -1;
     task->mounts = task->out_of_memory = task->client = task->log.fd = task->stream[0].fd = task->stream[1].fd = task->notify.fd = -1;
 }
 
@@ -66,7 +65,8 @@ void watch_prepare(struct task *task) {
 
 void watch_renew(struct task *task) {
     struct signalfd_siginfo info;
-    int open[] = {task->status, task->lifeline, task->out_of_memory, task->log.fd, task->init,
+    cgroup_usage_close(&task->usage_files);
+    int open[] = {task->record, task->status, task->lifeline, task->out_of_memory, task->log.fd, task->init,
                   task->notify.fd, task->directory, task->client, task->lock};
     for (size_t i = 0; i < sizeof open / sizeof *open; i++)
         if (open[i] >= 0) close(open[i]);
@@ -104,7 +104,10 @@ static void request_stop(struct task *task, struct ending *ending) {
     // A second request may shorten the time, never lengthen it.
     if (!ending->kill_at || kill_at < ending->kill_at) ending->kill_at = kill_at;
     // Without a grace there is nothing to ask for: a task that died of either signal would have an end that depends on the moment.
-    if (!task->state.stop_requested && given > 0) signal_init(task, SIGTERM);
+    if (!task->state.stop_requested && given > 0) {
+        if (task->ask) task->ask(task);
+        else signal_init(task, SIGTERM);
+    }
     task->state.stop_requested = 1;
 }
 
@@ -113,12 +116,12 @@ static void on_out_of_memory(struct task *task) {
     uint64_t times;
     struct cgroup_usage usage;
     if (read(task->out_of_memory, &times, sizeof times) != (ssize_t)sizeof times) return;
-    cgroups_read_usage(&task->cgroups, &usage);
+    cgroup_usage_read(&task->cgroups, NULL, &usage);
     // The notice comes before the kernel chose a victim: looks again until it did, or memory was found after all.
     for (int attempt = 0; !usage.oom_kills && attempt < 100; attempt++) {
         struct pollfd init = {.fd = task->init, .events = POLLIN};
         if (poll(&init, 1, 5) > 0) return;
-        cgroups_read_usage(&task->cgroups, &usage);
+        cgroup_usage_read(&task->cgroups, NULL, &usage);
     }
     if (usage.oom_kills) signal_init(task, SIGKILL);
 }
@@ -156,10 +159,11 @@ static void pump(struct task *task, int n) {
 // The task lives on: what served the launch goes, and what a short task does without comes.
 static void settle(struct task *task) {
     if (task->settle) task->settle(task);
+    cgroup_usage_close(&task->usage_files);
     task->out_of_memory = cgroups_watch_out_of_memory(&task->cgroups);
     if (task->out_of_memory >= 0) {
         struct cgroup_usage usage;
-        cgroups_read_usage(&task->cgroups, &usage);
+        cgroup_usage_read(&task->cgroups, NULL, &usage);
         if (usage.oom_kills) signal_init(task, SIGKILL);  // nobody told of that one
     }
     workspace_release();
@@ -180,20 +184,12 @@ static void follow(struct task *task, struct ending *ending) {
         }
         struct pollfd fds[WATCHED] = {
             [STDOUT] = {task->stream[0].fd, POLLIN, 0}, [STDERR] = {task->stream[1].fd, POLLIN, 0},
-            [SIGNALS] = {task->signals, POLLIN, 0},     [STATUS] = {task->status, POLLIN, 0},
-            [INIT] = {task->init, POLLIN, 0},           [OUT_OF_MEMORY] = {task->out_of_memory, POLLIN, 0},
-            [NOTIFY] = {task->notify.fd, POLLIN, 0}};
+            [SIGNALS] = {task->signals, POLLIN, 0},     [INIT] = {task->init, POLLIN, 0},
+            [OUT_OF_MEMORY] = {task->out_of_memory, POLLIN, 0}, [NOTIFY] = {task->notify.fd, POLLIN, 0}};
         if (poll(fds, WATCHED, timeout) < 0) continue;
         if (fds[SIGNALS].revents) on_signals(task, ending);
         if (fds[STDOUT].revents) pump(task, 0);
         if (fds[STDERR].revents) pump(task, 1);
-        if (fds[STATUS].revents) {
-            if (read(task->status, &ending->status, sizeof ending->status) == (ssize_t)sizeof ending->status) ending->have_status = 1;
-            close(task->status);
-            task->status = -1;
-            // While init ends.
-            if (task->directory >= 0) ending->record = state_open(task->directory);
-        }
         if (fds[INIT].revents) return;
         if (fds[OUT_OF_MEMORY].revents) on_out_of_memory(task);
         if (fds[NOTIFY].revents) notify_ready(&task->notify);
@@ -227,10 +223,16 @@ static void reap_init(struct task *task, struct ending *ending) {
     while (syscall(SYS_waitid, P_PIDFD, task->init, &info, WEXITED, &usage) < 0 && errno == EINTR) {}
     if (!ending->have_status && task->status >= 0)
         ending->have_status = read(task->status, &ending->status, sizeof ending->status) == (ssize_t)sizeof ending->status;
+    if (!ending->have_status && task->init_is_payload) {
+        // As a wait status.
+        ending->status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+        ending->have_status = 1;
+    }
     if (!ending->have_status) ending->status = SIGKILL;  // as a wait status: killed by SIGKILL
     task->state.resources = usage;
     struct cgroup_usage *u = &task->state.usage;
-    cgroups_read_usage(&task->cgroups, u);
+    cgroup_usage_read(&task->cgroups, task->usage_files.count ? &task->usage_files : NULL, u);
+    cgroup_usage_close(&task->usage_files);
     // Without cgroups the kernel's sums over the reaped processes are the next best.
     int64_t user = (int64_t)usage.ru_utime.tv_sec * 1000000000 + usage.ru_utime.tv_usec * 1000;
     int64_t system = (int64_t)usage.ru_stime.tv_sec * 1000000000 + usage.ru_stime.tv_usec * 1000;
@@ -255,7 +257,8 @@ static int write_end(struct task *task, const struct ending *ending) {
     state->core_dumped = WIFSIGNALED(ending->status) && WCOREDUMP(ending->status);
     if (WIFSIGNALED(ending->status)) state->signal = WTERMSIG(ending->status);
     state->exit_code = state->signal ? 128 + state->signal : WEXITSTATUS(ending->status);
-    int record = ending->record;
+    int record = task->record;
+    task->record = -1;
     for (int attempt = 0; attempt < 60; attempt++) {
         if (state_write(task->directory, record, state, &task->cgroups, &task->log) == 0) return 0;
         if (task->over) {  // who asked for it is still to be told that it was started
@@ -270,7 +273,7 @@ static int write_end(struct task *task, const struct ending *ending) {
 }
 
 int watch(struct task *task) {
-    struct ending ending = {.record = -1, .deadline_at = task->deadline_ms ? timestamp_monotonic_ms() + task->deadline_ms : 0};
+    struct ending ending = {.deadline_at = task->deadline_ms ? timestamp_monotonic_ms() + task->deadline_ms : 0};
     if (!task->keeps_streams) leave_streams();
     follow(task, &ending);
     if (!task->own_pids) sweep_cgroups(task);

@@ -1,6 +1,6 @@
 // Life of a running task as its supervisor sees it: output, stop requests, end.
 #pragma once
-#include "cgroup.h"
+#include "cgroup_usage.h"
 #include "log.h"
 #include "notify.h"
 #include "state.h"
@@ -14,7 +14,9 @@ struct task {
     int lifeline;  // init dies when this closes
     int out_of_memory;     // readable when the memory group's limit was hit and nothing could be reclaimed; or -1
     int mounts;            // the task's mount namespace, so that taking it down is not waited for by who asked; or -1
+    int record;            // the next record's file, opened ahead; or -1
     int client;            // who asked the resident launcher for this task, or -1
+    int init_is_payload;   // made by an OCI runtime: nobody else reports how it ended
     int own_pids;          // in a pid namespace of its own: the end of its init is the end of everything in it; or a guest in another's
     int keeps_streams;     // standard descriptors are /dev/null already
     int foreground;  // somebody waits at a terminal: signals are the payload's, not requests to stop
@@ -24,10 +26,13 @@ struct task {
     int over;              // it ended before anything was recorded: only its last record is written
     // Called when the start takes longer than starts do, and when the task lives on, respectively; or NULL.
     void (*busy)(struct task *), (*settle)(struct task *);
+    // Of a container that an OCI runtime made; or NULL: asks it to stop, has the runtime forget it.
+    void (*ask)(struct task *), (*forget)(struct task *);
     struct notify notify;  // refused system calls
     struct log_file log;
     struct task_state state;
     struct log_stream stream[2];
+    struct cgroup_usage_files usage_files;  // opened ahead, of a task that may end soon
     struct cgroups cgroups;       // large and mostly unused, so they stand last
 };
 

@@ -11,19 +11,21 @@ final class ResidentServer {
     private var ended = false
 
     /// Starts it and waits until its socket is there. `prelude`: a program with arguments that runs the launcher at last.
-    init(_ directory: String, prelude: [String] = []) throws {
+    init(_ directory: String, prelude: [String] = [], spares: Int? = nil) throws {
         socket = "\(directory)/launcher.sock"
         unlink(socket)  // of one that was killed
-        let words = prelude + [try #require(Machine.launcher), "serve", "--socket", socket]
+        let count = spares.map { ["--spares", "\($0)"] } ?? []
+        let words = prelude + [try #require(Machine.launcher), "serve", "--socket", socket] + count
         pid = try OperationLab.spawn(words[0], Array(words.dropFirst()))
         for _ in 0..<3000 where access(socket, F_OK) != 0 { usleep(10_000) }
         try #require(access(socket, F_OK) == 0)
     }
 
-    /// A connection on which the request is sent.
-    func ask(_ plan: String, _ stateDirectory: String) throws -> Int32 {
+    /// A connection on which the request is sent, so long after it was made.
+    func ask(_ plan: String, _ stateDirectory: String, pauseMicroseconds: UInt32 = 0) throws -> Int32 {
         let connection = clinux_message_connect(socket)
         try #require(connection >= 0, "connect: \(errno)")
+        if pauseMicroseconds > 0 { usleep(pauseMicroseconds) }
         let message = Array("launch \(plan.utf8.count) \(stateDirectory)\n\(plan)".utf8)
         for start in stride(from: 0, to: message.count, by: 60_000) {
             let part = message[start..<min(start + 60_000, message.count)]
@@ -43,11 +45,19 @@ final class ResidentServer {
     }
 
     /// Runs a plan to its end: both answers.
-    func run(_ plan: String, _ stateDirectory: String) throws -> (start: String, end: String) {
-        let connection = try ask(plan, stateDirectory)
+    func run(_ plan: String, _ stateDirectory: String, pauseMicroseconds: UInt32 = 0) throws -> (start: String, end: String) {
+        let connection = try ask(plan, stateDirectory, pauseMicroseconds: pauseMicroseconds)
         defer { close(connection) }
-        let start = Self.answer(connection)
-        return (start, start.hasPrefix("started") ? Self.answer(connection) : "")
+        return Self.answers(connection)
+    }
+
+    /// Both answers; the second is empty where the first says that nothing runs.
+    static func answers(_ connection: Int32) -> (start: String, end: String) {
+        let start = answer(connection)
+        // What is over at once is told in one message.
+        let lines = start.split(separator: "\n")
+        if lines.count == 2 { return ("\(lines[0])\n", "\(lines[1])\n") }
+        return (start, start.hasPrefix("started") ? answer(connection) : "")
     }
 
     func kill(_ signal: Int32 = SIGTERM) throws {

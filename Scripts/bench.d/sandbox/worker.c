@@ -135,7 +135,8 @@ static int launch_served(struct worker *worker, struct sample *sample) {
     if (send(client, message, length, MSG_NOSIGNAL) != (ssize_t)length) perror("measure: send");
     while ((n = recv(client, answer, sizeof answer - 1, 0)) > 0) {
         answer[n] = 0;
-        if (sscanf(answer, "ended %d", &code) == 1) break;
+        char *end = strstr(answer, "ended ");
+        if (end && sscanf(end, "ended %d", &code) == 1) break;
         if (strncmp(answer, "started ", 8)) fprintf(stderr, "measure: serve: %s", answer);
     }
     *sample = (struct sample){.wall = measure_now() - begin};

@@ -1,0 +1,114 @@
+// See cgroup_usage.h. One table of files, walked in the same order by whoever opens and whoever reads.
+#define _GNU_SOURCE
+#include "cgroup_usage.h"
+#include "workspace.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum usage_kind {
+    CPU_TOTAL, CPU_USER, CPU_SYSTEM, MEMORY_PEAK, MEMORY_OOM, PIDS_EVENTS, CPU_THROTTLING, CPU_STAT, PRESSURE_CPU, PRESSURE_MEMORY, PRESSURE_IO
+};
+
+// Of version 2 each group has them all.
+static const struct { int version; const char *controller, *name; enum usage_kind kind; } usage_file[] = {
+    {1, "cpuacct", "cpuacct.usage", CPU_TOTAL},
+    {1, "cpuacct", "cpuacct.usage_user", CPU_USER},
+    {1, "cpuacct", "cpuacct.usage_sys", CPU_SYSTEM},
+    {1, "memory", "memory.max_usage_in_bytes", MEMORY_PEAK},
+    // Counts this group alone; nothing inside can make a subgroup, as no cgroup file system is mounted there.
+    {1, "memory", "memory.oom_control", MEMORY_OOM},
+    {1, "pids", "pids.events", PIDS_EVENTS},
+    {1, "cpu", "cpu.stat", CPU_THROTTLING},
+    {2, NULL, "cpu.stat", CPU_STAT},
+    {2, NULL, "cpu.pressure", PRESSURE_CPU},
+    {2, NULL, "memory.pressure", PRESSURE_MEMORY},
+    {2, NULL, "io.pressure", PRESSURE_IO},
+    {2, NULL, "memory.peak", MEMORY_PEAK},
+    {2, NULL, "memory.events", MEMORY_OOM},  // counts descendants too
+    {2, NULL, "pids.events", PIDS_EVENTS},
+};
+#define USAGE_KINDS (sizeof usage_file / sizeof *usage_file)
+
+static int is_of(const struct cgroups *groups, int n, size_t file) {
+    return groups->group[n].version == usage_file[file].version &&
+           (!usage_file[file].controller || !strcmp(groups->group[n].controller, usage_file[file].controller));
+}
+
+static int open_file(const struct cgroups *groups, int n, size_t file) {
+    return openat(groups->group[n].directory, usage_file[file].name, O_RDONLY | O_CLOEXEC);
+}
+
+void cgroup_usage_open(const struct cgroups *groups, struct cgroup_usage_files *files) {
+    files->count = 0;
+    for (int n = 0; n < groups->count; n++)
+        for (size_t i = 0; i < USAGE_KINDS && files->count < USAGE_FILES_MAX; i++)
+            if (is_of(groups, n, i)) files->fd[files->count++] = open_file(groups, n, i);
+}
+
+void cgroup_usage_close(struct cgroup_usage_files *files) {
+    for (int i = 0; i < files->count; i++)
+        if (files->fd[i] >= 0) close(files->fd[i]);
+    files->count = 0;
+}
+
+// The value after `key ` at the start of a line; -1 when absent.
+static int64_t keyed(const char *text, const char *key) {
+    size_t length = strlen(key);
+    for (const char *at = text; at; at = strchr(at, '\n'), at = at ? at + 1 : NULL)
+        if (!strncmp(at, key, length) && at[length] == ' ') return strtoll(at + length, NULL, 10);
+    return -1;
+}
+
+// "some avg10=0.00 avg60=0.00 avg300=0.00 total=MICROSECONDS"
+static int64_t pressure(const char *text) {
+    const char *total = strstr(text, "total=");
+    return total ? strtoll(total + 6, NULL, 10) : -1;
+}
+
+static void put(int64_t *slot, int64_t value, int64_t scale) {
+    if (value >= 0) *slot = value * scale;
+}
+
+static void take(enum usage_kind kind, const char *text, struct cgroup_usage *u) {
+    switch (kind) {
+    case CPU_TOTAL: put(&u->cpu_total_ns, strtoll(text, NULL, 10), 1); break;
+    case CPU_USER: put(&u->cpu_user_ns, strtoll(text, NULL, 10), 1); break;
+    case CPU_SYSTEM: put(&u->cpu_system_ns, strtoll(text, NULL, 10), 1); break;
+    case MEMORY_PEAK: put(&u->memory_peak_bytes, strtoll(text, NULL, 10), 1); break;
+    case MEMORY_OOM: put(&u->oom_kills, keyed(text, "oom_kill"), 1); break;
+    case PIDS_EVENTS: put(&u->pids_limit_hits, keyed(text, "max"), 1); break;
+    case CPU_THROTTLING:
+        put(&u->throttled_periods, keyed(text, "nr_throttled"), 1);
+        if (u->throttled_periods) put(&u->throttled_ns, keyed(text, "throttled_time"), 1);
+        break;
+    case CPU_STAT:
+        put(&u->cpu_total_ns, keyed(text, "usage_usec"), 1000);
+        put(&u->cpu_user_ns, keyed(text, "user_usec"), 1000);
+        put(&u->cpu_system_ns, keyed(text, "system_usec"), 1000);
+        put(&u->throttled_periods, keyed(text, "nr_throttled"), 1);
+        put(&u->throttled_ns, keyed(text, "throttled_usec"), 1000);
+        break;
+    case PRESSURE_CPU: put(&u->pressured_us[0], pressure(text), 1); break;
+    case PRESSURE_MEMORY: put(&u->pressured_us[1], pressure(text), 1); break;
+    case PRESSURE_IO: put(&u->pressured_us[2], pressure(text), 1); break;
+    }
+}
+
+void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_files *files, struct cgroup_usage *u) {
+    int next = 0;
+    *u = (struct cgroup_usage){-1, -1, -1, -1, 0, 0, 0, 0, {-1, -1, -1}};
+    for (int n = 0; n < groups->count; n++)
+        for (size_t i = 0; i < USAGE_KINDS; i++) {
+            if (!is_of(groups, n, i)) continue;
+            int opened = files && next < files->count, fd = opened ? files->fd[next++] : open_file(groups, n, i);
+            if (fd < 0) continue;  // absent on this kernel
+            ssize_t length = pread(fd, workspace, sizeof workspace - 1, 0);
+            if (!opened) close(fd);
+            if (length <= 0) continue;
+            workspace[length] = 0;
+            take(usage_file[i].kind, workspace, u);
+        }
+}
