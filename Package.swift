@@ -142,7 +142,7 @@ let package = Package(
         room("RunC", path: "Runtimes/RunC", [
             "LocalRuntime", "CNI", "Spawn", "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
         ]),
-        room("RunK", path: "Runtimes/RunK", ["JSON", "KubernetesModel", "KubernetesClient", "RuntimeInterface", logging]),
+        room("RunK", path: "Runtimes/RunK", ["JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "AgentCore", "RuntimeInterface", logging]),
         room("RunP", path: "Runtimes/RunP", [
             "LocalRuntime", "CNI", "Spawn", "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", logging,
         ]),
@@ -225,7 +225,7 @@ let package = Package(
             .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "Crypto", package: "swift-crypto"),
         ]),
-        tests("RunKTests", ["RunK", "JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientTesting", "RuntimeInterface", logging]),
+        tests("RunKTests", ["RunK", "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "KubernetesClientTesting", "Agent", "AgentCore", "RuntimeInterface", logging]),
         tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "RuntimeInterface", logging]),
         tests("ProbeClientTests", ["ProbeClient", "Agent", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl")]),
         tests("RuntimeContractTests", ["RunP", "RunC", "RunK", "LocalRuntime", "JSON", "KubernetesClient", "KubernetesClientTesting", "CNI", "Spawn", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),

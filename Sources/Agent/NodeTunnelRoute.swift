@@ -4,11 +4,17 @@ import KubernetesClient
 /// Answers the requests whose path is `prefix`, or continues behind it with "/".
 public struct NodeTunnelRoute: Sendable {
     public var prefix: String
+    /// False: the next route that fits is asked.
+    public var claims: @Sendable (NodeTunnelExchange) async -> Bool
     /// Must call `respond` or `refuse` once. What it throws breaks the answer off.
     public var answer: @Sendable (NodeTunnelExchange) async throws -> Void
 
-    public init(prefix: String, answer: @escaping @Sendable (NodeTunnelExchange) async throws -> Void) {
+    public init(
+        prefix: String, claims: @escaping @Sendable (NodeTunnelExchange) async -> Bool = { _ in true },
+        answer: @escaping @Sendable (NodeTunnelExchange) async throws -> Void
+    ) {
         self.prefix = prefix
+        self.claims = claims
         self.answer = answer
     }
 

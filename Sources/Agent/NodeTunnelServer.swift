@@ -87,7 +87,9 @@ public struct NodeTunnelServer: Sendable {
     private func answer(_ request: TunnelRequest, _ tunnel: any NodeTunnel) async {
         do {
             let exchange = NodeTunnelExchange(request: request, tunnel: tunnel)
-            if let route = routes.first(where: { $0.fits(exchange.path) }) { return try await route.answer(exchange) }
+            for route in routes where route.fits(exchange.path) {
+                if await route.claims(exchange) { return try await route.answer(exchange) }
+            }
             guard let asked = ContainerLogRequest(request.path), request.method == "GET" else {
                 return try await refuse(request, tunnel, status: 404, "this node does not serve \(request.method) \(request.path)")
             }

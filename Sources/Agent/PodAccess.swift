@@ -64,6 +64,10 @@ public struct PodAccess: Sendable {
         } catch {
             return try await exchange.refuse(status: 500, "\(isAttach ? "attach to" : "exec in") container \"\(id.name)\": \(error)")
         }
+        try await Self.serve(exchange, request, session)
+    }
+
+    static func serve(_ exchange: NodeTunnelExchange, _ request: ExecRequest, _ session: any ExecSession) async throws {
         do {
             let input = request.stdin || request.tty ? try await exchange.input() : nil
             try await exchange.respond(contentType: Self.framed) { body in try await Self.converse(session, input, body) }
@@ -89,10 +93,10 @@ public struct PodAccess: Sendable {
         }
     }
 
-    private static let framed = "application/octet-stream"
+    static let framed = "application/octet-stream"
 
     /// Output until the command's end, then its status; input as long as that lasts.
-    private static func converse(
+    static func converse(
         _ session: any ExecSession, _ input: (any TunnelBodyReader)?, _ body: any TunnelBodyWriter
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
@@ -136,7 +140,7 @@ public struct PodAccess: Sendable {
                 details: APIStatusDetails(causes: [APIStatusCause(reason: "ExitCode", message: "\(code)")])))
     }
 
-    private static func failed(_ message: String) -> [UInt8] {
+    static func failed(_ message: String) -> [UInt8] {
         status(APIStatus(status: "Failure", message: "Internal error occurred: \(message)", reason: "InternalError", code: 500))
     }
 
@@ -160,6 +164,11 @@ public struct PodAccess: Sendable {
         } catch {
             return try await exchange.refuse(status: 500, "failed to connect to port \(port) inside pod \(names[1])/\(names[2]): \(error)")
         }
+        try await Self.join(exchange, stream)
+    }
+
+    /// Bytes in both directions until the pod's side has ended, or the caller leaves.
+    static func join(_ exchange: NodeTunnelExchange, _ stream: any ByteStream) async throws {
         do {
             let input = try await exchange.input()
             try await exchange.respond(contentType: "application/octet-stream") { body in

@@ -126,7 +126,8 @@ struct InMemoryStore {
         }
         new.set(["metadata", "resourceVersion"], to: nil)
         if new == plain { return old }
-        if new[path: "metadata", "deletionTimestamp"] != nil, resource != Pod.resource, !new.hasFinalizers {
+        let mayRun = resource == Pod.resource && new[path: "metadata", "deletionGracePeriodSeconds"]?.intValue != 0
+        if new[path: "metadata", "deletionTimestamp"] != nil, !mayRun, !new.hasFinalizers {
             return erase(resource, new)
         }
         return save(resource, old: old, new: new)
@@ -158,7 +159,8 @@ struct InMemoryStore {
             && phase != "Failed"
         guard mustStop || old.hasFinalizers else { return erase(resource, old) }
         var new = old
-        if mustStop { new.set(["metadata", "deletionGracePeriodSeconds"], to: .int(grace)) }
+        // Grace 0 is also what a node says once nothing of the pod runs: only finalizers keep it then.
+        if resource == Pod.resource { new.set(["metadata", "deletionGracePeriodSeconds"], to: .int(mustStop ? grace : 0)) }
         if new[path: "metadata", "deletionTimestamp"] == nil {
             new.set(["metadata", "deletionTimestamp"], to: .string(now().adding(seconds: grace).description))
         }

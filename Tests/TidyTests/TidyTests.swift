@@ -61,6 +61,8 @@ import Testing
             "OCIRuntime": ["JSON", "SandboxPolicy", "Cgroups", "CLinux", "Spawn"], "oci": ["OCIRuntime"],
             "Local": local, "RunP": local.union(["LocalRuntime"]), "RunC": local.union(["LocalRuntime"]),
             "Agent": models.union(["KubernetesClient", "AgentCore", "RuntimeInterface", "CLinux", "CZlib"]),
+            // Another cluster's pods: what goes there is decided with the agent's own pure parts (templates, environments, fields).
+            "RunK": models.union(["KubernetesClient", "AgentCore", "RuntimeInterface"]),
             "ProbeClient": ["Agent", "RuntimeInterface"],
         ]
     }()

@@ -1,8 +1,8 @@
 // Decodes the base64 of Secrets and binaryData (RFC 4648), without Foundation.
 
-enum Base64 {
+public enum Base64 {
     /// nil when the text is not base64. Line breaks are allowed.
-    static func decode(_ text: String) -> [UInt8]? {
+    public static func decode(_ text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count / 4 * 3)
         var bits: UInt32 = 0

@@ -1,0 +1,86 @@
+// How a copy ends and what is cleaned up behind it, in an order that a death in between does not hurt: deleted, then its objects,
+// then the finalizer, then the pod that it was a copy of.
+import JSON
+import KubernetesClient
+import KubernetesModel
+
+extension ClusterPods {
+    /// Asks the cluster to end the copy; it stays until it is released. A shorter grace than before overtakes.
+    func end(_ uid: String, graceSeconds: Int64) async throws {
+        guard let copy = copy(of: uid) else { return }
+        do {
+            try await target.deleteIfPresent(
+                Pod.self, namespace: configuration.namespace, name: copy.pod.metadata.name,
+                options: DeleteOptions(gracePeriodSeconds: Int(clamping: graceSeconds), uid: copy.uid))
+        } catch let error as KubernetesAPIError where error.isConflict {
+            // Another pod has the name: ours is gone.
+            mirrors[uid]?.created = nil
+        }
+        if mirrors[uid]?.created != nil {
+            // The watch has not shown it yet: ask how it is now.
+            mirrors[uid]?.created = try await target.find(Pod.self, namespace: configuration.namespace, name: copy.pod.metadata.name)
+        }
+    }
+
+    func release(_ uid: String) async throws {
+        guard let copy = copy(of: uid) else { return }
+        let name = copy.pod.metadata.name
+        if copy.deletionGrace == nil { try await end(uid, graceSeconds: 0) }
+        try await removeAnchor(named: ClusterNames.anchor(of: name))
+        // Fresh, so that nobody else's finalizer is taken off with ours.
+        guard let pod = try await target.find(Pod.self, namespace: configuration.namespace, name: name), pod.metadata.uid == copy.uid,
+            pod.metadata.finalizers.contains(ClusterMark.finalizer)
+        else { return }
+        let others = pod.metadata.finalizers.filter { $0 != ClusterMark.finalizer }
+        var metadata: JSONValue = ["finalizers": others.isEmpty ? .null : .array(others.map { .string($0) })]
+        if let version = pod.metadata.resourceVersion { metadata["resourceVersion"] = .string(version) }
+        do {
+            try await target.patch(Pod.self, namespace: configuration.namespace, name: name, merge: ["metadata": metadata])
+        } catch let error as KubernetesAPIError where error.isNotFound {
+            return
+        }
+    }
+
+    func dismiss(_ uid: String) async throws {
+        guard let wish = wishes[uid] else { return }
+        if needsObjects(wish) { try await removeAnchor(of: uid) }
+        mirrors[uid, default: Mirror()].memory.isDismissed = true
+        reporter.deleteObject(namespace: wish.metadata.namespace ?? "", name: wish.metadata.name, uid: uid) { _ in }
+    }
+
+    func removeAnchor(of uid: String) async throws {
+        guard let wish = wishes[uid] else { return }
+        try await removeAnchor(named: ClusterNames.anchor(of: names(of: wish).pod))
+    }
+
+    /// What hangs on it follows: the cluster collects what has no owner any more.
+    private func removeAnchor(named name: String) async throws {
+        try await target.deleteIfPresent(
+            ConfigMap.self, namespace: configuration.namespace, name: name,
+            options: DeleteOptions(propagationPolicy: "Background"))
+    }
+
+    /// Objects of pods that nobody knows: made by a life that died before it made their pod. Once in a life, in the background.
+    func sweep() {
+        guard !hasSwept else { return }
+        hasSwept = true
+        Task { [weak self] in
+            do { try await self?.sweepNow() } catch { await self?.sweepFailed(error) }
+        }
+    }
+
+    private func sweepFailed(_ error: any Error) {
+        hasSwept = false
+        logger.debug("objects without a pod not looked for", metadata: ["error": "\(error)"])
+    }
+
+    private func sweepNow() async throws {
+        let selector = "\(ClusterMark.node)=\(configuration.node),\(ClusterMark.anchor)=true"
+        let anchors = try await target.listAll(
+            ConfigMap.self, namespace: configuration.namespace, options: ListOptions(labelSelector: selector))
+        for anchor in anchors.items {
+            guard let uid = anchor.metadata.labels[ClusterMark.podUID], wishes[uid] == nil, copy(of: uid) == nil else { continue }
+            try await removeAnchor(named: anchor.metadata.name)
+        }
+    }
+}
