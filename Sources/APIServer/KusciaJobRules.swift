@@ -50,6 +50,9 @@ enum KusciaJobRules {
                 errors.append(.duplicate("\(path).parties[\(index)]", .string(domain)))
             }
             errors += ResourceRules.validate(party["resources"], at: "\(path).parties[\(index)].resources")
+            if let name = party["runtimeClassName"]?.stringValue, let problem = NameFormat.subdomainProblem(name) {
+                errors.append(.invalid("\(path).parties[\(index)].runtimeClassName", .string(name), problem))
+            }
         }
         return errors
     }

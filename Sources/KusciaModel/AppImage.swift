@@ -77,12 +77,15 @@ public struct DeployTemplate: Sendable, Hashable, Codable {
 
 public struct AppImagePodSpec: DefaultInitializable, Sendable {
     public var restartPolicy: RestartPolicy?
+    /// Which of the node's runtimes runs the pod; nil leaves it to the node. Kuscia does not know it.
+    public var runtimeClassName: String?
     @WrittenEmpty public var containers: [AppImageContainer] = []
 
     public init() {}
 
-    public init(restartPolicy: RestartPolicy? = nil, containers: [AppImageContainer] = []) {
+    public init(restartPolicy: RestartPolicy? = nil, runtimeClassName: String? = nil, containers: [AppImageContainer] = []) {
         self.restartPolicy = restartPolicy
+        self.runtimeClassName = runtimeClassName
         self.containers = containers
     }
 }

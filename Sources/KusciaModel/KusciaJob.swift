@@ -92,15 +92,18 @@ public struct KusciaJobParty: Sendable, Hashable, Codable {
     public var role: String?
     /// Replaces the AppImage's for this party.
     public var resources: ResourceRequirements?
+    /// Which of its node's runtimes runs this party's pods, in place of the AppImage's choice. Kuscia does not know it.
+    public var runtimeClassName: String?
     @DefaultEmpty public var bandwidthLimits: [BandwidthLimit] = []
 
     public init(
-        domainID: String = "", role: String? = nil, resources: ResourceRequirements? = nil,
+        domainID: String = "", role: String? = nil, resources: ResourceRequirements? = nil, runtimeClassName: String? = nil,
         bandwidthLimits: [BandwidthLimit] = []
     ) {
         self.domainID = domainID
         self.role = role
         self.resources = resources
+        self.runtimeClassName = runtimeClassName
         self.bandwidthLimits = bandwidthLimits
     }
 }

@@ -63,6 +63,8 @@ public enum KusciaAnnotation {
     public static let tcpBind = "kuscia.secretflow/tcp-bind"
     /// Where a pod may connect to: anywhere, unless said here. A task's pods: the ports of the task.
     public static let tcpConnect = "kuscia.secretflow/tcp-connect"
+    /// "sha256:...": what the image of the pod's containers must be, by its id or the digest of its manifest. From `AppImage.image.id`.
+    public static let imageID = "kuscia.secretflow/image-id"
     /// Of an AppImage, copied to the pods of its tasks.
     public static let ofAppImage = [network, tcpBind, tcpConnect]
 }

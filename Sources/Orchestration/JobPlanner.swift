@@ -284,16 +284,18 @@ public enum JobPlanner {
                 parties: template.parties.map { party(world, template, $0) }))
     }
 
-    /// A party's resources apply to the first container of its deploy template.
+    /// A party's resources apply to the first container of its deploy template; its runtime class to the whole pod.
     private static func party(_ world: JobWorld, _ template: KusciaTaskTemplate, _ party: KusciaJobParty) -> KusciaTaskParty {
-        var pod: KusciaPodTemplate?
+        var spec: AppImagePodSpec?
+        if let name = party.runtimeClassName { spec = AppImagePodSpec(runtimeClassName: name) }
         if let resources = party.resources {
             let image = world.appImage(template.appImage)
             let first = image.flatMap { TaskLayout.template(of: $0, role: party.role ?? "") }?.spec.containers.first?.name
-            pod = KusciaPodTemplate(spec: AppImagePodSpec(containers: [AppImageContainer(name: first ?? "", resources: resources)]))
+            spec = spec ?? AppImagePodSpec()
+            spec?.containers = [AppImageContainer(name: first ?? "", resources: resources)]
         }
         return KusciaTaskParty(
-            domainID: party.domainID, appImageRef: template.appImage, role: party.role, template: pod,
+            domainID: party.domainID, appImageRef: template.appImage, role: party.role, template: spec.map { KusciaPodTemplate(spec: $0) },
             bandwidthLimits: party.bandwidthLimits)
     }
 }

@@ -88,9 +88,9 @@ public struct PodFailure: Sendable, Hashable {
         return nil
     }
 
-    /// Kuscia's list.
+    /// Kuscia's list, and refusals that no other pull will change.
     private static let hopeless: Set<String> = [
         "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "InvalidImageName", "ErrImageNeverPull",
-        "ImageInspectError", "RegistryUnavailable", "PreStartHookError", "PostStartHookError",
+        "ImageInspectError", "RegistryUnavailable", "ImageIDMismatch", "SignatureValidationFailed", "PreStartHookError", "PostStartHookError",
     ]
 }

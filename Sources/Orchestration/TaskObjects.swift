@@ -101,7 +101,8 @@ extension TaskLayout {
                 nodeSelector: [KusciaLabel.nodeNamespace: pod.domain], hostNetwork: true, schedulerName: Kuscia.schedulerName,
                 tolerations: [
                     Toleration(key: Kuscia.agentTaintKey, operator: "Exists", effect: .noSchedule)
-                ]))
+                ],
+                runtimeClassName: party.spec.template?.spec?.runtimeClassName ?? party.template.spec.runtimeClassName))
     }
 
     private func annotations(_ pod: TaskPod, _ party: Party, _ ports: [PartyAllocatedPorts], _ attempt: Int) -> [String: String] {
@@ -118,6 +119,7 @@ extension TaskLayout {
         ]
         let wishes = party.image.metadata.annotations.filter { KusciaAnnotation.ofAppImage.contains($0.key) }
         annotations.merge(wishes) { $1 }
+        if let id = party.image.spec.image.id, !id.isEmpty { annotations[KusciaAnnotation.imageID] = id }
         return annotations
     }
 

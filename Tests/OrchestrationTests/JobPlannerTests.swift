@@ -111,6 +111,7 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
         first.taskID = "my-task"
         first.scheduleConfig = ScheduleConfig(lifecycleSeconds: 5)
         first.parties[0].resources = ResourceRequirements(limits: ["cpu": 2])
+        first.parties[0].runtimeClassName = "runc"
         var lab = JobLaboratory([first])
         lab.settle()
         let task = try #require(lab.tasks["my-task"])
@@ -125,6 +126,7 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
         #expect(task.spec.parties[0].appImageRef == "psi-image")
         #expect(task.spec.parties[0].template?.spec?.containers.first?.name == "engine")
         #expect(task.spec.parties[0].template?.spec?.containers.first?.resources.limits["cpu"] == 2)
+        #expect(task.spec.parties[0].template?.spec?.runtimeClassName == "runc")
         #expect(task.spec.parties[1].template == nil)
     }
 

@@ -49,6 +49,17 @@ import Testing
         #expect(spec.restartPolicy == .never)
     }
 
+    @Test("the party's runtime class wins over the AppImage's, which wins over the node's own")
+    func runtimeClass() throws {
+        #expect(try firstPod().spec.runtimeClassName == nil)
+        var image = appImage()
+        image.spec.deployTemplates[0].spec.runtimeClassName = "runc"
+        #expect(try firstPod(task(), image).spec.runtimeClassName == "runc")
+        var alice = party("alice", role: "guest")
+        alice.template = KusciaPodTemplate(spec: AppImagePodSpec(runtimeClassName: "kata"))
+        #expect(try firstPod(task([alice, party("bob")]), image).spec.runtimeClassName == "kata")
+    }
+
     @Test("a pod has the domain's data read-only, the job's writable, and scratch of its own")
     func volumes() throws {
         let pod = try firstPod()

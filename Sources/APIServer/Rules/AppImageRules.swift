@@ -19,6 +19,9 @@ enum AppImageRules {
         let containers = template["spec"]?["containers"]?.arrayValue ?? []
         if containers.isEmpty { errors.append(.required("\(path).spec.containers", "must have at least 1 container")) }
         errors += DuplicateRules.find(containers, member: "name", at: "\(path).spec.containers")
+        if let name = template["spec"]?["runtimeClassName"]?.stringValue, let problem = NameFormat.subdomainProblem(name) {
+            errors.append(.invalid("\(path).spec.runtimeClassName", .string(name), problem))
+        }
         var ports: Set<String> = []
         for (index, container) in containers.enumerated() {
             errors += validate(container: container, at: "\(path).spec.containers[\(index)]", files: files, &ports)

@@ -50,6 +50,7 @@ extension ResourceKind {
               0 domainID string!
               0 role string
               0 resources core.ResourceRequirements
+              0 runtimeClassName string -- Which of its node's runtimes runs the party's pods, in place of the AppImage's choice.
               0 bandwidthLimits []BandwidthLimit
             type BandwidthLimit
               0 destinationID string!

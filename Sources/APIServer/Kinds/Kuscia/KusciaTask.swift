@@ -31,6 +31,7 @@ extension ResourceKind {
               0 spec PodSpec -- What is wanted.
             type PodSpec -- What a pod shall be.
               0 restartPolicy enum(Always|OnFailure|Never) -- When containers are started again: Always, OnFailure or Never.
+              0 runtimeClassName string -- Which of the node's runtimes runs the pod.
               0 containers []Container -- The pod's programs; at least one.
               0 affinity core.Affinity -- Rules about where the pod should run.
             type Container -- One program of a pod, with its image and its view of files and devices.
