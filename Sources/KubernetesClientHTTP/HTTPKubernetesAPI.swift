@@ -46,15 +46,19 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
 
     private let endpoint: APIServerEndpoint
     private let server: String
+    /// `fieldValidation` of what is created and changed: "Strict" refuses unknown fields; nil leaves it to the server.
+    private let fieldValidation: String?
     private let clients: [Exchange: HTTPClient]
     private let identity: Mutex<Identity>
     let log: Logger
 
     /// Throws `KubeconfigError` when a certificate or key cannot be read.
     public init(
-        endpoint: APIServerEndpoint, credentials: ClientCredentials, log: Logger = Logger(label: "kubernetes-client")
+        endpoint: APIServerEndpoint, credentials: ClientCredentials, fieldValidation: String? = nil,
+        log: Logger = Logger(label: "kubernetes-client")
     ) throws {
         self.endpoint = endpoint
+        self.fieldValidation = fieldValidation
         self.log = log
         var server = endpoint.server
         while server.hasSuffix("/") { server.removeLast() }
@@ -116,6 +120,12 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
             return channel.eventLoop.makeSucceededVoidFuture()
         }
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    /// With the credentials of this moment.
+    func webSocketDialer() throws -> WebSocketDialer {
+        let identity = identity.withLock { $0 }
+        return try WebSocketDialer(server: server, tls: identity.tls, bearerToken: identity.bearerToken)
     }
 
     // MARK: - Requests
@@ -206,6 +216,13 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
         return try await collect(response, "\(method) \(target)")
     }
 
+    private func write(
+        _ method: String, _ path: String, _ body: [UInt8], _ contentType: String = "application/json"
+    ) async throws -> [UInt8] {
+        try await call(
+            method, path + RequestURL.query([("fieldValidation", fieldValidation)]), body: body, contentType: contentType)
+    }
+
     // MARK: - Verbs
 
     public func get(
@@ -233,23 +250,20 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
     public func create(
         _ resource: GroupVersionResource, namespace: String?, name: String?, subresource: String?, body: [UInt8]
     ) async throws -> [UInt8] {
-        try await call(
-            "POST", RequestURL.path(resource, namespace: namespace, name: name, subresource: subresource), body: body)
+        try await write("POST", RequestURL.path(resource, namespace: namespace, name: name, subresource: subresource), body)
     }
 
     public func update(
         _ resource: GroupVersionResource, namespace: String?, name: String, subresource: String?, body: [UInt8]
     ) async throws -> [UInt8] {
-        try await call(
-            "PUT", RequestURL.path(resource, namespace: namespace, name: name, subresource: subresource), body: body)
+        try await write("PUT", RequestURL.path(resource, namespace: namespace, name: name, subresource: subresource), body)
     }
 
     public func patch(
         _ resource: GroupVersionResource, namespace: String?, name: String, subresource: String?, type: PatchType, body: [UInt8]
     ) async throws -> [UInt8] {
-        try await call(
-            "PATCH", RequestURL.path(resource, namespace: namespace, name: name, subresource: subresource), body: body,
-            contentType: type.rawValue)
+        try await write(
+            "PATCH", RequestURL.path(resource, namespace: namespace, name: name, subresource: subresource), body, type.rawValue)
     }
 
     public func delete(

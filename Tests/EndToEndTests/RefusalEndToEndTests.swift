@@ -31,6 +31,7 @@ struct BadJob: Sendable, CustomTestStringConvertible {
 
     static let all = [
         BadJob(title: "missing tasks", expected: ["spec.tasks"]) { $0.set(["spec", "tasks"], to: nil) },
+        BadJob(title: "unknown field", expected: ["spec.maxParalelism"]) { $0.set(["spec", "maxParalelism"], to: 2) },
         BadJob(title: "no tasks", expected: ["spec.tasks"]) { $0.set(["spec", "tasks"], to: []) },
         BadJob(title: "wrong type", expected: ["spec.maxParallelism"]) { $0.set(["spec", "maxParallelism"], to: "many") },
         BadJob(title: "out of range", expected: ["spec.maxParallelism"]) { $0.set(["spec", "maxParallelism"], to: 1000) },

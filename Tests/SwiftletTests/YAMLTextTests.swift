@@ -38,6 +38,18 @@ import Testing
         #expect(error?.message.contains("job.yaml") == true)
     }
 
+    @Test("what is wrong is told with line and column, not with the line's text, which may be a secret")
+    func secretsStayOut() throws {
+        for text in ["data:\n  password: \"hunter2", "data:\n  password: hunter2\n bad", "a: {x: hunter2\n"] {
+            let error = #expect(throws: CommandFailure.self) { try YAMLText.documents(text, source: "job.yaml") }
+            let message = try #require(error?.message)
+            #expect(message.wholeMatch(of: /job\.yaml:[0-9]+:[0-9]+: .+/) != nil, "\(message)")
+            #expect(!message.contains("hunter2"), "\(message)")
+        }
+        let twice = #expect(throws: CommandFailure.self) { try YAMLText.documents("a: 1\nb: 2\na: 3\n", source: "f") }
+        #expect(twice?.message.contains("\"a\"") == true)
+    }
+
     @Test("aliases that multiply beyond the limit are refused, not expanded")
     func billionLaughs() {
         var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"

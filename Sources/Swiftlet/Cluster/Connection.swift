@@ -11,7 +11,8 @@ struct Connection: Sendable {
     var api: any KubernetesAPI { http }
     var logs: any PodLogReading { http }
 
-    init(kubeconfigPath: String) throws {
+    /// `strict`: fields that the server does not know are refused, not left out.
+    init(kubeconfigPath: String, strict: Bool = false) throws {
         guard let text = FileText.read(kubeconfigPath) else {
             throw CommandFailure(
                 "there is no kubeconfig \(kubeconfigPath)",
@@ -23,7 +24,8 @@ struct Connection: Sendable {
             let connection = try kubeconfig.connection(directory: directory)
             let (endpoint, credentials) = try connection.loaded()
             server = endpoint.server
-            http = try HTTPKubernetesAPI(endpoint: endpoint, credentials: credentials, log: Self.quiet)
+            http = try HTTPKubernetesAPI(
+                endpoint: endpoint, credentials: credentials, fieldValidation: strict ? "Strict" : nil, log: Self.quiet)
         } catch {
             throw CommandFailure(
                 "\(kubeconfigPath): \(error)", hint: "is it a kubeconfig that `swiftlet up` or `swiftlet master` wrote?")

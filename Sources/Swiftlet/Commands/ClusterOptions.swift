@@ -18,8 +18,10 @@ struct ClusterOptions: ParsableArguments {
     }
 
     /// Runs `body` with a connection, shuts it down, and turns errors into ones with a hint.
-    func withConnection<Result>(while subject: String, _ body: (Connection) async throws -> Result) async throws -> Result {
-        let connection = try Connection(kubeconfigPath: kubeconfigPath)
+    func withConnection<Result>(
+        while subject: String, strict: Bool = false, _ body: (Connection) async throws -> Result
+    ) async throws -> Result {
+        let connection = try Connection(kubeconfigPath: kubeconfigPath, strict: strict)
         do {
             let result = try await body(connection)
             await connection.close()

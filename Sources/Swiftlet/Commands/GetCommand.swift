@@ -92,10 +92,17 @@ struct GetCommand: AsyncParsableCommand {
             case .snapshot: break  // shown already
             case .changed(let object): try await showOne(object, kind, connection)
             case .deleted(let object):
-                Terminal.output.line("\(kind.resource.resource)/\(object[path: "metadata", "name"]?.stringValue ?? "") deleted")
+                Terminal.output.line("\(title(of: object, kind)) deleted")
             }
             return true
         }
+    }
+
+    /// "pods/NAME", with the namespace before it where others are shown too.
+    private func title(of object: JSONValue, _ kind: ResourceName) -> String {
+        let name = "\(kind.resource.resource)/\(object[path: "metadata", "name"]?.stringValue ?? "")"
+        guard kind.namespaced, scope.scope(of: kind) == nil else { return name }
+        return "\(object[path: "metadata", "namespace"]?.stringValue ?? "") \(name)"
     }
 
     private func showOne(_ object: JSONValue, _ kind: ResourceName, _ connection: Connection) async throws {

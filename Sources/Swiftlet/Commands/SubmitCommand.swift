@@ -7,7 +7,7 @@ struct SubmitCommand: AsyncParsableCommand {
         commandName: "submit", abstract: "Create or change objects from YAML or JSON files; --wait follows their jobs.",
         discussion: """
             Exit code 0 when everything was accepted and, with --wait, every job succeeded; 1 otherwise.
-            Objects are sent in the order of the files.
+            Objects are sent in the order of the files. A field that the cluster does not know is refused.
             """)
 
     @Argument(help: "Manifests with one or more documents; - reads standard input.") var files: [String]
@@ -18,7 +18,7 @@ struct SubmitCommand: AsyncParsableCommand {
 
     func run() async throws {
         let manifests = try Manifest.read(files)
-        try await cluster.withConnection(while: "submit") { connection in
+        try await cluster.withConnection(while: "submit", strict: true) { connection in
             for manifest in manifests {
                 do {
                     let outcome = try await manifest.apply(to: connection.api)

@@ -15,7 +15,7 @@ enum YAMLText {
             let parser = try Parser(yaml: text)
             while let node = try parser.nextRoot() { nodes.append(node) }
         } catch {
-            throw CommandFailure("\(source): \(error)", hint: "check indentation and quotes near that line")
+            throw CommandFailure(refusal(error, source), hint: "check indentation and quotes near that line")
         }
         var budget = nodeLimit
         return try nodes.map { try value($0, source: source, budget: &budget) }.filter { !$0.isNull }
@@ -105,6 +105,19 @@ enum YAMLText {
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
         guard digits.contains(first) || (first == UInt8(ascii: ".") && unsigned.count > 1) else { return false }
         return unsigned.utf8.allSatisfy { digits.contains($0) || ".eE+-".utf8.contains($0) }
+    }
+
+    /// "job.yaml:3:5: what is wrong": never the line itself, which may hold a secret.
+    private static func refusal(_ error: any Error, _ source: String) -> String {
+        switch error as? YamlError {
+        case .scanner(let context, let problem, let mark, _), .parser(let context, let problem, let mark, _),
+            .composer(let context, let problem, let mark, _):
+            "\(source):\(mark.line):\(mark.column): \(problem)\(context.map { " \($0.text)" } ?? "")"
+        case .reader(let problem, let offset, _, _): "\(source): \(problem)\(offset.map { ", byte \($0)" } ?? "")"
+        case .duplicatedKeysInMapping(let duplicates, let context):
+            "\(source):\(context.mark.line): the key \(duplicates.map { "\"\($0)\"" }.joined(separator: ", ")) stands there twice"
+        case .no, .memory, .writer, .emitter, .representer, .dataCouldNotBeDecoded, nil: "\(source): not YAML: \(error)"
+        }
     }
 
     private static func place(_ source: String, _ mark: Mark?) -> String {
