@@ -3,19 +3,6 @@ import Glibc
 import JSON
 import Synchronization
 
-/// A manifest that cannot be used; names file and field.
-public enum ImageStoreError: Error, Sendable, Hashable, CustomStringConvertible {
-    case invalid(file: String, field: String, reason: String)
-    case inputOutput(file: String, operation: String, errno: Int32)
-
-    public var description: String {
-        switch self {
-        case .invalid(let file, let field, let reason): "\(file): \(field): \(reason)"
-        case .inputOutput(let file, let operation, let code): "\(file): \(operation): \(String(cString: strerror(code)))"
-        }
-    }
-}
-
 /// Reads `<state>/images/builtin/*.json`. A file that changed is read again at the next question, so images may be added
 /// while the node runs. A wrong file costs only its own image: it is listed in `defects`.
 public final class BuiltinImages: Sendable {
@@ -27,7 +14,7 @@ public final class BuiltinImages: Sendable {
     private struct Cached {
         var modified: timespec
         var size: Int
-        var manifest: Result<ImageManifest, ImageStoreError>
+        var manifest: Result<BuiltinImage, ImageStoreError>
     }
 
     public let directory: String
@@ -42,13 +29,13 @@ public final class BuiltinImages: Sendable {
     }
 
     /// The image of that name; "name" means "name:latest" as well. nil when there is none.
-    public func resolve(_ image: String) -> ImageManifest? {
+    public func resolve(_ image: String) -> BuiltinImage? {
         let wanted = Self.withTag(image)
         return images().first { Self.withTag($0.name) == wanted }
     }
 
     /// All usable images, by file name.
-    public func images() -> [ImageManifest] {
+    public func images() -> [BuiltinImage] {
         readAll().compactMap { try? $0.get() }
     }
 
@@ -60,16 +47,16 @@ public final class BuiltinImages: Sendable {
     }
 
     /// Stores the manifest durably; one of the same name is replaced.
-    public func register(_ manifest: ImageManifest) throws {
+    public func register(_ manifest: BuiltinImage) throws {
         let path = directory + "/" + Self.fileName(manifest.name)
         if let defect = manifest.defect() {
             throw ImageStoreError.invalid(file: path, field: defect.field, reason: defect.reason)
         }
         let bytes = try JSON.encodeToValue(manifest).serialized(pretty: true)
-        try Self.replaceFile(path, with: bytes)
+        try DurableFile.replace(path, with: bytes)
     }
 
-    private func readAll() -> [Result<ImageManifest, ImageStoreError>] {
+    private func readAll() -> [Result<BuiltinImage, ImageStoreError>] {
         let paths = manifestPaths()
         return cache.withLock { cache in
             for path in cache.keys where !paths.contains(path) { cache[path] = nil }
@@ -100,9 +87,9 @@ public final class BuiltinImages: Sendable {
         return paths.sorted()
     }
 
-    private static func read(_ path: String) -> Result<ImageManifest, ImageStoreError> {
+    private static func read(_ path: String) -> Result<BuiltinImage, ImageStoreError> {
         do {
-            let manifest = try JSON.decode(ImageManifest.self, from: try contents(path))
+            let manifest = try JSON.decode(BuiltinImage.self, from: try contents(path))
             if let defect = manifest.defect() {
                 return .failure(.invalid(file: path, field: defect.field, reason: defect.reason))
             }
@@ -124,17 +111,6 @@ public final class BuiltinImages: Sendable {
             throw .invalid(file: path, field: "manifest", reason: "larger than \(maximumManifestBytes) bytes")
         }
         return Array(bytes.prefix(count))
-    }
-
-    /// Written beside and renamed, so that a reader or a crash sees the old file or the new one.
-    private static func replaceFile(_ path: String, with bytes: [UInt8]) throws(ImageStoreError) {
-        let temporary = path + ".tmp"
-        guard let file = fopen(temporary, "we") else { throw .inputOutput(file: temporary, operation: "open", errno: errno) }
-        let written = fwrite(bytes, 1, bytes.count, file) == bytes.count && fflush(file) == 0 && fsync(fileno(file)) == 0
-        let code = errno
-        fclose(file)
-        guard written else { throw .inputOutput(file: temporary, operation: "write", errno: code) }
-        guard rename(temporary, path) == 0 else { throw .inputOutput(file: path, operation: "rename", errno: errno) }
     }
 
     private static func withTag(_ image: String) -> String {

@@ -40,7 +40,7 @@ struct BuiltinImagesTests {
         let images = try BuiltinImages(stateDirectory: state.path)
         state.write("psi.json", #"{"name":"psi:0.9.5","rootfs":"host","readOnlyPaths":["/opt/venv"],"env":["A=b"]}"#)
         state.write("plain.json", #"{"name":"plain","rootfs":"/srv/rootfs"}"#)
-        #expect(images.resolve("psi:0.9.5") == ImageManifest(name: "psi:0.9.5", readOnlyPaths: ["/opt/venv"], env: ["A=b"]))
+        #expect(images.resolve("psi:0.9.5") == BuiltinImage(name: "psi:0.9.5", readOnlyPaths: ["/opt/venv"], env: ["A=b"]))
         #expect(images.resolve("plain:latest")?.rootfs == .directory("/srv/rootfs"))
         #expect(images.resolve("psi:1") == nil)
         #expect(images.images().count == 2)
@@ -82,11 +82,11 @@ struct BuiltinImagesTests {
     @Test("a registered manifest survives and replaces its namesake; a wrong one is refused")
     func register() throws {
         let state = try State()
-        try BuiltinImages(stateDirectory: state.path).register(ImageManifest(name: "org/app:1", cmd: ["run"]))
+        try BuiltinImages(stateDirectory: state.path).register(BuiltinImage(name: "org/app:1", cmd: ["run"]))
         let images = try BuiltinImages(stateDirectory: state.path)
         #expect(images.resolve("org/app:1")?.cmd == ["run"])
-        try images.register(ImageManifest(name: "org/app:1", cmd: ["other"]))
+        try images.register(BuiltinImage(name: "org/app:1", cmd: ["other"]))
         #expect(images.images().map(\.cmd) == [["other"]])
-        #expect(throws: ImageStoreError.self) { try images.register(ImageManifest(name: "a b")) }
+        #expect(throws: ImageStoreError.self) { try images.register(BuiltinImage(name: "a b")) }
     }
 }

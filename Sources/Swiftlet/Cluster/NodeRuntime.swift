@@ -12,7 +12,7 @@ struct NodeRuntime: Sendable {
     private let cgroupParent: String
 
     /// The image whose root is the machine's own programs; every node has it, unless its operator put another in its place.
-    static let hostImage = ImageManifest(name: "host:latest", env: ["PATH=/usr/local/bin:/usr/bin:/bin"])
+    static let hostImage = BuiltinImage(name: "host:latest", env: ["PATH=/usr/local/bin:/usr/bin:/bin"])
 
     init(_ settings: LiteSettings, logger: Logger) throws {
         let images = try BuiltinImages(stateDirectory: settings.stateDirectory)
@@ -61,7 +61,7 @@ struct NodeRuntime: Sendable {
 }
 
 extension RunPImage {
-    init(_ manifest: ImageManifest) {
+    init(_ manifest: BuiltinImage) {
         let root: Root =
             switch manifest.rootfs {
             case .host: .hostView(readOnlyPaths: manifest.readOnlyPaths)

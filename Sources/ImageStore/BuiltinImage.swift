@@ -1,6 +1,6 @@
-// What the node knows of one image: where its root file system comes from and the defaults that it brings.
+// What the node knows of one built-in image: where its root file system comes from and the defaults that it brings.
 
-public struct ImageManifest: Sendable, Hashable, Codable {
+public struct BuiltinImage: Sendable, Hashable, Codable {
     /// Where the task's root comes from.
     public enum RootFileSystem: Sendable, Hashable, Codable {
         /// The node's own file system, narrowed to what a task may see ("host").
@@ -58,7 +58,7 @@ public struct ImageManifest: Sendable, Hashable, Codable {
     }
 }
 
-extension ImageManifest {
+extension BuiltinImage {
     /// The first field that is wrong and why; nil when all is well.
     func defect() -> (field: String, reason: String)? {
         if name.isEmpty || name.contains(where: { $0.isWhitespace }) {
