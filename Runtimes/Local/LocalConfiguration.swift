@@ -36,6 +36,9 @@ public struct LocalConfiguration: Sendable {
     public var cniConfigurations = "/etc/cni/net.d"
     public var cniPlugins = ["/opt/cni/bin", "/usr/lib/cni"]
 
+    /// The node's image store; nil: there are built-in images only.
+    public var roots: (any ContainerRoots)?
+
     public init(launcherPath: String, stateDirectory: String, cgroupParent: String) {
         self.launcherPath = launcherPath
         self.stateDirectory = stateDirectory

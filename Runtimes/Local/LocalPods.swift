@@ -101,9 +101,10 @@ public final class LocalPods: Sendable {
     package func removeContainer(_ id: ContainerID) async throws {
         guard let container = container(id) else { return }
         try await container.stop(graceSeconds: 0)
-        let (cgroup, directory, release) = (container.cgroup, container.paths.directory, release)
+        let (cgroup, directory, release, roots) = (container.cgroup, container.paths.directory, release, configuration.roots)
         try await Blocking.run {
             try release(container)
+            try roots?.remove(container.id)
             // The record last: as long as it is there, a restart finds what is left to remove.
             do throws(CgroupError) { try cgroup.remove() } catch { throw error.asRuntimeError }
             try RecordFiles.removeTree(directory)

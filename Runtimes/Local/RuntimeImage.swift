@@ -9,6 +9,30 @@ public struct RuntimeImage: Sendable, Hashable {
         case hostView(readOnlyPaths: [String])
         /// An unpacked root file system.
         case directory(String)
+        /// An image's layers, the uppermost first, and what this container writes above them.
+        case layers(lower: [String], upper: String, work: String)
+        /// An image of the store, by its id: `ContainerRoots` makes of it what one container gets.
+        case stored(id: String)
+
+        package var isImage: Bool {
+            if case .hostView = self { return false }
+            return true
+        }
+    }
+
+    /// Whom the image's process runs as when the pod says nothing, by the image's own files; ids inside.
+    public struct Account: Sendable, Hashable {
+        public var uid: UInt32
+        public var gid: UInt32
+        public var groups: [UInt32]
+        public var home: String?
+
+        public init(uid: UInt32, gid: UInt32, groups: [UInt32] = [], home: String? = nil) {
+            self.uid = uid
+            self.gid = gid
+            self.groups = groups
+            self.home = home
+        }
     }
 
     public var root: Root
@@ -16,6 +40,8 @@ public struct RuntimeImage: Sendable, Hashable {
     public var command: [String]
     public var args: [String]
     public var workingDirectory: String?
+    /// nil: the image has no accounts of its own (host view).
+    public var account: Account?
 
     public init(
         root: Root = .hostView(readOnlyPaths: []), environment: [EnvironmentVariable] = [], command: [String] = [],

@@ -58,7 +58,7 @@ extension SupervisorState {
     }
 
     private func message(limits: RuntimeLimits) -> String? {
-        if let error { return "\(error.stage): \(error.message)" }
+        if let error { return error.message.isEmpty ? error.stage : "\(error.stage): \(error.message)" }
         var parts: [String] = []
         if oomKilled, let bytes = limits.memoryBytes {
             parts.append("memory limit of \(bytes) bytes exceeded (\(oomKills) process\(oomKills == 1 ? "" : "es") killed)")

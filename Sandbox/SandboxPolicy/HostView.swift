@@ -1,14 +1,14 @@
 // The host view: the read-only part of this machine that a task may see. A list with reasons; what is not here is absent.
 
-enum HostView {
+package enum HostView {
     private static let readOnlyTree: MountFlags = [.readOnly, .noSuid, .noDev]
 
     /// Programs and libraries. Not id-mapped: the task has only what the host grants to "others", so a file that the
     /// host keeps to its root stays unreadable for the task's root too.
-    private static let programs = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"]
+    package static let programs = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"]
 
     /// Of /etc only what programs need to start and to check certificates: no accounts, keys or host configuration.
-    private static let configuration = [
+    package static let configuration = [
         "/etc/alternatives",  // Debian's links to the chosen interpreter or tool
         "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",  // where the dynamic linker looks
         "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates.conf", "/etc/pki/tls/certs",  // public certificates
@@ -64,19 +64,19 @@ enum DeviceFileSystem {
     }
 }
 
-enum ProcFileSystem {
+package enum ProcFileSystem {
     /// Paths of the kernel that say more about the machine than a task should know, or that reach its hardware
     /// (containerd's and runc's default masks).
-    private static let masked = [
+    package static let masked = [
         "/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats", "/proc/sched_debug",
         "/proc/scsi", "/proc/timer_list", "/proc/timer_stats", "/proc/kmsg", "/proc/kallsyms", "/proc/config.gz",
     ]
     /// The kernel shows these to the machine's own root alone, which a task with ids of its own never is.
-    private static let rootsOwn = [
+    package static let rootsOwn = [
         "/proc/kpagecount", "/proc/kpageflags", "/proc/kpagecgroup", "/proc/slabinfo", "/proc/vmallocinfo", "/proc/pagetypeinfo",
         "/proc/iomem", "/proc/ioports", "/proc/mtrr",
     ]
-    private static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
+    package static let readOnly = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"]
 
     /// A task sees its own processes only: not even its init, which it may not trace.
     static func operations(unmasked: Bool, hasMachineIDs: Bool) -> [LaunchOperation] {

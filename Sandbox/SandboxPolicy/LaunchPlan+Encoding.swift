@@ -62,6 +62,10 @@ extension LaunchOperation {
         case .hook(let point, let path, let timeout): ["hook", point.rawValue, path, "\(timeout)"]
         case .hookArgument(let argument): ["hook-arg", argument]
         case .hookEnvironment(let entry): ["hook-env", entry]
+        case .ociRuntime(let name, let bundle, let create, let verb, let program, let hasInit):
+            ["oci-runtime", name, bundle, "\(create)", "\(verb)", program, hasInit ? "init" : "direct"]
+        case .ociOverlay(let place, let options, let flags): ["oci-overlay", place, options.text, flags.text]
+        case .ociBind(let source, let path, let flags): ["oci-bind", source, path, flags.text]
         case .makeCgroup(let version, let path): ["cgroup-make", "\(version)", path]
         case .setCgroup(let path, let file, let value): ["cgroup-set", path, file, value]
         case .cgroup(let version, let controller, let path): ["cgroup", "\(version)", controller, path]

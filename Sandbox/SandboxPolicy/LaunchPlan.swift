@@ -35,6 +35,14 @@ public enum LaunchOperation: Sendable, Hashable {
     case hook(HookPoint, path: String, timeoutMilliseconds: Int)
     case hookArgument(String)
     case hookEnvironment(String)
+    /// A container that an OCI runtime makes of a bundle: the arguments are its program and global options, then come its verbs; the one
+    /// that makes the container and the others each have a time to end in. `program` is the container's, for messages; with `hasInit` the
+    /// container's first process is the launcher (`oci-init`), and the program its child.
+    case ociRuntime(name: String, bundle: String, createMilliseconds: Int, verbMilliseconds: Int, program: String, hasInit: Bool)
+    /// An overlay at a place that only the runtime and the container see.
+    case ociOverlay(at: String, options: OverlayOptions, flags: MountFlags)
+    /// A copy of what is at `source`, at a place that only the runtime and the container see.
+    case ociBind(source: String, path: String, flags: MountFlags)
 
     // MARK: Cgroups
     case makeCgroup(version: Int, path: String)

@@ -1,7 +1,7 @@
 // What a spec must fulfil, said with the field's name; the launcher would refuse the same later and less kindly.
 
 extension SandboxSpec {
-    func check() throws(SandboxPolicyError) {
+    package func check() throws(SandboxPolicyError) {
         guard let command = arguments.first, !command.isEmpty else {
             throw .invalid(field: "command", found: "nothing", expected: "a program to run")
         }

@@ -16,8 +16,8 @@ extension SandboxSpec {
     }
 
     private var isImage: Bool {
-        if case .directory = root { return true }
-        return false
+        if case .hostView = root { return false }
+        return true
     }
     private var isIDMapped: Bool { rootless == nil && !userMaps.uid.isEmpty }
     /// A mount namespace that an ordinary user makes holds the host's mounts together: a tree is bound with what is mounted in it.
@@ -107,6 +107,11 @@ extension SandboxSpec {
             var flags: MountFlags = [.noSuid, .noDev, treeFlags]
             if isIDMapped { flags.insert(.idMapped) }
             return [.rootBind(source: path, at: rootMountPoint, flags: flags)]
+        case .layers(let lower, let upper, let work):
+            var flags: MountFlags = [.noSuid, .noDev]
+            if isIDMapped { flags.insert(.idMapped) }
+            let options = OverlayOptions(lower: lower, upper: upper, work: work, volatile: true, userAttributes: rootless != nil)
+            return [.rootOverlay(at: rootMountPoint, options: options, flags: flags)]
         }
     }
 

@@ -7,6 +7,9 @@ public struct SandboxSpec: Sendable, Hashable {
         case hostView(additionalReadOnlyPaths: [String])
         /// An unpacked image.
         case directory(String)
+        /// An image's layers, shared, with a writable one of the task's own above them, which goes with the task. It has the task's host
+        /// ids as they are, the layers are id-mapped.
+        case layers(lower: [String], upper: String, work: String)
     }
 
     /// A directory or file of the host, at a place in the task.

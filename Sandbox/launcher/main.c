@@ -1,9 +1,12 @@
 // swiftlet-sandbox: executes launch plans and supervises their tasks. Policy is elsewhere (SandboxPolicy).
 #define _GNU_SOURCE
 #include "create.h"
+#include "hide.h"
 #include "init.h"
 #include "netns.h"
+#include "oci.h"
 #include "plan.h"
+#include "podns.h"
 #include "prompt.h"
 #include "resident.h"
 #include "sealed.h"
@@ -24,7 +27,11 @@ static int usage(void) {
           "       swiftlet-sandbox kill --state-dir DIR [--grace MILLISECONDS]\n"
           "       swiftlet-sandbox check --plan FILE\n"
           "       swiftlet-sandbox create --plan FILE --sync DESCRIPTOR\n"
-          "       swiftlet-sandbox netns --make PATH\n", stderr);
+          "       swiftlet-sandbox netns --make PATH\n"
+          "       swiftlet-sandbox podns --plan FILE --make DIRECTORY\n"
+          "       swiftlet-sandbox oci-init PROGRAM [ARGUMENT...]\n"
+          "       swiftlet-sandbox oci-exec PIDFILE GROUP RUNTIME [ARGUMENT...]\n"
+          "       swiftlet-sandbox hide PATH PROGRAM [ARGUMENT...]\n", stderr);
     return 64;
 }
 
@@ -54,6 +61,9 @@ int main(int argc, char **argv) {
     const char *plan = NULL, *directory = NULL, *grace = NULL, *make = NULL, *sync = NULL, *socket = NULL, *spares = "4";
     int foreground = 0;
     if (argc < 2) return usage();
+    if (!strcmp(argv[1], "oci-init") && argc > 2) return oci_init(argv + 2);
+    if (!strcmp(argv[1], "oci-exec") && argc > 4) return oci_exec(argv[2], argv[3], argv + 4);
+    if (!strcmp(argv[1], "hide") && argc > 3) return hide(argv[2], argv + 3);
     for (int i = 2; i < argc; i++) {
         const char **value = !strcmp(argv[i], "--plan") ? &plan : !strcmp(argv[i], "--state-dir") ? &directory
                              : !strcmp(argv[i], "--grace") ? &grace : !strcmp(argv[i], "--make") ? &make : !strcmp(argv[i], "--sync") ? &sync
@@ -75,5 +85,6 @@ int main(int argc, char **argv) {
     if (!strcmp(argv[1], "check") && plan) return check(plan);
     if (!strcmp(argv[1], "create") && plan && sync) return create(plan, atoi(sync));
     if (!strcmp(argv[1], "netns") && make) return netns_make(make);
+    if (!strcmp(argv[1], "podns") && plan && make) return podns_make(plan, make);
     return usage();
 }

@@ -21,6 +21,8 @@ enum operation_kind {
     OP_ID, OP_LOG, OP_STDIO, OP_GRACE, OP_TERMINAL, OP_DEADLINE, OP_DENIALS, OP_LEARN, OP_START_GATE,
     // what an OCI engine asks for: descriptors to keep, hooks
     OP_PRESERVE_FDS, OP_CONSOLE_SIZE, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_HOOK_ARG, OP_HOOK_ENV,
+    // a container that an OCI runtime makes
+    OP_OCI_RUNTIME, OP_OCI_OVERLAY, OP_OCI_BIND,
     // cgroups
     OP_CGROUP_MAKE, OP_CGROUP_SET, OP_CGROUP, OP_CGROUP_REMOVE,
     // namespaces

@@ -111,6 +111,8 @@ const char *rules_check_plan(const struct plan *plan, uint32_t *line) {
     if (reason) return reason;
     if (!seen[OP_ID] || !seen[OP_ARG]) return "id and arg are required";
     if (seen[OP_LOG] + seen[OP_STDIO] + seen[OP_TERMINAL] != 1) return "one of log, stdio and terminal is required";
+    if ((seen[OP_OCI_BIND] || seen[OP_OCI_OVERLAY]) && !seen[OP_OCI_RUNTIME]) return "oci-bind and oci-overlay need oci-runtime";
+    if (seen[OP_OCI_RUNTIME] && !seen[OP_LOG]) return "oci-runtime needs log";
     if ((reason = check_namespaces(plan, seen, line))) return reason;
     if ((reason = check_root(plan, seen))) return reason;
     if ((reason = check_sysctls(plan, line))) return reason;
@@ -119,7 +121,7 @@ const char *rules_check_plan(const struct plan *plan, uint32_t *line) {
 
 const struct operation *rules_create_only(const struct plan *plan) {
     static const enum operation_kind kinds[] = {
-        OP_TERMINAL, OP_START_GATE, OP_CONSOLE_SIZE, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_JOIN_ROOT};
+        OP_TERMINAL, OP_START_GATE, OP_CONSOLE_SIZE, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_JOIN_ROOT, OP_OCI_RUNTIME};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (plan_find(plan, kinds[i])) return plan_find(plan, kinds[i]);
     return NULL;

@@ -3,6 +3,7 @@
 #include "supervise.h"
 #include "cgroup_make.h"
 #include "launch.h"
+#include "oci.h"
 #include "watch.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ static int run(struct task *task, const char *plan_path) {
         return launch_failed(task, &failure);
     }
     if (chdir("/") < 0) return 2;  // holds no directory busy; after the plan, whose path may be relative
-    int result = launch_task(task, plan, NULL);
+    int result = plan_find(plan, OP_OCI_RUNTIME) ? oci_launch(task, plan) : launch_task(task, plan, NULL);
     plan_release(plan);
     return result;
 }
@@ -75,6 +76,7 @@ int supervise(const char *plan_path, const char *state_directory, int foreground
     if (result && !state_directory) return say_failure(&task.state.failure);
     if (result) return result == 1 && foreground ? 128 : result;
     watch(&task);
+    if (task.forget) task.forget(&task);
     cgroup_remove_all();
     return foreground ? task.state.exit_code : 0;
 }

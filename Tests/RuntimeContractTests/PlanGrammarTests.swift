@@ -35,7 +35,10 @@ struct PlanGrammarTests {
     /// Every operation that can stand beside the others, in order.
     private static let everything: [LaunchOperation] = [
         .id("x"), .log(path: "/l", maximumBytes: 1), .grace(milliseconds: 1), .deadline(milliseconds: 5), .denials(maximum: 3),
-        .startGate(path: "/g"), .preserveDescriptors(2), .makeCgroup(version: 2, path: "/c/a"),
+        .startGate(path: "/g"), .preserveDescriptors(2),
+        .ociRuntime(name: "runc", bundle: "/b", createMilliseconds: 1, verbMilliseconds: 2, program: "a b", hasInit: true),
+        .ociOverlay(at: "/r", options: OverlayOptions(lower: ["/a"], upper: "/u", work: "/w"), flags: [.idMapped]),
+        .ociBind(source: "/s", path: "/t", flags: [.idMapped]), .makeCgroup(version: 2, path: "/c/a"),
         .setCgroup(path: "/c/a", file: "memory.max", value: "1 2"), .cgroup(version: 1, controller: "memory", path: "/c/a"),
         .removeCgroup(path: "/c/a"), .namespace(.user), .namespace(.mount), .namespace(.pid), .ownedNamespace(.ipc),
         .ownedNamespace(.uts),

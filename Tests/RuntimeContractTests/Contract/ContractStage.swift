@@ -65,10 +65,12 @@ struct ContractRuntime: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    static let all: [ContractRuntime] = [
+    static let all: [ContractRuntime] = ([
         ContractRuntime(name: "fake", hasExec: true) { FakeStage() },
         ContractRuntime(name: "runp", hasExec: true) { try await RunPStage() },
-    ].filter { $0.name == "fake" || Machine.canRun }
+    ] + OCIPrograms.all.map { program in
+        ContractRuntime(name: "runc over \(program.name)", hasExec: true) { try await RunCStage(program) }
+    }).filter { $0.name == "fake" || Machine.canRun }
 
     static let withExec = all.filter(\.hasExec)
 

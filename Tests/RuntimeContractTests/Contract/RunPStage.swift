@@ -40,7 +40,7 @@ final class RunPStage: ContractStage {
         }
     }
 
-    private static func script(_ program: ContractProgram) -> String {
+    static func script(_ program: ContractProgram) -> String {
         switch program {
         case .exits(let code): "echo begin; exit \(code)"
         case .dies(let signal): "echo begin; kill -\(signal) $$; sleep 60"
@@ -53,7 +53,9 @@ final class RunPStage: ContractStage {
         }
     }
 
-    func command(_ command: ContractCommand) -> [String] {
+    func command(_ command: ContractCommand) -> [String] { Self.command(command) }
+
+    static func command(_ command: ContractCommand) -> [String] {
         switch command {
         case .prints(let stdout, let stderr, let code):
             ["/bin/sh", "-c", "printf %s '\(stdout)'; printf %s '\(stderr)' >&2; exit \(code)"]

@@ -1,23 +1,40 @@
-// From the agent's words (pod sandbox, container, image) to a sandbox spec: RunP's policy in one place.
+// From the agent's words (pod sandbox, container, image) to a sandbox spec: the policy of this machine's runtimes in one place.
 
 import Cgroups
-import LocalRuntime
 import RuntimeInterface
 import SandboxPolicy
 
-struct ContainerSpecInput: Sendable {
-    var id: ContainerID
-    var sandbox: SandboxRecord
-    var config: ContainerConfig
-    var image: RuntimeImage
-    var paths: ContainerPaths
+package struct ContainerSpecInput: Sendable {
+    package var id: ContainerID
+    package var sandbox: SandboxRecord
+    package var config: ContainerConfig
+    package var image: RuntimeImage
+    package var paths: ContainerPaths
     /// Where the pod's own network namespace is pinned, when it has one.
-    var networkNamespace: String
-    var cgroup: Cgroup
-    var seccomp: [UInt8]?
-    var node: LocalConfiguration
+    package var networkNamespace: String
+    package var cgroup: Cgroup
+    package var seccomp: [UInt8]?
+    package var node: LocalConfiguration
+    /// No start without the second wall.
+    package var requiresSecondWall: Bool
 
-    var groups: ContainerGroups {
+    package init(
+        id: ContainerID, sandbox: SandboxRecord, config: ContainerConfig, image: RuntimeImage, paths: ContainerPaths, networkNamespace: String,
+        cgroup: Cgroup, seccomp: [UInt8]?, node: LocalConfiguration, requiresSecondWall: Bool = false
+    ) {
+        self.id = id
+        self.sandbox = sandbox
+        self.config = config
+        self.image = image
+        self.paths = paths
+        self.networkNamespace = networkNamespace
+        self.cgroup = cgroup
+        self.seccomp = seccomp
+        self.node = node
+        self.requiresSecondWall = requiresSecondWall
+    }
+
+    package var groups: ContainerGroups {
         ContainerGroups(id, pod: sandbox.config, limits: SandboxSpec.limits(self), host: cgroup.host, node: node)
     }
 }
@@ -27,7 +44,7 @@ extension SandboxSpec {
     private static let occupied = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc", "/proc", "/dev", "/sys", "/tmp"]
 
     /// `needsWork` says that the working directory is to be a scratch directory of the container's own.
-    static func container(_ input: ContainerSpecInput) throws(RuntimeError) -> (spec: SandboxSpec, needsWork: Bool) {
+    package static func container(_ input: ContainerSpecInput) throws(RuntimeError) -> (spec: SandboxSpec, needsWork: Bool) {
         let config = input.config
         let arguments = Self.arguments(config, input.image)
         guard !arguments.isEmpty else {
@@ -49,14 +66,16 @@ extension SandboxSpec {
         spec.devices = config.devices.map { Device(source: $0.hostPath, path: $0.containerPath) }
         spec.sharedMemoryBytes = input.node.sharedMemoryBytes
         spec.idRangeStart = input.sandbox.idRangeStart
-        spec.uid = try Self.id("runAsUser", config.runAsUser)
-        spec.gid = try Self.id("runAsGroup", config.runAsGroup ?? config.runAsUser)
+        let account = input.image.account
+        spec.uid = try Self.id("runAsUser", config.runAsUser ?? account.map { Int64($0.uid) })
+        // An image's own files say which group a user has; the host view has no such files.
+        spec.gid = try Self.id("runAsGroup", config.runAsGroup ?? account.map { Int64($0.gid) } ?? config.runAsUser)
         spec.cgroups = input.cgroup.directories.map {
             CgroupJoin(version: $0.version, controller: $0.controller, path: $0.path)
         }
         spec.seccomp = input.seccomp
         spec.countedDenials = input.seccomp == nil ? nil : input.node.countedDenials
-        if input.sandbox.config.handler == RunPRuntime.strictHandler { spec.secondWall = .required }
+        if input.requiresSecondWall { spec.secondWall = .required }
         try Self.setSecurity(&spec, input)
         try refuseHiddenPaths(spec, input)
         let needsWork = Self.setRoot(&spec, input)
@@ -67,6 +86,7 @@ extension SandboxSpec {
         let (config, pod, node) = (input.config, input.sandbox.config, input.node)
         spec.groups = []
         for group in config.supplementalGroups { spec.groups.append(try id("supplementalGroups", group)) }
+        spec.groups += (input.image.account?.groups ?? []).filter { !spec.groups.contains($0) && $0 < SandboxSpec.idRangeCount }
         // No single file may be larger than all of them together: holds at once, where the measured sum holds after some seconds.
         if let bytes = limits(input).ephemeralStorageBytes, let size = UInt64(exactly: bytes) {
             spec.resourceLimits.append(SandboxSpec.ResourceLimit(name: "fsize", soft: size, hard: size))
@@ -113,18 +133,18 @@ extension SandboxSpec {
     }
 
     /// The container's own limits, else the pod's; a limit of processes always.
-    static func limits(_ input: ContainerSpecInput) -> RuntimeLimits {
+    package static func limits(_ input: ContainerSpecInput) -> RuntimeLimits {
         input.config.limits.completed(by: input.sandbox.config.limits, input.node)
     }
 
     /// The small files of /etc. On an image they are mounted from the container's directory, as an image is shared.
-    static func accountFiles(_ input: ContainerSpecInput, spec: SandboxSpec) -> [SandboxSpec.File] {
+    package static func accountFiles(_ input: ContainerSpecInput, spec: SandboxSpec) -> [SandboxSpec.File] {
         let pod = input.sandbox.config
         let files = AccountFiles.files(
             hostname: spec.hostname, uid: spec.uid, gid: spec.gid,
             hosts: pod.hostAliases.map { AccountFiles.Host(address: $0.ip, names: $0.hostnames) },
             nameservers: pod.nameservers, searches: pod.searches)
-        guard case .directory = input.image.root else { return files }
+        if case .hostView = input.image.root { return files }
         // An image knows its own accounts.
         return files.filter { ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname"].contains($0.path) }
     }
@@ -143,14 +163,17 @@ extension SandboxSpec {
             guard directory != "/", !covered else { return false }
             spec.mounts.append(Mount(source: input.paths.work, path: directory, readOnly: false))
             return true
-        case .directory(let path):
-            spec.root = .directory(path)
-            spec.mounts += files.map { file in
-                let name = file.path.split(separator: "/").last ?? ""
-                return Mount(source: "\(input.paths.files)/\(name)", path: file.path, readOnly: true)
-            }
-            return false
+        case .directory(let path): spec.root = .directory(path)
+        case .layers(let lower, let upper, let work): spec.root = .layers(lower: lower, upper: upper, work: work)
+        // Nobody has given it a root (`LocalPods.image`): the launcher finds none and says so.
+        case .stored: spec.root = .directory(input.paths.rootMountPoint)
         }
+        // A pod's own /etc/hosts (a mounted file) takes the place of ours here too.
+        for file in files where !spec.mounts.contains(where: { $0.path == file.path }) {
+            let name = file.path.split(separator: "/").last ?? ""
+            spec.mounts.append(Mount(source: "\(input.paths.files)/\(name)", path: file.path, readOnly: true))
+        }
+        return false
     }
 
     /// Kubernetes' rule: a command replaces the image's entrypoint *and* its arguments.
@@ -162,7 +185,8 @@ extension SandboxSpec {
     private static func environment(_ config: ContainerConfig, _ image: RuntimeImage, hostname: String) -> [String] {
         let defaults = [
             EnvironmentVariable(name: "PATH", value: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
-            EnvironmentVariable(name: "HOME", value: "/tmp"), EnvironmentVariable(name: "HOSTNAME", value: hostname),
+            EnvironmentVariable(name: "HOME", value: image.account.map { $0.home ?? "/" } ?? "/tmp"),
+            EnvironmentVariable(name: "HOSTNAME", value: hostname),
         ]
         var order: [String] = []
         var values: [String: String] = [:]
@@ -173,7 +197,7 @@ extension SandboxSpec {
     }
 
     /// A pod's name may be longer than the kernel's 64 bytes; cut as the kubelet cuts it.
-    private static func hostname(_ name: String) -> String {
+    package static func hostname(_ name: String) -> String {
         var cut = name.prefix(63)
         while let last = cut.last, last == "-" || last == "." { cut.removeLast() }
         return String(cut)

@@ -1,0 +1,109 @@
+// One verb of an OCI runtime: run, waited for within a deadline, ended whole when it hangs.
+#define _GNU_SOURCE
+#include "oci.h"
+#include "mount_tree.h"
+#include "overlay.h"
+#include "timestamp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void oci_bind_all(const struct plan *plan, int user_namespace) {
+    struct root root = {.fd = -1, .user_namespace = user_namespace};
+    if (unshare(CLONE_NEWNS) < 0) fail(errno, "namespace(mount)");
+    // What is unmounted outside goes here too; what is mounted here stays here.
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) fail(errno, "mount(slave)");
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operation[i];
+        char **a = op->argument;
+        if (op->kind != OP_OCI_BIND && op->kind != OP_OCI_OVERLAY) continue;
+        const char *place = op->kind == OP_OCI_BIND ? a[1] : a[0];
+        int tree = op->kind == OP_OCI_BIND ? mount_tree_copy(&root, a[0], a[2], -1) : overlay_make(&root, a[1], a[2], place);
+        if (tree < 0) continue;  // optional, and not there
+        int target = openat(AT_FDCWD, place, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+        if (target < 0) fail(errno, "mount(open %s)", place);
+        mount_tree_attach(tree, target, "mount", place);
+    }
+}
+
+_Noreturn static void become(const struct oci_runtime *runtime, const struct oci_call *call) {
+    char *argument[48];
+    int count = 0;
+    // A group of its own: a runtime that hangs is ended with whatever it started.
+    setpgid(0, 0);
+    // Out of the way of the numbers that the container gets.
+    failure_pipe = fcntl(failure_pipe, F_DUPFD_CLOEXEC, 16);
+    int status = call->status >= 0 ? fcntl(call->status, F_DUPFD_CLOEXEC, 16) : -1, failed = call->failed >= 0 ? fcntl(call->failed, F_DUPFD_CLOEXEC, 16) : -1;
+    int null = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0) fail(errno, "open(/dev/null)");
+    dup2(null, 0);
+    dup2(call->output >= 0 ? call->output : null, 1);
+    dup2(call->errors >= 0 ? call->errors : null, 2);
+    if (call->binds) oci_bind_all(call->binds, call->user_namespace);
+    if (status >= 0 && (dup2(status, OCI_STATUS) < 0 || dup2(failed, OCI_FAILURE) < 0)) fail(errno, "dup");
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int i = 0; runtime->command[i]; i++) argument[count++] = runtime->command[i];
+    argument[count++] = (char *)call->verb;
+    for (int i = 0; call->argument[i]; i++) argument[count++] = (char *)call->argument[i];
+    argument[count] = NULL;
+    execv(argument[0], argument);
+    fail(errno, "runtime(%s)", argument[0]);
+}
+
+// 0 with the wait status, or -1 when the time is over.
+static int await_end(pid_t pid, int64_t deadline, int *status) {
+    int handle = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (handle < 0) return -1;
+    int over = 0;
+    for (;;) {
+        struct pollfd end = {handle, POLLIN, 0};
+        int64_t left = deadline - timestamp_monotonic_ms();
+        int n = left > 0 ? poll(&end, 1, (int)left) : 0;
+        if (n < 0 && errno == EINTR) continue;
+        over = n <= 0;
+        break;
+    }
+    close(handle);
+    if (over) kill(-pid, SIGKILL);
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR) {}
+    return over ? -1 : 0;
+}
+
+int oci_call(const struct oci_runtime *runtime, const struct oci_call *call, struct failure *failure) {
+    int report[2], status = 0;
+    if (pipe2(report, O_CLOEXEC) < 0) { failure_set(failure, errno, "pipe"); return -1; }
+    pid_t pid = fork();
+    if (pid == 0) {
+        failure_pipe = report[1];
+        become(runtime, call);
+    }
+    close(report[1]);
+    if (pid < 0) {
+        failure_set(failure, errno, "fork");
+        close(report[0]);
+        return -1;
+    }
+    int64_t deadline = timestamp_monotonic_ms() + call->deadline_ms;
+    // Until exec, which may hang over a dead file system as well.
+    struct pollfd begun = {report[0], POLLIN, 0};
+    ssize_t bytes = poll(&begun, 1, (int)call->deadline_ms) > 0 ? read(report[0], failure, sizeof *failure) : 0;
+    close(report[0]);
+    int late = await_end(pid, deadline, &status);
+    if (bytes == (ssize_t)sizeof *failure) return -1;
+    failure->stage[0] = 0;
+    if (!late) return status;
+    failure_set(failure, ETIMEDOUT, "%s %s: did not end within %lld ms", runtime->name, call->verb, (long long)call->deadline_ms);
+    return -1;
+}

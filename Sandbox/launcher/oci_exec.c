@@ -1,0 +1,80 @@
+// `swiftlet-sandbox oci-exec`: a command in a container through its runtime's `exec --detach`, as one process that ends as the command
+// does. The runtime itself is gone while the command runs.
+#define _GNU_SOURCE
+#include "oci.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 64
+
+static void say(int sync, const char *word, long number) {
+    char text[64];
+    int length = snprintf(text, sizeof text, "%s%ld", word, number);
+    send(sync, text, (size_t)length, MSG_NOSIGNAL);  // who asked may be gone: the command is ended by its stream's end, as any
+}
+
+// The process and what it started by now: it began before it could be told where it belongs.
+static void move_tree(int procs, long pid, int depth) {
+    char path[64], text[4096], *rest = text, *word;
+    dprintf(procs, "%ld", pid);
+    if (depth >= DEPTH_MAX) return;
+    snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", pid, pid);
+    int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    text[n > 0 ? n : 0] = 0;
+    while ((word = strsep(&rest, " "))) if (atol(word) > 0) move_tree(procs, atol(word), depth + 1);
+}
+
+static int exit_code(int status) { return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status); }
+
+// The command's own end, among those of whatever else came to us.
+static int await_command(pid_t pid) {
+    int status;
+    for (;;) {
+        pid_t ended = waitpid(-1, &status, 0);
+        if (ended == pid) return exit_code(status);
+        if (ended < 0 && errno != EINTR) return 137;  // it was nobody's child any more
+    }
+}
+
+// Descriptors: 0-2 are the command's, 3 is where the answer goes: "P" and its process id, or "E" and the runtime's status.
+int oci_exec(const char *pid_file, const char *group, char **runtime) {
+    const int sync = 3;
+    char path[1100], text[32] = {0};
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || fcntl(sync, F_SETFD, FD_CLOEXEC) < 0) return 125;
+    pid_t child = fork();
+    if (child == 0) {
+        execv(runtime[0], runtime);
+        _exit(errno == ENOENT ? 127 : 126);
+    }
+    int status = 127 << 8;
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {}
+    int fd = openat(AT_FDCWD, pid_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+    if (fd >= 0) close(fd);
+    long pid = n > 0 ? atol(text) : 0;
+    if (status || pid <= 1) {
+        say(sync, "E", status ? exit_code(status) : 125);
+        return 125;
+    }
+    snprintf(path, sizeof path, "%s/cgroup.procs", group);
+    int procs = *group ? openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC) : -1;
+    if (procs >= 0) {
+        move_tree(procs, pid, 0);
+        close(procs);
+    }
+    say(sync, "P", pid);
+    close(sync);
+    // The streams are the command's alone: they end with it.
+    for (int i = 0; i < 3; i++) close(i);
+    return await_command((pid_t)pid);
+}

@@ -1,0 +1,80 @@
+// `swiftlet-sandbox oci-init`: the first process of a container that an OCI runtime made. It starts the program, passes signals on to
+// it, reaps what is left to it, and ends as the program does: so a program there is what it is in a sandbox of our own, and not a
+// process 1 that signals cannot end.
+#define _GNU_SOURCE
+#include "oci.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+static volatile sig_atomic_t program;
+
+static void pass_on(int signal) {
+    int saved = errno;
+    if (program > 0) kill(program, signal);
+    errno = saved;
+}
+
+static void set_handlers(void (*handler)(int)) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handler;
+    action.sa_flags = SA_RESTART;
+    for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) sigaction(passed_on[i], &action, NULL);
+}
+
+// A report is smaller than what a pipe takes at once, and its reader may be gone.
+static void say(int to, const void *bytes, size_t size) {
+    ssize_t ignored = write(to, bytes, size);
+    (void)ignored;
+}
+
+static int await_program(pid_t pid) {
+    for (;;) {
+        int status;
+        pid_t ended = waitpid(-1, &status, 0);
+        if (ended == pid) return status;
+        if (ended < 0 && errno != EINTR) return SIGKILL;
+    }
+}
+
+// OCI_STATUS takes the program's wait status, OCI_FAILURE a struct failure when it cannot be run, else its end at exec.
+int oci_init(char **argument) {
+    // Nobody of the container reads or traces us, or writes into our descriptors by /proc/1/fd.
+    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    if (fcntl(OCI_STATUS, F_SETFD, FD_CLOEXEC) < 0 || fcntl(OCI_FAILURE, F_SETFD, FD_CLOEXEC) < 0) return 125;
+    sigset_t all, none;
+    sigfillset(&all);
+    sigemptyset(&none);
+    set_handlers(pass_on);
+    signal(SIGPIPE, SIG_IGN);
+    // What comes before there is a program waits until there is.
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        set_handlers(SIG_DFL);
+        signal(SIGPIPE, SIG_DFL);
+        setpgid(0, 0);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        execvp(argument[0], argument);
+        struct failure failure;
+        failure_set(&failure, errno, "exec(%s)", argument[0]);
+        say(OCI_FAILURE, &failure, sizeof failure);
+        _exit(127);
+    }
+    program = pid;
+    close(OCI_FAILURE);
+    for (int i = 0; i < 3; i++) close(i);  // they are the program's, and end with it
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (pid < 0) return 126;
+    int status = await_program(pid);
+    say(OCI_STATUS, &status, sizeof status);
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
