@@ -85,7 +85,9 @@ let package = Package(
         // A server in memory for the tests of whatever talks to one; no product links it.
         room("KubernetesClientTesting", ["JSON", "KubernetesModel", "KubernetesClient"]),
         room("KubernetesClientHTTP", [
-            "JSON", "KubernetesModel", "KubernetesClient", logging, nioCore,
+            "JSON", "KubernetesModel", "KubernetesClient", logging, nioCore, nioPosix,
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOWebSocket", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "AsyncHTTPClient", package: "async-http-client"),
         ]),
@@ -121,7 +123,7 @@ let package = Package(
         ]),
         // Images from registries, into the store.
         room("RegistryClient", [
-            "JSON", "ImageStore", logging, nioCore,
+            "JSON", "ImageStore", "RuntimeInterface", logging, nioCore, nioPosix,
             .product(name: "NIOHTTP1", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -221,7 +223,7 @@ let package = Package(
         tests("SandboxRunTests", ["SandboxRun", "SandboxPolicy", "Cgroups", "JSON", "CLinux", "swiftlet-sandbox"]),
         tests("ImageStoreTests", ["ImageStore", "JSON", "Spawn", "CLinux", "CArchive", .product(name: "Crypto", package: "swift-crypto")]),
         tests("RegistryClientTests", [
-            "RegistryClient", "ImageStore", "JSON", "Spawn", nioCore, nioPosix,
+            "RegistryClient", "ImageStore", "RuntimeInterface", "JSON", "Spawn", "CLinux", nioCore, nioPosix,
             .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "Crypto", package: "swift-crypto"),
         ]),

@@ -77,7 +77,7 @@ struct FaultTests {
             #expect(deleted.contains(number) ? starts <= 1 : starts == 1, "seed \(seed): p\(number) was begun \(starts) times")
         }
         for number in 0..<count where !deleted.contains(number) { try await lab.delete("p\(number)", grace: 1) }
-        try await lab.eventually("nothing is left (seed \(seed))", within: .seconds(120)) {
+        try await lab.eventually("nothing is left (seed \(seed))", within: .seconds(40)) {
             try lab.copies().isEmpty && lab.home.objects(Pod.self).isEmpty && lab.kubelet.running == 0
         }
         await lab.stop()

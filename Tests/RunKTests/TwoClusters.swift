@@ -131,7 +131,18 @@ final class TwoClusters: Sendable {
             if try condition() { return }
             try await Task.sleep(for: .milliseconds(5))
         }
-        throw LabError(description: "not within \(limit): \(what)")
+        throw LabError(description: "not within \(limit): \(what)\n\(try state())")
+    }
+
+    /// Of both servers, for whoever reads why something did not come about.
+    func state() throws -> String {
+        func line(_ side: String, _ pod: Pod) -> String {
+            let meta = pod.metadata
+            return "\(side) \(meta.name) \(pod.status.phase?.rawValue ?? "-") \(pod.status.reason ?? "")"
+                + " deleted: \(meta.deletionTimestamp != nil) grace: \(meta.deletionGracePeriodSeconds.map(String.init) ?? "-") held: \(meta.finalizers)"
+        }
+        let lines = try home.objects(Pod.self).map { line("pod", $0) } + copies().map { line("copy", $0) }
+        return (lines.prefix(20) + ["running: \(kubelet.running)"]).joined(separator: "\n")
     }
 
     func waitForPhase(_ name: String, _ phase: PodPhase) async throws -> Pod {

@@ -1,0 +1,149 @@
+// Opens a WebSocket to an API server (RFC 6455), or tells in the server's own words why it would not.
+import Glibc
+import JSON
+import KubernetesClient
+import KubernetesModel
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import NIOWebSocket
+
+struct WebSocketDialer: Sendable {
+    static let connectTimeout = TimeAmount.seconds(10)
+    /// A server answers an upgrade at once, or is none.
+    static let answerTimeout = Duration.seconds(30)
+    /// Of one message: what servers send at once is far below.
+    static let maximumMessageBytes = 4 << 20
+    static let maximumRefusalBytes = 64 << 10
+
+    typealias Socket = NIOAsyncChannel<WebSocketFrame, WebSocketFrame>
+
+    enum Answer: Sendable {
+        case socket(Socket, subprotocol: String)
+        case refused(NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>)
+    }
+
+    let host: String
+    let port: Int
+    let tls: NIOSSLContext?
+    let bearerToken: String?
+
+    /// `server` is "https://HOST:PORT" or "http://...".
+    init(server: String, tls: TLSConfiguration?, bearerToken: String?) throws {
+        let isTLS = server.hasPrefix("https://")
+        let rest = server.drop { $0 != ":" }.dropFirst(3)
+        let authority = rest.prefix { $0 != "/" }
+        let colon = authority.lastIndex(of: ":").flatMap { authority[$0...].contains("]") ? nil : $0 }
+        let name = colon.map { authority[..<$0] } ?? authority
+        host = String(name.hasPrefix("[") ? name.dropFirst().dropLast() : name)
+        port = colon.flatMap { Int(authority[authority.index(after: $0)...]) } ?? (isTLS ? 443 : 80)
+        self.tls = try isTLS ? tls.map { try NIOSSLContext(configuration: $0) } : nil
+        self.bearerToken = bearerToken
+    }
+
+    /// Throws `KubernetesAPIError`.
+    func dial(_ target: String, subprotocols: [String]) async throws -> (socket: Socket, subprotocol: String) {
+        let answer: Answer
+        do {
+            answer = try await withThrowingTaskGroup(of: Answer.self) { group in
+                group.addTask { try await connect(target, subprotocols) }
+                group.addTask {
+                    try await Task.sleep(for: Self.answerTimeout)
+                    throw KubernetesAPIError.transport("GET \(target): no answer within \(Self.answerTimeout)")
+                }
+                defer { group.cancelAll() }
+                guard let first = try await group.next() else { throw CancellationError() }
+                return first
+            }
+        } catch let error as KubernetesAPIError {
+            throw error
+        } catch {
+            if Task.isCancelled { throw CancellationError() }
+            throw KubernetesAPIError.transport("GET \(target): \(error)")
+        }
+        switch answer {
+        case .socket(let socket, let subprotocol): return (socket, subprotocol)
+        case .refused(let channel): throw try await refusal(channel, target)
+        }
+    }
+
+    private func connect(_ target: String, _ subprotocols: [String]) async throws -> Answer {
+        let head = requestHead(target, subprotocols)
+        let (tls, host) = (tls, host)
+        // Server names are for names: an address is not sent (RFC 6066, section 3).
+        let isAddress = (try? SocketAddress(ipAddress: host, port: port)) != nil
+        let upgrade: EventLoopFuture<Answer> = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .connectTimeout(Self.connectTimeout)
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+            .connect(host: host, port: port) { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    // NIO's sockets are not close-on-exec: a process that this one starts would keep the connection open.
+                    try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { socket in
+                        _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
+                    }
+                    if let tls {
+                        let handler = try NIOSSLClientHandler(context: tls, serverHostname: isAddress ? nil : host)
+                        try channel.pipeline.syncOperations.addHandler(handler)
+                    }
+                    return try Self.configure(channel, head)
+                }
+            }
+        return try await upgrade.get()
+    }
+
+    private func requestHead(_ target: String, _ subprotocols: [String]) -> HTTPRequestHead {
+        var headers = HTTPHeaders()
+        headers.add(name: "Host", value: host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)")
+        headers.add(name: "User-Agent", value: "swiftlet")
+        for name in subprotocols { headers.add(name: "Sec-WebSocket-Protocol", value: name) }
+        if let bearerToken { headers.add(name: "Authorization", value: "Bearer \(bearerToken)") }
+        return HTTPRequestHead(version: .http1_1, method: .GET, uri: target, headers: headers)
+    }
+
+    private static func configure(_ channel: any Channel, _ head: HTTPRequestHead) throws -> EventLoopFuture<Answer> {
+        let upgrader = NIOTypedWebSocketClientUpgrader<Answer>(maxFrameSize: maximumMessageBytes) { channel, answer in
+            channel.eventLoop.makeCompletedFuture {
+                let aggregator = NIOWebSocketFrameAggregator(
+                    minNonFinalFragmentSize: 0, maxAccumulatedFrameCount: 1024, maxAccumulatedFrameSize: maximumMessageBytes)
+                try channel.pipeline.syncOperations.addHandler(aggregator)
+                return .socket(
+                    try Socket(wrappingChannelSynchronously: channel),
+                    subprotocol: answer.headers.first(name: "Sec-WebSocket-Protocol") ?? "")
+            }
+        }
+        let upgrade = NIOTypedHTTPClientUpgradeConfiguration<Answer>(upgradeRequestHead: head, upgraders: [upgrader]) { channel in
+            channel.eventLoop.makeCompletedFuture { .refused(try NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
+        }
+        return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
+            configuration: .init(upgradeConfiguration: upgrade))
+    }
+
+    // MARK: Refusal
+
+    private func refusal(
+        _ channel: NIOAsyncChannel<HTTPClientResponsePart, HTTPClientRequestPart>, _ target: String
+    ) async throws -> KubernetesAPIError {
+        let (code, body) = try await channel.executeThenClose { inbound, _ in
+            var (code, body): (Int, [UInt8]) = (0, [])
+            reading: for try await part in inbound {
+                switch part {
+                case .head(let head): code = Int(head.status.code)
+                case .body(let buffer): body += buffer.readableBytesView
+                case .end: break reading
+                }
+                if body.count > Self.maximumRefusalBytes { break }
+            }
+            return (code, body)
+        }
+        if var status = try? JSON.decode(APIStatus.self, from: body), status.kind == "Status" {
+            status.code = status.code ?? code
+            return .status(status)
+        }
+        let text = String(decoding: body.prefix(1024), as: UTF8.self)
+        if code == 0 { return .transport("GET \(target): the server closed the connection without an answer") }
+        return .status(
+            APIStatus(
+                status: "Failure", message: "GET \(target): HTTP \(code): \(text)", reason: code == 404 ? "NotFound" : "BadRequest", code: code))
+    }
+}
