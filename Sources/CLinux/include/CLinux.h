@@ -101,3 +101,32 @@ int clinux_tcp_socket_in(const char *namespace_file, int family);
 
 /// One message of a SOCK_SEQPACKET descriptor within so many milliseconds: its bytes, 0 at the end, -1 with errno (ETIMEDOUT).
 int clinux_receive_message(int socket, void *buffer, int size, int milliseconds);
+
+/// O_PATH, which the C library gives to GNU programs only.
+static const int clinux_o_path = 010000000;
+
+/// What a tree takes on the disk, in bytes and inodes, without following links or crossing mounts: 0, or -1 with errno. A file of n
+/// names counts for one nth at each.
+int clinux_tree_usage(const char *path, long long *bytes, long long *inodes);
+
+/// openat2(2) below an open directory, which is the root for ".." and symbolic links; no magic link, no other mount. `mode` for O_CREAT.
+int clinux_open_below(int root, const char *path, int flags, mode_t mode);
+
+/// lsetxattr(2) by directory and name: 0 or -1 with errno.
+int clinux_set_attribute(int directory, const char *name, const char *attribute, const void *value, size_t size);
+
+/// Removes every attribute that an image may carry; those of the kernel's own stay.
+void clinux_clear_attributes(int directory, const char *name);
+
+/// makedev(3): a macro in C.
+dev_t clinux_device(unsigned major, unsigned minor);
+
+/// An overlay that is mounted nowhere (a descriptor), nosuid and nodev. The uppermost of the `count` lower layers is first; `upper`
+/// and `work` are NULL for a read-only one. Paths may be of any length.
+int clinux_overlay(const char *const lower[], int count, const char *upper, const char *work);
+
+/// Mounts what `clinux_overlay` made at the path: 0 or -1 with errno.
+int clinux_attach_mount(int mount, const char *path);
+
+/// syncfs(2).
+int clinux_sync_file_system(int fd);

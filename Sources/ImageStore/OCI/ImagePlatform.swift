@@ -38,6 +38,8 @@ public struct ImagePlatform: Sendable, Hashable, Codable, CustomStringConvertibl
         #endif
     }
 
+    public func runs(_ other: ImagePlatform) -> Bool { rank(of: other) != nil }
+
     /// Whether an image of that platform runs here; the larger of two ranks fits better. nil: it does not run.
     func rank(of other: ImagePlatform) -> Int? {
         guard other.os == os, other.architecture == architecture else { return nil }
