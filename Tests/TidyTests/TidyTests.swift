@@ -55,6 +55,7 @@ import Testing
             "APIServerHTTP": models.union(["KubernetesClient", "ResourceStore", "APIServer", "PKI", "CZlib"]),
             "Controllers": models.union(["KubernetesClient", "Orchestration", "Scheduling"]),
             "RuntimeInterface": ["KubernetesModel"], "Cgroups": ["KubernetesModel", "CLinux"],
+            "RegistryClient": ["JSON", "ImageStore", "RuntimeInterface"],
             "ImageStore": ["JSON", "KubernetesModel"], "SandboxPolicy": ["JSON", "KubernetesModel", "CSeccomp"],
             "Spawn": ["CLinux"], "CNI": ["JSON", "CLinux", "Spawn"],
             "SandboxRun": ["JSON", "KubernetesModel", "SandboxPolicy", "Cgroups", "CLinux", "Spawn", "CNI"],
