@@ -1,4 +1,5 @@
 // Images made of bytes, and a registry that serves them well: what hostile ones differ from.
+import FoundationEssentials
 import Glibc
 import ImageStore
 import JSON
@@ -74,7 +75,7 @@ final class PullBench: Sendable {
         store = try ImageStore(stateDirectory: directory)
     }
 
-    deinit { nftw(directory, { path, _, _, _ in path.map { remove($0) } ?? 0 }, 32, FTW_DEPTH | FTW_PHYS) }
+    deinit { try? FileManager.default.removeItem(atPath: directory) }
 
     func client(_ registry: TestRegistry, authorityFile: String? = nil, change: (inout RegistrySettings) -> Void = { _ in }) throws -> RegistryClient {
         var settings = RegistrySettings(hosts: [RegistryHost(registry: registry.host, endpoint: registry.origin, authorityFile: authorityFile)])
