@@ -72,7 +72,7 @@ struct APIResponder: Sendable {
 
     private func identify(_ request: FrontRequest, _ target: RequestTarget) async throws -> UserInfo {
         let identity = try await authenticator.identify(
-            certificateUser: request.certificateUser, authorization: request.header("authorization"))
+            certificateUser: request.certificateUser, authorization: request.header("authorization"), source: request.source)
         switch identity {
         case .user(let user): return user
         case .anonymous where RequestAuthenticator.openPaths.contains(target.path): return RequestAuthenticator.anonymousUser

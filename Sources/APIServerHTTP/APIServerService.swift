@@ -32,6 +32,8 @@ public struct APIServerConfiguration: Sendable {
     public var maximumHeaderBytes = 64 << 10
     /// Of each caller and of all together.
     public var requests = FairQueue.Configuration()
+    /// Of each address.
+    public var failedCredentials = CredentialFailures.Configuration()
 
     public init(host: String = "0.0.0.0", port: Int, serverCertificate: CertificateAndKey, clientAuthorityPEM: String) {
         self.host = host
@@ -65,9 +67,10 @@ public struct APIServerService: Service {
             firstRequest: TimeAmount(configuration.firstRequestTimeout), idle: TimeAmount(configuration.idleTimeout),
             body: TimeAmount(configuration.bodyTimeout), stall: TimeAmount(configuration.stallTimeout),
             headerBytes: configuration.maximumHeaderBytes)
+        let authenticator = RequestAuthenticator(tokens: tokens, gate: CredentialGate(configuration.failedCredentials))
         server = FrontServer(
             responder: APIResponder(
-                handler: handler, authenticator: RequestAuthenticator(tokens: tokens), gate: LimitsGate(configuration.requests), tunnels: tunnels,
+                handler: handler, authenticator: authenticator, gate: LimitsGate(configuration.requests), tunnels: tunnels,
                 metrics: ServerMetrics(), log: log),
             limits: limits,
             maximumConnections: min(configuration.maximumConnections, Self.descriptorLimit() - Self.reservedDescriptors),
@@ -114,7 +117,8 @@ public struct APIServerService: Service {
         return try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: 32 << 10))
+            // A whole chunk of a watch fits: a connection that keeps up is not told at each that it is behind, then that it is not.
+            .childChannelOption(.writeBufferWaterMark, value: .init(low: 16 << 10, high: SharedChunks.chunkBytes * 3 / 2))
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     guard let front = server.front(of: channel.eventLoop), server.connectionOpened() else {

@@ -63,14 +63,16 @@ struct RequestAuthenticator: Sendable {
     private static let authenticated = "system:authenticated"
 
     let tokens: any TokenAuthenticator
+    let gate: CredentialGate
 
-    /// The certificate wins over a token, as in Kubernetes' chain of authenticators.
-    func identify(certificateUser: UserInfo?, authorization: String?) async throws -> Identity {
+    /// The certificate wins over a token, as in Kubernetes' chain of authenticators. Throws `FrontStatus` 429 when too many unknown
+    /// tokens have come from `source`.
+    func identify(certificateUser: UserInfo?, authorization: String?, source: SourceAddress) async throws -> Identity {
         if let certificateUser { return .user(certificateUser) }
         guard let authorization else { return .anonymous }
-        guard let token = Self.bearerToken(authorization), let user = try await tokens.authenticate(bearerToken: token) else {
-            return .refused
-        }
+        guard let token = Self.bearerToken(authorization),
+            let user = try await gate.limited(token, from: source, { try await tokens.authenticate(bearerToken: $0) })
+        else { return .refused }
         return .user(Self.withAuthenticatedGroup(user))
     }
 

@@ -229,7 +229,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         if front.isShuttingDown { return refuse(.shuttingDown) }
         let expectation = head.headers.first(name: "expect")
         var request = FrontRequest(
-            method: head.method.rawValue, uri: head.uri, headers: head.headers, certificateUser: userOfCertificate())
+            method: head.method.rawValue, uri: head.uri, headers: head.headers, certificateUser: userOfCertificate(),
+            source: SourceAddress(context?.remoteAddress))
         let declared = head.headers.first(name: "content-length").flatMap { Int($0) } ?? 0
         if TunnelRoute.takesStreamedBody(head) {
             let bound = NIOLoopBound(self, eventLoop: front.loop)

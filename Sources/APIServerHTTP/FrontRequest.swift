@@ -14,6 +14,7 @@ struct FrontRequest: Sendable {
     var bodyStream: RequestBody?
     /// Of the verified client certificate.
     var certificateUser: UserInfo?
+    var source = SourceAddress.unknown
 
     /// The header's first value.
     func header(_ name: String) -> String? { headers.first(name: name) }

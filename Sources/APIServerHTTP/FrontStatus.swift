@@ -51,6 +51,13 @@ struct FrontStatus: Error, Sendable, Hashable {
     static let busyReceiving = FrontStatus(
         code: 429, reason: "TooManyRequests", message: "the server is receiving too much at once", retryAfterSeconds: 1)
 
+    /// Too many unknown tokens from one address.
+    static func tooManyFailures(retryAfterSeconds seconds: Int) -> FrontStatus {
+        FrontStatus(
+            code: 429, reason: "TooManyRequests", message: "too many failed authentications from this address, please try again later",
+            retryAfterSeconds: seconds)
+    }
+
     /// A node could not be asked. Without Retry-After: client-go would repeat the request ten times before it told the user.
     static func unavailable(_ message: String) -> FrontStatus {
         FrontStatus(code: 503, reason: "ServiceUnavailable", message: message)

@@ -15,15 +15,8 @@ final class WatchMailbox: Sendable {
         var items: [Item] = []
         /// A drain is due or under way, and will see to what is posted meanwhile.
         var isScheduled = false
-        /// Not before this: see `longestPause`.
-        var nextDrain = NIODeadline.uptimeNanoseconds(0)
+        var pace = DrainPace()
     }
-
-    /// After writing to watches the loop does other work for as long before it writes to them again, for four times as long when
-    /// they are many, at most for this: events that come meanwhile share a record and a system call per watch, and requests are
-    /// not kept waiting by them. Of few watches each event goes out almost at once.
-    private static let longestPause = TimeAmount.milliseconds(20)
-    private static let manyWatches = 64
 
     private let loop: any EventLoop
     private let state = Mutex(State())
@@ -36,7 +29,7 @@ final class WatchMailbox: Sendable {
             state.items.append(Item(writer: writer, delivery: delivery))
             guard !state.isScheduled else { return nil }
             state.isScheduled = true
-            return state.nextDrain
+            return state.pace.due(.now())
         }
         if let due { schedule(due) }
     }
@@ -59,14 +52,12 @@ final class WatchMailbox: Sendable {
         }
         for writer in touched { writer.write(&chunks) }
         let ended = NIODeadline.now()
-        let factor: Int64 = touched.count > Self.manyWatches ? 4 : 1
-        let next = ended + min(Self.longestPause, .nanoseconds(factor * (ended - began).nanoseconds))
-        let isMore = state.withLock { state in
-            state.nextDrain = next
+        let next: NIODeadline? = state.withLock { state in
+            state.pace.drained(touched.count, from: began, until: ended)
             state.isScheduled = !state.items.isEmpty
-            return state.isScheduled
+            return state.isScheduled ? state.pace.next : nil
         }
-        if isMore { schedule(next) }
+        if let next { schedule(next) }
     }
 }
 

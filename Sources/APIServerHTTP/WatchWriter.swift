@@ -8,6 +8,9 @@ final class WatchWriter {
     /// Events that may wait for a peer that does not read; then the connection is closed, and the client watches anew.
     static let maximumWaiting = 4096
 
+    /// Of one delivery; a chunk holds about so many of the smallest objects.
+    private static let joinedEvents = 256
+
     private let watch: APIWatch
     /// nil once the connection has gone or the stream has ended.
     private var connection: ConnectionHandler?
@@ -49,9 +52,19 @@ final class WatchWriter {
             waitingEvents += events.count
             allowance = allowance ?? events.count
         }
-        waiting.append(delivery)
+        if !joinLast(delivery) { waiting.append(delivery) }
         defer { isTouched = true }
         return !isTouched
+    }
+
+    /// Events that follow events become one delivery, hence one piece on the wire. (Commits are small; drains come in the store's wake.)
+    private func joinLast(_ delivery: APIWatch.Delivery) -> Bool {
+        guard case .events(let events) = delivery, case .events(var last)? = waiting.last, last.count + events.count <= Self.joinedEvents
+        else { return false }
+        waiting[waiting.count - 1] = .end  // the only reference to the array, once it has been joined: appending copies nothing
+        last.append(contentsOf: events)
+        waiting[waiting.count - 1] = .events(last)
+        return true
     }
 
     /// As much as the peer takes.
@@ -59,11 +72,13 @@ final class WatchWriter {
         isTouched = false
         guard let connection else { return }
         var wrote = false
+        var unflushed = 0
         while !waiting.isEmpty, !hasEnded, connection.isWritable {
             wrote = true
             switch waiting[0] {
             case .events(let events):
                 let (chunk, count) = chunks.chunk(events[written...])
+                unflushed += chunk.readableBytes
                 connection.writeStream(isChunked ? chunk : Self.unframed(chunk))
                 written += count
                 waitingEvents -= count
@@ -72,14 +87,19 @@ final class WatchWriter {
                 waiting.removeFirst()
             case .bytes(let bytes):
                 connection.writeStream(Self.chunk(bytes, isChunked: isChunked))
+                unflushed += bytes.count
                 waiting.removeFirst()
             case .end:
                 hasEnded = true
                 waiting = []
             }
-            // To the socket between chunks: whether the peer keeps up shows only then.
-            connection.flush()
+            // To the socket after each full chunk: whether the peer keeps up shows only then.
+            if unflushed >= SharedChunks.chunkBytes / 2 {
+                unflushed = 0
+                connection.flush()
+            }
         }
+        if unflushed > 0 { connection.flush() }
         if hasEnded {
             // A flush may have called back in here and told it already.
             if self.connection != nil {

@@ -58,6 +58,7 @@ public struct ControllerManager: Sendable {
     private func controllers(_ informers: SharedInformers, _ recorder: EventRecorder) -> [(String, Controller)] {
         let seconds: @Sendable () -> Timestamp = { [now] in now().timestamp }
         let resources = Set(api.servedResources.map(\.resource))
+        let parts = ControllerParts(api: api, informers: informers, recorder: recorder, now: seconds, logger: logger)
         var all: [(String, Controller)] = [
             (
                 "scheduler",
@@ -90,22 +91,8 @@ public struct ControllerManager: Sendable {
                         .run()
                 }
             ),
-            (
-                "nodelifecycle",
-                {
-                    try await NodeLifecycleController(
-                        api: api, informers: informers, recorder: recorder, now: seconds, logger: logger
-                    ).run()
-                }
-            ),
-            (
-                "podeviction",
-                {
-                    try await PodEvictionController(
-                        api: api, informers: informers, recorder: recorder, now: seconds, logger: logger
-                    ).run()
-                }
-            ),
+            ("nodelifecycle", { try await NodeLifecycleController(parts).run() }),
+            ("podeviction", { try await PodEvictionController(parts).run() }),
             ("podgc", { try await PodGarbageCollector(api: api, informers: informers, now: seconds, logger: logger).run() }),
             ("eventexpiry", { try await EventExpiryController(api: api, now: seconds, logger: logger).run() }),
         ]

@@ -3,8 +3,12 @@
 struct HistoryLimits: Sendable, Hashable {
     /// Events.
     var events: Int
-    /// Bytes of states that only the history still holds.
+    /// Bytes of states that only the history still holds, at most.
     var supersededBytes: Int
+    /// So many in any case; in between the history is half as large as what is present: a small cluster has a small master.
+    var leastSupersededBytes: Int
+
+    func supersededBytes(beside presentBytes: Int) -> Int { min(supersededBytes, max(leastSupersededBytes, presentBytes / 2)) }
 }
 
 struct EventLog: Sendable {
@@ -29,12 +33,13 @@ struct EventLog: Sendable {
 
     var count: Int { events.count - dropped }
 
-    /// Appends to `unneeded` the revisions whose states nobody can ask for any more.
-    mutating func append(_ event: StoreEvent, unneeded: inout [UInt64]) {
+    /// Appends to `unneeded` the revisions whose states nobody can ask for any more. `presentBytes`: of all objects there are.
+    mutating func append(_ event: StoreEvent, presentBytes: Int, unneeded: inout [UInt64]) {
+        let allowed = limits.supersededBytes(beside: presentBytes)
         events.append(event)
         supersededBytes += Self.superseded(event)
         if count > Self.framedEvents { events[events.count - 1 - Self.framedEvents].dropFrame() }
-        while count > max(1, limits.events) || (supersededBytes > limits.supersededBytes && count > 1) {
+        while count > max(1, limits.events) || (supersededBytes > allowed && count > 1) {
             let oldest = events[dropped]
             floor = oldest.revision
             supersededBytes -= Self.superseded(oldest)

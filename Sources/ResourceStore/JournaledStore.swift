@@ -33,7 +33,9 @@ public final class JournaledStore: ResourceStore {
         self.journal = journal
         self.options = options
         opened = contents.revision
-        let limits = HistoryLimits(events: options.logCapacity, supersededBytes: options.logBytes)
+        let limits = HistoryLimits(
+            events: options.logCapacity, supersededBytes: options.logBytes,
+            leastSupersededBytes: min(options.leastLogBytes, options.logBytes))
         memory = Mutex(
             Memory(
                 state: StoreState(contents, limits: limits, indexedFields: options.indexedFields, volatile: options.volatile),

@@ -2,8 +2,9 @@
 import Dispatch
 import Synchronization
 
-/// A connection of its own copies most of the log while the writer appends; what was appended meanwhile is little, and the writer
-/// moves it itself between two transactions, after which the log begins anew.
+/// A connection of its own copies the log in slices while the writer appends: a sync of the disk has never more than a slice of
+/// the database before it. What was appended since the last slice is little, and the writer moves it itself between two
+/// transactions, after which the log begins anew.
 ///
 /// @unchecked Sendable: the connection is used on the queue alone.
 final class SQLiteCheckpoint: @unchecked Sendable {
@@ -20,22 +21,27 @@ final class SQLiteCheckpoint: @unchecked Sendable {
         self.vfs = vfs
     }
 
+    /// On the writer, when a slice has been appended. Begins to copy it; false: the last one is being copied still.
+    func copySlice() -> Bool {
+        let begins = state.withLock { state in
+            guard state != .running else { return false }
+            state = .running
+            return true
+        }
+        if begins { queue.async { self.run() } }
+        return begins
+    }
+
     /// On the writer, between transactions, when the log is long. True: it is moved (as far as readers and the disk allow; what
     /// is not stays in the log, and nothing is lost).
-    func advance(_ writer: SQLiteConnection, isOverdue: Bool) -> Bool {
-        let isMostlyDone = state.withLock { state in
-            switch state {
-            case .idle:
-                state = .running
-                queue.async { self.run() }
-                return false
-            case .running: return false
-            case .mostlyDone: return true
-            }
-        }
+    func finish(_ writer: SQLiteConnection, isOverdue: Bool) -> Bool {
         // The log must not outgrow the disk because the disk is slow.
         if isOverdue { queue.sync {} }
-        guard isMostlyDone || isOverdue else { return false }
+        let isMostlyDone = state.withLock { $0 == .mostlyDone }
+        guard isMostlyDone || isOverdue else {
+            _ = copySlice()
+            return false
+        }
         writer.checkpoint(truncating: false)
         state.withLock { $0 = .idle }
         return true

@@ -4,8 +4,10 @@ import JSON
 
 /// @unchecked Sendable: the connection is used by whoever opens the store, then by its writer alone.
 public final class SQLiteJournal: Journal, @unchecked Sendable {
-    /// Bytes written to the write-ahead log before they are moved into the database.
+    /// Bytes written to the write-ahead log before it begins anew, all of them in the database.
     public static let defaultCheckpointBytes = 16 << 20
+    /// Bytes of it that are moved at a time, at most: a commit's sync waits for the disk behind so much.
+    private static let largestSlice = 1 << 20
 
     private struct Open {
         let connection: SQLiteConnection
@@ -20,7 +22,8 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
     private let path: String
     private let transformer: any ValueTransformer
     private var open: Open?
-    private var bytesSinceCheckpoint = 0
+    private var bytesInLog = 0
+    private var bytesSinceSlice = 0
     private let checkpointBytes: Int
     private let checkpoint: SQLiteCheckpoint
 
@@ -97,11 +100,13 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
             // Fails when SQLite has rolled back by itself, which is as well.
             try? open.connection.execute("ROLLBACK")
             // On a full disk the room of what was already moved into the database can be used again: deletions must be possible.
-            if error.isHarmless { bytesSinceCheckpoint = max(bytesSinceCheckpoint, checkpointBytes) }
+            if error.isHarmless { bytesInLog = max(bytesInLog, checkpointBytes) }
             // After a failed write or sync the disk may hold the commit or not: only a restart, which reads it, can tell.
             throw JournalFailure(reason: "\(path): \(error.message)", isFatal: !error.isHarmless)
         }
-        bytesSinceCheckpoint += records.reduce(batch.discarded.count * SQLiteSchema.pageSize) { $0 + $1.bytes.count + 256 }
+        let written = records.reduce(batch.discarded.count * SQLiteSchema.pageSize) { $0 + $1.bytes.count + 256 }
+        bytesInLog += written
+        bytesSinceSlice += written
     }
 
     private func set(_ key: String, _ value: UInt64, _ open: Open) throws(SQLiteError) {
@@ -112,9 +117,12 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
 
     /// Has the write-ahead log moved into the database. A failure loses nothing: the log keeps what was not moved, and grows.
     public func tidy() {
-        guard let open, bytesSinceCheckpoint >= checkpointBytes else { return }
-        if checkpoint.advance(open.connection, isOverdue: bytesSinceCheckpoint >= 8 * checkpointBytes) {
-            bytesSinceCheckpoint = 0
+        guard let open else { return }
+        if bytesInLog >= checkpointBytes {
+            guard checkpoint.finish(open.connection, isOverdue: bytesInLog >= 8 * checkpointBytes) else { return }
+            (bytesInLog, bytesSinceSlice) = (0, 0)
+        } else if bytesSinceSlice >= min(Self.largestSlice, checkpointBytes / 4), checkpoint.copySlice() {
+            bytesSinceSlice = 0
         }
     }
 

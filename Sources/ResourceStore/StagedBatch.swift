@@ -42,6 +42,17 @@ extension PreparedOperation {
     }
 }
 
+extension ObjectIndex {
+    /// The same value, in the memory of `previous` where they agree: most changes of an object touch no label and few fields, and
+    /// the history holds many states.
+    fileprivate func sharing(_ previous: ObjectIndex?) -> ObjectIndex {
+        guard let previous else { return self }
+        return ObjectIndex(
+            uid: uid == previous.uid ? previous.uid : uid, labels: labels == previous.labels ? previous.labels : labels,
+            fields: fields == previous.fields ? previous.fields : fields)
+    }
+}
+
 struct StagedBatch {
     /// How objects will be; nil: deleted.
     private var overlay: [ResourceKey: StoredObject?] = [:]
@@ -107,7 +118,8 @@ struct StagedBatch {
         _ kind: StoreEvent.Kind, _ key: ResourceKey, _ object: SpliceableObject, _ index: ObjectIndex, previous: StoredObject?
     ) -> StoredObject {
         revision += 1
-        let stored = StoredObject(key: key, revision: revision, bytes: object.stamped(revision), index: index)
+        let stored = StoredObject(
+            key: previous?.key ?? key, revision: revision, bytes: object.stamped(revision), index: index.sharing(previous?.index))
         undo.append((key, overlay.updateValue(kind == .deleted ? nil : stored, forKey: key)))
         events.append(StoreEvent(kind: kind, object: stored, previous: previous))
         return stored

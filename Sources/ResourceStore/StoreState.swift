@@ -19,6 +19,7 @@ struct StoreState: Sendable {
     private(set) var log: EventLog
     /// Revisions that a durable journal may forget.
     private(set) var unneeded: [UInt64]
+    private var presentBytes: Int
     private let indexedFields: [CollectionID: [String]]
 
     init(
@@ -29,7 +30,8 @@ struct StoreState: Sendable {
         self.indexedFields = indexedFields
         log = EventLog(limits: limits, floor: contents.floor, volatile: volatile)
         unneeded = contents.discardable
-        for event in contents.history { log.append(event, unneeded: &unneeded) }
+        presentBytes = contents.objects.reduce(0) { $0 + $1.bytes.count }
+        for event in contents.history { log.append(event, presentBytes: presentBytes, unneeded: &unneeded) }
         tables = Dictionary(grouping: contents.objects, by: \.key.collection).mapValues { $0.sorted { $0.key < $1.key } }
             .reduce(into: [:]) { tables, group in
                 tables[group.key] = ObjectTable(ordered: group.value, indexedFields: indexedFields[group.key] ?? [])
@@ -47,7 +49,8 @@ struct StoreState: Sendable {
         case .deleted: tables[collection]?.remove(key)
         }
         revision = event.revision
-        log.append(event, unneeded: &unneeded)
+        presentBytes += (event.kind == .deleted ? 0 : event.object.bytes.count) - (event.previous?.bytes.count ?? 0)
+        log.append(event, presentBytes: presentBytes, unneeded: &unneeded)
     }
 
     mutating func forgot(_ count: Int) { unneeded.removeFirst(count) }

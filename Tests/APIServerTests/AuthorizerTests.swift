@@ -52,7 +52,10 @@ struct AuthorizerTests {
         Row(user: lite, verb: "list", resource: "pods", namespace: "bob", allowed: false),
         Row(user: lite, verb: "list", resource: "pods", allowed: false),
         Row(user: lite, verb: "get", resource: "secrets", namespace: "bob", name: "s", allowed: false),
-        Row(user: lite, verb: "create", resource: "pods", namespace: "alice", allowed: false),
+        // Mirrors of static pods: NodeRestriction lets no other pod through.
+        Row(user: lite, verb: "create", resource: "pods", namespace: "alice", allowed: true),
+        Row(user: lite, verb: "create", resource: "pods", namespace: "bob", allowed: false),
+        Row(user: lite, verb: "update", resource: "pods", namespace: "alice", name: "p", allowed: false),
         Row(user: lite, verb: "patch", resource: "pods", namespace: "alice", name: "p", allowed: false),
         Row(user: lite, verb: "create", resource: "pods", subresource: "binding", namespace: "alice", name: "p", allowed: false),
         Row(user: lite, verb: "deletecollection", resource: "pods", namespace: "alice", allowed: false),

@@ -257,6 +257,12 @@ struct NodeGraphTests {
                 present[name] = object
                 policy.apply(ClusterPolicy.event(.added, object, uid: name))
             }
+            // A question may come at any moment, also between two changes that nobody asked about.
+            if Bool.random(using: &random) {
+                let asked = "n\(Int.random(in: 0..<3, using: &random))"
+                let node = UserInfo(name: NodeIdentity.userPrefix + asked, groups: [NodeIdentity.nodesGroup])
+                policy.prepare(for: AuthorizationAttributes(user: node, verb: "get", resource: "secrets", namespace: "alice", name: "s0"))
+            }
             for node in 0..<3 {
                 for secret in 0..<3 {
                     let needs = present.values.contains {

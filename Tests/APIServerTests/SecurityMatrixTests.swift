@@ -74,7 +74,7 @@ struct SecurityMatrixTests {
         get pods alice/p                                              y       y       .       .       .       y       y       y       .       .       .
         get pods bob/k                                                y       .       y       y       .       y       .       .       .       .       .
         get pods/log alice/p                                          y       .       .       .       .       .       y       y       .       .       .
-        create pods alice/                                            y       .       .       y       .       .       y       .       .       .       .
+        create pods alice/                                            y       y       .       y       .       .       y       .       .       .       .
         create pods/binding alice/p                                   y       .       .       .       .       y       .       .       .       .       .
         patch pods/status alice/p                                     y       y       .       .       .       y       .       .       .       .       .
         patch pods/status alice/q                                     y       .       .       .       .       y       .       .       .       .       .

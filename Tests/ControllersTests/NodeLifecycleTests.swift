@@ -180,10 +180,11 @@ struct NodeLifecycleTests {
         }
         let informers = SharedInformers(api: lab.api, logger: lab.logger)
         let recorder = EventRecorder(api: lab.api, component: "test", now: { MicroTimestamp(testTime) }, logger: lab.logger)
-        let lifecycle = NodeLifecycleController(
-            api: lab.api, informers: informers, recorder: recorder, now: { testTime }, logger: lab.logger)
-        let evictions = PodEvictionController(
-            api: lab.api, informers: informers, recorder: recorder, now: { testTime.adding(seconds: 400) }, logger: lab.logger)
+        func parts(at time: Timestamp) -> ControllerParts {
+            ControllerParts(api: lab.api, informers: informers, recorder: recorder, now: { time }, logger: lab.logger)
+        }
+        let lifecycle = NodeLifecycleController(parts(at: testTime))
+        let evictions = PodEvictionController(parts(at: testTime.adding(seconds: 400)))
         let running = Task {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await informers.run() }

@@ -121,7 +121,8 @@ struct NodePropertyTests {
         }
         let informers = SharedInformers(api: lab.api, logger: lab.logger)
         let controller = PodEvictionController(
-            api: lab.api, informers: informers, recorder: lab.recorder(), now: { testTime.adding(seconds: 400) }, logger: lab.logger)
+            ControllerParts(
+                api: lab.api, informers: informers, recorder: lab.recorder(), now: { testTime.adding(seconds: 400) }, logger: lab.logger))
         try await lab.running(informers, { try await controller.run() }) {
             try await eventually("seed \(seed): everybody is where they belong") {
                 let pods = try lab.api.objects(Pod.self)

@@ -21,6 +21,13 @@ struct ClusterPolicy: Sendable {
         return rbac.allows(request) ? .allow : .deny(why)
     }
 
+    /// Before a question: reads the pods that it is about and that were only noted when they were bound. Without it the answer is the
+    /// same, and costs that reading each time.
+    mutating func prepare(for request: AuthorizationAttributes) {
+        guard request.isResource, NodeRules.isAboutNeeds(request), let identity = NodeIdentity(request.user) else { return }
+        graph.read(identity.node)
+    }
+
     private static func deployTokenAllows(_ request: AuthorizationAttributes) -> Bool {
         guard request.group == "certificates.k8s.io", request.resource == "certificatesigningrequests",
             request.subresource.isEmpty

@@ -1,5 +1,6 @@
 // What each node needs for the pods that are bound to it: pod -> node, node -> secrets, config maps, claims and service
-// accounts. Changed by one pod at a time; a question costs one look-up, however many pods there are.
+// accounts. Changed by one pod at a time, without a look into it; the first question about a node reads its new pods, and any
+// other costs one look-up, however many pods there are.
 import JSON
 
 /// An object that a pod names. Resource in the plural.
@@ -22,25 +23,38 @@ struct NodeGraph: Sendable {
         var name: String
     }
 
+    /// Reads what a pod's spec names.
+    typealias References = @Sendable () -> Set<PodReference>
+
     private var pods: [PodName: Edges] = [:]
+    /// Pods of a node that nobody has asked about yet: they have no part in `needs`.
+    private var unread: [String: [PodName: References]] = [:]
     /// How many pods of a node name an object.
     private var needs: [String: [PodReference: Int]] = [:]
 
     // MARK: Keeping current
 
-    /// The pod is bound to the node. `references` is asked only when that is news: a bound pod's volumes never change.
-    mutating func bind(_ pod: PodName, uid: String, to node: String, references: () -> Set<PodReference>) {
+    /// The pod is bound to the node. `references` is called at the first question about the node: a bound pod's volumes never change,
+    /// and whoever tells of a binding must not wait for that.
+    mutating func bind(_ pod: PodName, uid: String, to node: String, references: @escaping References) {
         if let known = pods[pod] {
-            if known.node == node, known.uid == uid { return }
+            if known.node == node, known.uid == uid {
+                // The newest state in the place of the one before, which nobody else may hold any more.
+                if unread[node]?[pod] != nil { unread[node]?[pod] = references }
+                return
+            }
             unbind(pod)
         }
-        let references = Array(references())
-        pods[pod] = Edges(node: node, uid: uid, references: references)
-        for reference in references { needs[node, default: [:]][reference, default: 0] += 1 }
+        pods[pod] = Edges(node: node, uid: uid, references: [])
+        unread[node, default: [:]][pod] = references
     }
 
     mutating func unbind(_ pod: PodName) {
         guard let edges = pods.removeValue(forKey: pod) else { return }
+        if unread[edges.node]?.removeValue(forKey: pod) != nil {
+            if unread[edges.node]?.isEmpty == true { unread[edges.node] = nil }
+            return
+        }
         for reference in edges.references {
             guard let count = needs[edges.node]?[reference] else { continue }
             needs[edges.node]?[reference] = count > 1 ? count - 1 : nil
@@ -48,8 +62,18 @@ struct NodeGraph: Sendable {
         if needs[edges.node]?.isEmpty == true { needs[edges.node] = nil }
     }
 
+    /// Reads the node's new pods, so that questions about it are cheap again.
+    mutating func read(_ node: String) {
+        for (pod, references) in unread.removeValue(forKey: node) ?? [:] {
+            let references = Array(references())
+            pods[pod]?.references = references
+            for reference in references { needs[node, default: [:]][reference, default: 0] += 1 }
+        }
+    }
+
     mutating func removeAll() {
         pods = [:]
+        unread = [:]
         needs = [:]
     }
 
@@ -58,10 +82,12 @@ struct NodeGraph: Sendable {
     func node(ofPod pod: PodName) -> String? { pods[pod]?.node }
 
     /// Whether any pod on the node names the object.
-    func node(_ node: String, needs reference: PodReference) -> Bool { needs[node]?[reference] != nil }
+    func node(_ node: String, needs reference: PodReference) -> Bool {
+        needs[node]?[reference] != nil || unread[node]?.values.contains { $0().contains(reference) } ?? false
+    }
 
     var podCount: Int { pods.count }
-    var isEmpty: Bool { pods.isEmpty && needs.isEmpty }
+    var isEmpty: Bool { pods.isEmpty && needs.isEmpty && unread.isEmpty }
 
     // MARK: Pods
 

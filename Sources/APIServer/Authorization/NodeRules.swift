@@ -88,7 +88,8 @@ struct NodeRules {
         // Every pod that is bound to it, wherever: asked for by the field, as kubelets do.
         if request.nodeSelector == identity.node, identity.domain == nil || isOwnDomain(request) { return ["list", "watch"] }
         if isOwnPod(request) { return ["get", "watch", "delete"] }
-        if isOwnDomain(request) { return Self.reading }
+        // A create is of a mirror of a static pod: NodeRestriction lets no other through.
+        if isOwnDomain(request) { return request.name == nil ? Self.reading.union(["create"]) : Self.reading }
         return request.name == nil && identity.domain == nil ? ["create"] : []
     }
 
@@ -108,6 +109,11 @@ struct NodeRules {
     private func isNoPod(_ request: AuthorizationAttributes) -> Bool {
         guard let namespace = request.namespace, let name = request.name else { return false }
         return graph.node(ofPod: .init(namespace: namespace, name: name)) == nil
+    }
+
+    /// Whether the answer to a node may depend on what its pods name.
+    static func isAboutNeeds(_ request: AuthorizationAttributes) -> Bool {
+        request.group.isEmpty && ["secrets", "configmaps", "serviceaccounts", "persistentvolumeclaims"].contains(request.resource)
     }
 
     private func needed(_ kind: PodReference.Kind, _ request: AuthorizationAttributes) -> Set<String> {

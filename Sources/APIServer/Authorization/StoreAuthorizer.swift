@@ -16,7 +16,10 @@ public final class StoreAuthorizer: RuleHolding {
     }
 
     public func authorize(_ attributes: AuthorizationAttributes) -> AuthorizationDecision {
-        policy.withLock { $0.decide(attributes) }
+        policy.withLock { policy in
+            policy.prepare(for: attributes)
+            return policy.decide(attributes)
+        }
     }
 
     func rules(of user: UserInfo, in namespace: String?) -> [PolicyRule] {

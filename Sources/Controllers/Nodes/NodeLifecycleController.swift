@@ -9,40 +9,22 @@ import Synchronization
 final class NodeLifecycleController: Sendable {
     static let period = Duration.seconds(5)
 
-    private let api: any KubernetesAPI
-    private let informers: SharedInformers
-    private let recorder: EventRecorder
-    private let now: @Sendable () -> Timestamp
-    private let logger: Logger
+    private let parts: ControllerParts
     private let queue = WorkQueue<String>()
     private let lifecycle = Mutex(NodeLifecycle())
     /// Nodes whose turn to be evicted from has come, until the taint is written.
     private let evicting = Mutex<Set<String>>([])
 
-    init(
-        api: any KubernetesAPI, informers: SharedInformers, recorder: EventRecorder, now: @escaping @Sendable () -> Timestamp,
-        logger: Logger
-    ) {
-        self.api = api
-        self.informers = informers
-        self.recorder = recorder
-        self.now = now
-        self.logger = logger
-    }
+    init(_ parts: ControllerParts) { self.parts = parts }
 
     func run() async throws {
-        await informers.waitUntilSynced()
+        await parts.informers.waitUntilSynced()
         let clock = ContinuousClock()
         let start = clock.now
         follow { clock.now - start }
         await withTaskGroup(of: Void.self) { group in
             group.addTask {
-                await self.queue.run(workers: 2) { node, error in
-                    self.logger.debug(
-                        "node not brought up to date; trying again", metadata: ["node": "\(node)", "error": "\(error)"])
-                } work: { node in
-                    try await self.bringUpToDate(node)
-                }
+                await self.parts.work(self.queue, workers: 2, of: "node", name: { $0 }) { try await self.bringUpToDate($0) }
             }
             group.addTask {
                 while !Task.isCancelled {
@@ -55,7 +37,7 @@ final class NodeLifecycleController: Sendable {
 
     /// `elapsed` is this master's monotonic time.
     func follow(_ elapsed: @escaping @Sendable () -> Duration) {
-        informers.nodes.onEvent { [weak self] event in
+        parts.informers.nodes.onEvent { [weak self] event in
             guard let self else { return }
             let node = event.object
             let name = node.metadata.name
@@ -68,9 +50,9 @@ final class NodeLifecycleController: Sendable {
                 ($0.key == NodeTaints.notReady || $0.key == NodeTaints.unreachable) && $0.effect == .noExecute
             }
             lifecycle.withLock { $0.observe(node: name, ready: ready, evicted: evicted, now: elapsed()) }
-            if NodeTaints.corrected(node, evict: false, now: now()) != nil { queue.add(name) }
+            if NodeTaints.corrected(node, evict: false, now: parts.now()) != nil { queue.add(name) }
         }
-        informers.leases.onEvent { [weak self] event in
+        parts.informers.leases.onEvent { [weak self] event in
             if case .deleted = event { return }
             let lease = event.object
             self?.lifecycle.withLock { $0.observe(lease: lease.renewTime, of: lease.observedKey.name, now: elapsed()) }
@@ -86,7 +68,7 @@ final class NodeLifecycleController: Sendable {
                     try await markUnknown(node, neverReported: neverReported)
                 } catch {
                     // The next round tries again.
-                    logger.warning("node lifecycle step failed", metadata: ["node": "\(node)", "error": "\(error)"])
+                    parts.logger.warning("node lifecycle step failed", metadata: ["node": "\(node)", "error": "\(error)"])
                 }
             case .evict(let node):
                 evicting.withLock { _ = $0.insert(node) }
@@ -96,7 +78,7 @@ final class NodeLifecycleController: Sendable {
     }
 
     private func markUnknown(_ name: String, neverReported: Bool) async throws {
-        guard let node = informers.nodes.get(name: name) else { return }
+        guard let node = parts.informers.nodes.get(name: name) else { return }
         var conditions = node.status.conditions
         if !conditions.contains(where: { $0.type == "Ready" }) { conditions.append(NodeCondition(type: "Ready", status: .false)) }
         for index in conditions.indices where conditions[index].status != .unknown {
@@ -104,12 +86,12 @@ final class NodeLifecycleController: Sendable {
             conditions[index].reason = neverReported ? "NodeStatusNeverUpdated" : "NodeStatusUnknown"
             conditions[index].message =
                 neverReported ? "The agent never posted node status." : "The agent stopped posting node status."
-            conditions[index].lastTransitionTime = now()
+            conditions[index].lastTransitionTime = parts.now()
         }
-        logger.warning("node is silent", metadata: ["node": "\(name)"])
+        parts.logger.warning("node is silent", metadata: ["node": "\(name)"])
         // Only over what was seen: a node that reports at this very moment is not silent.
         do {
-            try await api.patchStatus(
+            try await parts.api.patchStatus(
                 Node.self, name: name,
                 merge: [
                     "metadata": ["resourceVersion": node.metadata.resourceVersion.map { .string($0) } ?? .null],
@@ -118,15 +100,15 @@ final class NodeLifecycleController: Sendable {
         } catch let error as KubernetesAPIError where error.isConflict || error.isNotFound {
             return
         }
-        recorder.record(node, .normal, reason: "NodeNotReady", message: "Node \(name) status is now: NodeNotReady")
+        parts.recorder.record(node, .normal, reason: "NodeNotReady", message: "Node \(name) status is now: NodeNotReady")
     }
 
     /// Writes the taints that the node's conditions ask for.
     func bringUpToDate(_ name: String) async throws {
-        guard let node = try await api.find(Node.self, name: name) else { return }
+        guard let node = try await parts.api.find(Node.self, name: name) else { return }
         let evict = evicting.withLock { $0.contains(name) }
-        if let taints = NodeTaints.corrected(node, evict: evict, now: now()) {
-            try await api.patch(
+        if let taints = NodeTaints.corrected(node, evict: evict, now: parts.now()) {
+            try await parts.api.patch(
                 Node.self, name: name,
                 merge: [
                     "metadata": ["resourceVersion": node.metadata.resourceVersion.map { .string($0) } ?? .null],

@@ -14,44 +14,26 @@ final class PodEvictionController: Sendable {
 
     static let workers = 4
 
-    private let api: any KubernetesAPI
-    private let informers: SharedInformers
-    private let recorder: EventRecorder
-    private let now: @Sendable () -> Timestamp
-    private let logger: Logger
+    private let parts: ControllerParts
     private let queue = WorkQueue<Key>()
 
-    init(
-        api: any KubernetesAPI, informers: SharedInformers, recorder: EventRecorder, now: @escaping @Sendable () -> Timestamp,
-        logger: Logger
-    ) {
-        self.api = api
-        self.informers = informers
-        self.recorder = recorder
-        self.now = now
-        self.logger = logger
-    }
+    init(_ parts: ControllerParts) { self.parts = parts }
 
     func run() async throws {
-        await informers.waitUntilSynced()
-        informers.nodes.onEvent { event in
+        await parts.informers.waitUntilSynced()
+        parts.informers.nodes.onEvent { event in
             guard NodeTaints.isEvicting(event.object) else { return }
             if case .updated(let old, let new) = event, old.spec.taints == new.spec.taints { return }
-            for pod in self.informers.pods(on: event.object.metadata.name) { self.add(pod) }
+            for pod in self.parts.informers.pods(on: event.object.metadata.name) { self.add(pod) }
         }
-        informers.pods.onEvent { event in
+        parts.informers.pods.onEvent { event in
             if case .deleted = event { return }
             let pod = event.object
-            guard let name = pod.nodeName, let node = self.informers.nodes.get(name: name), NodeTaints.isEvicting(node)
+            guard let name = pod.nodeName, let node = self.parts.informers.nodes.get(name: name), NodeTaints.isEvicting(node)
             else { return }
             self.add(pod)
         }
-        await queue.run(workers: Self.workers) { key, error in
-            self.logger.debug(
-                "eviction failed; trying again", metadata: ["pod": "\(key.namespace)/\(key.name)", "error": "\(error)"])
-        } work: { key in
-            try await self.check(key)
-        }
+        await parts.work(queue, workers: Self.workers, of: "pod", name: { "\($0.namespace)/\($0.name)" }) { try await self.check($0) }
     }
 
     private func add(_ pod: PodView) {
@@ -59,16 +41,16 @@ final class PodEvictionController: Sendable {
     }
 
     func check(_ key: Key) async throws {
-        guard let pod = informers.pods.get(namespace: key.namespace, name: key.name), pod.uid == key.uid,
-            !pod.isDeleting, !pod.isFinished, let name = pod.nodeName, let node = informers.nodes.get(name: name)
+        guard let pod = parts.informers.pods.get(namespace: key.namespace, name: key.name), pod.uid == key.uid,
+            !pod.isDeleting, !pod.isFinished, let name = pod.nodeName, let node = parts.informers.nodes.get(name: name)
         else { return }
-        let now = now()
+        let now = parts.now()
         guard let due = PodEviction.due(tolerations: pod.shape.tolerations, taints: node.spec.taints, now: now) else { return }
         if due.unixSeconds > now.unixSeconds {
             return queue.add(key, after: .seconds(due.unixSeconds - now.unixSeconds))
         }
         // The taint may be off by now: the server's own answer counts.
-        guard let current = try await api.find(Node.self, name: name), NodeTaints.isEvicting(current),
+        guard let current = try await parts.api.find(Node.self, name: name), NodeTaints.isEvicting(current),
             PodEviction.due(tolerations: pod.shape.tolerations, taints: current.spec.taints, now: now).map({
                 $0.unixSeconds <= now.unixSeconds
             })
@@ -79,7 +61,7 @@ final class PodEvictionController: Sendable {
 
     /// A task's pod on a silent node is failed, not deleted: its task must see what became of it, and nobody else will tell.
     private func evict(_ pod: PodView, from node: String, isSilent: Bool) async throws {
-        logger.warning("pod is evicted", metadata: ["pod": "\(pod.namespacedName)", "node": "\(node)", "silent": "\(isSilent)"])
+        parts.logger.warning("pod is evicted", metadata: ["pod": "\(pod.namespacedName)", "node": "\(node)", "silent": "\(isSilent)"])
         let isTask = pod.isTask
         var status: JSONValue = [:]
         if isTask, isSilent {
@@ -89,13 +71,13 @@ final class PodEvictionController: Sendable {
             ]
         }
         do {
-            try await api.announceDisruption(
-                of: pod, reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint", at: now(),
+            try await parts.api.announceDisruption(
+                of: pod, reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint", at: parts.now(),
                 status: status)
-            recorder.record(
+            parts.recorder.record(
                 EventSubject(pod.reference), .normal, reason: "TaintManagerEviction", message: "Marking for deletion Pod \(pod.namespacedName)")
             if isTask, isSilent { return }
-            try await api.delete(
+            try await parts.api.delete(
                 Pod.self, namespace: pod.namespace, name: pod.name, options: DeleteOptions(uid: pod.uid))
         } catch let error as KubernetesAPIError where error.isNotFound || error.isConflict {
             return
