@@ -49,8 +49,9 @@ private final class EtcdRun: @unchecked Sendable {
 
     private func put(_ connection: EtcdConnection) {
         let began = NIODeadline.now()
-        connection.onAnswer = { [unowned self] succeeded in
-            guard !isOver else { return }
+        // Weak: answers still come in after the end.
+        connection.onAnswer = { [weak self] succeeded in
+            guard let self, !isOver else { return }
             if succeeded {
                 result.done += 1
                 result.latencies.add(since: began)
@@ -59,7 +60,7 @@ private final class EtcdRun: @unchecked Sendable {
             }
             put(connection)
         }
-        connection.onClose = { [unowned self] in if !isOver { result.failed += 1 } }
+        connection.onClose = { [weak self] in if let self, !isOver { result.failed += 1 } }
         next += 1
         connection.put(key: "/registry/pods/\(BenchPod.namespace)/p-\(RequestTemplate.digits(next))", value: value)
     }

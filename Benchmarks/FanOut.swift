@@ -43,11 +43,16 @@ final class FanOut: @unchecked Sendable {
         loop.execute {
             self.start = .now()
             for (index, watcher) in self.watchers.enumerated() {
-                watcher.onChunk = { [unowned self] in took($0, index) }
-                watcher.onClose = { [unowned self] in promise.fail(BenchError("a watcher was closed after \(received[index]) events")) }
+                // Weak: the last answers come in after the end.
+                watcher.onChunk = { [weak self] in self?.took($0, index) }
+                watcher.onClose = { [weak self] in
+                    guard let self else { return }
+                    promise.fail(BenchError("a watcher was closed after \(received[index]) events"))
+                }
             }
             for writer in self.writers {
-                writer.onResponse = { [unowned self, unowned writer] status, body in
+                writer.onResponse = { [weak self, unowned writer] status, body in
+                    guard let self else { return }
                     guard status == 201 else { return promise.fail(BenchError("\(status) \(String(buffer: body).prefix(300))")) }
                     idle.append(writer)
                     write()

@@ -88,8 +88,10 @@ final class LoadRun: @unchecked Sendable {
         next += 1
         sent += 1
         underWay += 1
-        connection.onResponse = { [unowned self] status, body in answered(connection, due, status, body) }
-        connection.onClose = { [unowned self] in
+        // Weak: an answer may come after the last one that was waited for.
+        connection.onResponse = { [weak self] status, body in self?.answered(connection, due, status, body) }
+        connection.onClose = { [weak self] in
+            guard let self else { return }
             underWay -= 1
             fail("the connection was closed")
         }
