@@ -1,4 +1,6 @@
 // The configuration files that `swiftlet up` writes for its processes; made anew at every start.
+import Glibc
+import ImageStore
 
 struct UpConfiguration {
     let plan: UpPlan
@@ -47,11 +49,33 @@ struct UpConfiguration {
     private func writeImages(_ directory: String) throws {
         let images = "\(directory)/images/builtin"
         try FileText.makeDirectory(images)
-        for image in plan.images {
+        for image in plan.images where Self.isManifest(image) {
             guard let bytes = FileText.bytes(image), let name = image.split(separator: "/").last else {
                 throw CommandFailure("cannot read the image \(image)", hint: nil)
             }
             try FileText.write(bytes: bytes, to: "\(images)/\(name)")
+        }
+    }
+
+    /// A built-in image's description; anything else is an archive.
+    private static func isManifest(_ path: String) -> Bool { path.hasSuffix(".json") }
+
+    /// The archives among the plan's images, into the node's store. Blobs that it has from a former start are not written again.
+    func loadArchives(_ domain: String) async throws {
+        for path in plan.images where !Self.isManifest(path) {
+            let file = try ArchiveFile.reading(path)
+            defer { file.close() }
+            let directory = plan.state.node(domain)
+            do {
+                _ = try await BlockingCall.run {
+                    Result {
+                        try ImageStore(stateDirectory: directory)
+                            .load(fd: file.descriptor, subject: file.name, name: nil, now: Int64(time(nil)))
+                    }
+                }.get()
+            } catch let error as ImageStoreError {
+                throw CommandFailure("--image \(path): \(error)", hint: "a .json file, or a docker-archive or oci-archive")
+            }
         }
     }
 }

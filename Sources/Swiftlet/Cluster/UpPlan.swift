@@ -6,7 +6,7 @@ struct UpPlan: Sendable {
     let domains: [String]
     /// Data directory by domain.
     let data: [String: String]
-    /// Image manifests to copy to every node.
+    /// Images for every node: descriptions of built-in ones (.json), or archives.
     let images: [String]
     let port: Int
     let executable: String

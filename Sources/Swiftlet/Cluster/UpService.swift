@@ -60,6 +60,7 @@ struct UpService: Service {
             let isKnown = FileText.exists(LiteIdentity.certificatePath(stateDirectory: plan.state.node(domain)))
             let token = isKnown ? nil : try await domains.unusedToken(of: domain)
             try UpConfiguration(plan: plan).writeNode(domain, deployToken: token)
+            try await UpConfiguration(plan: plan).loadArchives(domain)
             let lite = process(domain, arguments: ["lite", "--stop-tasks-on-exit"], directory: plan.state.node(domain))
             try await supervisor.start(lite)
         }
