@@ -3,9 +3,10 @@ import CLinux
 import Glibc
 
 enum DurableFile {
-    /// Readers see the old content or the new one. The caller sees to it that nobody else replaces the same file meanwhile.
-    static func replace(_ path: String, with bytes: [UInt8]) throws(ImageStoreError) {
-        let temporary = path + ".tmp"
+    /// Readers see the old content or the new one. Unless `temporary` (on the same file system) is the caller's alone, nobody else may
+    /// replace the same file meanwhile.
+    static func replace(_ path: String, with bytes: [UInt8], temporary: String? = nil) throws(ImageStoreError) {
+        let temporary = temporary ?? path + ".tmp"
         guard let file = fopen(temporary, "we") else { throw .inputOutput(file: temporary, operation: "open", errno: errno) }
         let written = fwrite(bytes, 1, bytes.count, file) == bytes.count && fflush(file) == 0 && fsync(fileno(file)) == 0
         let code = errno

@@ -133,20 +133,24 @@ import Testing
     @Test("a proxy is asked for what is not on this machine")
     func proxy() async throws {
         let image = try TestImage(layers: [TestImage.bytes(1_000)])
-        let proxy = try await TestRegistry.start { request in
-            var direct = request
-            if request.target.hasPrefix("http://registry.example/") { direct.target.removeFirst("http://registry.example".count) }
-            return image.answer(direct)
-        }
+        let registry = try await TestRegistry.start { image.answer($0) }
+        let proxy = try await TestRegistry.start { _ in .whole(403) }
         let bench = try PullBench()
-        let client = try bench.client(proxy) {
-            $0.hosts = [RegistryHost(registry: "registry.example", endpoint: "http://registry.example")]
+        let client = try bench.client(registry) {
+            $0.hosts = [RegistryHost(registry: registry.host, endpoint: registry.origin)]
             $0.proxy = "http://me:secret@\(proxy.host)"
+            $0.noProxy = [".inside.example"]
         }
-        _ = try await bench.pull("registry.example/app:1", client)
-        #expect(proxy.asked().allSatisfy { $0.target.hasPrefix("http://registry.example/") })
+        #expect(await bench.failure("registry.example/app:1", client)?.kind == .registryUnavailable)
+        #expect(proxy.asked().first?.method == "CONNECT")
+        #expect(proxy.asked().first?.target == "registry.example:443")
         #expect(proxy.asked().first?.headers.first(name: "Proxy-Authorization") == "Basic bWU6c2VjcmV0")
+        let count = proxy.asked().count
+        _ = try await bench.pull("\(registry.host)/app:1", client)
+        #expect(await bench.failure("registry.inside.example/app:1", client)?.kind == .registryUnavailable)
+        #expect(proxy.asked().count == count)
         await client.shutdown()
+        await registry.stop()
         await proxy.stop()
     }
 }

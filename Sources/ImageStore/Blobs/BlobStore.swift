@@ -1,10 +1,12 @@
 // Contents by digest, in the layout of the OCI image spec (`blobs/sha256/<hex>`): once there they are whole and never change.
 import CLinux
 import Glibc
+import Synchronization
 
 /// `<directory>/{oci-layout, blobs/<algorithm>/<hex>, ingest/<algorithm>-<hex>}`. Every call blocks on the disk. Safe between processes.
 public final class BlobStore: Sendable {
     public let directory: String
+    private let additions = Atomic(0)
 
     public init(directory: String) throws(ImageStoreError) {
         self.directory = directory
@@ -44,8 +46,11 @@ public final class BlobStore: Sendable {
     @discardableResult
     public func add(_ bytes: [UInt8]) throws(ImageStoreError) -> ContentDigest {
         let digest = ContentDigest(of: bytes)
-        // Contents of one digest are equal, so it does not matter which of two writers comes last.
-        if size(of: digest) != Int64(bytes.count) { try DurableFile.replace(path(of: digest), with: bytes) }
+        // Contents of one digest are equal, so it does not matter which of two writers comes last; each writes to a file of its own.
+        if size(of: digest) != Int64(bytes.count) {
+            let number = additions.wrappingAdd(1, ordering: .relaxed).newValue
+            try DurableFile.replace(path(of: digest), with: bytes, temporary: "\(directory)/ingest/add-\(getpid())-\(number)")
+        }
         return digest
     }
 
