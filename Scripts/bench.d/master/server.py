@@ -68,7 +68,8 @@ class Master:
                 return int(line.split()[1]) / 1024
         raise RuntimeError("smaps_rollup has no Rss")
 
-    def settled_mib(self, seconds=3):
+    def settled_mib(self, seconds=12):
+        """At rest: some seconds after work a master gives back what the work has left behind."""
         time.sleep(seconds)
         return self.resident_mib()
 

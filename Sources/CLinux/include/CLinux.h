@@ -130,3 +130,6 @@ int clinux_attach_mount(int mount, const char *path);
 
 /// syncfs(2).
 int clinux_sync_file_system(int fd);
+
+/// malloc_trim(3): gives free memory of all the heap's arenas back to the kernel. 1 when there was some.
+int clinux_trim_heap(void);

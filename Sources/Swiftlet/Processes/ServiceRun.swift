@@ -11,11 +11,8 @@ enum ServiceRun {
             services: entries, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = limit
         configuration.maximumCancellationDuration = .seconds(5)
-        let settled = Task {
-            try await Task.sleep(for: StartPages.settling)
-            StartPages.release()
-        }
-        defer { settled.cancel() }
+        let resting = Task { try await RestingMemory.run() }
+        defer { resting.cancel() }
         try await ServiceGroup(configuration: configuration).run()
     }
 }
