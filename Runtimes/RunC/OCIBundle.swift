@@ -19,14 +19,16 @@ struct OCIBundle: Sendable {
 
     private var paths: ContainerPaths { container.paths }
     private var isIDMapped: Bool { spec.idRangeStart != nil }
-    /// What is bound into the container lies here, one place each, in the mount namespace of the runtime's `create` alone.
-    private var bindDirectory: String { "\(paths.directory)/binds" }
+    /// What is bound into the container lies here, one place each, in the mount namespace of the runtime's start alone: every container
+    /// has the same. On the machine itself nothing is in it but an empty root, as runtimes go there before they enter a container.
+    static let stage = "/run/swiftlet/stage"
+    static let root = "\(stage)/root"
 
     /// Blocks; repeatable.
     func write() throws {
         let trees = try trees()
         let root = try makeRoot(trees)
-        for (number, tree) in trees.enumerated() { try makeMountPoint(of: tree.source, at: place(number)) }
+        try RecordFiles.makeDirectories(Self.root, mode: 0o755)
         try RecordFiles.makeDirectories(container.bundle)
         try RecordFiles.makeDirectories(container.root(program))
         try RecordFiles.write(Array(program.name.utf8), to: OCIContainer.handlerFile(paths))
@@ -46,7 +48,7 @@ struct OCIBundle: Sendable {
         var flags: MountFlags
     }
 
-    private func place(_ number: Int) -> String { "\(bindDirectory)/\(number)" }
+    private func place(_ number: Int) -> String { "\(Self.stage)/\(number)" }
 
     /// In the order of the mounts: outer ones before those inside them. What is optional and not there is left out.
     private func trees() throws -> [Tree] {
@@ -77,16 +79,6 @@ struct OCIBundle: Sendable {
     /// Files of the host's root belong to the container's root, both ways.
     private var scratch: MountFlags { isIDMapped ? [.noSuid, .noDev, .idMapped] : [.noSuid, .noDev] }
 
-    private func makeMountPoint(of source: String, at path: String) throws {
-        guard let kind = Self.kind(source) ?? Self.kind(Self.resolved(source)) else { throw RecordFiles.failure("stat", source) }
-        try RecordFiles.makeDirectories(bindDirectory)
-        if kind == S_IFDIR || (kind == S_IFLNK && Self.kind(Self.resolved(source)) == S_IFDIR) {
-            try RecordFiles.makeDirectories(path)
-        } else if !RecordFiles.exists(path) {
-            try RecordFiles.write([], to: path)
-        }
-    }
-
     private static func kind(_ path: String) -> mode_t? {
         var facts = stat()
         return lstat(path, &facts) == 0 ? facts.st_mode & S_IFMT : nil
@@ -106,12 +98,12 @@ struct OCIBundle: Sendable {
         case .directory(let path): return bindRoot(path)
         case .layers(let lower, let upper, let work):
             return .ociOverlay(
-                at: paths.rootMountPoint, options: OverlayOptions(lower: lower, upper: upper, work: work, volatile: true), flags: scratch)
+                at: Self.root, options: OverlayOptions(lower: lower, upper: upper, work: work, volatile: true), flags: scratch)
         case .hostView: return bindRoot(try makeHostView(trees))
         }
     }
 
-    private func bindRoot(_ path: String) -> LaunchOperation { .ociBind(source: path, path: paths.rootMountPoint, flags: scratch) }
+    private func bindRoot(_ path: String) -> LaunchOperation { .ociBind(source: path, path: Self.root, flags: scratch) }
 
     private func makeHostView(_ trees: [Tree]) throws -> String {
         // The host view's own: a few links, files and mount points.
@@ -161,7 +153,7 @@ struct OCIBundle: Sendable {
                 name: program.name, bundle: container.bundle, createMilliseconds: program.createMilliseconds,
                 verbMilliseconds: program.verbMilliseconds, program: spec.arguments.first ?? "",
                 hasInit: program.hasInit))
-        operations.append(root)
+        operations += [.ociStage(path: Self.stage), root]
         operations += trees.enumerated().map { .ociBind(source: $1.source, path: place($0), flags: $1.flags) }
         operations += spec.cgroups.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.path) }
         if let start = spec.idRangeStart {

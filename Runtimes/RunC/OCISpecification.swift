@@ -27,7 +27,7 @@ struct OCISpecification {
         var value: JSONValue = [
             "ociVersion": .string(Self.version),
             "process": process,
-            "root": ["path": .string(spec.rootMountPoint), "readonly": .bool(spec.readOnlyRoot)],
+            "root": ["path": .string(OCIBundle.root), "readonly": .bool(spec.readOnlyRoot)],
             "mounts": .array(mounts),
             "linux": linux,
             "annotations": .object(JSONObject(annotations.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) })),

@@ -24,6 +24,11 @@ struct PodNamespaces: Sendable {
 
     /// Repeatable; also behind a restart of the machine, which took the mounts and left the files.
     func make(_ config: PodSandboxConfig) throws {
+        // Containers of one pod may begin at once: one makes, the others wait for it.
+        let lock = clinux_open("\(directory)/namespaces.lock", O_CREAT | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard lock >= 0 else { throw RecordFiles.failure("open", "\(directory)/namespaces.lock") }
+        defer { close(lock) }
+        guard clinux_flock(lock, LOCK_EX) == 0 else { throw RecordFiles.failure("flock", "\(directory)/namespaces.lock") }
         if isPinned(ipc), isPinned(uts) { return }
         try remove()
         try RecordFiles.write(LaunchPlan(operations: operations(config)).encoded(), to: plan)

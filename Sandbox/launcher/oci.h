@@ -27,6 +27,7 @@ struct oci_call {
     int output, errors;       // the container's; -1: nowhere
     int status, failed;       // what our own first process gets as OCI_STATUS and OCI_FAILURE; or -1
     int64_t deadline_ms;
+    int *mounts;              // takes a descriptor of the call's mount namespace, whose end is then not waited for here; or NULL
 };
 
 int oci_call(const struct oci_runtime *runtime, const struct oci_call *call, struct failure *failure);
@@ -41,7 +42,7 @@ int oci_init(char **argument);
 // status is the command's. `group`: a cgroup's directory that the command and what it started is moved to; or empty.
 int oci_exec(const char *pid_file, const char *group, char **runtime);
 
-// Carries out the plan's `oci-bind` and `oci-overlay` lines in a new mount namespace of this process. Through fail() when it cannot.
+// Carries out the plan's `oci-stage`, `oci-bind` and `oci-overlay` lines in a new mount namespace of this process. Through fail() when it cannot.
 void oci_bind_all(const struct plan *plan, int user_namespace);
 
 // Says in `failure` what a runtime that ended with this wait status told: its log's last message, else what it wrote into `errors`

@@ -10,29 +10,45 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+// On a place of the same kind, a directory or a file, which is made if need be.
+static void attach(int tree, const char *place) {
+    struct stat facts;
+    if (fstat(tree, &facts) < 0) fail(errno, "stat(%s)", place);
+    int made = S_ISDIR(facts.st_mode) ? mkdir(place, 0755) : mknod(place, S_IFREG | 0644, 0);
+    if (made < 0 && errno != EEXIST) fail(errno, "mount(make %s)", place);
+    int target = openat(AT_FDCWD, place, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+    if (target < 0) fail(errno, "mount(open %s)", place);
+    mount_tree_attach(tree, target, "mount", place);
+}
 
 void oci_bind_all(const struct plan *plan, int user_namespace) {
     struct root root = {.fd = -1, .user_namespace = user_namespace};
     if (unshare(CLONE_NEWNS) < 0) fail(errno, "namespace(mount)");
     // What is unmounted outside goes here too; what is mounted here stays here.
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) fail(errno, "mount(slave)");
+    // The runtime sets the container up with the container's own ids: they have no way through directories of records.
+    const char *stage = plan_find(plan, OP_OCI_STAGE)->argument[0];
+    int target = openat(AT_FDCWD, stage, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (target < 0) fail(errno, "mount(open %s)", stage);
+    mount_tree_attach(mount_tree_new("tmpfs", "", "size=1048576,nr_inodes=1024,mode=711", "nosuid,nodev,noexec", stage), target, "mount", stage);
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
         char **a = op->argument;
         if (op->kind != OP_OCI_BIND && op->kind != OP_OCI_OVERLAY) continue;
         const char *place = op->kind == OP_OCI_BIND ? a[1] : a[0];
+        if (op->kind == OP_OCI_OVERLAY && mkdir(place, 0755) < 0) fail(errno, "mkdir(%s)", place);
         int tree = op->kind == OP_OCI_BIND ? mount_tree_copy(&root, a[0], a[2], -1) : overlay_make(&root, a[1], a[2], place);
-        if (tree < 0) continue;  // optional, and not there
-        int target = openat(AT_FDCWD, place, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-        if (target < 0) fail(errno, "mount(open %s)", place);
-        mount_tree_attach(tree, target, "mount", place);
+        if (tree >= 0) attach(tree, place);  // else it is optional, and not there
     }
 }
 
@@ -100,6 +116,11 @@ int oci_call(const struct oci_runtime *runtime, const struct oci_call *call, str
     struct pollfd begun = {report[0], POLLIN, 0};
     ssize_t bytes = poll(&begun, 1, (int)call->deadline_ms) > 0 ? read(report[0], failure, sizeof *failure) : 0;
     close(report[0]);
+    if (call->mounts && bytes == 0) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/ns/mnt", pid);
+        *call->mounts = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    }
     int late = await_end(pid, deadline, &status);
     if (bytes == (ssize_t)sizeof *failure) return -1;
     failure->stage[0] = 0;

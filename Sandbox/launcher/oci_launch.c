@@ -132,7 +132,7 @@ static int make(struct task *task, const struct plan *plan, struct channel *c, c
         .verb = "run", .argument = {"--detach", "--bundle", runtime.bundle, "--pid-file", pid_file, has_init ? "--preserve-fds" : runtime.id,
                                     has_init ? "2" : NULL, runtime.id}, .binds = plan,
         .user_namespace = user_namespace, .output = c->out[1], .errors = c->err[1], .status = c->status[1], .failed = c->failure[1],
-        .deadline_ms = runtime.create_ms};
+        .deadline_ms = runtime.create_ms, .mounts = &task->mounts};
     int status = oci_call(&runtime, &run, failure);
     if (user_namespace >= 0) close(user_namespace);
     if (status > 0) oci_complaint(&runtime, "run", status, c->err[0], program, failure);

@@ -22,7 +22,7 @@ enum operation_kind {
     // what an OCI engine asks for: descriptors to keep, hooks
     OP_PRESERVE_FDS, OP_CONSOLE_SIZE, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_HOOK_ARG, OP_HOOK_ENV,
     // a container that an OCI runtime makes
-    OP_OCI_RUNTIME, OP_OCI_OVERLAY, OP_OCI_BIND,
+    OP_OCI_RUNTIME, OP_OCI_STAGE, OP_OCI_OVERLAY, OP_OCI_BIND,
     // cgroups
     OP_CGROUP_MAKE, OP_CGROUP_SET, OP_CGROUP, OP_CGROUP_REMOVE,
     // namespaces

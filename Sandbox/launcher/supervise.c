@@ -72,6 +72,9 @@ int supervise(const char *plan_path, const char *state_directory, int foreground
         ssize_t ignored = write(task.ready, &result, 1);  // the agent may be gone: the task goes on
         (void)ignored;
         close(task.ready);
+        // Nobody waits for it any more.
+        if (task.mounts >= 0) close(task.mounts);
+        task.mounts = -1;
     }
     if (result && !state_directory) return say_failure(&task.state.failure);
     if (result) return result == 1 && foreground ? 128 : result;
