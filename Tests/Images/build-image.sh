@@ -25,7 +25,7 @@ change_one() {
     ln bin/busybox bin/sh; ln -s busybox bin/ls; ln -s /etc/deep usr/link; ln -s nowhere dangling
     echo one > etc/kept; echo one > etc/changed; echo one > etc/removed; echo one > etc/deep/er/est/file
     echo one > opaque/old; echo one > opaque/in/old; echo one > var/lib/a/file; echo one > becomes-directory; mkdir becomes-file; echo x > becomes-file/x
-    printf 'a\nb' > "$(printf 'new\nline')"; printf x > "$(printf 'latin\351')"; mkfifo pipe; chmod 600 pipe
+    printf 'a\nb' > "$(printf 'new\nline')"; printf x > "$(printf 'latin\351')"; printf x > "$(printf 'decomposed-e\314\201')"; mkfifo pipe; chmod 600 pipe
     echo cap > bin/capable; chmod 755 bin/capable; echo s > bin/suid; chown 7:8 bin/suid; chmod 6755 bin/suid
     set_attributes bin/capable security.capability 0100000200040000000000000000000000000000 etc/kept user.note 6b657074 etc user.on.directory 79
     truncate -s 5M holes; printf end | dd of=holes bs=1 seek=3000000 conv=notrunc status=none

@@ -145,7 +145,7 @@ final class ArchiveEntries {
         text.map { Array(UnsafeRawBufferPointer(start: $0, count: strlen($0))) }
     }
 
-    /// Names that are no UTF-8 stay the bytes that they are; of everything else that it wonders about libarchive has left something out.
+    /// Names stay the bytes that they are (`Names`); of everything else that it wonders about libarchive has left something out.
     private var isAboutNames: Bool {
         archive.flatMap { archive_error_string($0) }.map { String(cString: $0) }?.contains("converted") ?? false
     }
@@ -157,19 +157,20 @@ final class ArchiveEntries {
     }
 }
 
-/// libarchive turns pax names (UTF-8) into the thread's locale. In this one both are the same, so bytes stay as they are.
+/// libarchive turns pax names (UTF-8) into the thread's locale, and composes their accents on the way where that is UTF-8 too. Into the
+/// locale "C" it cannot turn them, says so, and leaves the bytes as they are.
 enum Names {
     // SAFETY: a locale object is never changed after it was made, and any thread may use it.
-    nonisolated(unsafe) private static let utf8 = newlocale(1 << LC_CTYPE, "C.UTF-8", nil)
+    nonisolated(unsafe) private static let plain = newlocale(1 << LC_CTYPE, "C", nil)
 
     static func asBytes<T>(_ body: () -> T) -> T {
-        let before = uselocale(utf8)
+        let before = uselocale(plain)
         defer { uselocale(before) }
         return body()
     }
 
     static func checked<T>(_ body: () throws(Refusal) -> T) throws(Refusal) -> T {
-        let before = uselocale(utf8)
+        let before = uselocale(plain)
         defer { uselocale(before) }
         return try body()
     }

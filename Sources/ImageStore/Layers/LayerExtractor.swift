@@ -21,6 +21,8 @@ final class LayerExtractor {
         self.subject = subject
         self.policy = policy
         self.isFirst = isFirst
+        // A new root directory has no time of its own: equal archives are equal trees, whenever they were unpacked.
+        if isFirst { directoryTimes[.root] = (0, 0) }
     }
 
     func extract(_ entries: ArchiveEntries) throws(ImageStoreError) {

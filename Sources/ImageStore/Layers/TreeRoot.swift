@@ -15,10 +15,10 @@ final class TreeRoot {
         self.subject = subject
     }
 
-    convenience init(path: String) throws(ImageStoreError) {
+    convenience init(path: String, subject: String) throws(ImageStoreError) {
         let fd = clinux_open(path, clinux_o_path | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
         guard fd >= 0 else { throw .inputOutput(file: path, operation: "open", errno: errno) }
-        self.init(fd: fd, subject: path)
+        self.init(fd: fd, subject: subject)
     }
 
     deinit {

@@ -82,7 +82,7 @@ extension ImageStore {
             if let top = trees.first {
                 // The kernel makes an overlay of two layers at least.
                 let root = trees.count == 1
-                    ? try TreeRoot(path: top) : TreeRoot(fd: try Overlay.make(lower: trees, upper: nil, work: nil), subject: subject)
+                    ? try TreeRoot(path: top, subject: subject) : TreeRoot(fd: try Overlay.make(lower: trees, upper: nil, work: nil), subject: subject)
                 for (index, name) in ["etc/passwd", "etc/group"].enumerated() { texts[index] = try Self.text(name, in: root) }
             }
         }

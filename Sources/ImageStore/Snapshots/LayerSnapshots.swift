@@ -68,7 +68,7 @@ struct LayerSnapshots: Sendable {
             try DurableFile.makeDirectories(["\(new)/fs", "\(new)/work"])
             var record = Record(diffID: layer.diffID, parent: layer.below.last, bytes: 0, entries: 0)
             do {
-                let root = try openRoot(new, below: layer.below)
+                let root = try openRoot(new, below: layer.below, subject)
                 (record.bytes, record.entries) = try extract(layer, onto: root, from: blobs, subject, policy)
             }
             try TreeRemoval.remove("\(new)/work")
@@ -83,11 +83,11 @@ struct LayerSnapshots: Sendable {
 
     /// The lowest layer is written as it is; one above others through an overlay of them, in which the kernel itself makes of what is
     /// removed, replaced and linked what the layer has to hold.
-    private func openRoot(_ new: String, below: [ContentDigest]) throws(ImageStoreError) -> TreeRoot {
-        guard !below.isEmpty else { return try TreeRoot(path: "\(new)/fs") }
+    private func openRoot(_ new: String, below: [ContentDigest], _ subject: String) throws(ImageStoreError) -> TreeRoot {
+        guard !below.isEmpty else { return try TreeRoot(path: "\(new)/fs", subject: subject) }
         // Its own root directory keeps what those below say until the archive says something else.
         try Self.copyRootFacts(from: tree(below[below.count - 1]), to: "\(new)/fs", idShift: 0)
-        return TreeRoot(fd: try Overlay.make(lower: below.reversed().map(tree), upper: "\(new)/fs", work: "\(new)/work"), subject: new)
+        return TreeRoot(fd: try Overlay.make(lower: below.reversed().map(tree), upper: "\(new)/fs", work: "\(new)/work"), subject: subject)
     }
 
     /// All layers into one tree, for a container's own: where overlays cannot be.
@@ -99,7 +99,8 @@ struct LayerSnapshots: Sendable {
             let layer = LayerToUnpack(
                 blob: layer.descriptor, diffID: contents.config.rootfs.diffIDs[index], chainID: chain.ids[index],
                 below: Array(chain.ids[..<index]), subject: subject)
-            _ = try extract(layer, onto: try TreeRoot(path: tree), from: blobs, "\(subject): layer \(layer.blob.digest)", policy)
+            let subject = "\(subject): layer \(layer.blob.digest)"
+            _ = try extract(layer, onto: try TreeRoot(path: tree, subject: subject), from: blobs, subject, policy)
         }
     }
 

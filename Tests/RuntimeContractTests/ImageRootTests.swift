@@ -1,0 +1,158 @@
+// Containers that stand on an image of the store: the same promises over RunP and RunC.
+import CLinux
+import Glibc
+import ImageStore
+import LocalRuntime
+import RunC
+import RunP
+import RuntimeInterface
+import Spawn
+import Testing
+
+@Suite("Containers of images", .enabled(if: Machine.canRun), .timeLimit(.minutes(3)))
+struct ImageRootTests {
+    enum Kind: String, Sendable, CaseIterable { case runp, runc }
+
+    /// One runtime with a store of its own and one image: busybox, an account, an entrypoint.
+    private final class Stage {
+        let directory: String
+        let store: ImageStore
+        let runtime: any ContainerRuntime
+        private let close: () async throws -> Void
+        let events = Events()
+        let podUID = "21111111-2222-3333-4444-555555555555"
+
+        init(_ kind: Kind) async throws {
+            var template = Array("/var/tmp/swiftlet-lab.XXXXXX".utf8CString)
+            directory = try #require(mkdtemp(&template).map { String(cString: $0) })
+            store = try ImageStore(stateDirectory: directory)
+            let images = StoredImages(store)
+            var configuration = LocalConfiguration(
+                launcherPath: try #require(Machine.launcher), stateDirectory: "\(directory)/\(kind)", cgroupParent: "swiftlet-test.\(directory.suffix(6))")
+            configuration.permitsUnconfined = true
+            configuration.roots = images
+            let resolver: RuntimeImageResolver = { try await images.resolve($0) }
+            switch kind {
+            case .runp:
+                let runtime = try RunPRuntime(configuration: configuration, images: resolver)
+                (self.runtime, close) = (runtime, { try await runtime.close() })
+            case .runc:
+                let runtime = try RunCRuntime(configuration: configuration, programs: [try #require(OCIPrograms.runc)], images: resolver)
+                (self.runtime, close) = (runtime, { try await runtime.close() })
+            }
+            try importImage()
+            let events = events
+            await runtime.onEvent { events.add($0) }
+            try await runtime.runPodSandbox(
+                PodSandboxConfig(
+                    podUID: podUID, namespace: "alice", name: "pod", hostname: "alice-pod", stateDirectory: directory, logDirectory: "\(directory)/log",
+                    hostAliases: [HostAlias(ip: "10.1.2.3", hostnames: ["bob.svc"])], nameservers: [], searches: [], network: nil, kernelParameters: []))
+        }
+
+        private func importImage() throws {
+            let tree = directory + "/tree"
+            let script = """
+                set -e; mkdir -p "$1/bin" "$1/etc" "$1/home/alice" "$1/work"; cp /bin/busybox "$1/bin/busybox"
+                for name in sh id cat touch stat env pwd; do ln -s busybox "$1/bin/$name"; done
+                echo 'alice:x:1000:2000::/home/alice:/bin/sh' > "$1/etc/passwd"; echo 'staff:x:50:alice' > "$1/etc/group"
+                chown 1000:2000 "$1/home/alice"; tar -C "$1" -cf "$1.tar" .; rm -r "$1"
+                """
+            let run = try ProgramRun("/bin/sh", arguments: ["sh", "-c", script, "sh", tree], environment: ["PATH=/usr/bin:/bin"], deadlineMilliseconds: 30_000)
+            try #require(run.succeeded, "\(run.complaint)")
+            var process = ImageConfig.Process()
+            process.user = "alice"
+            process.env = ["GREETING=from the image", "PATH=/bin"]
+            process.entrypoint = ["/bin/sh", "-c"]
+            process.cmd = ["exit 7"]
+            process.workingDir = "/work"
+            let file = clinux_open(tree + ".tar", O_RDONLY | O_CLOEXEC, 0)
+            defer { Glibc.close(file) }
+            _ = try store.importTree(fd: file, subject: "tree", name: try ImageReference("localhost/box:1"), process: process, now: 1)
+        }
+
+        /// Runs to the end: the exit code and what it said.
+        func run(_ name: String, _ change: (inout ContainerConfig) -> Void = { _ in }) async throws -> (code: Int, output: [String]) {
+            var config = ContainerConfig(name: name, image: "localhost/box:1", logPath: "\(directory)/log/\(name).log")
+            change(&config)
+            let id = try await runtime.createContainer(podUID: podUID, config: config)
+            try await runtime.startContainer(id)
+            try #require(await events.wait(id, seconds: 60))
+            guard case .exited(let exit)? = try await runtime.status(id)?.phase else { throw RuntimeError.notFound("end of \(id)") }
+            let output = Lab.text(config.logPath).split(separator: "\n").map { $0.split(separator: " ", maxSplits: 3).dropFirst(3).joined() }
+            return (Int(exit.exitCode), output + (exit.exitCode == 128 ? [exit.message ?? ""] : []))
+        }
+
+        func cleanUp() async throws {
+            try await runtime.stopPodSandbox(podUID: podUID)
+            try await runtime.removePodSandbox(podUID: podUID)
+            #expect(try store.rootfses().isEmpty, "roots are left")
+            #expect(!Lab.text("/proc/self/mounts").contains(directory), "mounts are left")
+            try await close()
+            let run = try ProgramRun("/bin/rm", arguments: ["rm", "-rf", directory], deadlineMilliseconds: 30_000)
+            #expect(run.succeeded)
+        }
+    }
+
+    private func withStage(_ kind: Kind, _ body: (Stage) async throws -> Void) async throws {
+        let stage = try await Stage(kind)
+        do { try await body(stage) } catch {
+            try? await stage.cleanUp()
+            throw error
+        }
+        try await stage.cleanUp()
+    }
+
+    @Test("entrypoint, arguments, environment, working directory and user are the image's until the pod says otherwise", arguments: Kind.allCases)
+    func defaults(_ kind: Kind) async throws {
+        try await withStage(kind) { stage in
+            #expect(try await stage.run("defaults").code == 7)
+            let said = try await stage.run("asked") { $0.args = ["id -u; id -g; id -G; echo $GREETING; echo $HOME; pwd; stat -c %u:%g /bin/busybox /home/alice"] }
+            #expect(said.output == ["1000", "2000", "2000 50", "from the image", "/home/alice", "/work", "0:0", "1000:2000"])
+            let other = try await stage.run("other") { config in
+                config.command = ["/bin/sh", "-c", "id -u; id -g; echo $GREETING; pwd"]
+                config.runAsUser = 0
+                config.environment = [EnvironmentVariable(name: "GREETING", value: "from the pod")]
+                config.workingDirectory = "/home"
+            }
+            #expect(other.output == ["0", "0", "from the pod", "/home"])
+        }
+    }
+
+    @Test("what a container writes over its image is its own, and goes with it; a read-only root takes nothing", arguments: Kind.allCases)
+    func writable(_ kind: Kind) async throws {
+        try await withStage(kind) { stage in
+            let script = "cat /home/alice/note 2>/dev/null; echo mine > /home/alice/note && cat /home/alice/note"
+            #expect(try await stage.run("one") { $0.args = [script] }.output == ["mine"])
+            #expect(try await stage.run("two") { $0.args = [script] }.output == ["mine"])
+            let root = try await stage.run("root") { config in
+                config.runAsUser = 0
+                config.args = ["echo changed > /etc/passwd && cat /etc/passwd; touch /new && stat -c %u /new"]
+            }
+            #expect(root.output == ["changed", "0"])
+            #expect(try await stage.run("three") { $0.args = ["cat /etc/passwd"] }.output == ["alice:x:1000:2000::/home/alice:/bin/sh"])
+            let readOnly = try await stage.run("locked") { config in
+                config.readOnlyRootFilesystem = true
+                config.runAsUser = 0
+                config.args = ["echo x > /new || echo refused"]
+            }
+            #expect(readOnly.output.last == "refused")
+        }
+    }
+
+    @Test("the pod's hosts are there, though the image has no such file", arguments: Kind.allCases)
+    func hosts(_ kind: Kind) async throws {
+        try await withStage(kind) { stage in
+            let said = try await stage.run("hosts") { $0.args = ["cat /etc/hosts"] }
+            #expect(said.output.contains { $0.contains("10.1.2.3") && $0.contains("bob.svc") })
+        }
+    }
+
+    @Test("an image that is not there is named, and nothing is made", arguments: Kind.allCases)
+    func missing(_ kind: Kind) async throws {
+        try await withStage(kind) { stage in
+            await #expect(throws: RuntimeError.imageNotPresent("localhost/none:1")) {
+                _ = try await stage.run("none") { $0.image = "localhost/none:1" }
+            }
+        }
+    }
+}
