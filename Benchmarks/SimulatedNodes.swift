@@ -14,7 +14,7 @@ struct SimulatedNodes {
     /// Agents that start at a time.
     private static let startingAtOnce = 100
     /// One client has a bounded number of connections, and each agent keeps some for its watches.
-    private static let agentsPerClient = 50
+    private static let agentsPerClient = 72
 
     let load: LoadCommands
     let kubeconfig: String
@@ -67,7 +67,7 @@ struct SimulatedNodes {
                 dataDirectory: "\(directory)/\(number)/data", nodeIP: "10.0.\(number / 250).\(number % 250 + 1)",
                 capacityCPUMillis: 64_000, capacityMemoryBytes: 256 << 30, maxPods: 10_000),
             dependencies: AgentDependencies(
-                api: api, runtime: runtime, images: { ["psi:0.9.5"] }, isImagePresent: { _ in true },
+                api: api, runtime: runtime, images: LocalImages(names: { ["psi:0.9.5"] }, isPresent: { _ in true }),
                 facts: MachineFacts(
                     hostname: Self.name(number), cpuMillis: 64_000, memoryBytes: 256 << 30, machineID: "machine-\(number)", bootID: "boot",
                     kernelVersion: "6.1", osImage: "simulated", architecture: "amd64"),

@@ -42,6 +42,8 @@ swiftlet:
   # Logs go with their pod here, so that one that stays is a leak.
   node:
     keepLogsDays: 0
+    # The kubelet's five minutes would only make a full disk's end take longer here.
+    evictionPressureTransitionSeconds: 5
 """
 
 

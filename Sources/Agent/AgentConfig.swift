@@ -51,11 +51,16 @@ public struct AgentConfig: Sendable, Hashable {
     public var pidsLimit: Int64
     /// How much of containers' output is kept.
     public var logs = LogPolicy()
+    /// When images are removed.
+    public var imageCollection = ImageCollector.Policy()
     /// For secrets; on a tmpfs, or a place where one may be mounted. nil: below the state directory.
     public var memoryDirectory: String?
     public var tmpLimitBytes: Int64
     public var agentVersion: String
     public var permissions: NodePermissions
+
+    /// Several processes take turns under this node's name, of which one leads: another state directory is no stranger's.
+    public var isReplicated = false
 
     public init(
         nodeName: String, domain: String?, stateDirectory: String, dataDirectory: String, nodeIP: String,

@@ -13,9 +13,7 @@ public struct AgentDependencies: Sendable {
     public var runtime: any ContainerRuntime
     /// nil: logs are not served to the master.
     public var tunnel: (any NodeTunnelDialing)?
-    /// Names of the images that the node has.
-    public var images: @Sendable () -> [String]
-    public var isImagePresent: @Sendable (String) -> Bool
+    public var images: any ImageService
     public var clock: any AgentClock
     public var facts: MachineFacts
     public var measure: @Sendable () -> NodeMeasurement
@@ -26,15 +24,19 @@ public struct AgentDependencies: Sendable {
     public var parseManifest: StaticPods.Parsing
     /// Bytes and entries below some directories. Blocking.
     public var diskUse: DiskUse.Measuring
+    /// Pods that run in another cluster; nil: all run here.
+    public var remotePods: (@Sendable (any PodReporter) -> RemotePods)?
 
     public init(
         api: any KubernetesAPI, runtime: any ContainerRuntime, tunnel: (any NodeTunnelDialing)? = nil,
-        images: @escaping @Sendable () -> [String], isImagePresent: @escaping @Sendable (String) -> Bool,
+        images: any ImageService,
         clock: any AgentClock = SystemClock(), facts: MachineFacts, measure: @escaping @Sendable () -> NodeMeasurement,
         takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) },
         parseManifest: @escaping StaticPods.Parsing = { text, _ in try JSON.decode(Pod.self, from: text) },
-        diskUse: @escaping DiskUse.Measuring = { _ in (0, 0) }, dialer: (any ProbeDialing)? = nil
+        diskUse: @escaping DiskUse.Measuring = { _ in (0, 0) }, dialer: (any ProbeDialing)? = nil,
+        remotePods: (@Sendable (any PodReporter) -> RemotePods)? = nil
     ) {
+        self.remotePods = remotePods
         self.dialer = dialer
         self.parseManifest = parseManifest
         self.diskUse = diskUse
@@ -42,7 +44,6 @@ public struct AgentDependencies: Sendable {
         self.runtime = runtime
         self.tunnel = tunnel
         self.images = images
-        self.isImagePresent = isImagePresent
         self.clock = clock
         self.facts = facts
         self.measure = measure
@@ -62,12 +63,15 @@ public final class AgentService: Sendable {
 
     public let config: AgentConfig
     public let pods: LocalPods
+    /// `pods`, and those of the node's pods that run elsewhere.
+    private let provider: any PodProvider
     private let status: StatusManager
     private let events: EventRecorder
     private let node: NodeController
     private let source: PodSource
     private let volumeKeeper: VolumeKeeper
     private let logKeeper: LogKeeper
+    private let imageKeeper: ImageKeeper
     private let staticPods: StaticPods
     private let eviction: EvictionController
     /// nil where somebody else collects metrics.
@@ -97,18 +101,31 @@ public final class AgentService: Sendable {
             config: config,
             dependencies: LocalPodsDependencies(
                 api: api, runtime: dependencies.runtime, reporter: status, clock: clock,
-                isImagePresent: dependencies.isImagePresent, takenPorts: dependencies.takenPorts,
+                images: dependencies.images, takenPorts: dependencies.takenPorts,
                 pressures: { pressures.value }, dialer: dependencies.dialer),
             allocatable: builder.allocatable, logger: logger)
         self.pods = pods
+        let remote = dependencies.remotePods?(status)
+        provider = remote.map { remote in
+            PodProviderSelection(
+                standard: remote.isStandard ? remote.provider : pods,
+                byClass: Dictionary(
+                    remote.handlers.map { ($0, remote.provider as any PodProvider) }
+                        + (remote.isStandard ? dependencies.runtime.handlers.map { ($0, pods as any PodProvider) } : []),
+                    uniquingKeysWith: { first, _ in first }))
+        } ?? pods
         volumeKeeper = VolumeKeeper(pods: pods, clock: clock, logger: logger)
         logKeeper = LogKeeper(
             pods: pods, runtime: dependencies.runtime, paths: AgentPaths(state: config.stateDirectory), policy: config.logs, clock: clock,
             logger: logger)
+        let images = ImageKeeper(
+            node: config.nodeName, images: dependencies.images, pods: pods, runtime: dependencies.runtime, events: events,
+            policy: config.imageCollection, clock: clock, logger: logger)
+        imageKeeper = images
         node = NodeController(
             api: api, builder: builder, intervals: config.heartbeat, clock: clock, logger: logger,
-            measure: dependencies.measure, pressures: { pressures.value }, images: dependencies.images,
-            instancePath: AgentPaths(state: config.stateDirectory).instance)
+            measure: dependencies.measure, pressures: { pressures.value }, images: { await images.reported() },
+            instancePath: config.isReplicated ? nil : AgentPaths(state: config.stateDirectory).instance)
         source = PodSource(api: api, namespace: config.domain, node: config.nodeName, local: staticPods, logger: logger)
         let reclaim = DiskReclaim(
             pods: pods, runtime: dependencies.runtime, paths: AgentPaths(state: config.stateDirectory), logger: logger)
@@ -116,7 +133,10 @@ public final class AgentService: Sendable {
             node: config.nodeName, thresholds: config.evictionThresholds, pressures: pressures, pods: pods,
             runtime: dependencies.runtime, events: events, clock: clock, logger: logger,
             diskUse: DiskUse(paths: AgentPaths(state: config.stateDirectory), measure: dependencies.diskUse),
-            measure: dependencies.measure, reclaim: { await reclaim.run() })
+            measure: dependencies.measure, reclaim: {
+                await reclaim.run()
+                await images.collect(everything: true)
+            })
         self.eviction = eviction
         let stats = StatsProvider(
             node: config.nodeName, pods: pods, runtime: dependencies.runtime, clock: clock, measure: dependencies.measure,
@@ -130,7 +150,8 @@ public final class AgentService: Sendable {
                 secondsAgo: { seconds in
                     MicroTimestamp(unixMicroseconds: clock.now() / 1000 - Int64(seconds) * 1_000_000).description
                 },
-                routes: PodAccess(runtime: dependencies.runtime, logger: logger, pods: pods).routes + pages.routes,
+                routes: (remote.map { RemotePodRoutes(access: $0.provider).routes } ?? [])
+                    + PodAccess(runtime: dependencies.runtime, logger: logger, pods: pods).routes + pages.routes,
                 locateLog: { namespace, pod, container, previous in
                     await pods.logFile(namespace: namespace, pod: pod, container: container, previous: previous)
                         .map { ContainerLogSource(path: $0.path, ended: $0.ended) }
@@ -167,7 +188,7 @@ public final class AgentService: Sendable {
     ///
     /// Order: first what runs already (needs no master), then the node, then the API's pods.
     public func run() async throws {
-        try await pods.adopt()
+        try await provider.adopt()
         staticPods.look()
         for pod in staticPods.pods { await pods.sync(pod) }
         events.record(EventSubject(node: config.nodeName), .normal, reason: "Starting", message: "Starting agent.")
@@ -181,9 +202,10 @@ public final class AgentService: Sendable {
             await withTaskGroup(of: Void.self) { group in
                 group.addTask { await self.status.run() }
                 group.addTask { await self.events.run() }
-                group.addTask { await self.whenRegistered { await self.source.run(self.pods) } }
+                group.addTask { await self.whenRegistered { await self.source.run(self.provider) } }
                 group.addTask { await self.volumeKeeper.run() }
                 group.addTask { await self.logKeeper.run() }
+                group.addTask { await self.imageKeeper.run() }
                 group.addTask { await self.staticPods.run(self.pods, status: self.status) { self.node.owner } }
                 group.addTask { await self.eviction.run() }
                 if let metrics = self.metrics { group.addTask { await self.whenRegistered { await metrics.run() } } }
@@ -257,12 +279,12 @@ public final class AgentService: Sendable {
 
     private func end(_ registration: Task<Void, Never>) async {
         releaseRegistrationWaiters { $0.stopping = true }
-        if config.stopPolicy == .drain { await pods.drain() }
+        if config.stopPolicy == .drain { await provider.drain() }
         // The node lives on while it drains. Its heartbeat must have ended before the last word, or it could overwrite it.
         registration.cancel()
         await registration.value
         if progress.withLock({ $0.duplicate == nil }) { await node.sayGoodbye() }
-        await pods.close()
+        await provider.close()
         logger.notice(
             "agent ends", metadata: ["policy": "\(config.stopPolicy.rawValue)", "undelivered": "\(status.undelivered)"])
     }

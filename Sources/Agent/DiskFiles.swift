@@ -100,7 +100,7 @@ enum DiskFiles {
     /// contents. Making and freeing an inode costs more than writing one.
     static func alternate(_ path: String, with bytes: [UInt8], mode: mode_t = 0o600, durable: Bool) throws(FileError) {
         let temporary = path + ".new"
-        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode)
+        let descriptor = open(temporary, O_WRONLY | O_CREAT | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw .last("open", temporary) }
         try fill(descriptor, bytes, mode, durable, temporary)
         if clinux_exchange(temporary, path) == 0 { return }
@@ -114,6 +114,8 @@ enum DiskFiles {
     ) throws(FileError) {
         defer { close(descriptor) }
         try write(bytes, to: descriptor, path)
+        // Over older contents, whose blocks are used again.
+        guard ftruncate(descriptor, off_t(bytes.count)) == 0 else { throw .last("ftruncate", path) }
         // fchmod, because the umask took bits away from `mode`.
         guard fchmod(descriptor, mode) == 0 else { throw .last("fchmod", path) }
         if durable, fdatasync(descriptor) != 0 { throw .last("fdatasync", path) }

@@ -11,7 +11,6 @@ public actor LocalPods: PodProvider {
 
     private let config: AgentConfig
     private let executor: PodExecutor
-    private let isImagePresent: @Sendable (String) -> Bool
     private let takenPorts: @Sendable ([UInt16]) -> [UInt16]
     private let pressures: @Sendable () -> Set<NodePressure>
     private let allocatable: PodResources
@@ -28,7 +27,6 @@ public actor LocalPods: PodProvider {
         self.config = config
         self.allocatable = allocatable
         self.logger = logger
-        isImagePresent = dependencies.isImagePresent
         takenPorts = dependencies.takenPorts
         pressures = dependencies.pressures
         executor = PodExecutor(
@@ -40,6 +38,9 @@ public actor LocalPods: PodProvider {
             prober: Prober(
                 runtime: dependencies.runtime, connector: PodConnector(runtime: dependencies.runtime, dialer: dependencies.dialer),
                 clock: dependencies.clock),
+            images: ImageSteps(
+                images: dependencies.images, secrets: PullSecrets(api: dependencies.api), turns: PullTurns(), clock: dependencies.clock,
+                reporter: dependencies.reporter),
             clock: dependencies.clock, logger: logger)
     }
 
@@ -186,10 +187,9 @@ public actor LocalPods: PodProvider {
         let promised = Set(others.flatMap(\.ports))
         let wanted = NodeAdmission.ports(of: pod).map(\.port)
         let bound = takenPorts(wanted.compactMap { UInt16(exactly: $0) }).map(Int.init)
-        let images = (pod.spec.initContainers + pod.spec.containers).compactMap(\.image).filter(isImagePresent)
         return NodeAdmission(
             allocatable: allocatable, used: used, takenPorts: promised.intersection(wanted).union(bound),
-            runtimeClasses: executor.runtime.handlers, presentImages: Set(images), pressures: pressures()
+            runtimeClasses: executor.runtime.handlers, pressures: pressures()
         ).admit(pod)
     }
 
@@ -264,7 +264,7 @@ public struct LocalPodsDependencies: Sendable {
     public var runtime: any ContainerRuntime
     public var reporter: any PodReporter
     public var clock: any AgentClock
-    public var isImagePresent: @Sendable (String) -> Bool
+    public var images: any ImageService
     public var takenPorts: @Sendable ([UInt16]) -> [UInt16]
     /// What the node is short of: such a node takes no more pods.
     public var pressures: @Sendable () -> Set<NodePressure>
@@ -273,7 +273,7 @@ public struct LocalPodsDependencies: Sendable {
 
     public init(
         api: any KubernetesAPI, runtime: any ContainerRuntime, reporter: any PodReporter, clock: any AgentClock = SystemClock(),
-        isImagePresent: @escaping @Sendable (String) -> Bool,
+        images: any ImageService,
         takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) },
         pressures: @escaping @Sendable () -> Set<NodePressure> = { [] }, dialer: (any ProbeDialing)? = nil
     ) {
@@ -283,7 +283,7 @@ public struct LocalPodsDependencies: Sendable {
         self.runtime = runtime
         self.reporter = reporter
         self.clock = clock
-        self.isImagePresent = isImagePresent
+        self.images = images
         self.takenPorts = takenPorts
     }
 }

@@ -25,7 +25,7 @@ public final class NodeController: Sendable {
     private let measure: @Sendable () -> NodeMeasurement
     /// What the node is short of, as `EvictionController` sees it; nil: the one measurement decides.
     private let pressures: @Sendable () -> Set<NodePressure>?
-    private let images: @Sendable () -> [String]
+    private let images: @Sendable () async -> [ContainerImage]
     private let clock: any AgentClock
     private let logger: Logger
     private let state: Mutex<State>
@@ -36,7 +36,7 @@ public final class NodeController: Sendable {
     public init(
         api: any KubernetesAPI, builder: NodeStatusBuilder, intervals: Heartbeat.Intervals, clock: any AgentClock, logger: Logger,
         measure: @escaping @Sendable () -> NodeMeasurement, pressures: @escaping @Sendable () -> Set<NodePressure>? = { nil },
-        images: @escaping @Sendable () -> [String], instancePath: String? = nil
+        images: @escaping @Sendable () async -> [ContainerImage], instancePath: String? = nil
     ) {
         self.instancePath = instancePath
         self.api = api
@@ -84,7 +84,7 @@ public final class NodeController: Sendable {
     private func ensureNode() async throws -> DuplicateNodeError? {
         let instance = try await loadInstance()
         guard let node = try await api.find(Node.self, name: name) else {
-            var wanted = builder.node(status(.ready, previous: []))
+            var wanted = builder.node(await status(.ready, previous: []))
             if !instance.isEmpty { wanted.metadata.annotations[NodeHolder.annotation] = instance }
             remember(try await api.create(wanted))
             return nil
@@ -92,7 +92,7 @@ public final class NodeController: Sendable {
         if let taken = try await refuseForeign(node, instance) { return taken }
         try await claim(node, instance)
         remember(node)
-        try await pushStatus(status(.ready, previous: node.status.conditions))
+        try await pushStatus(await status(.ready, previous: node.status.conditions))
         return nil
     }
 
@@ -197,7 +197,7 @@ public final class NodeController: Sendable {
             try? await clock.sleep(nanoseconds: intervals.statusCheckSeconds * .nanosecondsPerSecond)
             if Task.isCancelled { return }
             let (reported, heartbeat) = state.withLock { ($0.reported, $0.heartbeat) }
-            let fresh = status(.ready, previous: reported?.conditions ?? [])
+            let fresh = await status(.ready, previous: reported?.conditions ?? [])
             let changed = reported.map { NodeStatusBuilder.differs(fresh, from: $0) } ?? true
             guard heartbeat.shouldReportStatus(changed: changed, now: clock.now()) else { continue }
             do {
@@ -213,9 +213,9 @@ public final class NodeController: Sendable {
         }
     }
 
-    private func status(_ readiness: NodeReadiness, previous: [NodeCondition]) -> NodeStatus {
+    private func status(_ readiness: NodeReadiness, previous: [NodeCondition]) async -> NodeStatus {
         builder.status(
-            measure(), readiness, pressures: pressures(), previous: previous, images: images(), now: clock.now())
+            measure(), readiness, pressures: pressures(), previous: previous, images: await images(), now: clock.now())
     }
 
     /// Conditions and addresses are joined by their type (strategic merge), as kubelets send them: those that others
@@ -233,7 +233,7 @@ public final class NodeController: Sendable {
 
     /// The last word of an orderly exit, so that the scheduler need not wait for the lease to run out. Bounded in time.
     public func sayGoodbye() async {
-        let status = status(.exiting, previous: state.withLock(\.reported)?.conditions ?? [])
+        let status = await status(.exiting, previous: state.withLock(\.reported)?.conditions ?? [])
         await withTaskGroup(of: Void.self) { group in
             group.addTask { try? await self.pushStatus(status) }
             group.addTask { try? await self.clock.sleep(nanoseconds: Self.farewellSeconds * .nanosecondsPerSecond) }

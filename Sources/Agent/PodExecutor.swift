@@ -13,24 +13,26 @@ struct PodExecutor: Sendable {
     let reporter: any PodReporter
     let records: PodRecordStore
     let prober: Prober
+    let images: ImageSteps
     let clock: any AgentClock
     let logger: Logger
 
     private var messages: TerminationMessages { TerminationMessages(paths: paths) }
 
-    /// nil for effects that have no answer.
-    func perform(_ effect: PodEffect, _ machine: PodStateMachine) async -> PodInput? {
+    /// Nothing for effects that have no answer.
+    func perform(_ effect: PodEffect, _ machine: PodStateMachine) async -> [PodInput] {
         let pod = machine.pod
         return switch effect {
-        case .prepareVolumes: await prepareVolumes(pod)
-        case .runSandbox: await runSandbox(pod)
-        case .createAndStart(let run): await start(run, pod, devices: machine.devices[run.name] ?? [])
-        case .stop(let run, let graceSeconds): await stop(run, graceSeconds, pod)
-        case .runHook(let run, let hook, let seconds): await runHook(hook, run, seconds, pod)
-        case .probe(let run, let kind): await probe(kind, run, pod)
-        case .removeSandbox: await removeSandbox(pod)
-        case .cleanVolumes: await cleanVolumes(pod)
-        case .patchStatus, .deletePodObject, .setTimer, .event, .forget: nil
+        case .prepareVolumes: [await prepareVolumes(pod)]
+        case .runSandbox: [await runSandbox(pod)]
+        case .createAndStart(let run): await start(run, machine)
+        case .pullImage(let run): [await images.pull(machine.spec(of: run.name)?.image ?? "", run, pod)]
+        case .stop(let run, let graceSeconds): [await stop(run, graceSeconds, pod)]
+        case .runHook(let run, let hook, let seconds): [await runHook(hook, run, seconds, pod)]
+        case .probe(let run, let kind): [await probe(kind, run, pod)]
+        case .removeSandbox: [await removeSandbox(pod)]
+        case .cleanVolumes: [await cleanVolumes(pod)]
+        case .cancelPull, .patchStatus, .deletePodObject, .setTimer, .event, .forget: []
         }
     }
 
@@ -52,17 +54,23 @@ struct PodExecutor: Sendable {
         }
     }
 
-    private func start(_ run: ContainerRun, _ pod: Pod, devices: [String]) async -> PodInput {
-        guard let container = Self.container(run.name, of: pod) else {
-            return .containerStartFailed(
-                run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))
+    private func start(_ run: ContainerRun, _ machine: PodStateMachine) async -> [PodInput] {
+        let pod = machine.pod
+        guard let container = machine.spec(of: run.name) else {
+            return [.containerStartFailed(run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))]
+        }
+        let image: (id: String, reference: String)
+        switch await images.look(container, run, pod, pulled: machine.pulledImage(run)) {
+        case .ready(let id, let reference): image = (id, reference)
+        case .answer(let input): return [input]
         }
         do {
-            let id = try await create(container, run, pod, devices)
+            let id = try await create(container, image: image.id, run, pod, machine.devices[run.name] ?? [])
             try await runtime.startContainer(id)
-            return try await outcome(of: id, run, pod) ?? .containerStarted(run, at: clock.now())
+            let outcome = try await outcome(of: id, run, pod) ?? .containerStarted(run, at: clock.now())
+            return [.imageResolved(run, image.reference), outcome]
         } catch {
-            return .containerStartFailed(run, Self.failure("Failed", error))
+            return [.containerStartFailed(run, Self.failure("Failed", error))]
         }
     }
 
@@ -92,7 +100,7 @@ struct PodExecutor: Sendable {
     // MARK: Ends
 
     private func create(
-        _ container: Container, _ run: ContainerRun, _ pod: Pod, _ devices: [String]
+        _ container: Container, image: String, _ run: ContainerRun, _ pod: Pod, _ devices: [String]
     ) async throws -> ContainerID {
         let sources = try await volumes.environmentSources(for: container, of: pod)
         let environment = EnvironmentBuilder(
@@ -101,10 +109,11 @@ struct PodExecutor: Sendable {
         let variables = try environment.build(for: container)
         var mounts = try await volumes.mounts(container, of: pod, environment: variables)
         mounts.append(try await messages.prepare(container, run, of: pod))
-        let wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables, devices: devices)
-        try await DiskFiles.perform { try ContainerLogs.prepare(wanted.logPath, attempt: run.attempt) }
-        let present = "Container image \"\(wanted.image)\" already present on machine"
-        reporter.event(pod: pod, warning: false, reason: "Pulled", message: present)
+        var wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables, devices: devices)
+        // By its id: what its name means may change between the look and the start.
+        wanted.image = image
+        let logPath = wanted.logPath
+        try await DiskFiles.perform { try ContainerLogs.prepare(logPath, attempt: run.attempt) }
         let id = try await runtime.createContainer(podUID: pod.metadata.uid ?? "", config: wanted)
         reporter.event(pod: pod, warning: false, reason: "Created", message: "Created container \(run.name)")
         return id
@@ -204,7 +213,8 @@ struct PodExecutor: Sendable {
         case let error as EnvironmentError:
             return error.isMissing ? .configuration(error.reason) : .configuration("\(error)", retriable: false)
         case RuntimeError.imageNotPresent:
-            return StepFailure(reason: "ErrImageNeverPull", message: "\(error)", retriable: false)
+            // Removed between the look and the start: the next try brings it again.
+            return StepFailure(reason: "ErrImagePull", message: "\(error)", retriable: true)
         case RuntimeError.invalid, RuntimeError.unenforceable, RuntimeError.notFound:
             return StepFailure(reason: reason, message: "\(error)", retriable: false)
         default:

@@ -1,5 +1,6 @@
 // The pods that the API server has bound to this node, as a stream of wishes for the PodProvider.
 import AgentCore
+import JSON
 import KubernetesClient
 import KubernetesModel
 import Logging
@@ -16,13 +17,15 @@ struct PodSource: Sendable {
 
     let node: String
     private let local: StaticPods
-    private let informer: Informer<Pod>
+    private let informer: Informer<BoundPod>
+    private let logger: Logger
 
     /// `namespace` nil: pods of every namespace that are bound to the node.
     init(api: any KubernetesAPI, namespace: String?, node: String, local: StaticPods, logger: Logger) {
         self.node = node
         self.local = local
-        informer = Informer<Pod>(
+        self.logger = logger
+        informer = Informer<BoundPod>(
             api: api, namespace: namespace, options: ListOptions(fieldSelector: "spec.nodeName=\(node)"), logger: logger)
     }
 
@@ -39,21 +42,35 @@ struct PodSource: Sendable {
             if informer.hasSynced, !Task.isCancelled {
                 // Before the look at the list, so that a deletion right after it is not missed.
                 informer.onEvent { event in
-                    let metadata = event.object.metadata
-                    queue.add(Key(namespace: metadata.namespace ?? "", name: metadata.name))
+                    // The echo of the agent's own report.
+                    if case .updated(let old, let new) = event, new.asksTheSame(as: old) { return }
+                    let key = event.object.observedKey
+                    queue.add(Key(namespace: key.namespace ?? "", name: key.name))
                 }
-                for mirror in informer.objects where StaticPod.isMirror(mirror) {
+                let pods = informer.objects.compactMap(read)
+                for mirror in pods where StaticPod.isMirror(mirror) {
                     let (namespace, name) = (mirror.metadata.namespace ?? "", mirror.metadata.name)
                     if !local.sawMirror(namespace: namespace, name: name, mirror) { queue.add(Key(namespace: namespace, name: name)) }
                 }
-                await provider.reconcile(informer.objects.filter(isOurs) + local.pods)
+                await provider.reconcile(pods.filter(isOurs) + local.pods)
                 group.addTask { await queue.run(workers: Self.workers) { await handle($0, provider) } }
             }
         }
     }
 
+    private func read(_ bound: BoundPod) -> Pod? {
+        do { return try bound.pod() } catch {
+            logger.warning(
+                "pod ignored: it does not fit", metadata: ["name": "\(bound.observedKey)", "error": "\(JSON.describe(error))"])
+            return nil
+        }
+    }
+
     private func handle(_ key: Key, _ provider: any PodProvider) async {
-        let found = informer.get(namespace: key.namespace, name: key.name)
+        let known = informer.get(namespace: key.namespace, name: key.name)
+        let found = known.flatMap(read)
+        // It cannot be read: what was last known of it stays.
+        if known != nil, found == nil { return }
         // A mirror that goes does not take along what it shows.
         if local.sawMirror(namespace: key.namespace, name: key.name, found) { return }
         if let pod = found {

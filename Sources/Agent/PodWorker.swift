@@ -15,6 +15,8 @@ final class PodWorker: Sendable {
         var machine: PodStateMachine
         var saved: PodStateMachine?
         var timer: Task<Void, Never>?
+        /// At most one is under way: I-POD-7.
+        var pull: Task<Void, Never>?
         var settledWaiters: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -50,7 +52,9 @@ final class PodWorker: Sendable {
     var machine: PodStateMachine { state.withLock(\.machine) }
     var holdsResources: Bool { state.withLock { $0.machine.holdsResources } }
 
-    func send(_ inputs: PodInput...) {
+    func send(_ inputs: PodInput...) { send(inputs) }
+
+    private func send(_ inputs: [PodInput]) {
         let start = state.withLock { state in
             guard !state.closed else { return false }
             for input in inputs {
@@ -65,13 +69,14 @@ final class PodWorker: Sendable {
 
     /// Stops working without touching the pod. Steps under way finish unheard.
     func close() {
-        let (timer, waiters) = state.withLock { state in
+        let (timer, pull, waiters) = state.withLock { state in
             state.closed = true
             state.mailbox = []
-            defer { (state.timer, state.settledWaiters) = (nil, []) }
-            return (state.timer, state.settledWaiters)
+            defer { (state.timer, state.pull, state.settledWaiters) = (nil, nil, []) }
+            return (state.timer, state.pull, state.settledWaiters)
         }
         timer?.cancel()
+        pull?.cancel()
         for waiter in waiters { waiter.resume() }
     }
 
@@ -95,15 +100,15 @@ final class PodWorker: Sendable {
     }
 
     private func drain() async {
-        while let (machine, effects, isNew) = takeBatch() {
-            if isNew, !(await save(machine, durable: effects.contains(where: Self.needsDurableRecord))) { return }
+        while let (machine, effects, need) = takeBatch() {
+            if need != .none, !(await save(machine, durable: need == .durable)) { return }
             publish(machine)
             for effect in effects { carryOut(effect, machine) }
         }
     }
 
     /// Applies what lies in the mailbox. nil when there is nothing, and the next `send` starts a new drain.
-    private func takeBatch() -> (PodStateMachine, [PodEffect], Bool)? {
+    private func takeBatch() -> (PodStateMachine, [PodEffect], RecordNeed)? {
         state.withLock { state in
             guard !state.mailbox.isEmpty, !state.closed else {
                 state.draining = false
@@ -116,23 +121,12 @@ final class PodWorker: Sendable {
             let now = executor.clock.now()
             for input in inputs { effects += machine.handle(input, now: now) }
             state.machine = machine
-            return (machine, effects, machine != state.saved)
-        }
-    }
-
-    /// A killed agent finds every record that was written. After a power cut, which ends every task as well, only these matter: that a
-    /// program may have begun, or that its end was told. The other steps may be taken again.
-    private static func needsDurableRecord(_ effect: PodEffect) -> Bool {
-        switch effect {
-        case .createAndStart, .deletePodObject: true
-        case .patchStatus(_, _, let final): final
-        default: false
+            return (machine, effects, machine.recordNeed(state.saved, effects))
         }
     }
 
     /// False when the worker was closed before the record could be written.
     private func save(_ machine: PodStateMachine, durable: Bool) async -> Bool {
-        if case .terminated(.gone, _) = machine.state { return true }
         while true {
             do {
                 try await executor.records.save(machine, uid: uid, durable: durable)
@@ -174,8 +168,20 @@ final class PodWorker: Sendable {
                 await executor.forget(machine.pod)
                 await forgotten(self)
             }
+        case .pullImage:
+            let pull = Task { send(await executor.perform(effect, machine)) }
+            let wasClosed = state.withLock { state in
+                state.pull = pull
+                return state.closed
+            }
+            if wasClosed { pull.cancel() }
+        case .cancelPull:
+            state.withLock { state in
+                defer { state.pull = nil }
+                return state.pull
+            }?.cancel()
         case .prepareVolumes, .runSandbox, .createAndStart, .stop, .runHook, .probe, .removeSandbox, .cleanVolumes:
-            Task { if let answer = await executor.perform(effect, machine) { send(answer) } }
+            Task { send(await executor.perform(effect, machine)) }
         }
     }
 

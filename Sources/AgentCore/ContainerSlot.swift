@@ -70,6 +70,7 @@ public struct ContainerSlot: Sendable, Hashable, Codable {
 
     /// It no longer holds up the init order: succeeded, or a sidecar that was started once. Never taken back.
     @DefaultEmpty var hasPassed: Bool
+    @DefaultEmpty var imageProgress: ImageProgress
 
     // MARK: Of the present run
 
@@ -94,6 +95,7 @@ public struct ContainerSlot: Sendable, Hashable, Codable {
         isSidecar = kind == .sidecar
         isEphemeral = kind == .ephemeral
         hasPassed = false
+        imageProgress = ImageProgress()
         stopOrdered = false
         isStarted = false
         isReady = false

@@ -45,9 +45,9 @@ public struct EvictionMachine: Sendable, Hashable {
     private var reclaimed: Set<EvictionSignal> = []
     private var ending: Ending?
 
-    public init(thresholds: EvictionThresholds, transitionSeconds: Int64 = standardTransitionSeconds) {
+    public init(thresholds: EvictionThresholds, transitionSeconds: Int64? = nil) {
         self.thresholds = thresholds
-        transition = transitionSeconds * .nanosecondsPerSecond
+        transition = (transitionSeconds ?? thresholds.transitionSeconds) * .nanosecondsPerSecond
     }
 
     /// Whether the pods' loads are needed for the decision: measuring them costs more than looking at the machine.

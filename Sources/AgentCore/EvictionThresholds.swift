@@ -88,8 +88,14 @@ public struct EvictionThresholdError: Error, Sendable, Hashable, CustomStringCon
 
 public struct EvictionThresholds: Sendable, Hashable {
     public var all: [EvictionThreshold]
+    /// How long a pressure stays told after it is over (kubelet's evictionPressureTransitionPeriod), so that the scheduler does not fill
+    /// the node at once again.
+    public var transitionSeconds: Int64
 
-    public init(_ all: [EvictionThreshold]) { self.all = all }
+    public init(_ all: [EvictionThreshold], transitionSeconds: Int64 = EvictionMachine.standardTransitionSeconds) {
+        self.all = all
+        self.transitionSeconds = transitionSeconds
+    }
 
     /// The kubelet's own, and one for processes, for which the kubelet has no default: a machine without free pids cannot
     /// even start what would tell of it.
@@ -100,7 +106,7 @@ public struct EvictionThresholds: Sendable, Hashable {
 
     /// "memory.available<100Mi,nodefs.available<10%"; `graceSeconds` of each of them. An empty text: none.
     public init(parsing text: String, graceSeconds: Int64 = 0) throws(EvictionThresholdError) {
-        all = []
+        self.init([])
         for part in text.split(separator: ",") {
             let sides = part.split(separator: "<", omittingEmptySubsequences: false).map { String($0.filter { $0 != " " }) }
             guard sides.count == 2 else { throw EvictionThresholdError(found: String(part), expected: "SIGNAL<QUANTITY") }

@@ -18,24 +18,22 @@ public struct NodeAdmission: Sendable {
     public var takenPorts: Set<Int>
     /// RuntimeClasses that this node can serve; a pod without one gets the node's default.
     public var runtimeClasses: Set<String>
-    /// Images (as written in the pod) that the node has.
-    public var presentImages: Set<String>
     /// What the node is short of at this moment.
     public var pressures: Set<NodePressure>
 
     public init(
         allocatable: PodResources, used: PodResources, takenPorts: Set<Int> = [], runtimeClasses: Set<String> = [],
-        presentImages: Set<String> = [], pressures: Set<NodePressure> = []
+        pressures: Set<NodePressure> = []
     ) {
         self.allocatable = allocatable
         self.used = used
         self.takenPorts = takenPorts
         self.runtimeClasses = runtimeClasses
-        self.presentImages = presentImages
         self.pressures = pressures
     }
 
     public func admit(_ pod: Pod) -> Verdict {
+        if let problem = PodNames.problem(pod) { return .reject(reason: "InvalidPod", message: problem) }
         if let name = pod.spec.runtimeClassName, !name.isEmpty, !runtimeClasses.contains(name) {
             let known = runtimeClasses.sorted().joined(separator: ", ")
             return .reject(reason: "RuntimeClassNotFound", message: "runtimeClassName \(name) is none of: \(known)")
@@ -44,14 +42,6 @@ public struct NodeAdmission: Sendable {
         for (container, port) in Self.ports(of: pod) where takenPorts.contains(port) {
             return .reject(
                 reason: "PortConflict", message: "port \(port) of container \(container) is already in use on the node")
-        }
-        for container in pod.spec.initContainers + pod.spec.containers {
-            let image = container.image ?? ""
-            if !presentImages.contains(image) {
-                return .reject(
-                    reason: "ErrImageNeverPull",
-                    message: "image \"\(image)\" of container \(container.name) is not present on this node")
-            }
         }
         return .accept
     }

@@ -125,7 +125,7 @@ public struct NodeStatusBuilder: Sendable {
     /// `pressures`: nil means that the one measurement decides.
     public func status(
         _ load: NodeMeasurement, _ readiness: NodeReadiness, pressures: Set<NodePressure>? = nil, previous: [NodeCondition],
-        images: [String], now: UnixNanoseconds
+        images: [ContainerImage], now: UnixNanoseconds
     ) -> NodeStatus {
         NodeStatus(
             capacity: quantities(capacity), allocatable: quantities(allocatable),
@@ -135,7 +135,7 @@ public struct NodeStatusBuilder: Sendable {
                 NodeAddress(type: "InternalIP", address: identity.internalIP),
                 NodeAddress(type: "Hostname", address: identity.hostname),
             ],
-            nodeInfo: nodeInfo, images: images.map { ContainerImage(names: [$0]) })
+            nodeInfo: nodeInfo, images: images)
     }
 
     /// Whether `new` tells something that `old` did not; heartbeat times alone do not count.

@@ -23,6 +23,7 @@ extension PodStateMachine {
             mustReport = true
             finalStatusSent = false
         }
+        for index in containers.indices { containers[index].imageProgress.isMissing = false }
         if !isFinal {
             for index in containers.indices where containers[index].mayRun || found[containers[index].run] != nil {
                 adoptContainer(index, found[containers[index].run], now, &effects)

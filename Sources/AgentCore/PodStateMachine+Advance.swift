@@ -12,8 +12,12 @@ extension PodStateMachine {
         }
         switch state {
         case .sync(let stage): advanceSync(stage, now, &effects)
-        case .terminating: advanceTerminating(now, &effects)
-        case .terminated: advanceTerminated(now, &effects)
+        case .terminating:
+            abandonPull(&effects)
+            advanceTerminating(now, &effects)
+        case .terminated:
+            abandonPull(&effects)
+            advanceTerminated(now, &effects)
         }
         advanceProbes(now, &effects)
     }
@@ -40,7 +44,10 @@ extension PodStateMachine {
     // MARK: sync
 
     private mutating func advanceSync(_ stage: SyncStage, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
-        if case .running = stage { advanceStops(now, &effects) }
+        if case .running = stage {
+            advanceStops(now, &effects)
+            advanceImages(now, &effects)
+        }
         guard startTime != nil, operation == nil, now >= retryAt else { return }
         switch stage {
         case .preparingVolumes: order(.prepareVolumes, .prepareVolumes, &effects)
@@ -58,9 +65,11 @@ extension PodStateMachine {
         // As a kubelet, one container after the other, each with its postStart hook done.
         guard !containers.contains(where: { $0.postStart == .running && $0.startedAt != nil }) else { return }
         guard let index = nextToStart(now) else { return }
+        if containers[index].imageProgress.isMissing { return orderPull(index, &effects) }
         if case .backingOff(let termination, _) = containers[index].phase {
             containers[index].lastTermination = termination
             containers[index].attempt += 1
+            containers[index].imageProgress.pulled = nil
             containers[index].backOffCount += 1
         }
         containers[index].resetRun()

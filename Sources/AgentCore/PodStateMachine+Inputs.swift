@@ -25,6 +25,8 @@ extension PodStateMachine {
             applySetup(input, now, &effects)
         case .containerStarted, .containerStartFailed, .containerExited, .stopFailed:
             applyContainer(input, now, &effects)
+        case .imageResolved, .imageNeeded, .imagePulled, .imageFailed:
+            applyImage(input, now, &effects)
         case .hookFinished(let run, let hook, let failure):
             hookFinished(run, hook, failure, now, &effects)
         case .probed(let run, let kind, let outcome):

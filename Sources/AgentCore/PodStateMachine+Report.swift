@@ -42,7 +42,7 @@ extension PodStateMachine {
 
     private func times(of slot: ContainerSlot) -> [UnixNanoseconds] {
         switch slot.phase {
-        case .waiting: [slot.retryAt]
+        case .waiting: [slot.retryAt] + (slot.imageProgress.backOffShownAt.map { [$0] } ?? [])
         case .backingOff(_, let until): [until]
         case .running: [slot.retryAt] + probeTimes(of: slot)
         case .stopping: (slot.stopOrdered ? [] : slot.stopDeadline.map { [$0] } ?? []) + probeTimes(of: slot)

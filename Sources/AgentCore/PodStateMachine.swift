@@ -10,8 +10,8 @@ import KubernetesModel
 /// - **I-POD-4** The sandbox is removed and volumes are cleaned only when no container may run.
 /// - **I-POD-5** Once delivered, the final status is never sent again and never changes.
 /// - **I-POD-6** The API object is deleted only when it was asked for, everything is cleaned and the final status delivered.
-/// - **I-POD-7** At most one of prepareVolumes, runSandbox, createAndStart, removeSandbox, cleanVolumes, deletePodObject is
-///   under way.
+/// - **I-POD-7** At most one of prepareVolumes, runSandbox, pullImage, createAndStart, removeSandbox, cleanVolumes, deletePodObject
+///   is under way.
 /// - **I-POD-8** The next in the init order starts only after the one before it succeeded or, a sidecar, was started; the main
 ///   containers after all of them.
 /// - **I-POD-9** The phase never goes back (Pending, Running, Succeeded or Failed), nor does a restart count; a container that is
@@ -23,10 +23,12 @@ import KubernetesModel
 ///   keeps the back-off.
 /// - **I-POD-13** A container's preStop hook is ordered at most once in an agent's life, before the runtime is told to stop it.
 /// - **I-POD-14** Nothing is started once the deadline is over.
+/// - **I-POD-15** An image is pulled only while the pod goes on, and a pull that is under way when the pod begins to end is given up.
 public struct PodStateMachine: Sendable, Hashable, Codable {
     /// A step that was ordered and not answered yet.
     enum Operation: Hashable, Codable {
         case prepareVolumes, runSandbox
+        case pull(ContainerRun)
         case start(ContainerRun)
         case removeSandbox, cleanVolumes, deleteObject
     }

@@ -8,7 +8,7 @@ extension PodStatusBuilder {
         return ContainerStatus(
             name: slot.name, state: state(of: slot),
             lastState: ContainerState(terminated: lastTermination(of: slot).map { terminated($0.0, $0.1) }),
-            ready: isReady(slot), restartCount: slot.attempt, image: slot.image, imageID: slot.image,
+            ready: isReady(slot), restartCount: slot.attempt, image: slot.image, imageID: slot.imageProgress.id ?? (slot.wasStarted ? slot.image : ""),
             containerID: hasID ? containerID(slot.run) : nil, started: slot.isEphemeral ? nil : hasProcess && slot.isStarted)
     }
 

@@ -116,6 +116,14 @@ public enum PodInput: Sendable, Hashable {
     case containerStartFailed(ContainerRun, StepFailure)
     case containerExited(ContainerRun, ContainerTermination)
     case stopFailed(ContainerRun, message: String)
+    /// Answers `createAndStart`, first of two: the image that the run uses, by its digest where it has one.
+    case imageResolved(ContainerRun, String)
+    /// Answers `createAndStart`: nothing was made, the image has to be pulled first.
+    case imageNeeded(ContainerRun)
+    /// Answers `pullImage`; `message` for the event.
+    case imagePulled(ContainerRun, String, message: String)
+    /// Answers `createAndStart` or `pullImage`: no image, for a reason that may pass.
+    case imageFailed(ContainerRun, StepFailure)
     /// `failure`: why the hook did not work; nil when it did.
     case hookFinished(ContainerRun, LifecycleHook, failure: String?)
     case probed(ContainerRun, ProbeKind, ProbeOutcome)
@@ -142,7 +150,11 @@ public enum PodEventType: String, Sendable, Hashable {
 public enum PodEffect: Sendable, Hashable {
     case prepareVolumes
     case runSandbox
+    /// With the image that `pulledImage` names, or the one that is there.
     case createAndStart(ContainerRun)
+    case pullImage(ContainerRun)
+    /// Its answer is not waited for any more.
+    case cancelPull(ContainerRun)
     case stop(ContainerRun, graceSeconds: Int)
     /// Answered by `hookFinished` after at most that time.
     case runHook(ContainerRun, LifecycleHook, timeoutSeconds: Int)

@@ -94,7 +94,8 @@ public protocol ImageService: Sendable {
     /// By name, name@digest or id; nil: not on this node. An error becomes the container's ImageInspectError.
     func imageStatus(_ image: String) async throws -> RuntimeImageStatus?
     /// Brings the image and returns its id. Of `credentials` only those that `RegistryCredential.matching` grants the image's registry are
-    /// shown to it, in that order; after them the node's own for that registry, then nobody's. Two calls for one image at once pull once. Ends early when its task is cancelled: what came is kept for the next try.
+    /// shown to it, in that order; after them the node's own for that registry, then nobody's. Two calls for one image at once pull once.
+    /// Ends early when its task is cancelled: what came is kept for the next try.
     func pullImage(_ image: String, credentials: [RegistryCredential]) async throws(ImagePullError) -> String
     func listImages() async throws -> [RuntimeImageStatus]
     /// All names of the image, by its id. Of what is not there nothing happens; refused (`RuntimeError.unavailable`) while a container uses it.

@@ -66,15 +66,26 @@ public struct RegistryCredential: Sendable, Hashable, CustomStringConvertible, C
         let (wantedPort, foundPort) = (wanted.dropFirst().first, found.dropFirst().first)
         if wantedPort != nil, wantedPort != foundPort { return false }
         let (labels, names) = (wantedName.split(separator: "."), foundName.split(separator: "."))
-        return labels.count == names.count && zip(labels, names).allSatisfy { matchesLabel(Array($0.utf8)[...], Array($1.utf8)[...]) }
+        return labels.count == names.count && zip(labels, names).allSatisfy { matchesLabel(Array($0.utf8), Array($1.utf8)) }
     }
 
-    private static func matchesLabel(_ pattern: ArraySlice<UInt8>, _ text: ArraySlice<UInt8>) -> Bool {
-        guard let first = pattern.first else { return text.isEmpty }
-        if first == UInt8(ascii: "*") {
-            return matchesLabel(pattern.dropFirst(), text) || (!text.isEmpty && matchesLabel(pattern, text.dropFirst()))
+    /// Goes back to the last "*" only, so that no pattern takes more than the product of both lengths.
+    private static func matchesLabel(_ pattern: [UInt8], _ text: [UInt8]) -> Bool {
+        var (at, position) = (0, 0)
+        var star: (at: Int, position: Int)?
+        while position < text.count {
+            if at < pattern.count, pattern[at] == UInt8(ascii: "*") {
+                star = (at, position)
+                at += 1
+            } else if at < pattern.count, pattern[at] == text[position] || pattern[at] == UInt8(ascii: "?") {
+                (at, position) = (at + 1, position + 1)
+            } else if let last = star {
+                star = (last.at, last.position + 1)
+                (at, position) = (last.at + 1, last.position + 1)
+            } else {
+                return false
+            }
         }
-        guard let next = text.first, first == next || first == UInt8(ascii: "?") else { return false }
-        return matchesLabel(pattern.dropFirst(), text.dropFirst())
+        return pattern[at...].allSatisfy { $0 == UInt8(ascii: "*") }
     }
 }

@@ -10,7 +10,7 @@ struct NodeAdmissionTests {
         var admission = NodeAdmission(
             allocatable: PodResources(cpuMillis: 1000, memoryBytes: 1 << 30, pods: 2), used: PodResources(),
             runtimeClasses: ["runp"],
-            presentImages: ["psi:1"])
+            pressures: [])
         change(&admission)
         return admission
     }
@@ -88,7 +88,6 @@ struct NodeAdmissionTests {
         pod.spec.containers[0].ports = [ContainerPort(containerPort: 20_000)]
         #expect(reason(admission { $0.takenPorts = [20_000] }.admit(pod)) == "PortConflict")
         #expect(admission { $0.takenPorts = [20_001] }.admit(pod) == .accept)
-        #expect(reason(admission { $0.presentImages = [] }.admit(pod)) == "ErrImageNeverPull")
         pod.spec.runtimeClassName = "kata"
         #expect(reason(admission().admit(pod)) == "RuntimeClassNotFound")
         pod.spec.runtimeClassName = "runp"

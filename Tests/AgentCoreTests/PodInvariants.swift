@@ -22,6 +22,7 @@ struct PodInvariants {
     private var underWay: Set<Duty> = []
     private var preStops: Set<ContainerRun> = []
     private var stopped: Set<ContainerRun> = []
+    private var pulling: ContainerRun?
     private var phaseRank = 0
     private var restarts: [String: Int] = [:]
     private(set) var firstViolation: String?
@@ -32,9 +33,11 @@ struct PodInvariants {
         if newRank < rank { fail("I-POD-1", "\(before.state) -> \(after.state)") }
         rank = newRank
         let steps = effects.count { Self.isStep($0) }
-        let pending = before.operation == nil || Self.answers(input) ? 0 : 1
+        let isAnswered = before.operation == nil || Self.answers(input) || effects.contains(where: Self.isGivenUp)
+        let pending = isAnswered ? 0 : 1
         if steps + pending > 1 { fail("I-POD-7", "\(effects) while \(String(describing: before.operation))") }
         for effect in effects { check(effect, after, now) }
+        if let pulling, after.isEnding { fail("I-POD-15", "\(pulling) is still pulled in \(after.state)") }
         if case .finalStatusDelivered = input, after.finalStatusDelivered { delivered = delivered ?? after.lastStatus }
     }
 
@@ -48,6 +51,7 @@ struct PodInvariants {
             if mayRun(run) { ended(run, termination) }
         case .adopted(let found):
             (underWay, preStops, stopped) = ([], [], [])
+            pulling = nil
             // What the killed agent had not written down never happened to this one.
             rank = Self.rank(before.state)
             for slot in before.containers where slot.termination == nil { ends[slot.run] = nil }
@@ -65,6 +69,7 @@ struct PodInvariants {
         case .hookFinished(let run, let hook, _): underWay.remove(Duty(run: run, name: hook.rawValue))
         case .probed(let run, let kind, _): underWay.remove(Duty(run: run, name: kind.rawValue))
         case .stopFailed(let run, _): stopped.remove(run)
+        case .imagePulled(let run, _, _) where run == pulling, .imageFailed(let run, _) where run == pulling: pulling = nil
         case .deletionRequested: deletionAsked = true
         default: break
         }
@@ -79,6 +84,12 @@ struct PodInvariants {
     private mutating func check(_ effect: PodEffect, _ machine: PodStateMachine, _ now: UnixNanoseconds) {
         switch effect {
         case .createAndStart(let run): checkStart(run, machine, now)
+        case .pullImage(let run):
+            if machine.isEnding { fail("I-POD-15", "\(run) is pulled in \(machine.state)") }
+            pulling = run
+        case .cancelPull(let run):
+            if pulling != run { fail("I-POD-15", "the pull of \(run) is given up, which is not under way") }
+            pulling = nil
         case .runHook(let run, let hook, _): checkHook(run, hook)
         case .probe(let run, let kind): begin(run, kind.rawValue)
         case .stop(let run, _): checkStop(run, machine, now)
@@ -183,19 +194,21 @@ struct PodInvariants {
 
     static func isStep(_ effect: PodEffect) -> Bool {
         switch effect {
-        case .prepareVolumes, .runSandbox, .createAndStart, .removeSandbox, .cleanVolumes, .deletePodObject: true
-        case .stop, .runHook, .probe, .patchStatus, .setTimer, .event, .forget: false
+        case .prepareVolumes, .runSandbox, .pullImage, .createAndStart, .removeSandbox, .cleanVolumes, .deletePodObject: true
+        case .cancelPull, .stop, .runHook, .probe, .patchStatus, .setTimer, .event, .forget: false
         }
     }
+
+    private static func isGivenUp(_ effect: PodEffect) -> Bool { if case .cancelPull = effect { true } else { false } }
 
     /// Inputs that answer a step, or declare all steps of a former life void.
     static func answers(_ input: PodInput) -> Bool {
         switch input {
         case .volumesReady, .volumesFailed, .sandboxReady, .sandboxFailed, .containerStarted, .containerStartFailed,
             .containerExited, .sandboxRemoved, .sandboxRemovalFailed, .volumesCleaned, .volumesCleanFailed, .objectDeletionFailed,
-            .objectGone, .adopted:
+            .objectGone, .adopted, .imageNeeded, .imagePulled, .imageFailed:
             true
-        case .added, .updated, .deletionRequested, .rejected, .evicted, .stopFailed, .hookFinished, .probed, .finalStatusDelivered,
+        case .added, .updated, .deletionRequested, .evicted, .rejected, .imageResolved, .stopFailed, .hookFinished, .probed, .finalStatusDelivered,
             .tick, .lost:
             false
         }

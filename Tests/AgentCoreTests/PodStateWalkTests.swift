@@ -12,7 +12,7 @@ private struct AbstractState: Hashable {
         facts = [UInt8(PodInvariants.rank(machine.state)), Self.cause(machine.state)]
         let flags = [
             machine.startTime != nil, machine.deletionGrace != nil, machine.objectGone, machine.finalStatusDelivered,
-            machine.finalStatusSent, machine.sandboxReady, machine.operation != nil, now >= machine.retryAt,
+            machine.finalStatusSent, machine.sandboxReady, machine.operation != nil, machine.isPulling, now >= machine.retryAt,
         ]
         facts += flags.map { $0 ? 1 : 0 }
         for slot in machine.containers { facts += Self.facts(slot, now) }
@@ -48,10 +48,15 @@ private struct AbstractState: Hashable {
         let flags = [
             slot.attempt > 0, slot.hasPassed, slot.stopOrdered, slot.isStarted, slot.isReady, slot.mustStop != nil,
             now >= slot.retryAt, slot.postStart == .running, slot.preStop == .running, slot.preStop == .done,
+            slot.imageProgress.pulled != nil, slot.imageProgress.isMissing, slot.imageProgress.backOffShownAt != nil,
         ]
         let probes = ProbeKind.allCases.map { slot.probes[$0].map { $0.isInFlight ? 2 : 1 } ?? UInt8(0) }
         return [phase] + flags.map { $0 ? 1 : 0 } + probes
     }
+}
+
+extension PodStateMachine {
+    fileprivate var isPulling: Bool { if case .pull = operation { true } else { false } }
 }
 
 @Suite("pod machine, every state by every input")
@@ -89,6 +94,7 @@ struct PodStateWalkTests {
                 inputs += [
                     .containerStarted(run, at: epoch), .containerStartFailed(run, failure), .containerStartFailed(run, final),
                     .containerExited(run, exit(0)), .containerExited(run, exit(1)), .stopFailed(run, message: "m"),
+                    .imageResolved(run, "sha256:1"), .imageNeeded(run), .imagePulled(run, "sha256:1", message: "m"), .imageFailed(run, failure),
                 ]
                 for hook in LifecycleHook.allCases where pod.spec.containers[0].handler(hook) != nil {
                     inputs += [.hookFinished(run, hook, failure: nil), .hookFinished(run, hook, failure: "m")]

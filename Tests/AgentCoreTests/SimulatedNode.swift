@@ -27,14 +27,15 @@ struct SimulatedNode {
     /// What the API server has; nil when the object is gone.
     private var object: Pod?
     private var deletionGrace: Int?
-    /// The agent's record on disk: what the next agent begins with.
-    private var record: PodStateMachine
+    /// The agent's record on disk: what the next agent begins with; nil: none was needed yet.
+    private var record: PodStateMachine?
     private var answers: [PodInput] = []
     private var timer: UnixNanoseconds?
     // The machine below: survives agents.
     private var running: [ContainerRun: UnixNanoseconds] = [:]
     private var ended: [ContainerRun: ContainerTermination] = [:]
     private var created: Set<ContainerRun> = []
+    private var hasImage: Bool
     /// Runs whose program was started, for the check that none is started twice.
     private(set) var launches: [ContainerRun: Int] = [:]
     private(set) var sandboxRemovedWhileRunning = false
@@ -42,9 +43,9 @@ struct SimulatedNode {
 
     init(seed: UInt64) {
         random = SeededGenerator(state: seed)
+        hasImage = random.chance(70)
         let pod = Self.pod(&random)
         machine = PodStateMachine(pod: pod, context: PodContext(nodeIP: "10.0.0.1", runtimeName: "runp"))
-        record = machine
         object = pod
     }
 
@@ -87,8 +88,7 @@ struct SimulatedNode {
         invariants.check(input, before: before, after: machine, effects: effects, now: now)
         // Killed before the record was written: neither it nor the effects ever were.
         if !isCalm, random.chance(1) { return restartAgent() }
-        // A pod that is gone has its record removed, not written.
-        if machine.state.isGone { record = before } else { record = machine }
+        if machine.recordNeed(record, effects) != .none { record = machine }
         for effect in effects {
             // Killed in the midst of the effects.
             if !isCalm, random.chance(1) { return restartAgent() }
@@ -103,6 +103,12 @@ struct SimulatedNode {
         case .prepareVolumes: answers.append(fails ? .volumesFailed(failure) : .volumesReady)
         case .runSandbox: answers.append(fails ? .sandboxFailed(failure) : .sandboxReady(address: nil))
         case .createAndStart(let run): start(run, fails ? failure : nil)
+        case .pullImage(let run):
+            let pulled = PodInput.imagePulled(run, "sha256:1", message: "chance")
+            answers.append(fails ? .imageFailed(run, .image("ErrImagePull", "chance")) : pulled)
+            hasImage = hasImage || !fails
+        // Half of them were through before they heard of it.
+        case .cancelPull(let run): if random.chance(50) { answers.removeAll { $0.isPull(of: run) } }
         case .stop(let run, let grace): stop(run, grace, fails)
         case .runHook(let run, let hook, _): answers.append(.hookFinished(run, hook, failure: fails ? "chance" : nil))
         case .probe(let run, let kind): answers.append(.probed(run, kind, outcome()))
@@ -120,6 +126,10 @@ struct SimulatedNode {
     }
 
     private mutating func start(_ run: ContainerRun, _ failure: StepFailure?) {
+        // Somebody may remove it at any time, and an inspection may fail.
+        if !isCalm, random.chance(3) { hasImage = false }
+        if !hasImage { return answers.append(.imageNeeded(run)) }
+        if !isCalm, random.chance(3) { return answers.append(.imageFailed(run, .image("ImageInspectError", "chance"))) }
         if let failure {
             // Half of them left something behind.
             if random.chance(50) { created.insert(run) }
@@ -181,6 +191,7 @@ struct SimulatedNode {
     private mutating func restartAgent() {
         answers = []
         timer = nil
+        guard let record else { return beginAnew() }
         machine = record
         now += Int64.random(in: 0...30, using: &random) * second
         let rebooted = random.chance(10)
@@ -196,6 +207,20 @@ struct SimulatedNode {
         let known = machine.containers.filter { $0.startedAt != nil }.map(\.run)
         if random.chance(3), let lost = known.first(where: { ended[$0] != nil }) { found[lost] = nil }
         send(.adopted(found))
+        relist()
+    }
+
+    /// The next agent finds no record: nothing was started, so the pod is new to it.
+    private mutating func beginAnew() {
+        guard let object, running.isEmpty, ended.isEmpty else {
+            // Its directory is that of nobody's pod.
+            if !running.isEmpty { sandboxRemovedWhileRunning = true }
+            isGone = object == nil
+            return
+        }
+        machine = PodStateMachine(pod: object, context: machine.context)
+        // To the invariants a new life; to the machine the same as `added`.
+        send(.adopted([:]))
         relist()
     }
 
@@ -251,6 +276,15 @@ struct SimulatedNode {
         }
         if let timer, timer > now { now = timer }
         send(.tick)
+    }
+}
+
+extension PodInput {
+    fileprivate func isPull(of run: ContainerRun) -> Bool {
+        switch self {
+        case .imagePulled(run, _, _), .imageFailed(run, _): true
+        default: false
+        }
     }
 }
 

@@ -16,6 +16,7 @@ final class AgentLab {
     let directory: String
     let api: InMemoryKubernetesAPI
     private(set) var runtime: FakeRuntime
+    let images = FakeImages(present: ["psi:1"])
     private(set) var service: AgentService
     private var running: Task<Void, any Error>?
     var takenPorts: [UInt16] = []
@@ -37,7 +38,7 @@ final class AgentLab {
         mkdir(directory + "/data", 0o755)
         api = InMemoryKubernetesAPI()
         runtime = FakeRuntime(now: Self.now)
-        service = Self.makeService(directory, api, runtime, [], .leave, measure: { [machine] in machine.load })
+        service = Self.makeService(directory, api, runtime, images, [], .leave, measure: { [machine] in machine.load })
     }
 
     deinit {
@@ -50,7 +51,7 @@ final class AgentLab {
     /// Starts the agent and waits until its node is registered.
     func start() async {
         service = Self.makeService(
-            directory, front ?? api, runtime, takenPorts, stopPolicy, configure,
+            directory, front ?? api, runtime, images, takenPorts, stopPolicy, configure,
             measure: { [machine] in machine.load })
         running = Task { [service] in try await service.run() }
         await service.waitUntilRegistered()
@@ -71,7 +72,7 @@ final class AgentLab {
     }
 
     private static func makeService(
-        _ directory: String, _ api: any KubernetesAPI, _ runtime: FakeRuntime, _ taken: [UInt16],
+        _ directory: String, _ api: any KubernetesAPI, _ runtime: FakeRuntime, _ images: FakeImages, _ taken: [UInt16],
         _ stopPolicy: AgentConfig.StopPolicy, _ configure: (inout AgentConfig) -> Void = { _ in },
         measure: @escaping @Sendable () -> NodeMeasurement
     ) -> AgentService {
@@ -84,7 +85,7 @@ final class AgentLab {
         return AgentService(
             config: config,
             dependencies: AgentDependencies(
-                api: api, runtime: runtime, images: { ["psi:1"] }, isImagePresent: { $0 == "psi:1" },
+                api: api, runtime: runtime, images: images,
                 facts: MachineFacts(
                     hostname: "machine", cpuMillis: 4000, memoryBytes: 8 << 30, machineID: "m-1", bootID: "b-1",
                     kernelVersion: "6.1",

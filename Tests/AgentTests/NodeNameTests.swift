@@ -17,7 +17,7 @@ struct NodeNameTests {
         return AgentService(
             config: config,
             dependencies: AgentDependencies(
-                api: lab.api, runtime: runtime, images: { [] }, isImagePresent: { _ in true },
+                api: lab.api, runtime: runtime, images: LocalImages(names: { [] }, isPresent: { _ in true }),
                 facts: MachineFacts(
                     hostname: "machine", cpuMillis: 4000, memoryBytes: 8 << 30, machineID: "m-1", bootID: "b-1", kernelVersion: "6.1",
                     osImage: "Debian", architecture: "amd64"),

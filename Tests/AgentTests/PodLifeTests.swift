@@ -73,7 +73,7 @@ struct PodLifeTests {
 
     @Test(
         "what the node does not have or grant is refused with its reason",
-        arguments: ["OutOfcpu", "OutOfmemory", "ErrImageNeverPull", "RuntimeClassNotFound", "Forbidden", "FailedMount"])
+        arguments: ["OutOfcpu", "OutOfmemory", "RuntimeClassNotFound", "Forbidden", "FailedMount"])
     func refused(_ reason: String) async throws {
         let lab = try AgentLab()
         await lab.start()
@@ -81,7 +81,6 @@ struct PodLifeTests {
             switch reason {
             case "OutOfcpu": pod.spec.containers[0].resources.requests = ["cpu": Quantity(5)]
             case "OutOfmemory": pod.spec.containers[0].resources.limits = ["memory": Quantity(bytes: 9 << 30)]
-            case "ErrImageNeverPull": pod.spec.containers[0].image = "other:1"
             case "RuntimeClassNotFound": pod.spec.runtimeClassName = "kata"
             case "Forbidden": pod.spec.containers[0].securityContext = SecurityContext(privileged: true)
             default: pod.spec.volumes = [Volume(name: "etc", hostPath: HostPathVolumeSource(path: "/etc"))]
