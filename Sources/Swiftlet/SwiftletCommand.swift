@@ -21,6 +21,7 @@ struct SwiftletCommand: AsyncParsableCommand {
                     DeleteCommand.self,
                 ]),
             CommandGroup(name: "Sandbox", subcommands: [RunCommand.self, OCICommand.self, DoctorCommand.self]),
+            CommandGroup(name: "Images", subcommands: [ImageCommand.self]),
             CommandGroup(name: "Local cluster", subcommands: [UpCommand.self, DownCommand.self]),
             CommandGroup(
                 name: "Setup",

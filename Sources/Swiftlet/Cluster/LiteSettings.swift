@@ -16,6 +16,17 @@ struct LiteSettings: Sendable {
     let masterCAFile: String?
     let deployToken: String?
     let sandbox: KusciaConfiguration.Sandbox
+    /// The node's own: of pods that name no RuntimeClass.
+    let runtime: KusciaConfiguration.Runtime
+    /// OCI runtimes by their RuntimeClass handler: the command line; empty: those that are installed.
+    let ociRuntimes: [String: String]
+    /// Where pods of RunK go; nil: this node has no RunK.
+    let cluster: KusciaConfiguration.Cluster?
+    /// Every pod goes there.
+    let isClusterOnly: Bool
+    /// Registries, and which images must be signed; paths in it are relative to `configurationDirectory`.
+    let images: KusciaConfiguration.Images
+    let configurationDirectory: String
     private let nodeAddress: String
     private let cpuMillis: Int64?
     private let memoryBytes: Int64?
@@ -53,6 +64,14 @@ struct LiteSettings: Sendable {
         masterCAFile = settings.masterCAFile.map { FileText.absolute($0, relativeTo: base) }
         deployToken = configuration.liteDeployToken
         sandbox = settings.sandbox
+        runtime = configuration.runtime
+        ociRuntimes = settings.runtimes
+        images = configuration.images
+        configurationDirectory = base
+        var cluster = configuration.cluster
+        cluster?.kubeconfigFile = cluster?.kubeconfigFile.map { FileText.absolute($0, relativeTo: base) }
+        self.cluster = cluster
+        isClusterOnly = configuration.runtime == .runk
         node = settings.node
         manifestDirectory = node.podManifests.map { FileText.absolute($0, relativeTo: base) }
         masterURL = membership?.endpoint.server ?? configuration.masterEndpoint ?? ""
@@ -122,6 +141,7 @@ struct LiteSettings: Sendable {
             var thresholds = try node.evictionHard.map { try EvictionThresholds(parsing: $0) } ?? .standard
             let grace = Int64(node.evictionSoftGraceSeconds ?? 60)
             thresholds.all += try EvictionThresholds(parsing: node.evictionSoft ?? "", graceSeconds: grace).all
+            if let seconds = node.evictionPressureTransitionSeconds { thresholds.transitionSeconds = Int64(seconds) }
             return thresholds
         } catch {
             throw CommandFailure(

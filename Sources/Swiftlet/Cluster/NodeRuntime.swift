@@ -2,26 +2,62 @@
 import Cgroups
 import Glibc
 import ImageStore
+import LocalRuntime
 import Logging
+import RunC
 import RunP
 import RuntimeInterface
 
 struct NodeRuntime: Sendable {
-    let runtime: RunPRuntime
+    let runtime: any ContainerRuntime
     let images: BuiltinImages
-    private let cgroupParent: String
+    /// All of the node's images, for the agent and for its runtimes.
+    let store: ImageStore
+    /// One for each runtime: what a runtime does not know below its own is removed.
+    private let cgroupParents: [String]
 
     /// The image whose root is the machine's own programs; every node has it, unless its operator put another in its place.
     static let hostImage = BuiltinImage(name: "host:latest", env: ["PATH=/usr/local/bin:/usr/bin:/bin"])
 
     init(_ settings: LiteSettings, logger: Logger) throws {
-        let images = try BuiltinImages(stateDirectory: settings.stateDirectory)
+        let store = try ImageStore(stateDirectory: settings.stateDirectory)
+        self.store = store
+        let images = store.builtin
         if images.resolve(Self.hostImage.name) == nil { try images.register(Self.hostImage) }
         self.images = images
-        cgroupParent = settings.cgroupParent
-        var configuration = RunPConfiguration(
-            launcherPath: try Self.launcherPath(), stateDirectory: "\(settings.stateDirectory)/runp",
-            cgroupParent: settings.cgroupParent)
+        let roots = StoredImages(store, defaultRegistry: try settings.images.registrySettings(directory: settings.configurationDirectory).defaultRegistry)
+        let resolver: RuntimeImageResolver = { name in try await roots.resolve(name) }
+        var runp = try Self.configuration(settings, directory: "runp", cgroupParent: settings.cgroupParent)
+        runp.roots = roots
+        var runtimes: [any ContainerRuntime] = [try RunPRuntime(configuration: runp, logger: logger, images: resolver)]
+        let programs = Self.programs(settings, launcher: runp.launcherPath, cgroupRoot: runp.cgroupRoot)
+        var parents = [settings.cgroupParent]
+        if !programs.isEmpty {
+            var runc = try Self.configuration(settings, directory: "runc", cgroupParent: "\(settings.cgroupParent).runc")
+            runc.idRanges = .upperHalf
+            runc.roots = roots
+            let runtime = try RunCRuntime(configuration: runc, programs: programs, logger: logger, images: resolver)
+            parents.append(runc.cgroupParent)
+            // The first serves pods that name no class.
+            if settings.runtime == .runc { runtimes.insert(runtime, at: 0) } else { runtimes.append(runtime) }
+        } else if settings.runtime == .runc {
+            throw CommandFailure("runtime: runc, and no OCI runtime is installed", hint: "install runc or crun, or name one under swiftlet.runtimes")
+        }
+        cgroupParents = parents
+        runtime = runtimes.count == 1 ? runtimes[0] : try RuntimeSelection(runtimes)
+    }
+
+    /// Those of the settings; without any, those that are installed.
+    private static func programs(_ settings: LiteSettings, launcher: String, cgroupRoot: String) -> [OCIProgram] {
+        if settings.ociRuntimes.isEmpty { return OCIProgram.installed(launcher: launcher, cgroupRoot: cgroupRoot) }
+        return settings.ociRuntimes.sorted { ($0.key == "runc" ? 0 : 1, $0.key) < ($1.key == "runc" ? 0 : 1, $1.key) }.map { handler, line in
+            OCIProgram(handler: handler, command: line.split(separator: " ").map(String.init), launcher: launcher, cgroupRoot: cgroupRoot)
+        }
+    }
+
+    private static func configuration(_ settings: LiteSettings, directory: String, cgroupParent: String) throws -> LocalConfiguration {
+        var configuration = LocalConfiguration(
+            launcherPath: try launcherPath(), stateDirectory: "\(settings.stateDirectory)/\(directory)", cgroupParent: cgroupParent)
         configuration.permitsPrivileged = settings.sandbox.permitPrivileged
         configuration.permitsUnconfined = settings.sandbox.permitUnconfined
         configuration.permitsHostUsers = settings.sandbox.permitHostUsers
@@ -29,10 +65,7 @@ struct NodeRuntime: Sendable {
         configuration.seccompProfiles = settings.sandbox.seccompProfiles
         if let directory = settings.sandbox.cniConfigurations { configuration.cniConfigurations = directory }
         if !settings.sandbox.cniPlugins.isEmpty { configuration.cniPlugins = settings.sandbox.cniPlugins }
-        runtime = try RunPRuntime(configuration: configuration, logger: logger) { name in
-            guard let manifest = images.resolve(name) else { throw RuntimeError.imageNotPresent(name) }
-            return RunPImage(manifest)
-        }
+        return configuration
     }
 
     /// Beside this program, unless the environment says otherwise.
@@ -55,25 +88,11 @@ struct NodeRuntime: Sendable {
 
     func removeCgroup() throws {
         let host = CgroupHost()
-        for child in host.children(of: cgroupParent) { try host.group("\(cgroupParent)/\(child)").remove() }
-        try host.group(cgroupParent).remove()
-    }
-}
-
-extension RunPImage {
-    init(_ manifest: BuiltinImage) {
-        let root: Root =
-            switch manifest.rootfs {
-            case .host: .hostView(readOnlyPaths: manifest.readOnlyPaths)
-            case .directory(let path): .directory(path)
-            }
-        let environment = manifest.env.compactMap { entry -> EnvironmentVariable? in
-            guard let equals = entry.firstIndex(of: "=") else { return nil }
-            return EnvironmentVariable(name: String(entry[..<equals]), value: String(entry[entry.index(after: equals)...]))
+        for parent in cgroupParents {
+            for child in host.children(of: parent) { try host.group("\(parent)/\(child)").remove() }
+            try host.group(parent).remove()
+            CgroupLeftovers.remove(parent, below: host.root)
         }
-        self.init(
-            root: root, environment: environment, command: manifest.entrypoint, args: manifest.cmd,
-            workingDirectory: manifest.workingDirectory)
     }
 }
 

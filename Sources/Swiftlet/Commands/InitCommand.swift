@@ -11,7 +11,7 @@ struct InitCommand: AsyncParsableCommand {
     var deployToken: String?
     @Option(name: [.customShort("m"), .customLong("master-endpoint")], help: "https://HOST:PORT of the master.")
     var masterEndpoint: String?
-    @Option(name: [.short, .long], help: "runp.") var runtime = "runp"
+    @Option(name: [.short, .long], help: "runp or runc: what runs pods that name no RuntimeClass.") var runtime = "runp"
     @Option(name: [.customShort("l"), .customLong("log-level")], help: "DEBUG, INFO, WARN or ERROR.") var logLevel = "INFO"
     @Option(name: [.customShort("p"), .customLong("protocol")], help: "TLS or MTLS.") var transport = "TLS"
 
@@ -20,7 +20,7 @@ struct InitCommand: AsyncParsableCommand {
             throw CommandFailure("--mode \(mode): expected master or lite", hint: nil)
         }
         guard let runtime = KusciaConfiguration.Runtime(rawValue: runtime.lowercased()) else {
-            throw CommandFailure("--runtime \(runtime): expected runp", hint: nil)
+            throw CommandFailure("--runtime \(runtime): expected runp, runc or runk", hint: nil)
         }
         guard let level = KusciaConfiguration.LogLevel(rawValue: logLevel.uppercased()) else {
             throw CommandFailure("--log-level \(logLevel): expected DEBUG, INFO, WARN or ERROR", hint: nil)

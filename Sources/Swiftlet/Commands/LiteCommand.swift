@@ -8,6 +8,8 @@ import KubernetesClient
 import KubernetesClientHTTP
 import Logging
 import ProbeClient
+import RegistryClient
+import RuntimeInterface
 import ServiceLifecycle
 
 struct LiteCommand: AsyncParsableCommand {
@@ -35,7 +37,9 @@ struct LiteCommand: AsyncParsableCommand {
             throw CommandFailure(
                 "\(config): mode: expected lite, found \(configuration.mode.rawValue)", hint: "`swiftlet master` runs a master")
         }
-        guard geteuid() == 0 else { throw CommandFailure("a Lite needs root", hint: "run it with sudo, or as a system service") }
+        guard geteuid() == 0 || configuration.runtime == .runk else {
+            throw CommandFailure("a Lite needs root", hint: "run it with sudo, or as a system service")
+        }
         ProcessLog.bootstrap(configuration.logLevel)
         let logger = Logger(label: "lite")
         for warning in warnings { logger.warning("\(warning)") }
@@ -44,8 +48,12 @@ struct LiteCommand: AsyncParsableCommand {
         try settings.makeDirectories()
         let lock = try StateLock(directory: settings.stateDirectory)
         defer { lock.release() }
-        let lite = LiteProcess(settings: settings, stopTasks: stopTasksOnExit || settings.drainsOnStop, logger: logger)
-        try await lite.run(parent: stopWithParent.flatMap(ProcessIdentity.init(text:)))
+        let (stopTasks, parent) = (stopTasksOnExit || settings.drainsOnStop, stopWithParent.flatMap(ProcessIdentity.init(text:)))
+        if settings.isClusterOnly, let cluster = settings.cluster {
+            return try await ClusterLite(settings: settings, cluster: cluster, stopTasks: stopTasks, logger: logger).run(parent: parent)
+        }
+        let lite = LiteProcess(settings: settings, stopTasks: stopTasks, logger: logger)
+        try await lite.run(parent: parent)
     }
 
     /// Of the file; with --kubeconfig there need not be one.
@@ -67,18 +75,22 @@ struct LiteProcess {
         let identity = try await identity()
         let api = try MasterConnection(settings).api(identity)
         let directory = settings.stateDirectory
+        let cluster = try settings.cluster.map { try NodeCluster(settings, $0) }
+        let registries = try RegistryClient(
+            settings.images.registrySettings(directory: settings.configurationDirectory), log: Logger(label: "registry"))
+        let images = NodeImages(
+            store: node.store, client: registries, signatures: try settings.images.signaturePolicy(directory: settings.configurationDirectory))
         let dependencies = AgentDependencies(
             // A cluster of others has no tunnel.
             api: api, runtime: node.runtime, tunnel: settings.membership == nil ? api : nil,
-            images: { [images = node.images] in images.images().map(\.name) },
-            isImagePresent: { [images = node.images] in images.resolve($0) != nil },
+            images: images,
             facts: MachineFacts.read(), measure: { NodeMeasurement.measure(directory: directory) },
             parseManifest: { text, file in try StaticManifest.pod(text, file: file) },
             diskUse: { paths in
                 let use = StorageMeasure().usage(of: paths)
                 return (use.bytes, use.entries)
             },
-            dialer: try NodeDialer())
+            dialer: try NodeDialer(), remotePods: cluster?.remotePods(source: api, isStandard: false))
         for defect in node.images.defects() { logger.warning("image is not usable", metadata: ["defect": "\(defect)"]) }
         let agent = AgentService(
             config: settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave), dependencies: dependencies,
@@ -93,15 +105,20 @@ struct LiteProcess {
             let pages = agent.pages
             services.append(BackgroundService("metrics") { try await LoopbackPages(port: port).serve { await pages.page($0) } })
         }
+        if let cluster {
+            services.append(BackgroundService("cluster credentials") { try await cluster.renewCredentials(Logger(label: "cluster")) })
+        }
         services.append(AgentRun(agent: agent))
         try await ServiceRun.run(services, watch: watch, limit: LiteCommand.shutdownLimit, logger: logger)
         await api.shutdown()
+        await registries.shutdown()
+        await cluster?.http.shutdown()
         if stopTasks { try node.removeCgroup() }
         logger.notice("lite ends")
     }
 
     /// From disk; else with the deploy token; renewed in time with itself.
-    private func identity() async throws -> LiteIdentity {
+    func identity() async throws -> LiteIdentity {
         let connection = try MasterConnection(settings)
         guard let known = try known() else {
             if case .bootstrapToken(let token)? = settings.membership?.credentials {
@@ -149,7 +166,7 @@ struct LiteProcess {
 }
 
 /// The agent as a service: its own way to stop, which says good-bye to the master.
-private struct AgentRun: Service {
+struct AgentRun: Service {
     let agent: AgentService
 
     func run() async throws {

@@ -127,6 +127,23 @@ final class ConfigurationReader {
             child.keys.compactMap { name in reader.string(name).map { (name, $0) } }, uniquingKeysWith: { first, _ in first })
     }
 
+    /// A list of mappings; each is finished by whoever reads it.
+    func mappings(_ key: String) -> [ConfigurationReader] {
+        guard let value = value(key) else { return [] }
+        guard case .array(let elements) = value else {
+            wrongType(key, value, expected: "a list of mappings")
+            return []
+        }
+        return elements.enumerated().compactMap { index, element in
+            if case .object(let child) = element { return ConfigurationReader(child, path: field("\(key)[\(index)]"), findings: findings) }
+            wrongType("\(key)[\(index)]", element, expected: "a mapping")
+            return nil
+        }
+    }
+
+    /// A document that goes on as it is, e.g. `affinity`.
+    func json(_ key: String) -> JSONValue? { value(key) }
+
     /// Keys that mean something to Kuscia which this version does not use (yet): no warning.
     func accept(_ keys: String...) { known.formUnion(keys) }
 

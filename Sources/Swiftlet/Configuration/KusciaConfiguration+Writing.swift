@@ -43,7 +43,7 @@ extension KusciaConfiguration {
         \(line("liteDeployToken", liteDeployToken, placeholder: "TOKEN"))
         masterEndpoint: \(quoted(masterEndpoint ?? "https://master.example:6443"))
 
-        # What runs the tasks: runp (processes in a sandbox of our own).
+        # What runs tasks that name no RuntimeClass: runp (processes in a sandbox of our own) or runc (containers by an OCI runtime).
         runtime: \(runtime.rawValue)
         # What the node offers; measured when absent.
         \(resources("capacity", capacity))
@@ -58,6 +58,8 @@ extension KusciaConfiguration {
           # The authority that signed the master's certificate (PEM).
           \(line("masterCAFile", extensions.masterCAFile, placeholder: "ca.crt"))
           \(line("nodeName", extensions.nodeName, placeholder: domainID))
+          # OCI runtimes by RuntimeClass handler; those that are installed (runc, crun) serve theirs when this is absent.
+          # runtimes: {runc: /usr/sbin/runc, kata: /usr/bin/kata-runtime}
           # The address under which other nodes reach this node's tasks; found out when absent.
           \(line("nodeAddress", extensions.nodeAddress, placeholder: "192.0.2.10"))
           # Files that this organisation's tasks see, read-only.

@@ -48,6 +48,8 @@ struct KusciaConfiguration: Sendable, Hashable {
         /// Below this cgroup the node makes its own.
         var cgroupParent: String?
         var sandbox = Sandbox()
+        /// RuntimeClass handler -> command line of an OCI runtime ("crun": "/usr/bin/crun").
+        var runtimes: [String: String] = [:]
         var node = Node()
     }
 
@@ -65,6 +67,8 @@ struct KusciaConfiguration: Sendable, Hashable {
         var evictionHard: String?
         var evictionSoft: String?
         var evictionSoftGraceSeconds: Int?
+        /// How long a pressure stays told after it is over.
+        var evictionPressureTransitionSeconds: Int?
         /// A directory of pod manifests that run without the master.
         var podManifests: String?
         /// /metrics, /healthz, ... on this port of 127.0.0.1; none when absent.
@@ -109,6 +113,9 @@ struct KusciaConfiguration: Sendable, Hashable {
     var capacity = Resources()
     var reserved = Resources()
     var logRotation = LogRotation()
+    /// The organisation's own cluster, for RunK.
+    var cluster: Cluster?
+    var images = Images()
     var extensions = Extensions()
 }
 
@@ -160,10 +167,14 @@ extension KusciaConfiguration {
         configuration.capacity = resources(reader.mapping("capacity"))
         configuration.reserved = resources(reader.mapping("reservedResources"))
         configuration.logRotation = logRotation(reader.mapping("logrotate"))
-        configuration.extensions = extensions(reader.mapping("swiftlet"))
+        let own = reader.mapping("swiftlet")
+        configuration.cluster = cluster(
+            reader.mapping("runk"), agent: reader.mapping("agent"), own: own.mapping("runk"), isRunK: configuration.runtime == .runk)
+        configuration.images = images(reader.mapping("image"), own: own.mapping("image"))
+        configuration.extensions = extensions(own)
         // Keys of Kuscia's that a file may hold; their rooms come with later issues.
         reader.accept(
-            "domainKeyData", "metricUpdatePeriod", "debug", "debugPort", "image", "agent", "dataMesh", "runk",
+            "domainKeyData", "metricUpdatePeriod", "debug", "debugPort", "dataMesh",
             "datastoreEndpoint", "clusterToken", "enableWorkloadApprove", "garbageCollection", "apiWhitelist", "kusciaAPI",
             "kusciaAPISans", "confManager", "domainRoute")
         configuration.check(reader, joining)
@@ -194,7 +205,7 @@ extension KusciaConfiguration {
             port: reader.int("port", in: 1...65535), certificateNames: reader.strings("certificateNames"),
             masterCAFile: reader.string("masterCAFile"), nodeName: reader.string("nodeName"),
             nodeAddress: reader.string("nodeAddress"), dataDirectory: reader.string("dataDirectory"),
-            cgroupParent: reader.string("cgroupParent"), sandbox: sandbox(reader.mapping("sandbox")),
+            cgroupParent: reader.string("cgroupParent"), sandbox: sandbox(reader.mapping("sandbox")), runtimes: reader.texts("runtimes"),
             node: node(reader.mapping("node")))
         reader.finish()
         return extensions
@@ -206,6 +217,7 @@ extension KusciaConfiguration {
             extendedResources: reader.texts("extendedResources"), devices: reader.texts("devices"),
             evictionHard: reader.string("evictionHard"), evictionSoft: reader.string("evictionSoft"),
             evictionSoftGraceSeconds: reader.int("evictionSoftGraceSeconds", in: 0...86_400),
+            evictionPressureTransitionSeconds: reader.int("evictionPressureTransitionSeconds", in: 0...86_400),
             podManifests: reader.string("podManifests"), metricsPort: reader.int("metricsPort", in: 1...65535),
             hostPaths: reader.strings("hostPaths"), keepLogsDays: reader.int("keepLogsDays", in: 0...36_500),
             keepLogsMB: reader.int("keepLogsMB", in: 0...(1 << 24)))
@@ -238,7 +250,6 @@ extension KusciaConfiguration {
                 reader.fail("masterEndpoint", "expected https://HOST:PORT, found \"\(masterEndpoint)\"")
             }
         }
-        if runtime != .runp { reader.fail("runtime", "\(runtime.rawValue) is not supported by this version; expected runp") }
         if transport == .notls { reader.fail("protocol", "NOTLS is not supported: the API is always served over TLS") }
     }
 
