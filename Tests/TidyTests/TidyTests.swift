@@ -56,7 +56,7 @@ import Testing
             "Controllers": models.union(["KubernetesClient", "Orchestration", "Scheduling"]),
             "RuntimeInterface": ["KubernetesModel"], "Cgroups": ["KubernetesModel", "CLinux"],
             "RegistryClient": ["JSON", "ImageStore", "RuntimeInterface"],
-            "ImageStore": ["JSON", "KubernetesModel"], "SandboxPolicy": ["JSON", "KubernetesModel", "CSeccomp"],
+            "ImageStore": ["JSON", "KubernetesModel", "CLinux"], "SandboxPolicy": ["JSON", "KubernetesModel", "CSeccomp"],
             "Spawn": ["CLinux"], "CNI": ["JSON", "CLinux", "Spawn"],
             "SandboxRun": ["JSON", "KubernetesModel", "SandboxPolicy", "Cgroups", "CLinux", "Spawn", "CNI"],
             "OCIRuntime": ["JSON", "SandboxPolicy", "Cgroups", "CLinux", "Spawn"], "oci": ["OCIRuntime"],

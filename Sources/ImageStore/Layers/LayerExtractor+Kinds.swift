@@ -74,8 +74,8 @@ extension LayerExtractor {
         case .make: try placeNode(entry, isBlock ? FileType.block : FileType.character, clinux_device(major, minor), in: parent)
         case .refuse:
             throw refused(
-                entry.path, "it is a device node (\(isBlock ? "block" : "character") \(major):\(minor)), which images may not have here; "
-                    + "set the node's image.devices to leave-out if the image does without")
+                entry.path, "it is a device node (\(isBlock ? "block" : "character") \(major):\(minor)), which images may not have here: "
+                    + "a container's devices come from its runtime; build the image without it")
         }
     }
 
