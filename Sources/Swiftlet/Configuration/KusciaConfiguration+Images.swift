@@ -64,7 +64,7 @@ extension KusciaConfiguration {
         for rule in signatures.mappings("rules") {
             let keys = rule.strings("keys")
             let require = rule.choice("require", Requirement.self)
-            if require == nil { rule.fail("require", "expected accept, reject or signed") }
+            if require == nil, rule.string("require") == nil { rule.fail("require", "expected accept, reject or signed") }
             if require == .signed, keys.isEmpty { rule.fail("keys", "missing; expected PEM files of public keys") }
             images.signatureRules.append(
                 Images.SignatureRule(prefix: rule.string("prefix") ?? "", require: require?.rawValue ?? "reject", keys: keys))

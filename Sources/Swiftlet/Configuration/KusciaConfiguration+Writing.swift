@@ -51,8 +51,13 @@ extension KusciaConfiguration {
         \(resources("reservedResources", reserved))
         # A container's log: how many files, of which size, and for how long its lines are kept.
         \(logRotationLine)
+        # Where images come from: the registry of names without one, and registries with a password, an authority of their own, mirrors
+        # or no TLS (endpoint: http://...). Pods may bring secrets of their own.
+        # image: {defaultRegistry: registry.example/secretflow, httpProxy: "http://proxy.example:3128", registries: [{name: ours, endpoint: registry.example, username: me, password: secret, caFile: registry-ca.crt, mirrors: ["https://mirror.example"]}]}
 
         swiftlet:
+          # More of images: credentials as docker login writes them, and which images must be signed (cosign's keys).
+          # image: {dockerConfig: /root/.docker/config.json, signatures: {refuseUnlisted: true, rules: [{prefix: registry.example, require: signed, keys: [cosign.pub]}]}}
           # Where logs, volumes and records of running tasks lie.
           stateDirectory: \(quoted(extensions.stateDirectory ?? "/var/lib/swiftlet/\(domainID)"))
           # The authority that signed the master's certificate (PEM).
