@@ -69,7 +69,7 @@ struct LiteSettings: Sendable {
         images = configuration.images
         configurationDirectory = base
         var cluster = configuration.cluster
-        cluster?.kubeconfigFile = cluster?.kubeconfigFile.map { FileText.absolute($0, relativeTo: base) }
+        if let file = cluster?.kubeconfigFile { cluster?.kubeconfigFile = FileText.absolute(file, relativeTo: base) }
         self.cluster = cluster
         isClusterOnly = configuration.runtime == .runk
         node = settings.node
