@@ -33,7 +33,7 @@ public struct NodeAdmission: Sendable {
     }
 
     public func admit(_ pod: Pod) -> Verdict {
-        if let problem = PodNames.problem(pod) { return .reject(reason: "InvalidPod", message: problem) }
+        if let problem = PodNames.problem(pod) ?? PodNumbers.problem(pod) { return .reject(reason: "InvalidPod", message: problem) }
         if let name = pod.spec.runtimeClassName, !name.isEmpty, !runtimeClasses.contains(name) {
             let known = runtimeClasses.sorted().joined(separator: ", ")
             return .reject(reason: "RuntimeClassNotFound", message: "runtimeClassName \(name) is none of: \(known)")

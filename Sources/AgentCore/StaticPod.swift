@@ -29,10 +29,11 @@ public enum StaticPod {
         return pod
     }
 
-    /// What can only be had from the API server: a static pod must not depend on it, and a node may not write it.
+    /// What no server has checked, and what can only be had from one: a static pod must not depend on it, and a node may not write it.
     public static func problem(_ pod: Pod) -> String? {
         if pod.metadata.name.isEmpty { return "metadata.name is missing" }
         if pod.spec.containers.isEmpty { return "spec.containers is empty" }
+        if let problem = PodNames.problem(pod) ?? PodNumbers.problem(pod) { return problem }
         if let name = pod.spec.serviceAccountName, !name.isEmpty { return "spec.serviceAccountName: a static pod has none" }
         for volume in pod.spec.volumes
         where volume.configMap != nil || volume.secret != nil || volume.persistentVolumeClaim != nil || volume.projected != nil {
