@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-import node
+import machine
 import plan as plans
 import sandboxes
 import targets
@@ -145,8 +145,8 @@ def survivors(lab, name, tag):
     """Processes that this attack left, by command line and mounts; given a moment, as death is not instant. Ends them."""
     found, words = [], f"/attack/context\0sandbox\0{name}\0tag-{tag}\0".encode()
     for _ in range(10):
-        found = [p for p in node.processes() if words in node.read(f"/proc/{p}/cmdline")
-                 and lab.targets.magic.encode() in node.read(f"/proc/{p}/mountinfo")]
+        found = [p for p in machine.processes() if words in machine.read(f"/proc/{p}/cmdline")
+                 and lab.targets.magic.encode() in machine.read(f"/proc/{p}/mountinfo")]
         if not found:
             break
         time.sleep(0.05)
@@ -228,7 +228,7 @@ def run(options):
         print("attack: must be started by root (it makes cgroups, and becomes an ordinary user for the rootless columns itself)", file=sys.stderr)
         return 64
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was made is removed
-    started, before = time.monotonic(), node.Snapshot()
+    started, before = time.monotonic(), machine.Snapshot()
     lab = Lab(options)
     try:
         if options.leaks:
@@ -244,8 +244,11 @@ def attack(lab, options, before, started):
     names = chosen(options, probes)
     wanted = options.sandboxes.split(",") if options.sandboxes else None
     columns, missing = [], {}
-    for kind in sandboxes.ALL:
+    import runc_pods
+    for kind in [*sandboxes.ALL, runc_pods.RunCPod]:
         sandbox = kind(lab)
+        if options.short and not wanted and kind is runc_pods.RunCPod:
+            continue  # a cluster of its own
         if (wanted and sandbox.name not in wanted) or (options.short and not wanted and not sandbox.ours and sandbox.name not in ("none", "oci-spec", "runc-spec")):
             continue
         reason = sandbox.available()
@@ -281,7 +284,7 @@ def left_behind(lab, before):
     """What the run changed on the node, the run's own targets apart; given a moment, as death is not instant."""
     own, lines = {lab.targets.victim.pid, lab.targets.named.pid}, []
     for _ in range(20):
-        lines = [line for line in node.differences(before, lab.targets.magic, lab.options.alone)
+        lines = [line for line in machine.differences(before, lab.targets.magic, lab.options.alone)
                  if not any(f" {pid} " in line.replace(":", " ") + " " for pid in own) and lab.targets.magic + " stays" not in line]
         if not lines:
             break

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 
-import node
+import machine
 import plan as plans
 import sandboxes
 from setup_lab import wait_for
@@ -23,7 +23,7 @@ def kernel_objects():
 
     Free objects in the slabs that each CPU keeps at hand count as active: eight slabs is what two CPUs hold of these. A leak of
     one object a cycle stands out of that in the long test; processes, mounts, cgroups and namespaces are counted exactly in both."""
-    rows = [line.split() for line in node.read("/proc/slabinfo").decode().splitlines()[2:]]
+    rows = [line.split() for line in machine.read("/proc/slabinfo").decode().splitlines()[2:]]
     return {row[0]: (int(row[1]), 8 * int(row[4])) for row in rows if row and any(row[0].startswith(name) for name in KERNEL_OBJECTS)}
 
 
@@ -148,7 +148,7 @@ def measure(face, cycles, alone):
         face.begin()
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:  # the first ones make what stays: pools, caches, directories
         list(pool.map(face.one, range(10**6, 10**6 + 6 * PARALLEL)))
-    before, objects, counts = node.Snapshot(), kernel_objects(), node.cgroup_counts()
+    before, objects, counts = machine.Snapshot(), kernel_objects(), machine.cgroup_counts()
     own_before = face.resident() if hasattr(face, "resident") else {}
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(PARALLEL) as pool:
@@ -159,7 +159,7 @@ def measure(face, cycles, alone):
     for _ in range(30):
         # The children that wait for the next launch were replaced: others, as many.
         spare = {int(pid) for pid in face.server.children()} if hasattr(face, "server") else set()
-        leftovers = [line for line in node.differences(before, face.lab.targets.magic, alone) if not any(f" {pid} " in f"{line} " for pid in spare)
+        leftovers = [line for line in machine.differences(before, face.lab.targets.magic, alone) if not any(f" {pid} " in f"{line} " for pid in spare)
                      and not any(f"by {pid} " in line for pid in spare)]
         if not leftovers:
             break
@@ -169,7 +169,7 @@ def measure(face, cycles, alone):
     slack = 16 if alone else max(16, cycles // 3)
     for controller in ("memory", "pids", "cpu"):
         if controller in counts:
-            after = settle(lambda: node.cgroup_counts()[controller], counts[controller], slack, 10)
+            after = settle(lambda: machine.cgroup_counts()[controller], counts[controller], slack, 10)
             rows.append((f"num_cgroups of {controller}", counts[controller], after, after <= counts[controller] + slack, ""))
     for name, (value, unsure) in objects.items():
         allowed = max(slack, cycles // 3) + value // 4 + unsure

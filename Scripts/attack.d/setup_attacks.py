@@ -23,7 +23,7 @@ def run(lab, options):
     """Rows (name, severity, "ok" | "OPEN" | "error", detail)."""
     if not lab.launcher:
         return []
-    import setup_caller, setup_image, setup_oci, setup_plan, setup_race, setup_resident, setup_run, setup_state  # noqa: F401  (they register)
+    import setup_caller, setup_image, setup_oci, setup_plan, setup_pods, setup_race, setup_resident, setup_run, setup_state  # noqa: F401  (they register)
     rounds = 400 if options.long else 20 if options.short else 60
 
     def one(entry):

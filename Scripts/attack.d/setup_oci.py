@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-import node
+import machine
 import sandboxes
 from setup_attacks import attack
 from setup_lab import judge, wait_for
@@ -340,7 +340,7 @@ def verbs(bundle):
 @bundle_attack("create killed at random moments, then delete --force", "C")
 def killed_create(bundle):
     bundle.config["process"]["args"] = ["/attack/probe", "/attack/context", "sandbox", "hang-term"]
-    source, before, names = random.Random(17), node.processes(), []
+    source, before, names = random.Random(17), machine.processes(), []
     for number in range(24):
         name = f"{bundle.id}-{number}"
         bundle.config["linux"]["cgroupsPath"] = "/" + name
@@ -354,16 +354,16 @@ def killed_create(bundle):
         names.append(name)
     def stays():
         groups = [path for name in names for path in glob.glob("/sys/fs/cgroup/*/" + name)]
-        return groups + [pid for pid in node.processes() - before if bundle.dir in node.command(pid)]
+        return groups + [pid for pid in machine.processes() - before if bundle.dir in machine.command(pid)]
     gone = wait_for(lambda: not stays(), 2)
     left = stays()
     for pid in [p for p in left if isinstance(p, int)]:
         os.kill(pid, 9)
     for path in [p for p in left if isinstance(p, str)]:
-        for pid in node.read(path + "/cgroup.procs").decode().split():
+        for pid in machine.read(path + "/cgroup.procs").decode().split():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(pid), 9)
-        wait_for(lambda: not node.read(path + "/cgroup.procs"), 1)
+        wait_for(lambda: not machine.read(path + "/cgroup.procs"), 1)
         with contextlib.suppress(OSError):
             os.rmdir(path)
     return gone, f"24 creates killed; {len(left)} things stay" + (f": {left[0]}" if left else "")

@@ -10,7 +10,7 @@ import sys
 import time
 
 import leaks
-import node
+import machine
 import sandboxes
 from setup_attacks import attack
 from setup_lab import SENTINELS, Setup, judge, wait_for
@@ -50,7 +50,7 @@ class Resident:
             raise RuntimeError("the resident launcher does not listen")
 
     def children(self):
-        return node.read(f"/proc/{self.process.pid}/task/{self.process.pid}/children").decode().split()
+        return machine.read(f"/proc/{self.process.pid}/task/{self.process.pid}/children").decode().split()
 
     def serves(self, label="after"):
         """A launch through it, with the sentinels inside."""
@@ -237,7 +237,7 @@ def killed(lab, rounds):
     lives = os.path.exists(f"/proc/{setup.record().get('pid', 0)}")
     subprocess.run([lab.launcher, "kill", "--state-dir", setup.state, "--grace", "0"], check=False)
     ended = wait_for(lambda: setup.record().get("phase") == "exited", 5)
-    orphans = [p for p in idle if not wait_for(lambda: not os.path.exists(f"/proc/{p}") or b"serve" not in node.read(f"/proc/{p}/cmdline"), 2)]
+    orphans = [p for p in idle if not wait_for(lambda: not os.path.exists(f"/proc/{p}") or b"serve" not in machine.read(f"/proc/{p}/cmdline"), 2)]
     return lives and ended and not orphans, f"{answer.split(' ')[0]}; its task lives on: {lives}, can be ended: {ended}, waiting children left: {len(orphans)}"
 
 
@@ -275,7 +275,7 @@ def killed_children(lab, rounds):
         return [pid for setup in setups for pid in members(setup)]  # and orphans of any kind: the driver looks at the end
     gone = wait_for(lambda: not stays(), 3)
     left = stays()
-    names = {f"{pid} {node.command(pid)[:40]} {node.read(f'/proc/{pid}/wchan').decode()} {node.read(f'/proc/{pid}/cgroup').decode().split(chr(10))[0][-60:]}" for pid in left}
+    names = {f"{pid} {machine.command(pid)[:40]} {machine.read(f'/proc/{pid}/wchan').decode()} {machine.read(f'/proc/{pid}/cgroup').decode().split(chr(10))[0][-60:]}" for pid in left}
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
             os.kill(int(pid), 9)
@@ -298,7 +298,7 @@ class ResidentCycle(leaks.Cycle):
 
     def resident(self):
         pid = self.server.process.pid
-        rss = next((int(row.split()[1]) for row in node.read(f"/proc/{pid}/status").decode().splitlines() if row.startswith("VmRSS")), 0)
+        rss = next((int(row.split()[1]) for row in machine.read(f"/proc/{pid}/status").decode().splitlines() if row.startswith("VmRSS")), 0)
         return {"descriptors": len(os.listdir(f"/proc/{pid}/fd")), "memory (KiB)": rss, "children": len(self.server.children())}
 
     def finish(self):

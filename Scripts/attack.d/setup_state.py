@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 
-import node
+import machine
 import plan as plans
 import sandboxes
 from setup_attacks import attack
@@ -83,14 +83,14 @@ def members(setup):
     """Processes in the launch's cgroups."""
     found = set()
     for path in glob.glob(f"/sys/fs/cgroup/*/{setup.lab.targets.magic}-{os.path.basename(setup.state)}/cgroup.procs"):
-        found |= set(node.read(path).decode().split())
+        found |= set(machine.read(path).decode().split())
     return found
 
 
 def left(*setups):
     """Processes of these launches, by their plans' names."""
     plans = [setup.state.encode() + b"/plan" for setup in setups]
-    return [pid for pid in node.processes() if pid != os.getpid() and any(plan in words for words in [node.read(f"/proc/{pid}/cmdline")] for plan in plans)]
+    return [pid for pid in machine.processes() if pid != os.getpid() and any(plan in words for words in [machine.read(f"/proc/{pid}/cmdline")] for plan in plans)]
 
 
 @attack("supervisor:killed by hand", "C")
@@ -118,7 +118,7 @@ def killed_early(lab, rounds):
         setups.append(setup)
     gone = wait_for(lambda: not left(*setups) and not any(map(members, setups)), 3)
     stays = left(*setups) + [int(pid) for setup in setups for pid in members(setup)]
-    names = {f"{node.command(pid)[:40]} {node.read(f'/proc/{pid}/stat').decode()[:40]} {node.read(f'/proc/{pid}/wchan').decode()}" for pid in stays}
+    names = {f"{machine.command(pid)[:40]} {machine.read(f'/proc/{pid}/stat').decode()[:40]} {machine.read(f'/proc/{pid}/wchan').decode()}" for pid in stays}
     for pid in set(stays):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -168,7 +168,7 @@ def traced(lab, rounds):
 @attack("output:pipe held by a stranger after the end", "M")
 def held(lab, rounds):
     setup, process, record = sleeping(lab, "held", "sleep 600")
-    children = node.read(f"/proc/{record.get('pid', 0)}/task/{record.get('pid', 0)}/children").decode().split()
+    children = machine.read(f"/proc/{record.get('pid', 0)}/task/{record.get('pid', 0)}/children").decode().split()
     keep = os.open(f"/proc/{children[0]}/fd/1", os.O_WRONLY)
     started = time.monotonic()
     process.terminate()
