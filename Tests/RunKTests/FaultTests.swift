@@ -6,7 +6,7 @@ import Testing
 
 @testable import RunK
 
-@Suite("RunK: faults", .timeLimit(.minutes(5)))
+@Suite("RunK: faults", .serialized, .timeLimit(.minutes(5)))
 struct FaultTests {
     /// The calls of a pod's life: which server, verb, resource.
     static let calls: [(isHome: Bool, RecordedCall.Verb, GroupVersionResource)] = [
@@ -47,7 +47,7 @@ struct FaultTests {
     func storm(seed: UInt64) async throws {
         var random = SeededRandom(seed: seed)
         let lab = TwoClusters(seed: seed, rate: 0.1)
-        let count = 60
+        let count = 40
         try await lab.start()
         var deleted: Set<Int> = []
         for number in 0..<count {
@@ -65,7 +65,7 @@ struct FaultTests {
         }
         lab.homeFront.rate = 0.02
         lab.clusterFront.rate = 0.02
-        try await lab.eventually("every pod is where it belongs (seed \(seed))", within: .seconds(120)) {
+        try await lab.eventually("every pod is where it belongs (seed \(seed))", within: .seconds(120), pause: .milliseconds(500)) {
             try (0..<count).allSatisfy { number in
                 let phase = try lab.pod("p\(number)")?.status.phase
                 if deleted.contains(number) { return phase == nil }
@@ -77,7 +77,7 @@ struct FaultTests {
             #expect(deleted.contains(number) ? starts <= 1 : starts == 1, "seed \(seed): p\(number) was begun \(starts) times")
         }
         for number in 0..<count where !deleted.contains(number) { try await lab.delete("p\(number)", grace: 1) }
-        try await lab.eventually("nothing is left (seed \(seed))", within: .seconds(40)) {
+        try await lab.eventually("nothing is left (seed \(seed))", within: .seconds(120), pause: .milliseconds(500)) {
             try lab.copies().isEmpty && lab.home.objects(Pod.self).isEmpty && lab.kubelet.running == 0
         }
         await lab.stop()

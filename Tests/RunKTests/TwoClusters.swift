@@ -12,6 +12,17 @@ import Testing
 
 @testable import RunK
 
+extension ClusterPods {
+    /// What this life holds for true.
+    var state: String {
+        let known = copies.objects.map { copy in
+            let uid = copy.metadata.labels[ClusterMark.podUID] ?? ""
+            return "\(copy.metadata.name): wished \(wishes[uid] != nil), \(String(describing: mirrors[uid]?.memory))"
+        }
+        return "wishes \(wishes.count), mirrors \(mirrors.count), copies \(known.count)\n" + known.prefix(8).joined(separator: "\n")
+    }
+}
+
 struct LabError: Error, CustomStringConvertible { var description: String }
 
 final class TwoClusters: Sendable {
@@ -125,24 +136,28 @@ final class TwoClusters: Sendable {
     }
 
     /// Looked at again and again within a bound: two servers have no common watch.
-    func eventually(_ what: String, within limit: Duration = .seconds(60), _ condition: () throws -> Bool) async throws {
+    /// `pause`: a look at many pods takes the time that the agent would need.
+    func eventually(
+        _ what: String, within limit: Duration = .seconds(60), pause: Duration = .milliseconds(20), _ condition: () throws -> Bool
+    ) async throws {
         let deadline = ContinuousClock.now + limit
         while ContinuousClock.now < deadline {
             if try condition() { return }
-            try await Task.sleep(for: .milliseconds(5))
+            try await Task.sleep(for: pause)
         }
-        throw LabError(description: "not within \(limit): \(what)\n\(try state())")
+        throw LabError(description: "not within \(limit): \(what)\n\(try await state())")
     }
 
     /// Of both servers, for whoever reads why something did not come about.
-    func state() throws -> String {
+    func state() async throws -> String {
         func line(_ side: String, _ pod: Pod) -> String {
             let meta = pod.metadata
             return "\(side) \(meta.name) \(pod.status.phase?.rawValue ?? "-") \(pod.status.reason ?? "")"
                 + " deleted: \(meta.deletionTimestamp != nil) grace: \(meta.deletionGracePeriodSeconds.map(String.init) ?? "-") held: \(meta.finalizers)"
         }
         let lines = try home.objects(Pod.self).map { line("pod", $0) } + copies().map { line("copy", $0) }
-        return (lines.prefix(20) + ["running: \(kubelet.running)"]).joined(separator: "\n")
+        let inside = await life.withLock { $0?.pods }?.state ?? "no life"
+        return (lines.prefix(20) + ["running: \(kubelet.running)", inside]).joined(separator: "\n")
     }
 
     func waitForPhase(_ name: String, _ phase: PodPhase) async throws -> Pod {
