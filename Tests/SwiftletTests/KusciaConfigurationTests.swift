@@ -62,7 +62,8 @@ import Testing
             ("mode: master\ndomainID: Big_Name", "domainID"), ("mode: lite\ndomainID: a", "masterEndpoint"),
             ("mode: lite\ndomainID: a\nmasterEndpoint: http://m", "masterEndpoint"),
             ("mode: lite\ndomainID: a\nmasterEndpoint: https://m\nruntime: runx", "runtime"),
-            ("mode: lite\ndomainID: a\nmasterEndpoint: https://m\nruntime: runk", "runtime"),
+            ("mode: lite\ndomainID: a\nmasterEndpoint: https://m\nruntime: runk", "runk.namespace"),
+            ("mode: lite\ndomainID: a\nmasterEndpoint: https://m\nrunk: {namespace: t}\nswiftlet: {runk: {exposure: all}}", "swiftlet.runk.exposure"),
             ("mode: master\ndomainID: a\nswiftlet: {port: 99999}", "swiftlet.port"),
             ("mode: master\ndomainID: a\nswiftlet: {certificateNames: [1]}", "swiftlet.certificateNames[0]"),
             ("mode: master\ndomainID: a\ncapacity: 7", "capacity"), ("mode: master\ndomainID: a\nprotocol: NOTLS", "protocol"),
@@ -70,5 +71,25 @@ import Testing
     func wrongField(text: String, field: String) {
         let error = #expect(throws: CommandFailure.self) { try KusciaConfiguration.parse(text, source: "kuscia.yaml") }
         #expect(error?.message.contains("\n  \(field): ") == true, "\(error?.message ?? "")")
+    }
+
+    @Test("Kuscia's and our keys about the organisation's cluster are read, each from its place")
+    func cluster() throws {
+        let text = """
+            mode: lite
+            domainID: alice
+            masterEndpoint: https://m
+            runtime: runk
+            runk: {namespace: tasks, dnsServers: [10.0.0.2], kubeconfigFile: c.yaml}
+            agent: {allowPrivileged: false, provider: {k8s: {qps: 20, labelsToAdd: {team: a}, runtimeClassName: kata, tolerations: [{operator: Exists}]}}}
+            swiftlet: {runk: {claims: {job-*: jobs}, localData: scratch, exposure: HostNetwork, leaderElection: true}}
+            """
+        let (configuration, warnings) = try KusciaConfiguration.parse(text, source: "f")
+        let cluster = try #require(configuration.cluster)
+        #expect(warnings == [] && configuration.runtime == .runk)
+        #expect(cluster.namespace == "tasks" && cluster.dnsServers == ["10.0.0.2"] && cluster.kubeconfigFile == "c.yaml" && cluster.qps == 20)
+        #expect(cluster.labels == ["team": "a"] && cluster.runtimeClassName == "kata" && cluster.tolerations.count == 1)
+        #expect(cluster.claims == ["job-*": "jobs"] && cluster.localData == .scratch && cluster.exposure == .hostNetwork && cluster.leaderElection)
+        #expect(try KusciaConfiguration.parse("mode: master\ndomainID: m", source: "f").configuration.cluster == nil)
     }
 }

@@ -43,7 +43,8 @@ extension KusciaConfiguration {
         \(line("liteDeployToken", liteDeployToken, placeholder: "TOKEN"))
         masterEndpoint: \(quoted(masterEndpoint ?? "https://master.example:6443"))
 
-        # What runs tasks that name no RuntimeClass: runp (processes in a sandbox of our own) or runc (containers by an OCI runtime).
+        # What runs tasks that name no RuntimeClass: runp (processes in a sandbox of our own), runc (containers by an OCI runtime) or
+        # runk (pods of the organisation's own cluster, docs/RUNK.md).
         runtime: \(runtime.rawValue)
         # What the node offers; measured when absent.
         \(resources("capacity", capacity))
@@ -51,6 +52,9 @@ extension KusciaConfiguration {
         \(resources("reservedResources", reserved))
         # A container's log: how many files, of which size, and for how long its lines are kept.
         \(logRotationLine)
+        # The organisation's own cluster; with another runtime only pods of RuntimeClass runk go there.
+        # runk: {namespace: kuscia-tasks, kubeconfigFile: cluster.yaml, dnsServers: [10.96.0.10]}
+        # agent: {provider: {k8s: {qps: 50, burst: 100, labelsToAdd: {team: a}, runtimeClassName: kata, nodeSelector: {}, affinity: {}, tolerations: []}}}
         # Where images come from: the registry of names without one, and registries with a password, an authority of their own, mirrors
         # or no TLS (endpoint: http://...). Pods may bring secrets of their own.
         # image: {defaultRegistry: registry.example/secretflow, httpProxy: "http://proxy.example:3128", registries: [{name: ours, endpoint: registry.example, username: me, password: secret, caFile: registry-ca.crt, mirrors: ["https://mirror.example"]}]}
@@ -63,6 +67,8 @@ extension KusciaConfiguration {
           # The authority that signed the master's certificate (PEM).
           \(line("masterCAFile", extensions.masterCAFile, placeholder: "ca.crt"))
           \(line("nodeName", extensions.nodeName, placeholder: domainID))
+          # RunK: claims of tasks -> claims of the cluster's namespace; what stands for claims that are not named; how ports are reached.
+          # runk: {claims: {domain-data: data, "job-*": jobs}, localData: refuse, exposure: ClusterIP, leaderElection: false}
           # OCI runtimes by RuntimeClass handler; those that are installed (runc, crun) serve theirs when this is absent.
           # runtimes: {runc: /usr/sbin/runc, kata: /usr/bin/kata-runtime}
           # The address under which other nodes reach this node's tasks; found out when absent.
