@@ -165,20 +165,22 @@ struct ConnectionTests {
     }
 
     @Test("that never asks, or never ends its question, is closed in time") func slow() async throws {
-        try await FrontLaboratory.run(configure: {
-            $0.firstRequestTimeout = .milliseconds(300)
-            $0.idleTimeout = .milliseconds(300)
-            $0.bodyTimeout = .milliseconds(300)
-        }) { laboratory async throws in
+        try await FrontLaboratory.run(configure: { $0.firstRequestTimeout = .milliseconds(300) }) { laboratory async throws in
             let silent = try await RawConnection.open(laboratory)
             let dripping = try await RawConnection.open(laboratory)
             dripping.send("GET /healthz HTT")
+            #expect(try await silent.everything().isEmpty)
+            #expect(try await dripping.everything().isEmpty)
+        }
+        // The handshake has its own, longer time here: on a busy machine it takes some.
+        try await FrontLaboratory.run(configure: {
+            $0.idleTimeout = .milliseconds(300)
+            $0.bodyTimeout = .milliseconds(300)
+        }) { laboratory async throws in
             let idle = try await RawConnection.open(laboratory)
             idle.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             let half = try await RawConnection.open(laboratory)
             half.send(Self.post("half", length: 1000).head + "{")
-            #expect(try await silent.everything().isEmpty)
-            #expect(try await dripping.everything().isEmpty)
             #expect(try await idle.everything().hasPrefix("HTTP/1.1 200 OK"))
             #expect(try await half.everything().hasPrefix("HTTP/1.1 408 "))
         }
