@@ -27,6 +27,7 @@ extension ClusterPods {
         let name = copy.pod.metadata.name
         if copy.deletionGrace == nil { try await end(uid, graceSeconds: 0) }
         try await removeAnchor(named: ClusterNames.anchor(of: name))
+        mirrors[uid]?.anchor = nil
         // Fresh, so that nobody else's finalizer is taken off with ours.
         guard let pod = try await target.find(Pod.self, namespace: configuration.namespace, name: name), pod.metadata.uid == copy.uid,
             pod.metadata.finalizers.contains(ClusterMark.finalizer)
@@ -43,18 +44,15 @@ extension ClusterPods {
 
     func dismiss(_ uid: String) async throws {
         guard let wish = wishes[uid] else { return }
-        if needsObjects(wish) { try await removeAnchor(of: uid) }
+        // Of a copy that never came to be: others took theirs along.
+        if let anchor = mirrors[uid]?.anchor { try await removeAnchor(named: anchor) }
+        mirrors[uid]?.anchor = nil
         mirrors[uid, default: Mirror()].memory.isDismissed = true
         reporter.deleteObject(namespace: wish.metadata.namespace ?? "", name: wish.metadata.name, uid: uid) { _ in }
     }
 
-    func removeAnchor(of uid: String) async throws {
-        guard let wish = wishes[uid] else { return }
-        try await removeAnchor(named: ClusterNames.anchor(of: names(of: wish).pod))
-    }
-
     /// What hangs on it follows: the cluster collects what has no owner any more.
-    private func removeAnchor(named name: String) async throws {
+    func removeAnchor(named name: String) async throws {
         try await target.deleteIfPresent(
             ConfigMap.self, namespace: configuration.namespace, name: name,
             options: DeleteOptions(propagationPolicy: "Background"))

@@ -88,6 +88,7 @@ extension ClusterPods {
             throw ClusterRefusal(reason: "FailedMount", message: error.reason)
         }
         let wanted = anchor
+        mirrors[objects.pod.metadata.uid ?? "", default: Mirror()].anchor = anchor.metadata.name
         let answer = try await accepted { try await self.target.createIfAbsent(wanted) }
         return answer.metadata.uid.map { OwnerReference(apiVersion: "v1", kind: ConfigMap.kind, name: answer.metadata.name, uid: $0) }
     }

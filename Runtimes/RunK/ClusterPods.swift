@@ -23,6 +23,8 @@ public actor ClusterPods: PodProvider {
         var reported: PodStatus?
         /// The answer to our creation, until the watch shows the copy.
         var created: Pod?
+        /// What owns the copied objects, once it was asked for.
+        var anchor: String?
         /// Name of a copied object -> what was last written to it.
         var written: [String: UInt64] = [:]
         var lastEvent: String?
@@ -230,7 +232,7 @@ public actor ClusterPods: PodProvider {
             return false
         case .dismiss: try await dismiss(uid)
         case .forget:
-            if let written = mirrors[uid]?.written, !written.isEmpty { try await removeAnchor(of: uid) }
+            if let anchor = mirrors[uid]?.anchor { try await removeAnchor(named: anchor) }
             mirrors[uid] = nil
             return false
         }

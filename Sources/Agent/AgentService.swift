@@ -106,14 +106,7 @@ public final class AgentService: Sendable {
             allocatable: builder.allocatable, logger: logger)
         self.pods = pods
         let remote = dependencies.remotePods?(status)
-        provider = remote.map { remote in
-            PodProviderSelection(
-                standard: remote.isStandard ? remote.provider : pods,
-                byClass: Dictionary(
-                    remote.handlers.map { ($0, remote.provider as any PodProvider) }
-                        + (remote.isStandard ? dependencies.runtime.handlers.map { ($0, pods as any PodProvider) } : []),
-                    uniquingKeysWith: { first, _ in first }))
-        } ?? pods
+        provider = remote.map { $0.beside(pods, handlers: dependencies.runtime.handlers) as any PodProvider } ?? pods
         volumeKeeper = VolumeKeeper(pods: pods, clock: clock, logger: logger)
         logKeeper = LogKeeper(
             pods: pods, runtime: dependencies.runtime, paths: AgentPaths(state: config.stateDirectory), policy: config.logs, clock: clock,

@@ -1,69 +1,63 @@
-// Several providers as one: each pod belongs to the one that its RuntimeClass names, all others to the node's standard one.
+// Two providers as one: pods of some RuntimeClasses belong to the other, all the rest to the node's standard one.
 import KubernetesModel
 import RuntimeInterface
 
 actor PodProviderSelection: PodProvider {
     private let standard: any PodProvider
-    private let byClass: [String: any PodProvider]
-    /// The class with which a name was last seen: a new pod under it may belong to another provider.
-    private var classes: [ObjectKey: String] = [:]
+    private let other: any PodProvider
+    private let classes: Set<String>
+    /// Whose a name was when it was last seen: a new pod under it may belong to the other.
+    private var owners: [ObjectKey: Bool] = [:]
 
-    init(standard: any PodProvider, byClass: [String: any PodProvider]) {
+    /// `classes` are the other's.
+    init(standard: any PodProvider, other: any PodProvider, classes: Set<String>) {
         self.standard = standard
-        self.byClass = byClass
+        self.other = other
+        self.classes = classes
     }
 
-    private func provider(_ name: String) -> any PodProvider { byClass[name] ?? standard }
-
-    /// "" is the standard one.
-    private func providerClass(_ pod: Pod) -> String {
-        let name = pod.spec.runtimeClassName ?? ""
-        return byClass[name] == nil ? "" : name
-    }
-
-    private var all: [(name: String, provider: any PodProvider)] {
-        [("", standard)] + byClass.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-    }
+    private func isOthers(_ pod: Pod) -> Bool { classes.contains(pod.spec.runtimeClassName ?? "") }
 
     func adopt() async throws {
-        for (_, provider) in all { try await provider.adopt() }
+        try await standard.adopt()
+        try await other.adopt()
     }
 
+    /// Each hears of its own pods once: what a complete list leaves out ends.
     func reconcile(_ pods: [Pod]) async {
-        let parts = Dictionary(grouping: pods, by: providerClass)
-        classes = Dictionary(pods.map { ($0.observedKey, providerClass($0)) }, uniquingKeysWith: { $1 })
-        for (name, provider) in all { await provider.reconcile(parts[name] ?? []) }
+        owners = Dictionary(pods.map { ($0.observedKey, isOthers($0)) }, uniquingKeysWith: { $1 })
+        await standard.reconcile(pods.filter { !isOthers($0) })
+        await other.reconcile(pods.filter(isOthers))
     }
 
     func sync(_ pod: Pod) async {
-        let name = providerClass(pod)
-        if let former = classes.updateValue(name, forKey: pod.observedKey), former != name {
-            await provider(former).remove(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name)
+        let isOthers = isOthers(pod)
+        if let former = owners.updateValue(isOthers, forKey: pod.observedKey), former != isOthers {
+            await (former ? other : standard).remove(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name)
         }
-        await provider(name).sync(pod)
+        await (isOthers ? other : standard).sync(pod)
     }
 
     func remove(namespace: String, name: String) async {
-        classes[ObjectKey(namespace: namespace, name: name)] = nil
-        for (_, provider) in all { await provider.remove(namespace: namespace, name: name) }
+        owners[ObjectKey(namespace: namespace, name: name)] = nil
+        await standard.remove(namespace: namespace, name: name)
+        await other.remove(namespace: namespace, name: name)
     }
 
     func drain() async {
-        let providers = all.map(\.provider)
-        await withTaskGroup(of: Void.self) { group in
-            for provider in providers { group.addTask { await provider.drain() } }
-        }
+        async let first: Void = standard.drain()
+        async let second: Void = other.drain()
+        _ = await (first, second)
     }
 
     func close() async {
-        for (_, provider) in all { await provider.close() }
+        await standard.close()
+        await other.close()
     }
 
     func logFile(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLogFile? {
-        for (_, provider) in all {
-            if let file = await provider.logFile(namespace: namespace, pod: pod, container: container, previous: previous) { return file }
-        }
-        return nil
+        if let file = await standard.logFile(namespace: namespace, pod: pod, container: container, previous: previous) { return file }
+        return await other.logFile(namespace: namespace, pod: pod, container: container, previous: previous)
     }
 }
 
@@ -79,5 +73,12 @@ public struct RemotePods: Sendable {
         self.provider = provider
         self.handlers = handlers
         self.isStandard = isStandard
+    }
+
+    /// Beside the node's own pods. `handlers`: the classes that its runtime serves.
+    func beside(_ local: any PodProvider, handlers own: Set<String>) -> PodProviderSelection {
+        isStandard
+            ? PodProviderSelection(standard: provider, other: local, classes: own.subtracting(handlers))
+            : PodProviderSelection(standard: local, other: provider, classes: handlers)
     }
 }
