@@ -8,7 +8,7 @@ extension SeccompProfile {
         var value: JSONValue = [
             "defaultAction": .string(defaultAction.specification.name),
             "architectures": .array(([.native] + foreignArchitectures).map { .string($0.rawValue) }),
-            "syscalls": .array(rules.map(\.specification)),
+            "syscalls": .array(rules.flatMap(\.specifications)),
         ]
         if let code = defaultAction.specification.errno { value["defaultErrnoRet"] = .int(Int64(code)) }
         let flags = flags.compactMap(\.specification)
@@ -34,7 +34,14 @@ extension SeccompProfile.Action {
 }
 
 extension SeccompProfile.Rule {
-    fileprivate var specification: JSONValue {
+    /// Conditions on one argument are alternatives to runc and to us; crun wants all of them. As entries of their own they mean the
+    /// same to every runtime.
+    fileprivate var specifications: [JSONValue] {
+        let areAlternatives = Set(conditions.map(\.index)).count < conditions.count
+        return areAlternatives ? conditions.map { specification([$0]) } : [specification(conditions)]
+    }
+
+    private func specification(_ conditions: [SeccompProfile.Condition]) -> JSONValue {
         var value: JSONValue = ["names": .array(names.map { .string($0) }), "action": .string(action.specification.name)]
         if let code = action.specification.errno { value["errnoRet"] = .int(Int64(code)) }
         if !conditions.isEmpty { value["args"] = .array(conditions.map(\.specification)) }
