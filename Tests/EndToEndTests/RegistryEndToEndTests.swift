@@ -2,6 +2,7 @@
 import FoundationEssentials
 import Glibc
 import JSON
+import KubernetesClient
 import Testing
 
 @testable import Swiftlet

@@ -3,6 +3,7 @@
 import FoundationEssentials
 import Glibc
 import JSON
+import KubernetesClient
 import Testing
 
 @testable import Swiftlet
