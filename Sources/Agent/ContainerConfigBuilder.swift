@@ -8,14 +8,15 @@ struct ContainerConfigBuilder: Sendable {
     let paths: AgentPaths
     let allocatable: PodResources
 
-    func sandbox(_ pod: Pod, _ hostAliases: [HostAlias]) throws(StepFailure) -> PodSandboxConfig {
+    /// `handler`: of the pod's RuntimeClass, where it is not the class' name.
+    func sandbox(_ pod: Pod, _ hostAliases: [HostAlias], handler: String? = nil) throws(StepFailure) -> PodSandboxConfig {
         let (uid, namespace, name) = (pod.metadata.uid ?? "", pod.metadata.namespace ?? "", pod.metadata.name)
         return PodSandboxConfig(
             podUID: uid, namespace: namespace, name: name, hostname: pod.spec.hostname ?? name,
             stateDirectory: paths.runtime(uid), logDirectory: paths.logs(namespace: namespace, name: name, uid: uid),
             hostAliases: hostAliases, nameservers: pod.spec.dnsConfig?.nameservers ?? [],
             searches: pod.spec.dnsConfig?.searches ?? [], limits: podLimits(pod), annotations: pod.metadata.annotations,
-            handler: pod.spec.runtimeClassName.flatMap { $0.isEmpty ? nil : $0 }, network: try network(pod),
+            handler: handler ?? pod.spec.runtimeClassName.flatMap { $0.isEmpty ? nil : $0 }, network: try network(pod),
             kernelParameters: (pod.spec.securityContext?.sysctls ?? []).map { KernelParameter(name: $0.name, value: $0.value) },
             portMappings: portMappings(pod), hostUsers: pod.spec.hostUsers ?? false)
     }

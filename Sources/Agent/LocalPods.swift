@@ -18,6 +18,9 @@ public actor LocalPods: PodProvider {
     private var workers: [String: PodWorker] = [:]
     private var adoption = Adoption()
     private var reconciled = false
+    /// RuntimeClass -> handler, for names that are no handler themselves.
+    private var handlers: [String: String] = [:]
+    private let api: any KubernetesAPI
 
     /// `takenPorts` answers which of some ports are bound on the node by anybody.
     public init(
@@ -28,6 +31,7 @@ public actor LocalPods: PodProvider {
         self.allocatable = allocatable
         self.logger = logger
         takenPorts = dependencies.takenPorts
+        api = dependencies.api
         pressures = dependencies.pressures
         executor = PodExecutor(
             config: config, paths: paths, runtime: dependencies.runtime,
@@ -101,6 +105,7 @@ public actor LocalPods: PodProvider {
     public func sync(_ pod: Pod) async {
         guard let uid = pod.metadata.uid, !uid.isEmpty else { return }
         for worker in named(pod.metadata.namespace ?? "", pod.metadata.name) where worker.uid != uid { worker.send(.objectGone) }
+        if workers[uid] == nil { await learnRuntimeClass(of: pod) }
         let worker = workers[uid] ?? take(pod)
         worker.send(.updated(pod))
         if pod.metadata.deletionTimestamp != nil {
@@ -122,6 +127,16 @@ public actor LocalPods: PodProvider {
         return true
     }
 
+    /// A class that is called as a handler is that handler; what another means, its object says. Without one the pod is refused.
+    private func learnRuntimeClass(of pod: Pod) async {
+        guard let name = pod.spec.runtimeClassName, !name.isEmpty, !executor.runtime.handlers.contains(name) else { return }
+        do {
+            handlers[name] = try await api.find(RuntimeClass.self, name: name)?.handler
+        } catch {
+            logger.warning("RuntimeClass not read", metadata: ["name": "\(name)", "error": "\(error)"])
+        }
+    }
+
     private func named(_ namespace: String, _ name: String) -> [PodWorker] {
         workers.values.filter { $0.name == name && $0.namespace == namespace }
     }
@@ -130,7 +145,8 @@ public actor LocalPods: PodProvider {
     private func take(_ pod: Pod) -> PodWorker {
         var pod = pod
         pod.metadata.resourceVersion = nil
-        let context = PodContext(nodeIP: config.nodeIP, runtimeName: executor.runtime.name)
+        let context = PodContext(
+            nodeIP: config.nodeIP, runtimeName: executor.runtime.name, handler: pod.spec.runtimeClassName.flatMap { handlers[$0] })
         var machine = PodStateMachine(pod: pod, context: context)
         switch adoption.classify(pod) {
         case .alreadyFinished(let remains):
@@ -189,8 +205,13 @@ public actor LocalPods: PodProvider {
         let bound = takenPorts(wanted.compactMap { UInt16(exactly: $0) }).map(Int.init)
         return NodeAdmission(
             allocatable: allocatable, used: used, takenPorts: promised.intersection(wanted).union(bound),
-            runtimeClasses: executor.runtime.handlers, pressures: pressures()
+            runtimeClasses: runtimeClasses, pressures: pressures()
         ).admit(pod)
+    }
+
+    private var runtimeClasses: Set<String> {
+        let served = executor.runtime.handlers
+        return served.union(handlers.filter { served.contains($0.value) }.keys)
     }
 
     /// Only for pods that ask for some the node's directories are looked through.

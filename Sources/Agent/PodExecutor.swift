@@ -24,7 +24,7 @@ struct PodExecutor: Sendable {
         let pod = machine.pod
         return switch effect {
         case .prepareVolumes: [await prepareVolumes(pod)]
-        case .runSandbox: [await runSandbox(pod)]
+        case .runSandbox: [await runSandbox(pod, machine.context.handler)]
         case .createAndStart(let run): await start(run, machine)
         case .pullImage(let run): [await images.pull(machine.spec(of: run.name)?.image ?? "", run, pod)]
         case .stop(let run, let graceSeconds): [await stop(run, graceSeconds, pod)]
@@ -45,9 +45,9 @@ struct PodExecutor: Sendable {
         }
     }
 
-    private func runSandbox(_ pod: Pod) async -> PodInput {
+    private func runSandbox(_ pod: Pod, _ handler: String?) async -> PodInput {
         do {
-            try await runtime.runPodSandbox(try builder.sandbox(pod, try await volumes.hostAliases(of: pod)))
+            try await runtime.runPodSandbox(try builder.sandbox(pod, try await volumes.hostAliases(of: pod), handler: handler))
             return .sandboxReady(address: try await runtime.podAddress(podUID: pod.metadata.uid ?? ""))
         } catch {
             return .sandboxFailed(Self.failure("FailedCreatePodSandBox", error))

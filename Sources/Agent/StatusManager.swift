@@ -11,6 +11,8 @@ public final class StatusManager: PodReporter {
     static let workers = 4
     static let firstRetry = Duration.milliseconds(200)
     static let longestRetry = Duration.seconds(15)
+    /// A pod that begins says so once its first container had the time to start: most then have more to say.
+    static let beginningDelay = Duration.milliseconds(25)
 
     private struct Waiting {
         var report: PodReport
@@ -75,7 +77,15 @@ public final class StatusManager: PodReporter {
             state.version += 1
             state.statuses[report.uid] = Waiting(report: report, done: done, version: state.version)
         }
-        queue.add(.status(uid: report.uid))
+        queue.add(.status(uid: report.uid), after: Self.isBeginning(report) ? Self.beginningDelay : .zero)
+    }
+
+    /// Nothing has gone wrong and nothing has come about yet.
+    private static func isBeginning(_ report: PodReport) -> Bool {
+        guard !report.final, report.status.phase == .pending else { return false }
+        return (report.status.initContainerStatuses + report.status.containerStatuses).allSatisfy { status in
+            status.state.waiting.map { $0.reason == "ContainerCreating" || $0.reason == "PodInitializing" } ?? false
+        }
     }
 
     /// A static pod has a new mirror (or is gone for good): what was reported last is reported to it too.

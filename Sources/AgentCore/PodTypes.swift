@@ -178,9 +178,12 @@ public struct PodContext: Sendable, Hashable, Codable {
     public var nodeIP: String
     /// "runp": the scheme of container ids.
     public var runtimeName: String
+    /// What the pod's RuntimeClass means on this node, where that is not the class' own name.
+    public var handler: String?
 
-    public init(nodeIP: String, runtimeName: String) {
+    public init(nodeIP: String, runtimeName: String, handler: String? = nil) {
         self.nodeIP = nodeIP
         self.runtimeName = runtimeName
+        self.handler = handler
     }
 }

@@ -61,6 +61,8 @@ extension PodStateMachine {
 
 @Suite("pod machine, every state by every input")
 struct PodStateWalkTests {
+    /// Of the one pod to which the steps of images happen: to all it would be more states than a walk takes in.
+    private static let missingImage = "missing:1"
     static let pods: [String: Pod] = {
         var probed = makePod(restartPolicy: .onFailure)
         probed.spec.containers[0].startupProbe = makeProbe(failures: 1)
@@ -70,8 +72,10 @@ struct PodStateWalkTests {
         hooked.spec.containers[0].lifecycle = Lifecycle(postStart: commandHook, preStop: commandHook)
         var sidecar = makePod(restartPolicy: .never)
         sidecar.spec.initContainers = [makeSidecar("side")]
+        var imaged = makePod(restartPolicy: .onFailure)
+        imaged.spec.containers[0].image = missingImage
         return [
-            "plain, never": makePod(), "plain, on failure": makePod(restartPolicy: .onFailure),
+            "image": imaged, "plain, never": makePod(), "plain, on failure": makePod(restartPolicy: .onFailure),
             "init": makePod(initContainers: ["init"]), "probes": probed, "hooks": hooked, "sidecar": sidecar,
         ]
     }()
@@ -93,9 +97,14 @@ struct PodStateWalkTests {
                 let run = ContainerRun(name: name, attempt: attempt)
                 inputs += [
                     .containerStarted(run, at: epoch), .containerStartFailed(run, failure), .containerStartFailed(run, final),
-                    .containerExited(run, exit(0)), .containerExited(run, exit(1)), .stopFailed(run, message: "m"),
-                    .imageResolved(run, "sha256:1"), .imageNeeded(run), .imagePulled(run, "sha256:1", message: "m"), .imageFailed(run, failure),
+                    .containerExited(run, exit(0)), .containerExited(run, exit(1)), .stopFailed(run, message: "m")
                 ]
+                if pod.spec.containers[0].image == missingImage {
+                    inputs += [
+                        .imageResolved(run, "sha256:1"), .imageNeeded(run), .imagePulled(run, "sha256:1", message: "m"),
+                        .imageFailed(run, failure),
+                    ]
+                }
                 for hook in LifecycleHook.allCases where pod.spec.containers[0].handler(hook) != nil {
                     inputs += [.hookFinished(run, hook, failure: nil), .hookFinished(run, hook, failure: "m")]
                 }

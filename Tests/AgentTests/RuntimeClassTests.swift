@@ -1,0 +1,61 @@
+import KubernetesClient
+import KubernetesClientTesting
+import KubernetesModel
+import Logging
+import RuntimeInterface
+import Synchronization
+import Testing
+
+@testable import Agent
+
+@Suite("RuntimeClasses and reports of a node", .timeLimit(.minutes(1)))
+struct RuntimeClassTests {
+    @Test("a RuntimeClass stands for its handler; one that nobody declared, or whose handler the node has not, is refused")
+    func classes() async throws {
+        let lab = try AgentLab()
+        await lab.start()
+        try lab.api.put(RuntimeClass(metadata: ObjectMeta(name: "sandboxed"), handler: "fake"))
+        try lab.api.put(RuntimeClass(metadata: ObjectMeta(name: "kata"), handler: "kata"))
+        for name in ["sandboxed", "fake", "kata", "missing"] { try lab.submit(name) { $0.spec.runtimeClassName = name } }
+        for name in ["sandboxed", "fake"] {
+            let pod = try await lab.waitForPhase(name, .running)
+            #expect(lab.runtime.machine.sandboxes[pod.metadata.uid ?? ""]?.handler == "fake")
+        }
+        for name in ["kata", "missing"] { #expect(try await lab.waitForPhase(name, .failed).status.reason == "RuntimeClassNotFound") }
+        try await lab.stop()
+    }
+
+    private static func report(_ uid: String, _ phase: PodPhase, _ state: ContainerState) -> PodReport {
+        var status = PodStatus()
+        status.phase = phase
+        status.containerStatuses = [ContainerStatus(name: "main", state: state)]
+        return PodReport(namespace: "alice", name: "task", uid: uid, status: status, final: phase == .succeeded)
+    }
+
+    @Test("that a pod begins is told when nothing else comes at once, and in one with what does")
+    func beginning() async throws {
+        let api = InMemoryKubernetesAPI()
+        let pod = try api.put(
+            Pod(metadata: ObjectMeta(name: "task", namespace: "alice"), spec: PodSpec(containers: [Container(name: "main", image: "psi:1")])))
+        let uid = pod.metadata.uid ?? ""
+        let told = Mutex(0)
+        api.setHook { call in if call.verb == .patch, call.subresource == "status" { told.withLock { $0 += 1 } } }
+        let logger = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
+        let events = EventRecorder(api: api, component: "test", now: { MicroTimestamp(unixMicroseconds: 0) }, logger: logger)
+        let manager = StatusManager(api: api, events: events, logger: logger)
+        let work = Task { await manager.run() }
+        let begins = ContainerState(waiting: ContainerStateWaiting(reason: "ContainerCreating"))
+        func seen() throws -> PodStatus? { try api.object(Pod.self, namespace: "alice", name: "task")?.status }
+        manager.report(Self.report(uid, .pending, begins)) { _ in }
+        while try seen()?.containerStatuses.first?.state.waiting == nil { await Task.yield() }
+        #expect(told.withLock(\.self) == 1)
+        manager.report(Self.report(uid, .pending, begins)) { _ in }
+        manager.report(Self.report(uid, .running, ContainerState(running: .init()))) { _ in }
+        while try seen()?.phase != .running { await Task.yield() }
+        manager.report(Self.report(uid, .succeeded, ContainerState(terminated: .init(exitCode: 0)))) { _ in }
+        while try seen()?.phase != .succeeded { await Task.yield() }
+        #expect(told.withLock(\.self) == 3)
+        work.cancel()
+        await work.value
+    }
+}
