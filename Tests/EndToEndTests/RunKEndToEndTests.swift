@@ -44,8 +44,8 @@ struct RunKEndToEndTests {
         return path
     }
 
-    private func with(_ body: (TestCluster, RunningCommand) async throws -> Void) async throws {
-        try await TestCluster.with(domains: ["alice", "team"]) { cluster in
+    private func with(options: [String] = [], _ body: (TestCluster, RunningCommand) async throws -> Void) async throws {
+        try await TestCluster.with(domains: ["alice", "team"], options: options) { cluster in
             let lite = try cluster.start("lite", "--config", try await configuration(cluster))
             do {
                 try await eventually("the node with RunK is Ready", within: .seconds(60), state: { lite.output + lite.errors }) {
@@ -96,6 +96,26 @@ struct RunKEndToEndTests {
                 let pods = try await cluster.objects("pod")
                 let maps = try await cluster.objects("configmap").filter { $0[path: "metadata", "labels", "kuscia.secretflow/node"]?.stringValue == "bob" }
                 return pods.isEmpty && maps.isEmpty
+            }
+        }
+    }
+
+    @Test("two parties find their intersection, one on RunP and one on RunK, and both have it", .timeLimit(.minutes(5)))
+    func privateSetIntersection() async throws {
+        let directory = "/tmp/swiftlet-psi-runk-\(getpid())"
+        try FileText.makeDirectory(directory)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let image = try await PSIExample.prepare(in: directory, rows: 2000)
+        let options = ["--image", image, "--data", "alice=\(directory)/data/alice", "--data", "team=\(directory)/data/bob"]
+        try await with(options: options) { cluster, _ in
+            let example = "\(EndToEnd.repository)/examples/psi"
+            let result = try await cluster.run(
+                "submit", "\(example)/appimage.yaml", "\(example)/job.yaml", "--wait", "--timeout", "180", within: .seconds(200))
+            #expect(result.output.contains("Job psi-demo succeeded"), "\(result)")
+            let expected = try JSONValue(parsing: FileText.bytes("\(directory)/data/expected.json") ?? [])
+            for party in ["alice", "team"] {
+                let summary = try JSONValue(parsing: FileText.bytes("\(cluster.jobVolume("psi-demo", of: party))/summary.json") ?? [])
+                for key in ["rows", "intersection", "sha256"] { #expect(summary[key] == expected[key], "\(party) \(key)") }
             }
         }
     }
