@@ -138,6 +138,22 @@ struct RootfsTests {
         #expect(try stage.store.collect(now: 12) == ImageCollection())
     }
 
+    @Test("a signature stays as long as what it signs, and goes with it")
+    func signatures() throws {
+        let stage = try StoreStage()
+        let image = try stage.image([TarText.finished { $0.file("signed") }], name: "localhost/signed:1")
+        let bytes = Array("{}".utf8)
+        let signature = StoredImage(
+            reference: image.reference.with(tag: "sha256-\(image.manifest.digest.hex).sig"),
+            manifest: Descriptor(mediaType: MediaType.ociManifest, digest: try stage.store.blobs.add(bytes), size: 2), id: nil, added: 1)
+        try stage.store.references.set(signature)
+        #expect(try stage.store.collect(now: 10).blobs == 0)
+        #expect(try stage.store.references.all().count == 2)
+        #expect(try stage.store.removeUnusedImages(olderThan: 0, now: 10).images == [image.reference])
+        #expect(try stage.store.references.all().isEmpty)
+        #expect(try stage.store.blobs.digests().isEmpty)
+    }
+
     @Test("unused images go by age; one that a container stands on stays, whatever its age")
     func unused() throws {
         let stage = try StoreStage()

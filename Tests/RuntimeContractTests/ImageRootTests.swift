@@ -122,9 +122,15 @@ struct ImageRootTests {
     func writable(_ kind: Kind) async throws {
         try await withStage(kind) { stage in
             let script = "cat /home/alice/note 2>/dev/null; echo mine > /home/alice/note && cat /home/alice/note"
-            #expect(try await stage.run("one") { $0.args = [script] }.output == ["mine"])
-            #expect(try await stage.run("two") { $0.args = [script] }.output == ["mine"])
+            for name in ["one", "two"] {
+                let said = try await stage.run(name) { config in
+                    config.readOnlyRootFilesystem = false
+                    config.args = [script]
+                }
+                #expect(said.output == ["mine"])
+            }
             let root = try await stage.run("root") { config in
+                config.readOnlyRootFilesystem = false
                 config.runAsUser = 0
                 config.args = ["echo changed > /etc/passwd && cat /etc/passwd; touch /new && stat -c %u /new"]
             }
@@ -135,7 +141,7 @@ struct ImageRootTests {
                 config.runAsUser = 0
                 config.args = ["echo x > /new || echo refused"]
             }
-            #expect(readOnly.output.last == "refused")
+            #expect(readOnly.output.contains("refused"))
         }
     }
 

@@ -21,6 +21,7 @@ extension ImageStore {
     public func collect(now: Int64) throws(ImageStoreError) -> ImageCollection {
         guard let lock = try lockForCollection() else { throw .busy(directory) }
         defer { withExtendedLifetime(lock) {} }
+        try references.change { Self.removeOrphans(&$0) }
         let live = try liveContents()
         var result = ImageCollection()
         for digest in try blobs.digests() where !live.blobs.contains(digest) {
@@ -46,7 +47,7 @@ extension ImageStore {
         var removed: [ImageReference] = []
         try references.change { images in
             images.removeAll { image in
-                guard now - image.added >= age, !keeps(image), image.id.map({ !used.contains($0) }) ?? true else { return false }
+                guard let id = image.id, now - image.added >= age, !keeps(image), !used.contains(id) else { return false }
                 removed.append(image.reference)
                 return true
             }
@@ -58,6 +59,16 @@ extension ImageStore {
 
     /// Ids of the images that containers stand on.
     public func imageIDsInUse() throws(ImageStoreError) -> Set<ContentDigest> { Set(try rootfses().map(\.imageID)) }
+
+    /// Signatures travel as images of their own ("sha256-<digits>.sig") and stay as long as what they sign: it may be verified again.
+    private static func removeOrphans(_ images: inout [StoredImage]) {
+        let present = Set(images.filter { $0.id != nil }.flatMap { [$0.manifest.digest, $0.sourceDigest] })
+        images.removeAll { image in
+            guard image.id == nil, let tag = image.reference.tag, tag.hasPrefix("sha256-"), let dot = tag.firstIndex(of: ".") else { return false }
+            guard let signed = ContentDigest("sha256:" + tag[..<dot].dropFirst("sha256-".count)) else { return false }
+            return !present.contains(signed)
+        }
+    }
 
     private func liveContents() throws(ImageStoreError) -> (blobs: Set<ContentDigest>, layers: Set<ContentDigest>) {
         var live: (blobs: Set<ContentDigest>, layers: Set<ContentDigest>) = ([], [])
