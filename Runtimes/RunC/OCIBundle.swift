@@ -156,6 +156,7 @@ struct OCIBundle: Sendable {
         operations += [.ociStage(path: Self.stage), root]
         operations += trees.enumerated().map { .ociBind(source: $1.source, path: place($0), flags: $1.flags) }
         operations += spec.cgroups.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.path) }
+        if program.hasInit { operations += namespaces.shared.map { .joinNamespace($0.namespace, path: $0.path) } }
         if let start = spec.idRangeStart {
             let count = SandboxSpec.idRangeCount
             operations += [.namespace(.user), .uidMap(inside: 0, host: start, count: count), .gidMap(inside: 0, host: start, count: count)]

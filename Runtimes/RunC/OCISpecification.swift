@@ -110,11 +110,13 @@ struct OCISpecification {
     }
 
     private var kernelNamespaces: [JSONValue] {
-        var list: [JSONValue] = [
-            ["type": "pid"], ["type": "mount"], ["type": "cgroup"], ["type": "ipc", "path": .string(namespaces.ipc)],
-            ["type": "uts", "path": .string(namespaces.uts)],
-        ]
-        if let network = namespaces.networkNamespace { list.append(["type": "network", "path": .string(network)]) }
+        var list: [JSONValue] = [["type": "pid"], ["type": "mount"], ["type": "cgroup"]]
+        // The others are in the pod's already when they come (the plan's join-namespace); a machine of its own has to be told.
+        if !program.hasInit {
+            for (namespace, path) in namespaces.shared {
+                list.append(["type": .string(namespace == .net ? "network" : namespace.rawValue), "path": .string(path)])
+            }
+        }
         if spec.idRangeStart != nil { list.append(["type": "user"]) }
         return list
     }

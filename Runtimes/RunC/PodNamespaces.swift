@@ -20,6 +20,12 @@ struct PodNamespaces: Sendable {
 
     var ipc: String { "\(directory)/ipcns" }
     var uts: String { "\(directory)/utsns" }
+    /// What a pod's containers share.
+    var shared: [(namespace: LaunchOperation.Namespace, path: String)] {
+        var shared: [(namespace: LaunchOperation.Namespace, path: String)] = [(.ipc, ipc), (.uts, uts)]
+        if let networkNamespace { shared.append((.net, networkNamespace)) }
+        return shared
+    }
     private var plan: String { "\(directory)/namespaces.plan" }
 
     /// Repeatable; also behind a restart of the machine, which took the mounts and left the files.

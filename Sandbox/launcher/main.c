@@ -31,6 +31,7 @@ static int usage(void) {
           "       swiftlet-sandbox podns --plan FILE --make DIRECTORY\n"
           "       swiftlet-sandbox oci-init PROGRAM [ARGUMENT...]\n"
           "       swiftlet-sandbox oci-exec PIDFILE GROUP RUNTIME [ARGUMENT...]\n"
+          "       swiftlet-sandbox enter COUNT NAMESPACE... PROGRAM [ARGUMENT...]\n"
           "       swiftlet-sandbox hide PATH PROGRAM [ARGUMENT...]\n", stderr);
     return 64;
 }
@@ -63,6 +64,8 @@ int main(int argc, char **argv) {
     if (argc < 2) return usage();
     if (!strcmp(argv[1], "oci-init") && argc > 2) return oci_init(argv + 2);
     if (!strcmp(argv[1], "oci-exec") && argc > 4) return oci_exec(argv[2], argv[3], argv + 4);
+    if (!strcmp(argv[1], "enter") && argc > 3 && atoi(argv[2]) >= 0 && atoi(argv[2]) < argc - 3)
+        return enter(atoi(argv[2]), argv + 3, argv + 3 + atoi(argv[2]));
     if (!strcmp(argv[1], "hide") && argc > 3) return hide(argv[2], argv + 3);
     for (int i = 2; i < argc; i++) {
         const char **value = !strcmp(argv[i], "--plan") ? &plan : !strcmp(argv[i], "--state-dir") ? &directory

@@ -52,6 +52,18 @@ void oci_bind_all(const struct plan *plan, int user_namespace) {
     }
 }
 
+// The pod's namespaces that the container is to share: it inherits them. Named to the runtime they could not be entered again by its
+// exec, which enters the container's user namespace first and has no power over them from there.
+static void join_all(const struct plan *plan) {
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operation[i];
+        if (op->kind != OP_JOIN_NAMESPACE) continue;
+        int fd = openat(AT_FDCWD, op->argument[1], O_RDONLY | O_CLOEXEC);
+        if (fd < 0 || setns(fd, 0) < 0) fail(errno, "join-namespace(%s)", op->argument[0]);
+        close(fd);
+    }
+}
+
 _Noreturn static void become(const struct oci_runtime *runtime, const struct oci_call *call) {
     char *argument[48];
     int count = 0;
@@ -65,6 +77,7 @@ _Noreturn static void become(const struct oci_runtime *runtime, const struct oci
     dup2(null, 0);
     dup2(call->output >= 0 ? call->output : null, 1);
     dup2(call->errors >= 0 ? call->errors : null, 2);
+    if (call->binds) join_all(call->binds);
     if (call->binds) oci_bind_all(call->binds, call->user_namespace);
     if (status >= 0 && (dup2(status, OCI_STATUS) < 0 || dup2(failed, OCI_FAILURE) < 0)) fail(errno, "dup");
     sigset_t none;

@@ -18,11 +18,15 @@ extension RunCRuntime {
         guard !request.command.isEmpty else { throw RuntimeError.invalid(field: "command", reason: "is empty") }
         let (number, launcher) = (Self.nextExec.add(1, ordering: .relaxed).oldValue, configuration.launcherPath)
         let (oci, cgroup) = (OCIContainer(container, programs: programs, configuration: configuration), container.cgroup)
-        return try await Blocking.run { try Self.start(request, in: oci, number: number, launcher: launcher, cgroup: cgroup) }
+        guard let sandbox = pods.sandbox(id.podUID) else { throw RuntimeError.notFound("pod sandbox \(id.podUID)") }
+        let shared = namespaces(of: sandbox.config).shared.map(\.path)
+        return try await Blocking.run {
+            try Self.start(request, in: oci, number: number, launcher: launcher, cgroup: cgroup, shared: shared)
+        }
     }
 
     private static func start(
-        _ request: ExecRequest, in oci: OCIContainer, number: Int, launcher: String, cgroup: Cgroup
+        _ request: ExecRequest, in oci: OCIContainer, number: Int, launcher: String, cgroup: Cgroup, shared: [String]
     ) throws -> ProcessExecSession {
         guard let program = oci.program else { throw RuntimeError.notFound("the OCI runtime of \(oci.id)") }
         let prefix = "\(oci.bundle)/exec-\(number)"
@@ -37,9 +41,11 @@ extension RunCRuntime {
             defer { streams.closeTheirs() }
             let console = terminal.map { ["--console-socket", $0.path] } ?? []
             let verb = ["exec", "--detach", "--process", "\(prefix).process", "--pid-file", "\(prefix).pid"] + console + [oci.name]
+            // The runtime knows nothing of the pod's namespaces: it is in them.
+            let entered = program.hasInit ? [launcher, "enter", "\(shared.count)"] + shared : []
             let process = try OCIExecProcess.start(
                 launcher: launcher, pidFile: "\(prefix).pid", group: group?.path ?? "",
-                runtime: program.command(root: oci.root(program), log: "\(prefix).log") + verb, environment: program.environment,
+                runtime: entered + program.command(root: oci.root(program), log: "\(prefix).log") + verb, environment: program.environment,
                 streams: streams.theirs, milliseconds: program.verbMilliseconds,
                 failure: { failure(request, program, log: "\(prefix).log", status: $0) })
             return ProcessExecSession(
