@@ -99,9 +99,22 @@ struct NodeCluster: Sendable {
         }
     }
 
+    /// Waits for a cluster that is away or busy; only a refusal is an answer.
+    private func measuredCapacity() async throws -> PodResources? {
+        var pause = Backoff(first: .milliseconds(500), longest: .seconds(15))
+        while true {
+            do { return try await ClusterCapacity.read(api, namespace: cluster.namespace) } catch let error as KubernetesAPIError {
+                Logger(label: "cluster").warning("the cluster's capacity is not known yet", metadata: ["error": "\(error)"])
+            }
+            try await Task.sleep(for: pause.next())
+        }
+    }
+
     /// What is configured, and for the rest what quota or nodes of the cluster offer. Capacity of the wrong machine is none.
     func capacity(_ config: inout AgentConfig) async throws {
-        let found = try await ClusterCapacity.read(api, namespace: cluster.namespace)
+        // What is configured needs no cluster: a Lite starts while it is away.
+        if config.capacityCPUMillis != nil, config.capacityMemoryBytes != nil { return }
+        let found = try await measuredCapacity()
         config.capacityCPUMillis = config.capacityCPUMillis ?? found?.cpuMillis
         config.capacityMemoryBytes = config.capacityMemoryBytes ?? found?.memoryBytes
         config.capacityStorageBytes = config.capacityStorageBytes ?? found?.ephemeralStorageBytes
