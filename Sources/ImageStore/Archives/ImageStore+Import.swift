@@ -3,7 +3,7 @@
 extension ImageStore {
     /// Takes a tar (plain, gzip or zstd) in as the only layer of a new image. Its entries are checked when it is unpacked, its form now.
     public func importTree(
-        fd: Int32, subject: String, name: ImageReference, process: ImageConfig.Process = ImageConfig.Process(),
+        fd: Int32, subject: String, name: ImageReference, process: ImageConfig.Process = .init(),
         platform: ImagePlatform = .current, now: Int64
     ) throws(ImageStoreError) -> StoredImage {
         let lock = try holdContents()

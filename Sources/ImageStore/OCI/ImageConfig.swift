@@ -77,7 +77,7 @@ public struct ImageConfig: Sendable, Hashable, Codable {
     public var rootfs: RootFS
     public var history: [History]?
 
-    public init(platform: ImagePlatform, diffIDs: [ContentDigest], process: Process = Process()) {
+    public init(platform: ImagePlatform, diffIDs: [ContentDigest], process: Process = .init()) {
         architecture = platform.architecture
         os = platform.os
         variant = platform.variant
@@ -97,7 +97,7 @@ public struct ImageConfig: Sendable, Hashable, Codable {
     }
 
     public var platform: ImagePlatform { ImagePlatform(architecture: architecture, os: os, variant: variant) }
-    public var process: Process { config ?? Process() }
+    public var process: Process { config ?? .init() }
 
     /// Each layer of the manifest has its diff id, or neither can be trusted.
     public func check(against manifest: ImageManifest, subject name: String) throws(ImageStoreError) {

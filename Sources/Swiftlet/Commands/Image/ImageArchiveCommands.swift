@@ -40,7 +40,7 @@ struct ImageImportCommand: AsyncParsableCommand {
         let reference = try opened.reference(name)
         let file = try ArchiveFile.reading(file == "-" ? nil : file)
         defer { file.close() }
-        var process = ImageConfig.Process()
+        var process = ImageConfig.Process.init()
         process.cmd = cmd.isEmpty ? nil : cmd
         process.env = env.isEmpty ? nil : env
         let image = try await BlockingCall.run { [process] in
