@@ -8,6 +8,10 @@ extension RunOption {
         RunOption("--swap", takes: "SIZE|0", .limits, "swap beside --memory (0)") { (options, text) throws(RunFailure) in
             options.swapBytes = text == "0" ? 0 : try RunAmount.bytes(text, "--swap")
         },
+        RunOption("--thrash-limit", takes: "TIME", .limits, "with --memory: end a task that only thrashes at it for so long, for example 1m") {
+            (options, text) throws(RunFailure) in
+            options.thrashMilliseconds = try RunAmount.milliseconds(text, "--thrash-limit")
+        },
         RunOption("--cpus", short: "-c", takes: "NUMBER", .limits, "CPU time a second of the whole task, for example 1.5 or 500m") {
             (options, text) throws(RunFailure) in
             options.cpuMillis = try RunAmount.cpuMillis(text, "--cpus")

@@ -71,6 +71,8 @@ public struct RunOptions: Sendable, Hashable {
     public var memoryBytes: Int64?
     /// Swap beside the memory; 0 unless asked for.
     public var swapBytes: Int64?
+    /// How long the task may do nothing but thrash at its memory limit; nil: nobody watches.
+    public var thrashMilliseconds: Int64?
     public var cpuMillis: Int64?
     public var cpuset: String?
     /// cgroup v2's scale, 1 to 10000; 100 is everybody's.

@@ -11,6 +11,8 @@ public struct RunPlan: Sendable {
     /// A flood of refused calls must not cost the host's time: behind so many the kernel answers alone.
     static let countedDenials = 4096
 
+    /// Whose headway at its memory limit is to be watched; nil: nobody's.
+    let watchedGroup: Cgroup?
     /// The machine's own.
     let nameservers: [String]
 
@@ -27,6 +29,10 @@ public struct RunPlan: Sendable {
         try RunChecks(options: options, machine: machine).check()
         let limits = try RunLimits(options, id: id, machine: machine, resolve: resources.blockDevice)
         unenforced = limits.unenforced
+        guard options.thrashMilliseconds == nil || options.memoryBytes != nil else {
+            throw RunFailure(field: "--thrash-limit", found: "no --memory", expected: "the limit at which the task may thrash")
+        }
+        watchedGroup = options.thrashMilliseconds.map { _ in machine.cgroups.group("swiftlet-\(id)") }
         var spec = SandboxSpec(
             id: id, arguments: options.command, environment: RunEnvironment.variables(options, caller: machine.environment),
             hostname: options.hostname, rootMountPoint: try Self.mountPoint(options, machine: machine),

@@ -5,13 +5,14 @@ import SandboxPolicy
 public struct RunReport: Sendable {
     var value: JSONValue
 
-    /// `record` is the launcher's state.json; nil when it wrote none.
-    public init(record: JSONValue?, exitCode: Int32, unenforced: [UnenforcedLimit]) {
+    /// `record` is the launcher's state.json; nil when it wrote none. `thrashed`: how, of a task that was ended for it.
+    public init(record: JSONValue?, exitCode: Int32, unenforced: [UnenforcedLimit], thrashed: String? = nil) {
         var report = JSONObject()
         let phase = record?["phase"]?.stringValue
         report["exitCode"] = .int(Int64(exitCode))
         report["signal"] = record?["signal"]?.intValue.flatMap { $0 == 0 ? nil : .int($0) } ?? .null
-        report["reason"] = .string(Self.reason(record, exitCode: exitCode))
+        report["reason"] = .string(thrashed == nil ? Self.reason(record, exitCode: exitCode) : "MemoryThrashing")
+        if let thrashed { report["message"] = .string(thrashed) }
         report["started"] = .bool(phase == "exited" || phase == "running")
         report["oomKilled"] = .bool(record?["oomKilled"]?.boolValue ?? false)
         for (name, key) in [("startedAt", "startedAt"), ("finishedAt", "finishedAt")] {

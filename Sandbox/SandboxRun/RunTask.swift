@@ -23,7 +23,7 @@ struct RunTask {
             defer { network.release() }
             return try follow(plan.joining(network))
         }
-        if plan.options.report == .none, plan.options.seccompLearn == nil { try launcher.become(plan.launch) }
+        if plan.options.report == .none, plan.options.seccompLearn == nil, plan.watchedGroup == nil { try launcher.become(plan.launch) }
         return try follow(plan.launch)
     }
 
@@ -34,6 +34,7 @@ struct RunTask {
         let scratch = try ScratchDirectory("swiftlet-run")
         let child = try launcher.start(launch, stateDirectory: scratch.path)
         RunSignals.forward(to: child)
+        let thrashing = try RunThrashing(plan, stateDirectory: scratch.path)
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0 {
             guard errno == EINTR else { throw .system("launcher", "wait") }
@@ -42,7 +43,8 @@ struct RunTask {
         let record = SmallFile.readBytes(scratch.path + "/state.json").flatMap { try? JSONValue(parsing: $0) }
         let code = exitStatus(record, launcher: status)
         if let path = plan.options.seccompLearn { try RunLesson.write(path, of: plan.options.command) }
-        let text = RunReport(record: record, exitCode: code, unenforced: plan.unenforced).text
+        if let words = thrashing?.words { RunProgram.print("swiftlet run: the task \(words)\n", to: STDERR_FILENO) }
+        let text = RunReport(record: record, exitCode: code, unenforced: plan.unenforced, thrashed: thrashing?.words).text
         guard plan.options.report == .none || SmallFile.write(Array(text.utf8), to: report) else { throw .system("--json", "the report") }
         if record?["phase"]?.stringValue != "exited" { RunProgram.print("swiftlet run: \(startError(record))\n", to: STDERR_FILENO) }
         return code
@@ -91,6 +93,12 @@ enum RunSignals {
                 if pid > 0 { kill(pid, number) }
             }
         }
+    }
+
+    /// One of our own.
+    static func send(_ number: Int32) {
+        let pid = child.load(ordering: .sequentiallyConsistent)
+        if pid > 0 { kill(pid, number) }
     }
 
     /// Before the child's number is free again.

@@ -98,7 +98,7 @@ struct RealRun {
     }
 
     /// A copy where everybody may execute it: the build directory need not be open to others.
-    private static func launcher(in directory: String) throws -> String {
+    static func launcher(in directory: String) throws -> String {
         let path = directory + "/swiftlet-sandbox"
         let bytes = try #require(SmallFile.readBytes(built, maximumBytes: 64 << 20), "\(built) was not built")
         try #require(SmallFile.create(path, bytes, mode: 0o755))

@@ -29,6 +29,31 @@ struct RealRunTests {
         #expect(run.errors.contains("/nowhere/at/all") && run.errors.contains("No such file"))
     }
 
+    @Test("a task that only thrashes at its memory limit is ended when that was asked for, and the report names the limit")
+    func thrashing() throws {
+        let scratch = try ScratchDirectory("swiftlet-run-test")
+        let data = scratch.path + "/data", report = scratch.path + "/report"
+        let made = mkdir(data, 0o755)
+        try #require(made == 0)
+        chmod(scratch.path, 0o755)
+        chmod(data, 0o777)
+        let script = """
+            head -c 100m /dev/zero > /data/file; sync
+            exec python3 -c 'import mmap, random, os
+            f = os.open("/data/file", os.O_RDONLY); m = mmap.mmap(f, 0, prot=mmap.PROT_READ); m.madvise(mmap.MADV_RANDOM); n = len(m) >> 12
+            while True: m[random.randrange(n) << 12]'
+            """
+        let words = ["--memory", "40Mi", "--thrash-limit", "2s", "--time-limit", "2m", "--bind", "\(data):/data:rw", "--json=\(report)", "--", "sh", "-c", script]
+        guard case .run(let options) = try RunOptions.parse(words) else { throw RunFailure(field: "", found: "help", expected: "options") }
+        let plan = try RunPlan(options, machine: RealRun.machine(), resources: .machine)
+        let code = try RunTask(plan, launcher: Launcher(path: RealRun.launcher(in: scratch.path))).run()
+        for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_DFL) }
+        let told = try JSONValue(parsing: #require(SmallFile.readBytes(report)))
+        #expect(code == 143 || code == 137)
+        #expect(told["reason"]?.stringValue == "MemoryThrashing", "\(told)")
+        #expect(told["message"]?.stringValue?.contains("memory limit of 41943040 bytes") == true, "\(told)")
+    }
+
     @Test("standard input, output and error are the caller's", arguments: machines.indices)
     func streams(kind: Int) throws {
         let run = try RealRun(["sh", "-c", "tr a-z A-Z; echo oops >&2"], machine: Self.machines[kind](), input: "abc\n")

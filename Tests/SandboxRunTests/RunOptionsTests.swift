@@ -80,7 +80,7 @@ struct RunOptionsTests {
         (["--uid-map", "0:1", "x"], "--uid-map"), (["--uid-map", "0:1:0", "x"], "--uid-map"), (["--bind", "", "x"], "--bind"),
         (["--bind", "/a:/b:/c", "x"], "--bind"), (["--bind", "/a:b", "x"], "--bind"), (["--bind", "/a:/b/../c", "x"], "--bind"),
         (["--tmpfs", "/x", "x"], "--tmpfs"), (["--umask", "8", "x"], "--umask"), (["--nice", "20", "x"], "--nice"), (["--env", "", "x"], "--env"),
-        (["--time-limit", "5x", "x"], "--time-limit"), (["--time-limit", "0", "x"], "--time-limit"), (["--namespace", "pid", "x"], "--namespace"),
+        (["--thrash-limit", "0", "x"], "--thrash-limit"), (["--time-limit", "5x", "x"], "--time-limit"), (["--time-limit", "0", "x"], "--time-limit"), (["--namespace", "pid", "x"], "--namespace"),
         (["--sysctl", "=1", "x"], "--sysctl"), (["--explain=yes", "x"], "--explain"), (["--memry", "1", "x"], "option"), (["-Z", "x"], "option"),
         ([], "command"), (["--pids", "3"], "command"), (["--", ""], "command"),
     ])
