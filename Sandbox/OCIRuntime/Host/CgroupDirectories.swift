@@ -4,15 +4,22 @@ import CLinux
 import Glibc
 
 enum CgroupDirectories {
+    private static let attempts = 20
+
     /// Makes every place with what lies above it; returns the directories that were not there before, outermost first.
     static func make(_ places: [CgroupPlace], controllers: Set<String>) throws(OCIError) -> [String] {
         var made: [String] = []
         for place in places {
-            do {
-                try make(place, controllers: controllers, made: &made)
-            } catch {
-                remove(made)
-                throw error
+            // Another container's end may remove the groups above, which it made, between two steps of ours.
+            for attempt in 1...attempts {
+                do throws(OCIError) {
+                    try make(place, controllers: controllers, made: &made)
+                    break
+                } catch {
+                    if attempt < attempts, case .system(_, ENOENT, _) = error { continue }
+                    remove(made)
+                    throw error
+                }
             }
         }
         return made
@@ -42,7 +49,11 @@ enum CgroupDirectories {
         for part in place.group.split(separator: "/") {
             if place.version == 2 { enable(controllers, in: path) }
             path += "/\(part)"
-            if mkdir(path, 0o755) == 0 { made.append(path) } else if errno != EEXIST { throw .system("mkdir", path) }
+            if mkdir(path, 0o755) == 0 {
+                made.append(path)
+            } else if errno != EEXIST {
+                throw .system("mkdir", path)
+            }
             if place.controllers.contains("cpuset"), place.version == 1 { try fillCpuset(path) }
         }
     }
@@ -80,8 +91,11 @@ enum CgroupDirectories {
     /// Innermost first. A group whose last member has just ended may need a moment; one that others use stays.
     static func remove(_ directories: [String], patiently: Bool = true) {
         for directory in directories.reversed() {
-            for attempt in 0..<(patiently ? 200 : 1) {
+            // What lies above the container's own group may have others' below it: new and still empty, they are not ours to remove.
+            let isAbove = directories.contains { $0.hasPrefix(directory + "/") }
+            for attempt in 0..<(patiently && !isAbove ? 200 : 1) {
                 if rmdir(directory) == 0 || errno != EBUSY { break }
+                if isAbove { break }
                 // Groups that the container made below its own go with it.
                 if attempt == 0 { removeBelow(directory) }
                 usleep(attempt < 20 ? 500 : 5000)

@@ -39,7 +39,10 @@ struct ContractEndTests {
                 for number in 0..<6 { group.addTask { try await stage.start(.exits(number), name: "c\(number)") } }
                 return try await group.reduce(into: [ContainerID]()) { $0.append($1) }
             }
-            for id in ids { #expect("c\(try await stage.exit(id).exitCode)" == id.name) }
+            for id in ids {
+                let exit = try await stage.exit(id)
+                #expect("c\(exit.exitCode)" == id.name, "\(exit)")
+            }
             for id in ids {
                 try await stage.runtime.stopContainer(id, graceSeconds: 0)
                 #expect(stage.events.count(id) == 1)
