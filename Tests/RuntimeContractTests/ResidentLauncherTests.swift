@@ -135,14 +135,14 @@ struct ResidentLauncherTests {
             let server = try ResidentServer(lab.directory, spares: 1)
             defer { try? server.kill() }
             var seen: Set<Substring> = [], again = 0
-            // A busy machine may be too slow for some of them: one that comes again is enough, and without patience there is none.
-            for round in 0..<60 where again == 0 {
+            // A busy machine may be too slow for some of them, and served some patiently without meaning to: 2 of 60 were seen.
+            for round in 0..<60 where again < 8 {
                 let answers = try server.run(lab.plan(Self.jail, "exit 0").text, lab.make("p\(round)"), pauseMicroseconds: 3000)
                 #expect(answers.end == "ended 0 0\n", "\(answers)")
                 let words = answers.start.split(separator: " ")
                 if words.count > 3, !seen.insert(words[3]).inserted { again += 1 }
             }
-            #expect(again > 0)
+            #expect(again == 8)
         }
     }
 
