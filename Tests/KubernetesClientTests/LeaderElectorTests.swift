@@ -27,6 +27,7 @@ struct LeaderElectorTests {
                 state.ever.append(name)
             }
             defer { state.withLock { $0.now -= 1 } }
+            // Plays work; cancelled when the lease is lost.
             while !isOver() { try await Task.sleep(for: .milliseconds(10)) }
         }
 
@@ -52,6 +53,7 @@ struct LeaderElectorTests {
     func lost() async throws {
         let (api, leaders) = (InMemoryKubernetesAPI(), Leaders())
         async let outcome = elector(api, "a").run { try await leaders.lead("a") { false } }
+        // Until it leads; the suite's time limit is the deadline.
         while leaders.ever.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
         try await api.patch(Lease.self, namespace: "team", name: "n-agent", merge: ["spec": ["holderIdentity": "b"]])
         #expect(try await outcome == false)
@@ -61,6 +63,7 @@ struct LeaderElectorTests {
     func cannotRenew() async throws {
         let (api, leaders) = (InMemoryKubernetesAPI(), Leaders())
         async let outcome = elector(api, "a").run { try await leaders.lead("a") { false } }
+        // Until it leads; the suite's time limit is the deadline.
         while leaders.ever.isEmpty { try await Task.sleep(for: .milliseconds(10)) }
         let begin = ContinuousClock.now
         api.setHook { _ in throw KubernetesAPIError.transport("away") }

@@ -143,6 +143,7 @@ final class TwoClusters: Sendable {
         let deadline = ContinuousClock.now + limit
         while ContinuousClock.now < deadline {
             if try condition() { return }
+            // Between two looks; `limit` is the deadline.
             try await Task.sleep(for: pause)
         }
         throw LabError(description: "not within \(limit): \(what)\n\(try await state())")
