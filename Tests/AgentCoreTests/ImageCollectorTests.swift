@@ -1,3 +1,4 @@
+// Which images a full node lets go of, and which never.
 import KubernetesModel
 import Testing
 

@@ -1,3 +1,4 @@
+// The pod machine's image step: policies, failures, back-off, pins.
 import KubernetesModel
 import Testing
 

@@ -1,3 +1,4 @@
+// A pod's record is written only before what must not happen twice: an agent that died with just those records goes on as well.
 import KubernetesModel
 import Testing
 

@@ -1,3 +1,4 @@
+// The agent keeps a pod's bytes and reads from them what it needs; its own report's echo changes nothing.
 import JSON
 import KubernetesModel
 import Testing

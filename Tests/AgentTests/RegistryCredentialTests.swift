@@ -1,3 +1,4 @@
+// Which registry a secret of a pod is shown to, and that its text never shows it.
 import AgentCore
 import RuntimeInterface
 import Testing

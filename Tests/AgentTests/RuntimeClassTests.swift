@@ -1,3 +1,4 @@
+// A class object's handler decides which runtime runs a pod; a node's reports come together where they can.
 import KubernetesClient
 import KubernetesClientTesting
 import KubernetesModel
