@@ -230,7 +230,10 @@ let package = Package(
         tests("RunKTests", ["RunK", "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "KubernetesClientTesting", "Agent", "AgentCore", "RuntimeInterface", logging]),
         tests("AgentTests", ["JSON", "Agent", "AgentCore", "KubernetesClient", "KubernetesClientTesting", "KubernetesModel", "RuntimeInterface", logging]),
         tests("ProbeClientTests", ["ProbeClient", "Agent", nioCore, nioPosix, .product(name: "NIOSSL", package: "swift-nio-ssl")]),
-        tests("RuntimeContractTests", ["RunP", "RunC", "RunK", "LocalRuntime", "JSON", "KubernetesClient", "KubernetesClientTesting", "CNI", "Spawn", "RuntimeInterface", "KubernetesModel", "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "swiftlet-sandbox"]),
+        tests("RuntimeContractTests", [
+            "RunP", "RunC", "RunK", "LocalRuntime", "JSON", "KubernetesClient", "KubernetesClientTesting", "CNI", "Spawn", "RuntimeInterface", "KubernetesModel",
+            "Cgroups", "ImageStore", "SandboxPolicy", "CLinux", "Agent", "AgentCore", "APIServer", "ResourceStore", logging, "swiftlet-sandbox",
+        ]),
         tests("EndToEndTests", ["JSON", "KubernetesModel", "KubernetesClient", "KubernetesClientHTTP", "CLinux", "Swiftlet", "swiftlet-sandbox"]),
         tests("SwiftletTests", ["JSON", "Swiftlet", "ResourceStore", "EncryptionAtRest"]),
         .testTarget(

@@ -171,7 +171,7 @@ class Batch:
             return None
         try:
             uids[identity] = pods.call("POST", pods.base, pod)["metadata"]["uid"]
-        except cluster.Failed as failure:
+        except (cluster.Failed, ConnectionError) as failure:  # of a body that is too large it reads no more
             return True, f"refused by the master: {str(failure).split('message')[-1][3:150]}"
         return None
 

@@ -45,10 +45,6 @@ def mount(name, volume, path="/evil", **mounted):
     entry(name, change, script=script, check=check)
 
 
-def no_line(word):
-    return lambda text, status: f"\"{word}\" came through" if word in text.splitlines() else None
-
-
 # Names, which become directories, cgroups, host names and lines of files.
 for label, value in (("upwards", "../../../tmp/x"), ("with a line end", "a\nb"), ("of 300 letters", "a" * 300), ("empty", ""), ("with a NUL", "a\0b"), ("a dot", "..")):
     put(f"container's name {label}", "c.name", value)
@@ -72,10 +68,8 @@ put("five thousand variables", "c.env", [{"name": f"V{n}", "value": "x" * 200} f
 put("argument of a megabyte", "c.args", ["x" * 1_000_000])
 for value in ("/proc/self/fd/7", "/proc/1/root", "../../..", "relative", "/evil\0x", "/" + "a/" * 3000):
     put(f"working directory {value[:20]!r}", "c.workingDir", value)
-put("host alias with more lines", "spec.hostAliases", [{"ip": "127.0.0.1\n6.6.6.6 bank", "hostnames": ["a"]}], script="grep -x '6.6.6.6 bank.*' /etc/hosts && echo injected; true",
-    check=no_line("injected"))
-put("host alias's name with a line", "spec.hostAliases", [{"ip": "127.0.0.1", "hostnames": ["a\n6.6.6.6 bank"]}], script="grep -x '6.6.6.6 bank' /etc/hosts && echo injected; true",
-    check=no_line("injected"))
+put("host alias with more lines", "spec.hostAliases", [{"ip": "127.0.0.1\n6.6.6.6 bank", "hostnames": ["a"]}])
+put("host alias's name with a line", "spec.hostAliases", [{"ip": "127.0.0.1", "hostnames": ["a\n6.6.6.6 bank"]}])  # in its own /etc/hosts, which it may write as it likes
 put("name server with a line", "spec", {"dnsPolicy": "None", "dnsConfig": {"nameservers": ["1.1.1.1\nnameserver 6.6.6.6"]}})
 
 # Where things are mounted.
@@ -149,6 +143,8 @@ put("runtime class upwards", "spec.runtimeClassName", "../../x")
 for name, value in (("memory", "0"), ("memory", "-1"), ("memory", "9223372036854775807"), ("memory", "9999999999Ei"), ("cpu", "NaN"), ("cpu", "1e30"), ("cpu", "-5"), ("ephemeral-storage", "1"),
                     ("ephemeral-storage", "-1"), ("hugepages-2Mi", "1Gi"), ("../../dev/kvm", "1"), ("example.com/kvm", "1")):
     put(f"limit {name}={value}", "c.resources", {"limits": {name: value}})
+entry("two containers that want all the memory there is", lambda pod, lab: pod["spec"]["containers"].extend(
+    {"name": f"c{n}", "image": "host:latest", "command": ["/bin/true"], "resources": {"limits": {"memory": str(HUGE), "cpu": str(HUGE), "example.com/x": str(HUGE)}}} for n in range(3)))
 for value in (HUGE, -HUGE, -1, 2147483647):
     put(f"time limit {value}", "spec.activeDeadlineSeconds", value)
     put(f"grace {value}", "spec.terminationGracePeriodSeconds", value)

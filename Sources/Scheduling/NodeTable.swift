@@ -65,9 +65,9 @@ struct NodeTable: Sendable {
         if before == description { return false }
         let old = before?.allocatable ?? ResourceAmounts()
         let new = description?.allocatable ?? ResourceAmounts()
-        rows[slot].freeCPU += new.milliCPU - old.milliCPU
-        rows[slot].freeMemory += new.memory - old.memory
-        rows[slot].freePods += new.pods - old.pods
+        rows[slot].freeCPU &+= new.milliCPU - old.milliCPU
+        rows[slot].freeMemory &+= new.memory - old.memory
+        rows[slot].freePods &+= new.pods - old.pods
         rows[slot].inverseCPU = new.milliCPU > 0 ? 1 / Float(new.milliCPU) : 0
         rows[slot].inverseMemory = new.memory > 0 ? 1 / Float(new.memory) : 0
         knownCount += (description == nil ? 0 : 1) - (before == nil ? 0 : 1)
@@ -80,10 +80,12 @@ struct NodeTable: Sendable {
     mutating func giveBack(_ needs: PodNeeds, at slot: Int) { add(needs, times: -1, at: slot) }
 
     private mutating func add(_ needs: PodNeeds, times sign: Int64, at slot: Int) {
-        rows[slot].freeCPU -= sign * needs.milliCPU
-        rows[slot].freeMemory -= sign * needs.memory
-        rows[slot].freePods -= sign
-        for (name, amount) in needs.extended { usedExtended[slot][name, default: 0] += sign * amount }
+        // Amounts are bounded (ResourceAmounts.maximum), so only thousands of pods that others bound to one node could go beyond: wrapping
+        // then gives back exactly what was taken, where a trap would take the master along.
+        rows[slot].freeCPU &-= sign * needs.milliCPU
+        rows[slot].freeMemory &-= sign * needs.memory
+        rows[slot].freePods &-= sign
+        for (name, amount) in needs.extended { usedExtended[slot][name, default: 0] &+= sign * amount }
         for port in needs.hostPorts {
             let held = (usedPorts[slot][port] ?? 0) + Int(sign)
             usedPorts[slot][port] = held > 0 ? held : nil
@@ -91,7 +93,7 @@ struct NodeTable: Sendable {
     }
 
     func freeExtended(_ name: String, at slot: Int) -> Int64 {
-        (descriptions[slot]?.allocatable.extended[name] ?? 0) - (usedExtended[slot][name] ?? 0)
+        (descriptions[slot]?.allocatable.extended[name] ?? 0) &- (usedExtended[slot][name] ?? 0)
     }
 
     /// Whether the node has this much free now, whether or not the pod may go there.

@@ -52,15 +52,19 @@ extension NodeDescription {
 extension ResourceAmounts {
     /// Amounts that concern disks are not scheduled by.
     private static let ignored: Set<String> = ["ephemeral-storage", "storage"]
+    /// A petabyte, or as many of anything: more than a node has. Pods and nodes are written by others; whatever they say, sums of thousands fit.
+    static let maximum: Int64 = 1 << 50
+
+    private static func bounded(_ amount: Int64) -> Int64 { min(max(0, amount), maximum) }
 
     public init(_ quantities: [String: Quantity]) {
         self.init()
         for (name, quantity) in quantities {
             switch name {
-            case "cpu": milliCPU = quantity.milliValue
-            case "memory": memory = quantity.value
-            case "pods": pods = quantity.value
-            default: if !Self.ignored.contains(name) && !name.hasPrefix("hugepages-") { extended[name] = quantity.value }
+            case "cpu": milliCPU = Self.bounded(quantity.milliValue)
+            case "memory": memory = Self.bounded(quantity.value)
+            case "pods": pods = Self.bounded(quantity.value)
+            default: if !Self.ignored.contains(name) && !name.hasPrefix("hugepages-") { extended[name] = Self.bounded(quantity.value) }
             }
         }
     }
@@ -95,9 +99,9 @@ extension ResourceAmounts {
     }
 
     private mutating func add(_ other: ResourceAmounts) {
-        milliCPU += other.milliCPU
-        memory += other.memory
-        for (name, amount) in other.extended { extended[name, default: 0] += amount }
+        milliCPU = Self.bounded(milliCPU + other.milliCPU)
+        memory = Self.bounded(memory + other.memory)
+        for (name, amount) in other.extended { extended[name] = Self.bounded((extended[name] ?? 0) + amount) }
     }
 
     private mutating func raise(to other: ResourceAmounts) {

@@ -35,6 +35,22 @@ struct LayerTests {
         #expect(stat(holes, &facts) == 0 && facts.st_blocks * 512 < 65_536, "a hole takes no room")
     }
 
+    @Test("a layer may end with its last file's content: some builders write neither padding nor end blocks; one that ends sooner is cut off")
+    func endsWithContent() throws {
+        let stage = try StoreStage()
+        var tar = TarText()
+        tar.file("first", "one")
+        tar.file("last", "no padding")
+        let whole = Array(tar.bytes.prefix(tar.bytes.count - 512 + "no padding".utf8.count))
+        for (name, layer) in [("plain", whole), ("gzip", Compressed.gzip(whole))] {
+            let image = try stage.image([layer], uncompressed: [whole], name: "localhost/\(name):1")
+            let tree = try stage.tree(of: image, id: name)
+            #expect(Tree.line("last", in: tree).contains("size=10"), "\(name): \(tree)")
+        }
+        let cut = try stage.image([Array(whole.dropLast(1))], name: "localhost/cut:1")
+        #expect(throws: ImageStoreError.self) { try stage.tree(of: cut, id: "cut") }
+    }
+
     @Test("a whiteout removes what is below it and nothing of its own layer; an opaque directory hides all of theirs")
     func whiteouts() throws {
         let stage = try StoreStage()

@@ -32,7 +32,7 @@ final class ArchiveEntries {
             guard let data, let buffer else { return -1 }
             let stream = Unmanaged<ArchiveStream>.fromOpaque(data).takeUnretainedValue()
             do throws(ImageStoreError) {
-                guard let piece = try stream.next() else { return 0 }
+                guard let piece = try stream.next() ?? stream.padding() else { return 0 }
                 buffer.pointee = piece.baseAddress
                 return piece.count
             } catch {
@@ -47,6 +47,7 @@ final class ArchiveEntries {
 
     /// The next entry, nil at the end. An entry that cannot be obeyed ends the archive with its name and the reason.
     func next() throws(ImageStoreError) -> LayerEntry? {
+        stream.isBehindContent = false
         let result = Names.asBytes { archive_read_next_header(archive, &entry) }
         switch result {
         case ARCHIVE_OK: break
@@ -67,12 +68,16 @@ final class ArchiveEntries {
 
     /// The present entry's data, piece by piece with its place in the file: holes of a sparse file are not told.
     func data(_ body: (_ piece: UnsafeRawBufferPointer, _ offset: Int64) throws(ImageStoreError) -> Void) throws(ImageStoreError) {
+        var missing = archive_entry_size(entry)
         while true {
+            stream.isBehindContent = missing == 0
             var bytes: UnsafeRawPointer?
             var count = 0
             var offset: la_int64_t = 0
             switch archive_read_data_block(archive, &bytes, &count, &offset) {
-            case ARCHIVE_OK: try body(UnsafeRawBufferPointer(start: bytes, count: count), offset)
+            case ARCHIVE_OK:
+                missing -= Int64(count)
+                try body(UnsafeRawBufferPointer(start: bytes, count: count), offset)
             case ARCHIVE_EOF: return
             default: throw corrupt()
             }

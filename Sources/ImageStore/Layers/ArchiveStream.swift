@@ -8,6 +8,7 @@ final class ArchiveStream {
     typealias Source = (_ buffer: UnsafeMutableRawBufferPointer) throws(ImageStoreError) -> Int
 
     private static let blockBytes = 256 << 10
+    private static let blockOfTar = 512
     /// How often `check` is asked.
     private static let checkBytes: Int64 = 16 << 20
 
@@ -22,6 +23,9 @@ final class ArchiveStream {
     private(set) var uncompressedBytes: Int64 = 0
     private var nextCheck = checkBytes
     private var isAtEnd = false
+    /// The last entry's content was read to its end: what is missing now of a block of 512 bytes is nobody's data.
+    var isBehindContent = false
+    private let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: blockOfTar, alignment: 16)
     /// What a callback found wrong: C cannot carry an error.
     var failure: ImageStoreError?
 
@@ -62,6 +66,7 @@ final class ArchiveStream {
     deinit {
         if let archive { archive_read_free(archive) }
         block.deallocate()
+        zeros.deallocate()
     }
 
     /// What was found, whatever a media type says.
@@ -95,6 +100,16 @@ final class ArchiveStream {
             }
         }
         return nil
+    }
+
+    /// Behind the end: what fills the last block of an archive that ends with its last file's content, as builders exist that write
+    /// neither padding nor end blocks (umoci insert) and readers that do not mind (Go's). Not part of the digest.
+    func padding() -> UnsafeRawBufferPointer? {
+        let missing = (Self.blockOfTar - Int(uncompressedBytes % Int64(Self.blockOfTar))) % Self.blockOfTar
+        guard isBehindContent, missing > 0 else { return nil }
+        isBehindContent = false
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        return UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(zeros)[..<missing])
     }
 
     /// Reads what stands behind the archive's end: its digest covers it too.

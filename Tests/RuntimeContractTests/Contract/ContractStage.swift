@@ -70,7 +70,7 @@ struct ContractRuntime: Sendable, CustomTestStringConvertible {
         ContractRuntime(name: "runp", hasExec: true) { try await RunPStage() },
     ] + OCIPrograms.all.map { program in
         ContractRuntime(name: "runc over \(program.name)", hasExec: true) { try await RunCStage(program) }
-    }).filter { $0.name == "fake" || Machine.canRun }
+    } + [ContractRuntime(name: "runk over runp") { try await RunKStage() }]).filter { $0.name == "fake" || Machine.canRun }
 
     static let withExec = all.filter(\.hasExec)
 
