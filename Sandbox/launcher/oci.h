@@ -42,6 +42,10 @@ int oci_init(char **argument);
 // status is the command's. `group`: a cgroup's directory that the command and what it started is moved to; or empty.
 int oci_exec(const char *pid_file, const char *group, char **runtime);
 
+// A null device of nobody else's, for a container's streams: runtimes give what they pass on to the container's ids (crun: fchown), and
+// whoever owns the machine's own could close it to everybody. Through fail() when it cannot.
+int oci_null(void);
+
 // Carries out the plan's `oci-stage`, `oci-bind` and `oci-overlay` lines in a new mount namespace of this process. Through fail() when it cannot.
 void oci_bind_all(const struct plan *plan, int user_namespace);
 

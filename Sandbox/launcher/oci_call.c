@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,16 @@ static void join_all(const struct plan *plan) {
     }
 }
 
+int oci_null(void) {
+    int tree = mount_tree_new("tmpfs", "", "size=4096,nr_inodes=8,mode=700", "nosuid,noexec", "null");
+    if (mknodat(tree, "null", S_IFCHR | 0666, makedev(1, 3)) < 0) fail(errno, "mknod(null)");
+    // It lives as long as it is open: nothing of it is ever mounted.
+    int null = openat(tree, "null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || fchmod(null, 0666) < 0) fail(errno, "open(null)");
+    close(tree);
+    return null;
+}
+
 _Noreturn static void become(const struct oci_runtime *runtime, const struct oci_call *call) {
     char *argument[48];
     int count = 0;
@@ -72,8 +83,7 @@ _Noreturn static void become(const struct oci_runtime *runtime, const struct oci
     // Out of the way of the numbers that the container gets.
     failure_pipe = fcntl(failure_pipe, F_DUPFD_CLOEXEC, 16);
     int status = call->status >= 0 ? fcntl(call->status, F_DUPFD_CLOEXEC, 16) : -1, failed = call->failed >= 0 ? fcntl(call->failed, F_DUPFD_CLOEXEC, 16) : -1;
-    int null = openat(AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0) fail(errno, "open(/dev/null)");
+    int null = oci_null();
     dup2(null, 0);
     dup2(call->output >= 0 ? call->output : null, 1);
     dup2(call->errors >= 0 ? call->errors : null, 2);

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,6 +53,10 @@ int oci_exec(const char *pid_file, const char *group, char **runtime) {
     const int sync = 3;
     char path[1100], text[32] = {0};
     if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || fcntl(sync, F_SETFD, FD_CLOEXEC) < 0) return 125;
+    for (int i = 0; i < 3; i++) {
+        struct stat facts;
+        if (fstat(i, &facts) == 0 && S_ISCHR(facts.st_mode) && facts.st_rdev == makedev(1, 3)) dup2(oci_null(), i);
+    }
     pid_t child = fork();
     if (child == 0) {
         execv(runtime[0], runtime);

@@ -77,6 +77,26 @@ struct RunCTests {
         }
     }
 
+    @Test("a container and its commands never own the machine's null device: some runtimes give what they pass on to the container's ids", arguments: OCIPrograms.all)
+    func nullDevice(program: OCIProgram) async throws {
+        try await withStage(program) { stage in
+            var facts = stat()
+            try #require(stat("/dev/null", &facts) == 0)
+            // As the container would see it, were it its own.
+            let machines = "\(facts.st_dev)-\(facts.st_ino) 0"
+            let script = "for fd in 0 1 2; do stat -L -c '%d-%i %u' /proc/self/fd/$fd; done"
+            let id = try await start(stage, stage.container(script + "; echo begin; sleep 60"))
+            try await stage.waitUntilBegun(id)
+            #expect(!stage.lines(id).contains(machines), "\(stage.lines(id)), the machine's: \(machines)")
+            let session = try await stage.runtime.exec(
+                id, ExecRequest(command: ["/bin/sh", "-c", "stat -L -c '%d-%i %u' /proc/self/fd/0 >&2; [ -c /proc/self/fd/0 ]"], stdout: false, stderr: true))
+            var text = ""
+            while let output = try await session.nextOutput() { if case .stderr(let piece) = output { text += String(decoding: piece, as: UTF8.self) } }
+            #expect(try await session.wait() == 0 && !text.isEmpty && !text.contains(machines), "\(text), the machine's: \(machines)")
+            await session.close()
+        }
+    }
+
     @Test("capabilities, users, groups, environment, mounts and limits of files are what the pod says", arguments: OCIPrograms.all)
     func settings(program: OCIProgram) async throws {
         try await withStage(program) { stage in
