@@ -16,6 +16,8 @@ class Bundle:
     """One runtime's containers: a plain bundle, and what RunC makes of the same configuration (Runtimes/RunC/OCIBundle.swift)."""
 
     def __init__(self, name, program, launcher, directory):
+        # Into plans go whole paths.
+        launcher = os.path.abspath(launcher)
         self.name, self.launcher, self.directory = name, launcher, os.path.join(directory, name)
         self.container = f"bench-{name}-{os.getpid()}"
         hidden = name in HIDES and os.path.isdir("/sys/fs/cgroup/unified")
