@@ -90,6 +90,7 @@ struct EndToEnd {
         let deadline = ContinuousClock.now + .seconds(20)
         var last = PurePlacements.cpuSeconds()
         while true {
+            // Between two readings of a counter; the loop ends when nothing moves any more.
             try await Task.sleep(for: .milliseconds(250))
             let now = PurePlacements.cpuSeconds()
             if now - last < 0.005 || ContinuousClock.now > deadline { return now }

@@ -96,6 +96,7 @@ static int open_log(struct task *task, const struct plan *plan, struct failure *
 // Whatever it left: processes in the container's groups, orphans that became ours, the runtime's own records.
 static int give_up(struct task *task, struct failure *failure) {
     cgroups_open_directories(&task->cgroups);
+    // What was killed is gone in a moment; two seconds at most.
     for (int round = 0; cgroups_kill(&task->cgroups) > 0 && round < 400; round++) usleep(5000);
     oci_forget(task);
     while (waitpid(-1, NULL, WNOHANG) > 0) {}

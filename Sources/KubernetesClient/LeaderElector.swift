@@ -98,6 +98,7 @@ public struct LeaderElector: Sendable {
             } catch let error as KubernetesAPIError {
                 logger.debug("lease not taken", metadata: ["error": "\(error)"])
             }
+            // Between two tries for a lease that another holds; with jitter, so that waiting ones do not come together.
             try await Task.sleep(for: timing.retry * Double.random(in: 0.8...1.2))
         }
     }
@@ -107,6 +108,7 @@ public struct LeaderElector: Sendable {
         var lease = LeaderLease(identity: identity)
         var renewed = ContinuousClock.now
         while !Task.isCancelled, ContinuousClock.now - renewed < timing.renewDeadline {
+            // The lease's own pace of renewal; nil when the leader was told to stop.
             guard (try? await Task.sleep(for: timing.retry)) != nil else { return }
             do {
                 guard try await renew(&lease) else { return }
@@ -145,6 +147,7 @@ public struct LeaderElector: Sendable {
         try await withThrowingTaskGroup(of: Value.self) { group in
             group.addTask { try await call() }
             group.addTask {
+                // The call's deadline: one that hangs must not outlast the lease.
                 try await Task.sleep(for: timing.renewDeadline / 2)
                 throw KubernetesAPIError.transport("the lease's server is slow")
             }
