@@ -195,7 +195,10 @@ struct InMemoryStore {
 
     // MARK: - History and watches
 
+    /// A write that changes nothing makes no revision and no event, as the API server has it: whoever answers each event with a
+    /// write would otherwise go round for ever.
     private mutating func save(_ resource: GroupVersionResource, old: JSONValue?, new: JSONValue) -> JSONValue {
+        if let old, old == new { return old }
         revision += 1
         var new = new
         new.set(["metadata", "resourceVersion"], to: .string(String(revision)))

@@ -76,6 +76,8 @@ final class ClusterNode: Sendable {
             if pod.spec.containers.first?.command.first == "stubborn", grace > 0 { return }
             if wasRunning { try await finish(pod, code: 143) } else { try await report(pod, phase: .failed, ContainerState()) }
         }
+        // With 0 it has been told already that nothing runs: only finalizers keep it.
+        guard grace > 0 else { return }
         try await api.deleteIfPresent(
             Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name, options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
     }
