@@ -138,7 +138,7 @@ struct FrontLaboratory: Sendable {
 
 /// Waits until `condition` holds; fails the test after `limit`.
 func eventually(
-    _ what: String, within limit: Duration = .seconds(10), _ condition: @Sendable () async throws -> Bool
+    _ what: String, within limit: Duration = .seconds(60), _ condition: @Sendable () async throws -> Bool
 ) async throws {
     let deadline = ContinuousClock.now + limit
     while ContinuousClock.now < deadline {

@@ -45,17 +45,26 @@ final class RawConnection: Sendable {
     func send(_ bytes: [UInt8]) { channel.writeAndFlush(ByteBuffer(bytes: bytes), promise: nil) }
     func send(_ text: String) { channel.writeAndFlush(ByteBuffer(string: text), promise: nil) }
 
-    /// What has come, once it holds `text` so many times.
+    /// What has come, once it holds `text` so many times. Throws when the server closes before.
     @discardableResult
     func received(_ text: String, times: Int = 1) async throws -> String {
-        try await inbox.wait { $0.text.ranges(of: text).count >= times }
+        try await inbox.wait { $0.isClosed || $0.text.ranges(of: text).count >= times }
+        guard inbox.text.ranges(of: text).count >= times else { throw ClosedEarly(received: inbox.text) }
         return inbox.text
     }
+
+    struct ClosedEarly: Error { var received: String }
 
     /// Everything, once the server has closed the connection.
     func everything() async throws -> String {
         try await inbox.wait { $0.isClosed }
         return inbox.text
+    }
+
+    /// What has come, as bytes, once it fits.
+    func bytes(_ condition: @escaping @Sendable ([UInt8]) -> Bool) async throws -> [UInt8] {
+        try await inbox.wait { condition($0.bytes) }
+        return inbox.bytes
     }
 
     func close() { channel.close(promise: nil) }
@@ -65,6 +74,7 @@ final class RawConnection: Sendable {
 private final class Inbox: Sendable {
     struct State {
         var text = ""
+        var bytes: [UInt8] = []
         var isConnected = false
         var isClosed = false
     }
@@ -72,6 +82,7 @@ private final class Inbox: Sendable {
     private let state = Mutex(State())
 
     var text: String { state.withLock { $0.text } }
+    var bytes: [UInt8] { state.withLock { $0.bytes } }
     func change(_ body: (inout sending State) -> Void) { state.withLock { body(&$0) } }
 
     func wait(_ condition: @Sendable (State) -> Bool) async throws {
@@ -86,8 +97,11 @@ private final class InboxHandler: ChannelInboundHandler {
     init(_ inbox: Inbox) { self.inbox = inbox }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let text = String(buffer: unwrapInboundIn(data))
-        inbox.change { $0.text += text }
+        let buffer = unwrapInboundIn(data)
+        inbox.change {
+            $0.text += String(buffer: buffer)
+            $0.bytes += buffer.readableBytesView
+        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
