@@ -7,7 +7,7 @@ from lab import Failed, Lab
 
 FAULTS = {}
 # Rows of the list that are not a node's, and where they are tested.
-ELSEWHERE = ["store EIO: the master's (Tests/ResourceStoreTests/StoreFaultTests)", "OCI runtime missing, hanging, printing rubbish: there is no RunC yet"]
+ELSEWHERE = ["store EIO: the master's (Tests/ResourceStoreTests/StoreFaultTests)", "OCI runtime missing, hanging, printing rubbish: RunC's (Tests/RuntimeContractTests/RunCTests)"]
 
 
 class Fault:
