@@ -18,6 +18,8 @@ struct OCIBundle: Sendable {
     static let initPath = "/dev/.init"
 
     private var paths: ContainerPaths { container.paths }
+    /// nil: there is no process of ours inside to raise it.
+    private var wall: SecondWall? { program.hasInit ? SecondWall(spec) : nil }
     private var isIDMapped: Bool { spec.idRangeStart != nil }
     /// What is bound into the container lies here, one place each, in the mount namespace of the runtime's start alone: every container
     /// has the same. On the machine itself nothing is in it but an empty root, as runtimes go there before they enter a container.
@@ -34,9 +36,10 @@ struct OCIBundle: Sendable {
         try RecordFiles.write(Array(program.name.utf8), to: OCIContainer.handlerFile(paths))
         let specification = OCISpecification(
             spec: spec, program: program, namespaces: namespaces, cgroup: input.cgroup, limits: SandboxSpec.limits(input), seccomp: seccomp,
-            annotations: annotations, binds: trees.enumerated().map { (place($0), $1.path) })
+            annotations: annotations, wall: wall, binds: trees.enumerated().map { (place($0), $1.path) })
         try RecordFiles.write(specification.value.serialized(), to: container.specification)
         unlink(container.runtimeLog)
+        try wall?.write(container.bundle, id: container.name)
         try RecordFiles.write(LaunchPlan(operations: plan(root, trees)).encoded(), to: paths.plan)
     }
 
@@ -72,7 +75,15 @@ struct OCIBundle: Sendable {
         }
         // The only binds on which device nodes are such; a device's file system cannot be id-mapped.
         trees += spec.devices.map { Tree(source: $0.source, path: $0.path, flags: [.noSuid, .noExec]) }
-        if program.hasInit { trees.append(Tree(source: container.configuration.launcherPath, path: Self.initPath, flags: [.readOnly, .noSuid, .noDev])) }
+        if program.hasInit {
+            let flags: MountFlags = [.readOnly, .noSuid, .noDev]
+            trees.append(Tree(source: container.configuration.launcherPath, path: Self.initPath, flags: flags))
+            let walls = [
+                (wall?.program, SecondWall.programFile(container.bundle), SecondWall.programPath),
+                (wall?.command, SecondWall.commandFile(container.bundle), SecondWall.commandPath),
+            ]
+            trees += walls.filter { $0.0?.isEmpty == false }.map { Tree(source: $0.1, path: $0.2, flags: flags) }
+        }
         return trees
     }
 

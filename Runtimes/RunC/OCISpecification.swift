@@ -20,6 +20,7 @@ struct OCISpecification {
     let limits: RuntimeLimits
     let seccomp: SeccompProfile?
     let annotations: [String: String]
+    let wall: SecondWall?
     /// Trees that carry their attributes already, and where they are bound.
     let binds: [(source: String, path: String)]
 
@@ -46,7 +47,7 @@ struct OCISpecification {
                 "uid": .int(Int64(spec.uid)), "gid": .int(Int64(spec.gid)), "umask": .int(Int64(spec.umask)),
                 "additionalGids": .array(spec.groups.map { .int(Int64($0)) }),
             ],
-            "args": strings((program.hasInit ? [OCIBundle.initPath, "oci-init"] : []) + spec.arguments), "env": strings(spec.environment), "cwd": .string(spec.workingDirectory),
+            "args": strings(first + spec.arguments), "env": strings(spec.environment), "cwd": .string(spec.workingDirectory),
             // Ambient, so that a user other than root has them behind exec too.
             "capabilities": [
                 "bounding": .array(kept), "effective": .array(kept), "inheritable": .array(kept), "permitted": .array(kept), "ambient": .array(kept),
@@ -63,13 +64,23 @@ struct OCISpecification {
         return process
     }
 
+    /// What stands before the program: our own first process, where the runtime hands descriptors on.
+    private var first: [String] {
+        guard program.hasInit else { return [] }
+        let isWalled = wall?.program.isEmpty == false
+        return [OCIBundle.initPath, "oci-init"] + (isWalled ? ["--wall", SecondWall.programPath] : [])
+    }
+
     // MARK: Mounts
 
     private var mounts: [JSONValue] {
         let inodes = max(1024, spec.sharedMemoryBytes / 16_384)
         var mounts = [
             mount("/proc", type: "proc", "proc", ["nosuid", "noexec", "nodev"]),
-            mount("/dev", type: "tmpfs", "tmpfs", ["nosuid", "noexec", "strictatime", "mode=755", "size=65536", "nr_inodes=128"]),
+            mount(
+                "/dev", type: "tmpfs", "tmpfs",
+                // Runtimes make the devices before they make it read-only.
+                ["nosuid", "noexec", "strictatime", "mode=755", "size=65536", "nr_inodes=128"] + (spec.readOnlyRoot ? ["ro"] : [])),
             mount("/dev/pts", type: "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
             mount(
                 "/dev/shm", type: "tmpfs", "shm",
@@ -105,7 +116,7 @@ struct OCISpecification {
             linux["uidMappings"] = map
             linux["gidMappings"] = map
         }
-        if let seccomp { linux["seccomp"] = seccomp.specification }
+        if let seccomp { linux["seccomp"] = (wall == nil ? seccomp : seccomp.permittingWall).specification }
         return linux
     }
 

@@ -7,39 +7,22 @@ import SandboxPolicy
 
 extension RunCRuntime {
     public func createContainer(podUID: String, config: ContainerConfig) async throws -> ContainerID {
-        try RecordName.check("podUID", podUID)
-        try RecordName.check("name", config.name)
-        guard let sandbox = pods.sandbox(podUID) else { throw RuntimeError.notFound("pod sandbox \(podUID)") }
-        let id = ContainerID(podUID: podUID, name: config.name, attempt: config.attempt)
-        if pods.container(id) != nil { return id }
-        // Before anything is made: what cannot be run is refused here, with its field.
-        _ = try await images(config.image)
-        _ = try seccomp(config)
-        try pods.refuseUnenforceable(config, sandbox.config)
-        if !config.devices.isEmpty {
-            try await Blocking.run { try DeviceNodes.check(config.devices, hasOwnIDs: sandbox.idRangeStart != nil) }
-        }
-        try await pods.addContainer(id, config)
-        return id
+        try await pods.createContainer(podUID: podUID, config: config, images: images) { _ in _ = try seccomp(config) }
     }
 
     public func startContainer(_ id: ContainerID) async throws {
-        guard let container = pods.container(id), let sandbox = pods.sandbox(id.podUID) else {
-            throw RuntimeError.notFound("container \(id)")
-        }
-        guard case .created = await container.phase else { return }
+        guard let (container, sandbox) = try await pods.startable(id) else { return }
         guard let program = program(sandbox.config.handler) else {
             throw RuntimeError.invalid(field: "runtimeClassName", reason: "no OCI runtime serves \(sandbox.config.handler ?? name)")
         }
-        let config = container.config
-        let input = ContainerSpecInput(
-            id: id, sandbox: sandbox, config: config, image: try await pods.image(try await images(config.image), for: container, in: sandbox),
-            paths: container.paths, networkNamespace: pods.network(of: id.podUID).path, cgroup: container.cgroup, seccomp: nil, node: configuration)
+        // The runtime makes the filter's program.
+        let input = try await pods.specInput(container, sandbox, images: images)
         let (spec, needsWork) = try SandboxSpec.container(input)
         do { try spec.check() } catch { throw error.asRuntimeError }
         let oci = OCIContainer(id: id, paths: container.paths, configuration: configuration, program: program)
         let bundle = OCIBundle(
-            container: oci, program: program, spec: spec, input: input, namespaces: namespaces(of: sandbox.config), seccomp: try seccomp(config))
+            container: oci, program: program, spec: spec, input: input, namespaces: namespaces(of: sandbox.config),
+            seccomp: try seccomp(container.config))
         let (launcher, paths) = (configuration.launcherPath, container.paths)
         try await container.start {
             try oci.release()

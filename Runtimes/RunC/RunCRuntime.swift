@@ -35,12 +35,20 @@ public final class RunCRuntime: LocalContainerRuntime {
     public var handlers: Set<String> { Set(programs.keys).union([name]) }
 
     public var conditions: [RuntimeCondition] {
-        let missing = programs.values.filter { !RecordFiles.exists($0.command.first ?? "") }.map { "\($0.name): \($0.command.first ?? "")" }.sorted()
+        let all = Set(programs.values).sorted { $0.name < $1.name }
+        let missing = all.filter { !RecordFiles.exists($0.command.first ?? "") }.map { "\($0.name): \($0.command.first ?? "")" }
+        let open = all.filter { !$0.hasInit }.map(\.name)
         return [
             missing.isEmpty
                 ? RuntimeCondition(type: "OCIRuntimesMissing", holds: false, reason: "AllPresent", message: "every OCI runtime's program is there")
                 : RuntimeCondition(
-                    type: "OCIRuntimesMissing", holds: true, reason: "ProgramMissing", message: "not there: " + missing.joined(separator: ", "))
+                    type: "OCIRuntimesMissing", holds: true, reason: "ProgramMissing", message: "not there: " + missing.joined(separator: ", ")),
+            open.isEmpty
+                ? RuntimeCondition(
+                    type: "OCIRuntimesWithoutSecondWall", holds: false, reason: "AllWalled", message: "every OCI runtime's containers get a second wall")
+                : RuntimeCondition(
+                    type: "OCIRuntimesWithoutSecondWall", holds: true, reason: "MachinesOfTheirOwn",
+                    message: "TCP ports on the node's network are not held to a rule under: " + open.joined(separator: ", ")),
         ]
     }
 

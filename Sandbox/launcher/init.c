@@ -187,6 +187,7 @@ static void release(struct launch *launch) {
 // is left in it.
 _Noreturn static void reap(pid_t payload, struct launch *launch) {
     sigset_t all, *signals = &all;
+    siginfo_t from;
     int status_pipe = launch->status, started = failure_pipe;
     struct timespec at_once = {0, AT_ONCE_NS}, moment = {0, MOMENT_NS}, *limit = &at_once;
     sigfillset(&all);
@@ -195,7 +196,7 @@ _Noreturn static void reap(pid_t payload, struct launch *launch) {
         long pid;
         while ((pid = syscall(SYS_wait4, -1, &status, WNOHANG, NULL)) > 0)
             if (pid == payload) syscall(SYS_exit_group, syscall(SYS_write, status_pipe, &status, sizeof status) == (long)sizeof status ? 0 : 126);
-        long signal = syscall(SYS_rt_sigtimedwait, signals, NULL, limit, KERNEL_SIGSET_BYTES);
+        long signal = syscall(SYS_rt_sigtimedwait, signals, &from, limit, KERNEL_SIGSET_BYTES);
         if (signal < 0 && limit == &moment) {
             limit = NULL;
             release(launch);
@@ -205,7 +206,8 @@ _Noreturn static void reap(pid_t payload, struct launch *launch) {
             syscall(SYS_close, started);
             limit = &moment;
         }
-        if (signal > 0 && signal != SIGCHLD) syscall(SYS_kill, payload, signal);
+        // Not what the payload itself sends: its kill(-1) means everybody but the sender.
+        if (signal > 0 && signal != SIGCHLD && !(from.si_code <= 0 && from.si_pid == payload)) syscall(SYS_kill, payload, signal);
     }
 }
 

@@ -29,7 +29,8 @@ static int usage(void) {
           "       swiftlet-sandbox create --plan FILE --sync DESCRIPTOR\n"
           "       swiftlet-sandbox netns --make PATH\n"
           "       swiftlet-sandbox podns --plan FILE --make DIRECTORY\n"
-          "       swiftlet-sandbox oci-init PROGRAM [ARGUMENT...]\n"
+          "       swiftlet-sandbox oci-init [--wall PLAN] PROGRAM [ARGUMENT...]\n"
+          "       swiftlet-sandbox oci-wall PLAN PROGRAM [ARGUMENT...]\n"
           "       swiftlet-sandbox oci-exec PIDFILE GROUP RUNTIME [ARGUMENT...]\n"
           "       swiftlet-sandbox enter COUNT NAMESPACE... PROGRAM [ARGUMENT...]\n"
           "       swiftlet-sandbox hide PATH PROGRAM [ARGUMENT...]\n", stderr);
@@ -62,7 +63,9 @@ int main(int argc, char **argv) {
     const char *plan = NULL, *directory = NULL, *grace = NULL, *make = NULL, *sync = NULL, *socket = NULL, *spares = "4";
     int foreground = 0;
     if (argc < 2) return usage();
-    if (!strcmp(argv[1], "oci-init") && argc > 2) return oci_init(argv + 2);
+    if (!strcmp(argv[1], "oci-init") && argc > 4 && !strcmp(argv[2], "--wall")) return oci_init(argv[3], argv + 4);
+    if (!strcmp(argv[1], "oci-init") && argc > 2) return oci_init(NULL, argv + 2);
+    if (!strcmp(argv[1], "oci-wall") && argc > 3) return oci_wall(argv[2], argv + 3);
     if (!strcmp(argv[1], "oci-exec") && argc > 4) return oci_exec(argv[2], argv[3], argv + 4);
     if (!strcmp(argv[1], "enter") && argc > 3 && atoi(argv[2]) >= 0 && atoi(argv[2]) < argc - 3)
         return enter(atoi(argv[2]), argv + 3, argv + 3 + atoi(argv[2]));

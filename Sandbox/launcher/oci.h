@@ -35,11 +35,19 @@ int oci_call(const struct oci_runtime *runtime, const struct oci_call *call, str
 // Descriptors of a container's first process when it is ours.
 #define OCI_STATUS 3
 #define OCI_FAILURE 4
-// `oci-init`: runs the program as its child; the exit status is the program's.
-int oci_init(char **argument);
+// `oci-init`: runs the program as its child; the exit status is the program's. `wall`: a plan whose landlock operations hold for the
+// program; or NULL.
+int oci_init(const char *wall, char **argument);
+
+// Descriptor of a command's first process when it is ours.
+#define OCI_COMMAND_FAILURE 3
+// `oci-wall`: becomes the program behind the landlock operations of a plan. OCI_COMMAND_FAILURE takes a struct failure when it cannot,
+// else its end at exec.
+int oci_wall(const char *wall, char **argument);
 
 // `oci-exec`: runs the command line of a runtime's `exec --detach`, which writes the command's process id into `pid_file`; the exit
-// status is the command's. `group`: a cgroup's directory that the command and what it started is moved to; or empty.
+// status is the command's. `group`: a cgroup's directory that the command and what it started is moved to; or empty. A runtime that is
+// told to preserve a descriptor gets OCI_COMMAND_FAILURE, and what comes out of it is waited for.
 int oci_exec(const char *pid_file, const char *group, char **runtime);
 
 // A null device of nobody else's, for a container's streams: runtimes give what they pass on to the container's ids (crun: fchown), and

@@ -48,21 +48,44 @@ static int await_command(pid_t pid) {
     }
 }
 
-// Descriptors: 0-2 are the command's, 3 is where the answer goes: "P" and its process id, or "E" and the runtime's status.
+static int is_walled(char **runtime) {
+    for (; *runtime; runtime++) if (!strcmp(*runtime, "--preserve-fds")) return 1;
+    return 0;
+}
+
+// Whether the command was run, when it is one of ours that becomes the program: what it says else goes on to who asked.
+static int was_run(int report, int sync) {
+    struct failure failure;
+    if (report < 0) return 1;
+    ssize_t n = read(report, &failure, sizeof failure);
+    close(report);
+    if (n != (ssize_t)sizeof failure) return 1;
+    send(sync, &failure, sizeof failure, MSG_NOSIGNAL);
+    return 0;
+}
+
+// Descriptors: 0-2 are the command's, 3 is where the answer goes: "P" and its process id, "E" and the runtime's status, or a
+// struct failure.
 int oci_exec(const char *pid_file, const char *group, char **runtime) {
-    const int sync = 3;
     char path[1100], text[32] = {0};
-    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || fcntl(sync, F_SETFD, FD_CLOEXEC) < 0) return 125;
+    int report[2] = {-1, -1};
+    // Its number is the command's for OCI_COMMAND_FAILURE.
+    int sync = fcntl(3, F_DUPFD_CLOEXEC, 16);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || sync < 0 || close(3) < 0) return 125;
+    if (is_walled(runtime) && pipe2(report, O_CLOEXEC) < 0) return 125;
     for (int i = 0; i < 3; i++) {
         struct stat facts;
         if (fstat(i, &facts) == 0 && S_ISCHR(facts.st_mode) && facts.st_rdev == makedev(1, 3)) dup2(oci_null(), i);
     }
     pid_t child = fork();
     if (child == 0) {
+        // 3 is free here, or the pipe's own: then it is to be inherited all the same.
+        if (report[1] == OCI_COMMAND_FAILURE ? fcntl(report[1], F_SETFD, 0) < 0 : report[1] >= 0 && dup2(report[1], OCI_COMMAND_FAILURE) < 0) _exit(126);
         execv(runtime[0], runtime);
         _exit(errno == ENOENT ? 127 : 126);
     }
     int status = 127 << 8;
+    if (report[1] >= 0) close(report[1]);
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {}
     int fd = openat(AT_FDCWD, pid_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
@@ -78,6 +101,7 @@ int oci_exec(const char *pid_file, const char *group, char **runtime) {
         move_tree(procs, pid, 0);
         close(procs);
     }
+    if (!was_run(report[0], sync)) return 125;
     say(sync, "P", pid);
     close(sync);
     // The streams are the command's alone: they end with it.

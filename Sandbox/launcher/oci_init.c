@@ -1,8 +1,9 @@
 // `swiftlet-sandbox oci-init`: the first process of a container that an OCI runtime made. It starts the program, passes signals on to
 // it, reaps what is left to it, and ends as the program does: so a program there is what it is in a sandbox of our own, and not a
-// process 1 that signals cannot end.
+// process 1 that signals cannot end. `oci-wall`: the same for a command beside it, which needs no process of ours.
 #define _GNU_SOURCE
 #include "oci.h"
+#include "landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,17 +17,23 @@
 static const int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
 static volatile sig_atomic_t program;
 
-static void pass_on(int signal) {
-    int saved = errno;
-    if (program > 0) kill(program, signal);
+// Not what the program itself sends: its kill(-1) means everybody but the sender.
+static void pass_on(int signal, siginfo_t *info, void *context) {
+    (void)context;
+    int saved = errno, from_program = info->si_code <= 0 && info->si_pid == program;
+    if (program > 0 && !from_program) kill(program, signal);
     errno = saved;
 }
 
-static void set_handlers(void (*handler)(int)) {
+// NULL: the default action.
+static void set_handlers(void (*handler)(int, siginfo_t *, void *)) {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = handler;
     action.sa_flags = SA_RESTART;
+    if (handler) {
+        action.sa_sigaction = handler;
+        action.sa_flags |= SA_SIGINFO;
+    } else action.sa_handler = SIG_DFL;
     for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) sigaction(passed_on[i], &action, NULL);
 }
 
@@ -45,8 +52,28 @@ static int await_program(pid_t pid) {
     }
 }
 
+// What a runtime has no words for: the landlock operations of a plan; inside the container, before the program.
+static void raise_wall(const char *path) {
+    struct plan_error error;
+    struct plan *plan = plan_read(path, &error);
+    if (!plan) fail(EINVAL, "wall(line %u: %s)", error.line, error.reason);
+    landlock_apply(plan);
+}
+
+_Noreturn static void become(const char *wall, char **argument) {
+    if (wall) raise_wall(wall);
+    execvp(argument[0], argument);
+    fail(errno, "exec(%s)", argument[0]);
+}
+
+int oci_wall(const char *wall, char **argument) {
+    failure_pipe = OCI_COMMAND_FAILURE;
+    if (fcntl(failure_pipe, F_SETFD, FD_CLOEXEC) < 0) return 125;
+    become(wall, argument);
+}
+
 // OCI_STATUS takes the program's wait status, OCI_FAILURE a struct failure when it cannot be run, else its end at exec.
-int oci_init(char **argument) {
+int oci_init(const char *wall, char **argument) {
     // Nobody of the container reads or traces us, or writes into our descriptors by /proc/1/fd.
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (fcntl(OCI_STATUS, F_SETFD, FD_CLOEXEC) < 0 || fcntl(OCI_FAILURE, F_SETFD, FD_CLOEXEC) < 0) return 125;
@@ -59,15 +86,12 @@ int oci_init(char **argument) {
     sigprocmask(SIG_BLOCK, &all, NULL);
     pid_t pid = fork();
     if (pid == 0) {
-        set_handlers(SIG_DFL);
+        set_handlers(NULL);
         signal(SIGPIPE, SIG_DFL);
         setpgid(0, 0);
         sigprocmask(SIG_SETMASK, &none, NULL);
-        execvp(argument[0], argument);
-        struct failure failure;
-        failure_set(&failure, errno, "exec(%s)", argument[0]);
-        say(OCI_FAILURE, &failure, sizeof failure);
-        _exit(127);
+        failure_pipe = OCI_FAILURE;
+        become(wall, argument);
     }
     program = pid;
     close(OCI_FAILURE);

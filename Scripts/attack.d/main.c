@@ -194,6 +194,7 @@ int main(int argc, char **argv) {
     read_context(argv[1]);
     ctx.control = !strcmp(argv[2], "control");
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);  // a file over its limit is an error then, and the attack goes on
     for (size_t f = 0; f < FAMILIES; f++)
         for (const struct probe *p = families[f].probes; p->name; p++)
             for (int i = 3; i < argc; i++) {

@@ -174,7 +174,11 @@ static enum verdict init_memory(void) {
     }
     if (open_for("/proc/1/mem", O_RDONLY) == OPEN || open_for("/proc/1/auxv", O_RDONLY) == OPEN) return OPEN;
     if (*theirs && !ctx.control) { detail("the launcher's path: %.200s", theirs); return OPEN; }
-    return by_result(open("/proc/1/map_files", O_RDONLY | O_DIRECTORY | O_CLOEXEC), "pid 1's memory, auxv, exe");
+    // Root of its user namespace may open the directory; what counts is what it lists.
+    DIR *maps = opendir("/proc/1/map_files");
+    struct dirent *entry = maps ? readdir(maps) : NULL;
+    while (entry && entry->d_name[0] == '.') entry = readdir(maps);
+    return by_result(entry ? 0 : -1, "pid 1's memory, auxv, exe, maps");
 }
 
 static enum verdict shared_memory(void) {

@@ -1,4 +1,5 @@
-"""The column `runc-pod`: the attack programs as pods of RuntimeClass runc, on a master and a Lite of their own, given as files of the node."""
+"""The column `runc-pod`: the attack programs as pods of RuntimeClass runc, on a master and a Lite of their own."""
+import glob
 import json
 import os
 import threading
@@ -8,20 +9,24 @@ import pods_lab
 import sandboxes
 
 LIMITS = {"memory": "96Mi", "cpu": "500m", "ephemeral-storage": "32Mi"}
+BEGIN = 60  # s: a pod is placed, fetched and begun on a machine that has much to do
+GONE = 60  # s
 
 
 class Node(pods_lab.PodLab):
-    """A node that shares the programs and the read-only place of the attacks, with small logs."""
+    """A node that shares the programs and the read-only place of the attacks, with small logs and few processes a container."""
 
     def configure_lite(self, port=None):
         super().configure_lite(port)
         with open(f"{self.directory}/lite.yaml") as file:
             text = file.read()
         text = text.replace(f'hostPaths: ["{self.targets.programs}"', f'hostPaths: ["{self.targets.readonly}", "{self.targets.programs}"')
+        text += f"    podPidsLimit: {sandboxes.TASKS}\n"
         self._write("lite.yaml", "logrotate: {maxFiles: 2, maxFileSizeMB: 1}\n" + text)
 
-    def records(self, uid):
-        return [json.loads(pods_lab.cluster.text(path) or "{}") for path in sorted(pods_lab.glob.glob(f"{self.directory}/lite/runc/pods/{uid}/*/state.json"))]
+    def kept(self, uid):
+        """Bytes on disk of a pod's logs."""
+        return sum(os.path.getsize(name) for name in glob.glob(f"{self.directory}/lite/logs/pods/*{uid}/*/*"))
 
 
 class RunCPod(sandboxes.Sandbox):
@@ -46,7 +51,7 @@ class RunCPod(sandboxes.Sandbox):
             self.count += 1
             return self.node, self.count
 
-    def manifest(self, number, words):
+    def manifest(self, number, words, limit):
         targets = self.lab.targets
         mounts = {"attack": ("/attack", targets.programs), "readonly": ("/readonly", targets.readonly)}
         return {
@@ -54,6 +59,7 @@ class RunCPod(sandboxes.Sandbox):
             "metadata": {"name": f"attack-{number}", "namespace": pods_lab.cluster.DOMAIN, "annotations": {"kuscia.secretflow/network": "none"}},
             "spec": {
                 "runtimeClassName": "runc", "restartPolicy": "Never", "terminationGracePeriodSeconds": 1, "tolerations": [{"operator": "Exists"}],
+                **({"activeDeadlineSeconds": limit} if limit else {}),
                 "containers": [{"name": "c", "image": "host:latest", "command": ["/attack/probe", "/attack/context", "sandbox", *words],
                                 "resources": {"limits": LIMITS},
                                 "volumeMounts": [{"name": name, "mountPath": path, "readOnly": True} for name, (path, _) in mounts.items()]}],
@@ -63,23 +69,25 @@ class RunCPod(sandboxes.Sandbox):
 
     def run(self, words, seconds=90, limit=None):
         node, number = self.start()
-        text = json.dumps(self.manifest(number, words))
-        uid, path, begun = pods_lab.file_uid(text), f"{node.manifests}/{number}.json", time.monotonic()
-        with open(path + ".part", "w") as file:
-            file.write(text)
-        os.rename(path + ".part", path)
-        deadline = begun + (limit or seconds) + 5  # it is found, and its runtime begins
-        while not node.ended(uid) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        late = not node.ended(uid)
-        record = (node.records(uid) or [{}])[-1]
-        printed = node.log(uid)
-        kept = sum(os.path.getsize(name) for name in pods_lab.glob.glob(f"{node.directory}/lite/logs/pods/*{uid}/*/*"))
-        os.unlink(path)
-        while late and not node.ended(uid) and os.path.exists(f"{node.directory}/lite/runc/pods/{uid}") and time.monotonic() < deadline + 20:
-            time.sleep(0.05)
-        done = sandboxes.Run(printed, record.get("exitCode", -1), time.monotonic() - begun, kept, late)
-        done.text += json.dumps(record.get("error", "")) if record else f"no record of pod {uid}: see {node.directory}/lite.log"
+        name = node.call("POST", node.base, self.manifest(number, words, limit))["metadata"]["name"]
+        uid = node.pod(name)["metadata"]["uid"]
+        status, begun, deadline = {}, None, time.monotonic() + BEGIN
+        while status.get("phase") not in ("Succeeded", "Failed") and time.monotonic() < deadline:
+            time.sleep(0.1)
+            status = node.pod(name)["status"]
+            if begun is None and status.get("phase") == "Running":
+                begun = time.monotonic()
+                deadline = begun + seconds
+        end, printed, kept = time.monotonic(), node.log(uid), node.kept(uid)
+        late = status.get("phase") not in ("Succeeded", "Failed")
+        node.delete(name)
+        try:
+            node.wait_gone(name, GONE)
+        except pods_lab.cluster.Failed:
+            late = True
+        state = next((row.get("state", {}) for row in status.get("containerStatuses", [])), {})
+        done = sandboxes.Run(printed, state.get("terminated", {}).get("exitCode", -1), end - (begun or end), kept, late)
+        done.text += " " + json.dumps({key: status.get(key) for key in ("phase", "reason", "message")} | state)
         return done
 
     def clean(self):

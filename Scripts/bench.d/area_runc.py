@@ -16,8 +16,6 @@ class Bundle:
     """One runtime's containers: a plain bundle, and what RunC makes of the same configuration (Runtimes/RunC/OCIBundle.swift)."""
 
     def __init__(self, name, program, launcher, directory):
-        # Into plans go whole paths.
-        launcher = os.path.abspath(launcher)
         self.name, self.launcher, self.directory = name, launcher, os.path.join(directory, name)
         self.container = f"bench-{name}-{os.getpid()}"
         hidden = name in HIDES and os.path.isdir("/sys/fs/cgroup/unified")
@@ -106,7 +104,8 @@ class Bundle:
 
 def run(options, report):
     directory = options.bin or os.path.join(options.source, ".build", "release")
-    launcher, own = (os.path.join(directory, name) for name in ("swiftlet-sandbox", "swiftlet-oci"))
+    # Into plans go whole paths.
+    launcher, own = (os.path.abspath(os.path.join(directory, name)) for name in ("swiftlet-sandbox", "swiftlet-oci"))
     if not os.path.exists(launcher) or not shutil.which("busybox"):
         raise RuntimeError(f"needs {launcher} and busybox (static)")
     found = {name: shutil.which(name) for name in ("runc", "crun")}

@@ -73,7 +73,9 @@ class Node:
     def groups(self, uid=None):
         """Directories of cgroups below the node's (a pod's) in every hierarchy."""
         below = f"/{uid}" if uid else ""
-        roots = glob.glob(f"/sys/fs/cgroup/{self.cgroup}{below}") + glob.glob(f"/sys/fs/cgroup/*/{self.cgroup}{below}")
+        # RunC's have a parent of their own.
+        parents = (self.cgroup, self.cgroup + ".runc")
+        roots = [path for parent in parents for top in ("/sys/fs/cgroup", "/sys/fs/cgroup/*") for path in glob.glob(f"{top}/{parent}{below}")]
         return [directory for root in roots for directory, _, _ in os.walk(root)]
 
     def members(self, uid=None):
@@ -106,7 +108,8 @@ class Node:
         found = [f"record {uid}" for uid in names(f"{self.state}/pods") if uid not in uids]
         found += [f"RunP's record {uid}" for uid in names(f"{self.state}/runp/pods") if uid not in uids]
         found += [f"log {name}" for name in names(f"{self.state}/logs/pods") if not any(name.endswith(uid) for uid in uids)]
-        pods = {directory.split(f"/{self.cgroup}/", 1)[1].split("/")[0] for directory in self.groups() if f"/{self.cgroup}/" in directory}
+        pods = {below.split("/")[0] for directory in self.groups() for below in directory.split(f"/{self.cgroup}/", 1)[1:]}
+        pods |= {below.split("/")[0] for directory in self.groups() for below in directory.split(f"/{self.cgroup}.runc/", 1)[1:]}
         found += [f"cgroup {uid}" for uid in sorted(pods) if uid not in uids]
         found += [f"mount {line.split()[4]}" for line in self.mounts() if not any(uid in line for uid in uids)]
         return found

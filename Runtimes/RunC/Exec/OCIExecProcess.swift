@@ -22,10 +22,11 @@ enum OCIExecProcess {
             defer { close(theirs) }
             process = try spawn([launcher, "oci-exec", pidFile, group] + runtime, environment, streams, keep: theirs)
         }
-        var buffer = [UInt8](repeating: 0, count: 64)
+        var buffer = [UInt8](repeating: 0, count: 512)
         let count = clinux_receive_message(socket, &buffer, Int32(buffer.count), Int32(clamping: milliseconds))
         if count > 0, buffer[0] == UInt8(ascii: "P") { return process }
         process.abandon()
+        if count == LauncherFailure.bytes { throw LauncherFailure.error(buffer) }
         guard count > 0, let status = Int(String(decoding: buffer[1..<Int(count)].prefix { $0 != 0 }, as: UTF8.self)) else {
             throw RuntimeError.unavailable(stage: "exec", reason: "\(runtime.first ?? "the runtime") did not answer within \(milliseconds) ms")
         }

@@ -9,8 +9,6 @@ import RuntimeInterface
 enum ExecProcess {
     /// Of the set-up between two words of the launcher, which does not wait for anything.
     private static let deadlineMilliseconds: Int32 = 30_000
-    /// `struct failure`: an errno and a stage.
-    private static let failureBytes = 256
 
     /// `streams` as clinux_spawn_streams has them; they stay open here. Blocks for a few milliseconds. Throws `invalid(field: "command")`
     /// when there is no such program in the container.
@@ -41,7 +39,7 @@ enum ExecProcess {
                 let count = clinux_receive_message(socket, &buffer, Int32(buffer.count), deadlineMilliseconds)
                 if count < 0 { throw RecordFiles.failure("receive", "launcher") }
                 if count == 0 { break }
-                if count == failureBytes { throw failure(buffer.prefix(failureBytes)) }
+                if count == LauncherFailure.bytes { throw LauncherFailure.error(buffer) }
                 guard buffer[0] == UInt8(ascii: "P"),
                     let pid = Int32(String(decoding: buffer[1..<Int(count)].prefix { $0 != 0 }, as: UTF8.self))
                 else { throw RuntimeError.unavailable(stage: "exec", reason: "the launcher's answer is not understood") }
@@ -55,15 +53,6 @@ enum ExecProcess {
         }
         guard let started else { throw RuntimeError.unavailable(stage: "exec", reason: "the launcher ended before the command began") }
         return started
-    }
-
-    private static func failure(_ bytes: ArraySlice<UInt8>) -> RuntimeError {
-        let code = bytes.withUnsafeBytes { $0.loadUnaligned(as: Int32.self) }
-        let stage = String(decoding: bytes.dropFirst(4).prefix { $0 != 0 }, as: UTF8.self)
-        guard stage.hasPrefix("exec(") else { return .unavailable(stage: stage, reason: String(cString: strerror(code))) }
-        let program = stage.dropFirst("exec(".count).dropLast()
-        let reason = code == ENOENT ? "executable file not found in $PATH" : String(cString: strerror(code))
-        return .invalid(field: "command", reason: "exec: \"\(program)\": \(reason)")
     }
 
     private static func spawn(_ launcher: String, streams: [Int32], keep: [Int32]) throws -> Int32 {

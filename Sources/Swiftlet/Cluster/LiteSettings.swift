@@ -178,6 +178,7 @@ struct LiteSettings: Sendable {
             devices: node.devices, nodeLabels: node.labels, evictionThresholds: thresholds, podManifestDirectory: manifestDirectory,
             publishesMetrics: membership == nil)
         config.logs = logs
+        if let limit = node.podPidsLimit { config.pidsLimit = Int64(limit) }
         return config
     }
 

@@ -91,6 +91,8 @@ extension KusciaConfiguration {
             \(line("stopPolicy", extensions.node.stopPolicy, placeholder: "leave"))
             # When pods are evicted; the kubelet's signals.
             \(line("evictionHard", extensions.node.evictionHard, placeholder: "memory.available<100Mi,nodefs.available<10%"))
+            # Processes and threads of one container, at most.
+            \(number("podPidsLimit", extensions.node.podPidsLimit, placeholder: 4096))
             # Pods that run without being asked for by the master: one manifest a file.
             \(line("podManifests", extensions.node.podManifests, placeholder: "/etc/swiftlet/manifests"))
             # /metrics and /healthz on 127.0.0.1.

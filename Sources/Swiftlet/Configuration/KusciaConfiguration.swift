@@ -69,6 +69,8 @@ struct KusciaConfiguration: Sendable, Hashable {
         var evictionSoftGraceSeconds: Int?
         /// How long a pressure stays told after it is over.
         var evictionPressureTransitionSeconds: Int?
+        /// Processes and threads of one container, at most (the kubelet's podPidsLimit).
+        var podPidsLimit: Int?
         /// A directory of pod manifests that run without the master.
         var podManifests: String?
         /// /metrics, /healthz, ... on this port of 127.0.0.1; none when absent.
@@ -218,7 +220,7 @@ extension KusciaConfiguration {
             evictionHard: reader.string("evictionHard"), evictionSoft: reader.string("evictionSoft"),
             evictionSoftGraceSeconds: reader.int("evictionSoftGraceSeconds", in: 0...86_400),
             evictionPressureTransitionSeconds: reader.int("evictionPressureTransitionSeconds", in: 0...86_400),
-            podManifests: reader.string("podManifests"), metricsPort: reader.int("metricsPort", in: 1...65535),
+            podPidsLimit: reader.int("podPidsLimit", in: 16...(1 << 22)), podManifests: reader.string("podManifests"), metricsPort: reader.int("metricsPort", in: 1...65535),
             hostPaths: reader.strings("hostPaths"), keepLogsDays: reader.int("keepLogsDays", in: 0...36_500),
             keepLogsMB: reader.int("keepLogsMB", in: 0...(1 << 24)))
         reader.finish()
