@@ -1,12 +1,9 @@
-// Logs, commands, ports and figures of copies, through the cluster's API server: its words in, this side's protocols out.
-import JSON
+// Logs, commands and ports of copies, through the cluster's API server: its words in, this side's protocols out.
 import KubernetesClient
 import KubernetesModel
 import RuntimeInterface
 
 extension ClusterPods: RemotePodProvider {
-    private static let metrics = GroupVersionResource(group: "metrics.k8s.io", version: "v1beta1", resource: "pods")
-
     private func wish(_ namespace: String, _ pod: String) -> Pod? {
         wishes.values.first { $0.metadata.name == pod && $0.metadata.namespace ?? "" == namespace }
     }
@@ -68,28 +65,6 @@ extension ClusterPods: RemotePodProvider {
         } catch let error as KubernetesAPIError {
             throw RuntimeError(error, "port \(port) of \(pod)")
         }
-    }
-
-    public func podStats() async throws -> [String: [String: ContainerUsage]] {
-        let options = ListOptions(labelSelector: "\(ClusterMark.node)=\(configuration.node)")
-        let list: JSONValue
-        do {
-            list = try JSONValue(parsing: await target.list(Self.metrics, namespace: configuration.namespace, options: options))
-        } catch let error as KubernetesAPIError where error.isNotFound || error.code == 403 {
-            return [:]  // The cluster measures nothing, or does not say.
-        }
-        let uids = Dictionary(
-            copies.objects.compactMap { copy in copy.metadata.labels[ClusterMark.podUID].map { (copy.metadata.name, $0) } }, uniquingKeysWith: { $1 })
-        var found: [String: [String: ContainerUsage]] = [:]
-        for item in list["items"]?.arrayValue ?? [] {
-            guard let name = item[path: "metadata", "name"]?.stringValue, let uid = uids[name] else { continue }
-            for container in item["containers"]?.arrayValue ?? [] {
-                guard let label = container["name"]?.stringValue else { continue }
-                let memory = container[path: "usage", "memory"]?.stringValue.flatMap { try? Quantity($0) }?.value ?? 0
-                found[uid, default: [:]][label] = ContainerUsage(peakMemoryBytes: memory, currentMemoryBytes: memory)
-            }
-        }
-        return found
     }
 }
 

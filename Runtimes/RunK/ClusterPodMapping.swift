@@ -30,22 +30,17 @@ struct ClusterPodMapping {
     // MARK: Metadata
 
     private func metadata() -> JSONValue {
-        var labels = pod.metadata.labels.filter { !Self.isOurs($0.key) }.merging(configuration.labelsToAdd) { $1 }
+        let own = ClusterMetadata(pod, configuration)
+        var (labels, annotations) = (own.labels, own.annotations)
         labels[ClusterMark.node] = configuration.node
         labels[ClusterMark.podUID] = pod.metadata.uid
-        var annotations = pod.metadata.annotations.filter { !Self.isOurs($0.key) || KusciaAnnotation.ofAppImage.contains($0.key) }
-        annotations["kubectl.kubernetes.io/last-applied-configuration"] = nil
-        annotations.merge(configuration.annotationsToAdd) { $1 }
         annotations[ClusterMark.podNamespace] = pod.metadata.namespace
         annotations[ClusterMark.podName] = pod.metadata.name
+        annotations[ClusterMark.copied] = own.mark
         return [
             "name": .string(names.pod), "namespace": .string(configuration.namespace), "labels": Self.map(labels),
             "annotations": Self.map(annotations), "finalizers": [.string(ClusterMark.finalizer)],
         ]
-    }
-
-    private static func isOurs(_ key: String) -> Bool {
-        key.hasPrefix(Kuscia.group + "/") || key.hasPrefix("swiftlet.io/")
     }
 
     static func map(_ texts: [String: String]) -> JSONValue {

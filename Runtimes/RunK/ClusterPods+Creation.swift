@@ -84,6 +84,40 @@ extension ClusterPods {
         }
     }
 
+    // MARK: Labels and annotations
+
+    func isOutdated(_ wish: Pod?, _ copy: ClusterCopy?) -> Bool {
+        guard let wish, let copy, let uid = wish.metadata.uid else { return false }
+        let metadata = ClusterMetadata(wish, configuration)
+        return metadata.change(of: copy.pod).map { _ in mirrors[uid]?.refusedMetadata != metadata.mark } ?? false
+    }
+
+    /// Brings the copy's labels and annotations to its pod's. What the cluster will not have is said once and left.
+    func refresh(_ uid: String) async throws {
+        guard let wish = wishes[uid], let copy = copy(of: uid) else { return }
+        let metadata = ClusterMetadata(wish, configuration)
+        guard let change = metadata.change(of: copy.pod) else { return }
+        do {
+            let pod = try await target.patch(Pod.self, namespace: configuration.namespace, name: copy.pod.metadata.name, merge: change)
+            // Until the watch shows it.
+            if mirrors[uid]?.created != nil { mirrors[uid]?.created = pod }
+        } catch let error as KubernetesAPIError where error.isNotFound {
+            return
+        } catch {
+            switch CreationFailure(error, namespace: configuration.namespace) {
+            case .refuse(let refusal): leave(metadata.mark, of: wish, refusal.message)
+            case .wait(_, let message): leave(metadata.mark, of: wish, message)
+            case .retry, .present: throw error
+            }
+        }
+    }
+
+    private func leave(_ mark: String, of wish: Pod, _ message: String) {
+        mirrors[wish.metadata.uid ?? "", default: Mirror()].refusedMetadata = mark
+        reporter.event(
+            pod: wish, warning: true, reason: "FailedUpdate", message: "labels and annotations were not copied into the cluster: \(message)")
+    }
+
     /// The pod's own lines, and those of its task once they are there.
     private func hosts(of pod: Pod) async throws -> [PodHostAlias] {
         var aliases = pod.spec.hostAliases

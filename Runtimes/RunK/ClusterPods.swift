@@ -27,7 +27,8 @@ public actor ClusterPods: PodProvider {
         var anchor: String?
         /// Name of a copied object -> what was last written to it.
         var written: [String: UInt64] = [:]
-        var lastEvent: String?
+        /// Labels and annotations that the cluster would not have.
+        var refusedMetadata: String?
     }
 
     let configuration: RunKConfiguration
@@ -43,6 +44,8 @@ public actor ClusterPods: PodProvider {
     var wishes: [String: Pod] = [:]
     var mirrors: [String: Mirror] = [:]
     var hasSwept = false
+    var health = ClusterHealth()
+    var stats: Stats?
     private var isReconciled = false
     private var isDraining = false
     private var isClosed = false
@@ -94,6 +97,7 @@ public actor ClusterPods: PodProvider {
             },
             Task { [weak self] in await self?.followEvents() },
             Task { [weak self] in await self?.refreshObjects() },
+            Task { [weak self] in await self?.followHealth() },
         ]
     }
 
@@ -200,11 +204,11 @@ public actor ClusterPods: PodProvider {
         let copy = copy(of: uid)
         return MirrorDecision.next(
             wish.map { MirrorWish($0, isDrained: isDraining) },
-            copy.map { MirrorFact($0, isNews: wish.map { isNews($0, copy: copy) } ?? false) }, mirror.memory)
+            copy.map { MirrorFact($0, isNews: isNews(wish, copy: copy), isOutdated: isOutdated(wish, copy)) }, mirror.memory)
     }
 
-    private func isNews(_ wish: Pod, copy: ClusterCopy?) -> Bool {
-        guard let copy else { return false }
+    private func isNews(_ wish: Pod?, copy: ClusterCopy?) -> Bool {
+        guard let wish, let copy else { return false }
         let status = ClusterStatus(pod: wish, now: now()).mirrored(copy)
         if let reported = mirrors[wish.metadata.uid ?? ""]?.reported { return reported != status }
         var known = wish.status
@@ -224,6 +228,9 @@ public actor ClusterPods: PodProvider {
             guard let wish = wishes[uid] else { return true }
             reporter.event(pod: wish, warning: true, reason: "ClusterPodLost", message: "the cluster has the pod no more")
             report(ClusterStatus(pod: wish, now: now()).lost(wish.status), of: wish, nil, final: true)
+        case .refresh:
+            try await refresh(uid)
+            return false
         case .end(let grace):
             try await end(uid, graceSeconds: grace)
             return false
@@ -288,9 +295,9 @@ extension MirrorWish {
 }
 
 extension MirrorFact {
-    init(_ copy: ClusterCopy, isNews: Bool) {
+    init(_ copy: ClusterCopy, isNews: Bool, isOutdated: Bool) {
         self.init(
-            hasEnded: copy.hasEnded, deletionGrace: copy.deletionGrace, isHeld: copy.isHeld, isNews: isNews,
+            hasEnded: copy.hasEnded, deletionGrace: copy.deletionGrace, isHeld: copy.isHeld, isNews: isNews, isOutdated: isOutdated,
             grace: copy.pod.spec.terminationGracePeriodSeconds ?? 30)
     }
 }

@@ -32,6 +32,8 @@ struct MirrorFact: Sendable, Hashable {
     var isHeld = true
     /// It says something that was not reported yet.
     var isNews = false
+    /// The pod's labels or annotations are others than it was given.
+    var isOutdated = false
     var grace: Int64 = 30
 }
 
@@ -52,6 +54,8 @@ enum MirrorStep: Sendable, Hashable {
     case create
     case report(final: Bool)
     case reportLost
+    /// The copy gets the pod's labels and annotations.
+    case refresh
     /// Deletes the copy; it stays as long as it is held.
     case end(graceSeconds: Int64)
     /// The copy may go, with what was made for it.
@@ -99,7 +103,7 @@ enum MirrorDecision {
         }
         if fact.isNews, !isTold { return .report(final: false) }
         let mayStay = wish.deletionGrace == nil && !wish.isFinished && !wish.isDrained && !memory.isRefused
-        if mayStay { return .settle }
+        if mayStay { return fact.isOutdated ? .refresh : .settle }
         let grace = wish.deletionGrace ?? wish.grace
         guard let asked = fact.deletionGrace else { return .end(graceSeconds: grace) }
         return grace < asked ? .end(graceSeconds: grace) : .settle

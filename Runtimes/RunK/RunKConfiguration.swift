@@ -90,6 +90,8 @@ public enum ClusterMark {
     /// Namespace and name of that pod; annotations, as names may be longer than a label's value.
     public static let podNamespace = "kuscia.secretflow/namespace"
     public static let podName = "kuscia.secretflow/pod-name"
+    /// What of the pod's labels and annotations a copy was given (`ClusterMetadata`); an annotation.
+    static let copied = "swiftlet.io/copied-metadata"
     /// Keeps a copy until its end was told to where it came from.
     public static let finalizer = "swiftlet.io/runk"
     /// What a pod used, as a node of ours says it of a copy.

@@ -59,11 +59,17 @@ class Wire:
 
 class Server:
     """Ends TLS with the master's own certificate and asks the real master as the administrator. `fault(method, path)` gives None, or
-    a status to answer with; `delay` seconds before each answer; `watch(events)` turns each batch of a watch's events into others."""
+    a status to answer with, or a word: "cut" before the call, "lost" behind it, "delay", "truncated" in the middle of the answer,
+    or a Status;
+    `delay` seconds before each answer; `watch(events)` turns each batch of a watch's events into others. Streams into pods are relayed
+    by threads; `cut_streams()` breaks those that are open. `upgrades` False: they are refused."""
 
-    def __init__(self, lab):
-        self.lab, self.fault, self.delay, self.watch, self.cut = lab, None, 0, None, None
+    LONG = 3  # seconds of a call that is delayed
+
+    def __init__(self, lab, upgrades=False):
+        self.lab, self.fault, self.delay, self.watch, self.cut, self.upgrades = lab, None, 0, None, None, upgrades
         self.refused = self.cuts = self.events = 0
+        self.streams, self.lock = set(), threading.Lock()
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -75,20 +81,40 @@ class Server:
             def relay(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 time.sleep(outer.delay)
-                status = outer.fault(self.command, self.path) if outer.fault else None
-                if self.headers.get("Upgrade"):
-                    status = 503
-                if status:
+                fault = outer.fault(self.command, self.path) if outer.fault else None
+                if self.headers.get("Upgrade") and not outer.upgrades:
+                    fault = 503
+                if isinstance(fault, int):
                     outer.refused += 1
-                    return self.answer(status, refusal(status), {"Retry-After": "1"} if status == 429 else {})
+                    return self.answer(fault, refusal(fault), {"Retry-After": "1"} if fault == 429 else {})
+                if isinstance(fault, dict):
+                    outer.refused += 1
+                    return self.answer(fault["code"], json.dumps(fault).encode(), {})
+                if fault == "cut":
+                    self.close_connection = True
+                    return None
+                if fault == "delay":
+                    time.sleep(outer.LONG)
                 upstream = outer.lab.connect()
                 try:
+                    if self.headers.get("Upgrade"):
+                        return self.upgrade(upstream, fault)
                     headers = {name: self.headers[name] for name in ("Content-Type", "Accept") if self.headers[name]}
                     upstream.request(self.command, self.path, body or None, headers)
                     answer = upstream.getresponse()
-                    if "true" in parse_qs(urlsplit(self.path).query).get("watch", []) and answer.status == 200:
-                        return self.stream(answer)
-                    self.answer(answer.status, answer.read(), {"Content-Type": answer.getheader("Content-Type") or "application/json"})
+                    query = parse_qs(urlsplit(self.path).query)
+                    if ("true" in query.get("watch", []) or "true" in query.get("follow", [])) and answer.status == 200:
+                        return self.stream(answer, fault)
+                    content = answer.read()
+                    if fault in ("lost", "truncated"):
+                        self.close_connection = True
+                        if fault == "truncated":
+                            self.send_response(answer.status)
+                            self.send_header("Content-Length", str(len(content)))
+                            self.end_headers()
+                            self.wfile.write(content[:len(content) // 2])
+                        return None
+                    self.answer(answer.status, content, {"Content-Type": answer.getheader("Content-Type") or "application/json"})
                 except (OSError, http.client.HTTPException):
                     self.close_connection = True
                 finally:
@@ -104,7 +130,24 @@ class Server:
                 self.end_headers()
                 self.wfile.write(content)
 
-            def stream(self, answer):
+            def upgrade(self, upstream, fault):
+                self.close_connection = True
+                upstream.connect()
+                head = f"{self.command} {self.path} HTTP/1.1\r\n"
+                head += "".join(f"{name}: {value}\r\n" for name, value in self.headers.items() if name.lower() != "authorization")
+                upstream.sock.sendall(f"{head}\r\n".encode())
+                ends = (self.connection, upstream.sock)
+                with outer.lock:
+                    outer.streams.add(ends)
+                threading.Thread(target=copy, args=(self.connection, upstream.sock, None), daemon=True).start()
+                copy(upstream.sock, self.connection, 100 if fault in ("lost", "truncated") else None)
+                with outer.lock:
+                    outer.streams.discard(ends)
+
+            def stream(self, answer, fault=None):
+                if fault == "lost":
+                    self.close_connection = True
+                    return
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Transfer-Encoding", "chunked")
@@ -112,6 +155,11 @@ class Server:
                 begun = time.monotonic()
                 while line := answer.readline():
                     outer.events += 1
+                    if fault == "truncated":
+                        half = line[:len(line) // 2 or 1]
+                        self.wfile.write(b"%x\r\n%s" % (len(line), half))
+                        self.close_connection = True
+                        return
                     for event in outer.watch(line) if outer.watch else [line]:
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
                     self.wfile.flush()
@@ -140,12 +188,43 @@ class Server:
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
+    def cut_streams(self):
+        with self.lock:
+            streams = list(self.streams)
+        for ends in streams:
+            for end in ends:
+                shut(end)
+
     def close(self):
+        self.cut_streams()
         self.server.shutdown()
         self.server.server_close()
 
 
+def shut(connection):
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        pass  # it is closed already
+
+
+def copy(source, sink, limit):
+    """Bytes of one direction until either side ends; `limit`: breaks off behind so many."""
+    sent = 0
+    try:
+        source.settimeout(None)
+        while content := source.recv(65536):
+            sink.sendall(content[:limit - sent] if limit is not None else content)
+            sent += len(content)
+            if limit is not None and sent >= limit:
+                break
+    except OSError:
+        pass  # the other direction broke it
+    shut(source)
+    shut(sink)
+
+
 def refusal(status):
-    reason = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable"}.get(status, "Unknown")
+    reason = {429: "TooManyRequests", 500: "InternalError", 503: "ServiceUnavailable", 410: "Expired"}.get(status, "Unknown")
     return json.dumps({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason, "code": status,
                        "message": f"chaos answers {status}"}).encode()

@@ -118,6 +118,7 @@ public final class AgentService: Sendable {
         node = NodeController(
             api: api, builder: builder, intervals: config.heartbeat, clock: clock, logger: logger,
             measure: dependencies.measure, pressures: { pressures.value }, images: { await images.reported() },
+            remote: { await remote?.provider.nodeConditions() ?? [] },
             instancePath: config.isReplicated ? nil : AgentPaths(state: config.stateDirectory).instance)
         source = PodSource(api: api, namespace: config.domain, node: config.nodeName, local: staticPods, logger: logger)
         let reclaim = DiskReclaim(
@@ -133,7 +134,7 @@ public final class AgentService: Sendable {
         self.eviction = eviction
         let stats = StatsProvider(
             node: config.nodeName, pods: pods, runtime: dependencies.runtime, clock: clock, measure: dependencies.measure,
-            evictions: { eviction.evictions })
+            evictions: { eviction.evictions }, remote: { await remote?.provider.podStats() ?? [] })
         metrics = config.publishesMetrics ? MetricsPublisher(api: api, stats: stats, clock: clock, logger: logger) : nil
         let pages = NodePages(stats: stats, pods: pods) { status.undelivered }
         self.pages = pages

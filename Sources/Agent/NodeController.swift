@@ -26,6 +26,8 @@ public final class NodeController: Sendable {
     /// What the node is short of, as `EvictionController` sees it; nil: the one measurement decides.
     private let pressures: @Sendable () -> Set<NodePressure>?
     private let images: @Sendable () async -> [ContainerImage]
+    /// Of the place where pods run that do not run here.
+    private let remote: @Sendable () async -> [NodeCondition]
     private let clock: any AgentClock
     private let logger: Logger
     private let state: Mutex<State>
@@ -36,8 +38,10 @@ public final class NodeController: Sendable {
     public init(
         api: any KubernetesAPI, builder: NodeStatusBuilder, intervals: Heartbeat.Intervals, clock: any AgentClock, logger: Logger,
         measure: @escaping @Sendable () -> NodeMeasurement, pressures: @escaping @Sendable () -> Set<NodePressure>? = { nil },
-        images: @escaping @Sendable () async -> [ContainerImage], instancePath: String? = nil
+        images: @escaping @Sendable () async -> [ContainerImage], remote: @escaping @Sendable () async -> [NodeCondition] = { [] },
+        instancePath: String? = nil
     ) {
+        self.remote = remote
         self.instancePath = instancePath
         self.api = api
         self.builder = builder
@@ -215,7 +219,7 @@ public final class NodeController: Sendable {
 
     private func status(_ readiness: NodeReadiness, previous: [NodeCondition]) async -> NodeStatus {
         builder.status(
-            measure(), readiness, pressures: pressures(), previous: previous, images: await images(), now: clock.now())
+            measure(), readiness, pressures: pressures(), remote: await remote(), previous: previous, images: await images(), now: clock.now())
     }
 
     /// Conditions and addresses are joined by their type (strategic merge), as kubelets send them: those that others

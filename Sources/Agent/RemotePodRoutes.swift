@@ -3,6 +3,9 @@ import KubernetesClient
 import RuntimeInterface
 
 struct RemotePodRoutes: Sendable {
+    /// A server that will not show a log says so within this time.
+    static let refusalPatience = Duration.seconds(3)
+
     let access: any PodProviderAccess
 
     var routes: [NodeTunnelRoute] {
@@ -27,7 +30,6 @@ struct RemotePodRoutes: Sendable {
             container: names.count > 3 ? names[3] : "", follow: exchange.flag("follow"), previous: exchange.flag("previous"),
             timestamps: exchange.flag("timestamps"), tailLines: exchange.values("tailLines").last.flatMap { Int($0) },
             sinceSeconds: exchange.values("sinceSeconds").last.flatMap { Int($0) })
-        // The answer's head waits for the first piece: a refusal must still be able to be one.
         let pipe = BytePipe()
         let reading = Task {
             do {
@@ -36,12 +38,19 @@ struct RemotePodRoutes: Sendable {
             } catch { pipe.finish(throwing: error) }
         }
         defer { reading.cancel() }
-        let first: [UInt8]?
-        do { first = try await pipe.next() } catch { return try await refuse(exchange, error) }
+        // The answer's head waits for the first piece, so that a refusal can still be one; but not for ever: only once it began is
+        // it seen that the caller has left.
+        let first = Task { try await pipe.next() }
+        defer { first.cancel() }
+        if await first.ends(within: Self.refusalPatience), case .failure(let error) = await first.result {
+            return try await refuse(exchange, error)
+        }
         try await exchange.respond(contentType: "text/plain") { body in
-            guard let first else { return }
-            try await body.write(first)
-            while let bytes = try await pipe.next() { try await body.write(bytes) }
+            var next = try await withTaskCancellationHandler { try await first.value } onCancel: { first.cancel() }
+            while let bytes = next {
+                try await body.write(bytes)
+                next = try await pipe.next()
+            }
         }
     }
 
@@ -80,5 +89,25 @@ struct RemotePodRoutes: Sendable {
     private func refuse(_ exchange: NodeTunnelExchange, _ error: any Error) async throws {
         if case RuntimeError.notFound(let what) = error { return try await exchange.refuse(status: 404, what) }
         try await exchange.refuse(status: 500, "\(error)")
+    }
+}
+
+extension Task where Success: Sendable, Failure == any Error {
+    /// Whether it has ended within `limit`; it goes on if not.
+    fileprivate func ends(within limit: Duration) async -> Bool {
+        let (ends, verdict) = AsyncStream<Bool>.makeStream(bufferingPolicy: .bufferingOldest(1))
+        let awaiting = Task<Void, Never> {
+            _ = await self.result
+            verdict.yield(true)
+        }
+        let timer = Task<Void, Never> {
+            // The bound; cancelled when the task ended before it.
+            if (try? await Task<Never, Never>.sleep(for: limit)) != nil { verdict.yield(false) }
+        }
+        defer {
+            awaiting.cancel()
+            timer.cancel()
+        }
+        return await ends.first { _ in true } ?? false
     }
 }

@@ -24,13 +24,16 @@ public final class StatsProvider: Sendable {
     private let measure: @Sendable () -> NodeMeasurement
     private let machine: @Sendable () -> MachineUse
     private let evictions: @Sendable () -> [String: Int]
+    /// Pods of this node that run elsewhere.
+    private let remote: @Sendable () async -> [RemotePodStats]
     private let state = Mutex(State())
 
     init(
         node: String, pods: LocalPods, runtime: any ContainerRuntime, clock: any AgentClock,
         measure: @escaping @Sendable () -> NodeMeasurement, machine: @escaping @Sendable () -> MachineUse = { .read() },
-        evictions: @escaping @Sendable () -> [String: Int]
+        evictions: @escaping @Sendable () -> [String: Int], remote: @escaping @Sendable () async -> [RemotePodStats] = { [] }
     ) {
+        self.remote = remote
         self.node = node
         self.pods = pods
         self.runtime = runtime
@@ -82,7 +85,18 @@ public final class StatsProvider: Sendable {
         let node = NodeSample(
             cpuNanoseconds: use.cpuNanoseconds, load: measure(), agentCPUNanoseconds: use.ownCPUNanoseconds,
             agentResidentBytes: use.ownResidentBytes, at: now)
-        return NodeStats(nodeName: self.node, node: node, pods: samples, evictions: evictions())
+        return NodeStats(nodeName: self.node, node: node, pods: samples + (await remote()).map(Self.sample), evictions: evictions())
+    }
+
+    private static func sample(_ pod: RemotePodStats) -> PodSample {
+        let startedAt = pod.startedAt * .nanosecondsPerSecond
+        return PodSample(
+            uid: pod.uid, namespace: pod.namespace, name: pod.name, startedAt: startedAt,
+            containers: pod.containers.map {
+                ContainerSample(
+                    name: $0.name, usageNanoCores: $0.cpuNanoCores, workingSetBytes: $0.workingSetBytes, startedAt: startedAt,
+                    at: pod.measuredAt * .nanosecondsPerSecond)
+            })
     }
 
     private static func start(_ machine: PodStateMachine, _ id: ContainerID) -> UnixNanoseconds? {

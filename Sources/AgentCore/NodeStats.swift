@@ -36,6 +36,15 @@ public struct ContainerSample: Sendable, Hashable {
     public var at: UnixNanoseconds
     /// Thousand-millionths of a CPU over the window; nil with the first sample.
     public var usageNanoCores: Int64?
+    /// Whoever measured it says a rate and no total: `cpuNanoseconds` is not known.
+    public var hasTotal = true
+
+    /// Of a container that runs elsewhere.
+    public init(name: String, usageNanoCores: Int64, workingSetBytes: Int64, startedAt: UnixNanoseconds, at: UnixNanoseconds) {
+        self.init(name: name, cpuNanoseconds: 0, memoryUsageBytes: workingSetBytes, workingSetBytes: workingSetBytes, startedAt: startedAt, at: at)
+        self.usageNanoCores = usageNanoCores
+        hasTotal = false
+    }
 
     public init(
         name: String, attempt: Int = 0, cpuNanoseconds: Int64, memoryUsageBytes: Int64 = 0, workingSetBytes: Int64 = 0,
@@ -69,6 +78,9 @@ public struct PodSample: Sendable, Hashable {
     }
 
     func sum(_ value: (ContainerSample) -> Int64) -> Int64 { containers.reduce(0) { $0 + value($1) } }
+
+    /// nil: it is not known what it has used since its start.
+    var cpuNanoseconds: Int64? { containers.allSatisfy(\.hasTotal) ? sum(\.cpuNanoseconds) : nil }
 }
 
 public struct NodeStats: Sendable, Hashable {
@@ -108,6 +120,7 @@ public struct NodeStats: Sendable, Hashable {
             let uid = result.pods[pod].uid
             for index in result.pods[pod].containers.indices {
                 let container = result.pods[pod].containers[index]
+                guard container.hasTotal else { continue }
                 let old = before["\(uid)/\(container.name)/\(container.attempt)"]
                 let (used, since) = (old?.cpuNanoseconds ?? 0, old?.at ?? container.startedAt)
                 guard since > 0 else { continue }

@@ -122,15 +122,15 @@ public struct NodeStatusBuilder: Sendable {
             metadata: ObjectMeta(name: identity.name, labels: labels), spec: NodeSpec(taints: taints), status: status)
     }
 
-    /// `pressures`: nil means that the one measurement decides.
+    /// `pressures`: nil means that the one measurement decides. `remote`: of the place where pods run that do not run here.
     public func status(
-        _ load: NodeMeasurement, _ readiness: NodeReadiness, pressures: Set<NodePressure>? = nil, previous: [NodeCondition],
-        images: [ContainerImage], now: UnixNanoseconds
+        _ load: NodeMeasurement, _ readiness: NodeReadiness, pressures: Set<NodePressure>? = nil, remote: [NodeCondition] = [],
+        previous: [NodeCondition], images: [ContainerImage], now: UnixNanoseconds
     ) -> NodeStatus {
         NodeStatus(
             capacity: quantities(capacity), allocatable: quantities(allocatable),
             conditions: conditions(
-                pressures ?? thresholds.pressures(load), readiness, previous, Timestamp(unixNanoseconds: now)),
+                pressures ?? thresholds.pressures(load), readiness, remote, previous, Timestamp(unixNanoseconds: now)),
             addresses: [
                 NodeAddress(type: "InternalIP", address: identity.internalIP),
                 NodeAddress(type: "Hostname", address: identity.hostname),
@@ -166,14 +166,14 @@ public struct NodeStatusBuilder: Sendable {
     }
 
     private func conditions(
-        _ present: Set<NodePressure>, _ readiness: NodeReadiness, _ previous: [NodeCondition], _ now: Timestamp
+        _ present: Set<NodePressure>, _ readiness: NodeReadiness, _ remote: [NodeCondition], _ previous: [NodeCondition], _ now: Timestamp
     ) -> [NodeCondition] {
         let pressures = [
             pressure(.memory, present, "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory", "memory available"),
             pressure(.disk, present, "KubeletHasDiskPressure", "KubeletHasNoDiskPressure", "disk"),
             pressure(.processes, present, "KubeletHasInsufficientPID", "KubeletHasSufficientPID", "PID available"),
         ]
-        return (pressures + runtimeConditions + [ready(readiness)]).map { condition in
+        return (pressures + runtimeConditions + remote + [ready(readiness, remote)]).map { condition in
             let before = previous.first { $0.type == condition.type }
             var condition = condition
             condition.lastHeartbeatTime = now
@@ -196,11 +196,15 @@ public struct NodeStatusBuilder: Sendable {
         return NodeCondition(type: kind.rawValue, status: holds ? .true : .false, reason: holds ? bad : good, message: message)
     }
 
-    private func ready(_ readiness: NodeReadiness) -> NodeCondition {
+    /// Ready stays True while the other place is away: its pods run on there, and a node that is not ready is emptied.
+    private func ready(_ readiness: NodeReadiness, _ remote: [NodeCondition]) -> NodeCondition {
         switch readiness {
-        case .ready: NodeCondition(type: "Ready", status: .true, reason: "AgentReady", message: "Agent is ready")
-        case .exiting: NodeCondition(type: "Ready", status: .false, reason: "AgentExit", message: "Agent has exited")
-        case .notReady(let why): NodeCondition(type: "Ready", status: .false, reason: "AgentNotReady", message: why)
+        case .ready:
+            let troubles = remote.filter { $0.status == .false }.map { "\($0.type): \($0.message ?? $0.reason ?? "")" }
+            return NodeCondition(
+                type: "Ready", status: .true, reason: "AgentReady", message: (["Agent is ready"] + troubles).joined(separator: "; "))
+        case .exiting: return NodeCondition(type: "Ready", status: .false, reason: "AgentExit", message: "Agent has exited")
+        case .notReady(let why): return NodeCondition(type: "Ready", status: .false, reason: "AgentNotReady", message: why)
         }
     }
 }

@@ -73,7 +73,7 @@ extension NodeStats {
         }
         page.family(
             "container_cpu_usage_seconds_total", .counter, "Cumulative cpu time consumed by the container in core-seconds",
-            containers.map { ($0.0, Double($0.1.cpuNanoseconds) / 1e9) })
+            containers.filter(\.1.hasTotal).map { ($0.0, Double($0.1.cpuNanoseconds) / 1e9) })
         page.family(
             "container_memory_working_set_bytes", .gauge, "Current working set of the container in bytes",
             containers.map { ($0.0, Double($0.1.workingSetBytes)) })
@@ -83,7 +83,7 @@ extension NodeStats {
         let pods = pods.map { ([("namespace", $0.namespace), ("pod", $0.name)], $0) }
         page.family(
             "pod_cpu_usage_seconds_total", .counter, "Cumulative cpu time consumed by the pod in core-seconds",
-            pods.map { ($0.0, Double($0.1.sum(\.cpuNanoseconds)) / 1e9) })
+            pods.compactMap { labels, pod in pod.cpuNanoseconds.map { (labels, Double($0) / 1e9) } })
         page.family(
             "pod_memory_working_set_bytes", .gauge, "Current working set of the pod in bytes",
             pods.map { ($0.0, Double($0.1.sum(\.workingSetBytes))) })

@@ -41,7 +41,7 @@ extension NodeStats {
         return [
             "podRef": ["name": .string(pod.name), "namespace": .string(pod.namespace), "uid": .string(pod.uid)],
             "startTime": time(pod.startedAt), "containers": .array(pod.containers.map(container)),
-            "cpu": cpu(at, pod.sum(\.cpuNanoseconds), rates.isEmpty ? nil : rates.reduce(0, +)),
+            "cpu": cpu(at, pod.cpuNanoseconds, rates.isEmpty ? nil : rates.reduce(0, +)),
             "memory": memory(at, pod.sum(\.memoryUsageBytes), pod.sum(\.workingSetBytes), pod.sum(\.rssBytes)),
             "process_stats": ["process_count": .int(pod.sum(\.pids))],
         ]
@@ -50,13 +50,14 @@ extension NodeStats {
     private static func container(_ container: ContainerSample) -> JSONValue {
         [
             "name": .string(container.name), "startTime": time(container.startedAt),
-            "cpu": cpu(container.at, container.cpuNanoseconds, container.usageNanoCores),
+            "cpu": cpu(container.at, container.hasTotal ? container.cpuNanoseconds : nil, container.usageNanoCores),
             "memory": memory(container.at, container.memoryUsageBytes, container.workingSetBytes, container.rssBytes),
         ]
     }
 
-    private static func cpu(_ at: UnixNanoseconds, _ total: Int64, _ rate: Int64?) -> JSONValue {
-        var value: JSONValue = ["time": time(at), "usageCoreNanoSeconds": .int(total)]
+    private static func cpu(_ at: UnixNanoseconds, _ total: Int64?, _ rate: Int64?) -> JSONValue {
+        var value: JSONValue = ["time": time(at)]
+        if let total { value["usageCoreNanoSeconds"] = .int(total) }
         if let rate { value["usageNanoCores"] = .int(rate) }
         return value
     }

@@ -142,19 +142,9 @@ public struct LeaderElector: Sendable {
         return try await bounded { try await write(found, holder: identity, isNew: false) }
     }
 
-    /// A call that hangs must not outlast the deadline.
+    /// A call that hangs must not outlast the lease.
     private func bounded<Value: Sendable>(_ call: @escaping @Sendable () async throws -> Value) async throws -> Value {
-        try await withThrowingTaskGroup(of: Value.self) { group in
-            group.addTask { try await call() }
-            group.addTask {
-                // The call's deadline: one that hangs must not outlast the lease.
-                try await Task.sleep(for: timing.renewDeadline / 2)
-                throw KubernetesAPIError.transport("the lease's server is slow")
-            }
-            defer { group.cancelAll() }
-            guard let value = try await group.next() else { throw CancellationError() }
-            return value
-        }
+        try await CallLimit.within(timing.renewDeadline / 2, "the lease", call)
     }
 
     /// False when another was faster: the resourceVersion decides.

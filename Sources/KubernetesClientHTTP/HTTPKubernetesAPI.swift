@@ -39,31 +39,28 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
         }
     }
 
-    private struct Identity {
-        var tls: TLSConfiguration?
-        var bearerToken: String?
-    }
+    /// Reads the credentials again, where they may have been renewed.
+    public typealias CredentialSource = @Sendable () async throws -> ClientCredentials
 
-    private let endpoint: APIServerEndpoint
     private let server: String
     /// `fieldValidation` of what is created and changed: "Strict" refuses unknown fields; nil leaves it to the server.
     private let fieldValidation: String?
     private let clients: [Exchange: HTTPClient]
-    private let identity: Mutex<Identity>
+    private let identity: ClientIdentity
     let log: Logger
 
-    /// Throws `KubeconfigError` when a certificate or key cannot be read.
+    /// Throws `KubeconfigError` when a certificate or key cannot be read. `credentialSource` is asked when the server knows the
+    /// present credentials no more (401, or a connection that it will not have).
     public init(
         endpoint: APIServerEndpoint, credentials: ClientCredentials, fieldValidation: String? = nil,
-        log: Logger = Logger(label: "kubernetes-client")
+        credentialSource: CredentialSource? = nil, log: Logger = Logger(label: "kubernetes-client")
     ) throws {
-        self.endpoint = endpoint
         self.fieldValidation = fieldValidation
         self.log = log
         var server = endpoint.server
         while server.hasSuffix("/") { server.removeLast() }
         self.server = server
-        identity = Mutex(try Self.identity(endpoint, credentials))
+        identity = try ClientIdentity(endpoint, credentials, source: credentialSource, log: log)
         clients = Dictionary(uniqueKeysWithValues: Exchange.allCases.map { ($0, Self.client(for: $0)) })
     }
 
@@ -78,8 +75,7 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
 
     /// From now on requests use these (a renewed certificate). Watches under way go on with the old ones until they end.
     public func replaceCredentials(_ credentials: ClientCredentials) throws {
-        let new = try Self.identity(endpoint, credentials)
-        identity.withLock { $0 = new }
+        try identity.replace(credentials)
     }
 
     /// Breaks whatever is under way. Idempotent.
@@ -91,12 +87,6 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
     deinit {
         let clients = Array(clients.values)
         Task.detached { for client in clients { try? await client.shutdown() } }
-    }
-
-    private static func identity(_ endpoint: APIServerEndpoint, _ credentials: ClientCredentials) throws -> Identity {
-        Identity(
-            tls: endpoint.server.hasPrefix("https://") ? try endpoint.tlsConfiguration(credentials) : nil,
-            bearerToken: credentials.bearerToken)
     }
 
     private static func client(for exchange: Exchange) -> HTTPClient {
@@ -122,26 +112,53 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    /// With the credentials of this moment.
-    func webSocketDialer() throws -> WebSocketDialer {
-        let identity = identity.withLock { $0 }
-        return try WebSocketDialer(server: server, tls: identity.tls, bearerToken: identity.bearerToken)
+    /// As `send` for a WebSocket.
+    func dial(_ target: String, subprotocols: [String]) async throws -> (socket: WebSocketDialer.Socket, subprotocol: String) {
+        let used = identity.current
+        do {
+            return try await dial(target, subprotocols, used)
+        } catch let error as KubernetesAPIError {
+            guard let fresh = await identity.other(than: used, after: error), error.code == 401 else { throw error }
+            return try await dial(target, subprotocols, fresh)
+        }
+    }
+
+    private func dial(
+        _ target: String, _ subprotocols: [String], _ used: ClientIdentity.Credentials
+    ) async throws -> (socket: WebSocketDialer.Socket, subprotocol: String) {
+        try await WebSocketDialer(server: server, tls: used.tls, bearerToken: used.bearerToken)
+            .dial(target, subprotocols: subprotocols)
     }
 
     // MARK: - Requests
 
-    /// Sends a request; returns once its answer begins. Throws `KubernetesAPIError` for every status from 400 on.
+    /// Sends a request; returns once its answer begins. Throws `KubernetesAPIError` for every status from 400 on. One that was not
+    /// done because its credentials are over is sent once more with renewed ones, if there are any.
     func send(
         _ method: String, _ target: String, body: HTTPClientRequest.Body? = nil, headers: [(String, String)] = [],
         as exchange: Exchange = .call
     ) async throws -> HTTPClientResponse {
+        let used = identity.current
+        do {
+            return try await send(method, target, body: body, headers: headers, as: exchange, used)
+        } catch let error as KubernetesAPIError {
+            // A body that streams has been read by now.
+            let isRepeatable = error.code == 401 && (exchange != .stream || body == nil)
+            guard let fresh = await identity.other(than: used, after: error), isRepeatable else { throw error }
+            return try await send(method, target, body: body, headers: headers, as: exchange, fresh)
+        }
+    }
+
+    private func send(
+        _ method: String, _ target: String, body: HTTPClientRequest.Body?, headers: [(String, String)], as exchange: Exchange,
+        _ used: ClientIdentity.Credentials
+    ) async throws -> HTTPClientResponse {
         var request = HTTPClientRequest(url: server + target)
         request.method = .init(rawValue: method)
-        let identity = identity.withLock { $0 }
-        request.tlsConfiguration = identity.tls
+        request.tlsConfiguration = used.tls
         request.headers.add(name: "Accept", value: "application/json")
         request.headers.add(name: "User-Agent", value: "swiftlet")
-        if let token = identity.bearerToken { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
+        if let token = used.bearerToken { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         for header in headers { request.headers.replaceOrAdd(name: header.0, value: header.1) }
         request.body = body
         let response = try await execute(request, mayRepeat: method == "GET", exchange)
@@ -289,7 +306,8 @@ extension HTTPKubernetesAPI: PodLogReading {
         ])
         let pods = GroupVersionResource(resource: "pods")
         let target = RequestURL.path(pods, namespace: namespace, name: pod, subresource: "log") + query
-        let response = try await send("GET", target, headers: [("Accept", "*/*")], as: .stream)
+        // One that is followed may be silent for days, before its first line too.
+        let response = try await send("GET", target, headers: [("Accept", "*/*")], as: options.follow ? .stream : .call)
         var iterator = response.body.makeAsyncIterator()
         while true {
             let part: ByteBuffer?

@@ -76,6 +76,10 @@ struct WebSocketDialer: Sendable {
         let upgrade: EventLoopFuture<Answer> = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(Self.connectTimeout)
             .channelOption(.socketOption(.so_keepalive), value: 1)
+            // A server that vanished is noticed after about 15 + 3 x 5 s: TCP_KEEPIDLE, TCP_KEEPINTVL, TCP_KEEPCNT.
+            .channelOption(.tcpOption(.init(rawValue: 4)), value: 15)
+            .channelOption(.tcpOption(.init(rawValue: 5)), value: 5)
+            .channelOption(.tcpOption(.init(rawValue: 6)), value: 3)
             .connect(host: host, port: port) { channel in
                 channel.eventLoop.makeCompletedFuture {
                     // NIO's sockets are not close-on-exec: a process that this one starts would keep the connection open.

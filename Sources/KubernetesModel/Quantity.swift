@@ -63,6 +63,9 @@ public struct Quantity: Sendable {
     /// Thousandths, rounded away from zero; capped at Int64's range.
     public var milliValue: Int64 { rounded(to: 1_000_000) }
 
+    /// Thousand-millionths, as metrics.k8s.io counts CPU; capped at Int64's range.
+    public var nanoValue: Int64 { Int64(clamping: nanos) }
+
     private func rounded(to step: Int128) -> Int64 {
         let (quotient, remainder) = nanos.quotientAndRemainder(dividingBy: step)
         let away: Int128 = remainder == 0 ? 0 : remainder.signum()

@@ -1,4 +1,5 @@
 // Credentials that run out while a client works: read again where they are renewed, and the call done with the new ones.
+import APIServer
 import KubernetesClient
 import KubernetesClientHTTP
 import KubernetesModel

@@ -36,6 +36,21 @@ struct NodeStatsTests {
         #expect(after.rated(since: after).nodeNanoCores == nil, "no time has passed")
     }
 
+    @Test("a pod that runs elsewhere has the rate that was measured there, and no total since its start")
+    func elsewhere() {
+        let far = ContainerSample(
+            name: "far", usageNanoCores: 250_000_000, workingSetBytes: 2 << 20, startedAt: epoch, at: epoch + 20 * second)
+        let before = stats(at: 10, nodeCPU: 0, containers: [far])
+        let rated = stats(at: 20, nodeCPU: 0, containers: [far]).rated(since: before)
+        #expect(rated.pods[0].containers.map(\.usageNanoCores) == [250_000_000])
+        let pod = rated.summary["pods"]?.arrayValue?.first
+        #expect(pod?[path: "cpu", "usageNanoCores"]?.intValue == 250_000_000)
+        #expect(pod?[path: "cpu", "usageCoreNanoSeconds"]?.intValue == nil)
+        #expect(rated.podMetrics(rated.pods[0])["containers"]?.arrayValue?.first?[path: "usage", "cpu"]?.stringValue == "250000000n")
+        #expect(!rated.resourcePrometheus.contains("\ncontainer_cpu_usage_seconds_total{"))
+        #expect(rated.resourcePrometheus.contains("\ncontainer_memory_working_set_bytes{"))
+    }
+
     @Test("the summary has the kubelet's fields")
     func summary() {
         let summary = stats(at: 10, nodeCPU: second, containers: [container("main", at: 10, cpu: second)]).summary

@@ -153,6 +153,24 @@ struct NodeStatusTests {
         #expect(condition("Ready", exiting)?.lastTransitionTime == Timestamp(unixSeconds: (epoch + 90 * second) / second))
         #expect(NodeStatusBuilder.differs(exiting, from: later))
     }
+
+    @Test("a place elsewhere that is away has a condition of its own; the node stays Ready, as its pods run on, and says why in its message")
+    func elsewhere() {
+        func status(_ away: Bool, _ previous: [NodeCondition], at seconds: Int64) -> NodeStatus {
+            let remote = NodeCondition(
+                type: "ClusterReachable", status: away ? .false : .true, reason: away ? "ClusterAway" : "ClusterReachable", message: "words")
+            return builder.status(load(), .ready, remote: [remote], previous: previous, images: [], now: epoch + seconds * second)
+        }
+        let first = status(false, [], at: 0)
+        #expect(condition("Ready", first)?.message == "Agent is ready")
+        let away = status(true, first.conditions, at: 60)
+        #expect(condition("ClusterReachable", away)?.status == .false && condition("Ready", away)?.status == .true)
+        #expect(condition("Ready", away)?.message == "Agent is ready; ClusterReachable: words")
+        #expect(NodeStatusBuilder.differs(away, from: first))
+        let still = status(true, away.conditions, at: 90)
+        #expect(condition("ClusterReachable", still)?.lastTransitionTime == condition("ClusterReachable", away)?.lastTransitionTime)
+        #expect(condition("ClusterReachable", away)?.lastTransitionTime != condition("ClusterReachable", first)?.lastTransitionTime)
+    }
 }
 
 @Suite("heartbeat")

@@ -10,66 +10,10 @@ import Testing
 
 @Suite(.serialized, .enabled(if: EndToEnd.isRoot, EndToEnd.needsRoot))
 struct RunKEndToEndTests {
-    private static let domain = "bob"
-
-    /// `up` runs the domains alice, and team: whose node plays the organisation's cluster. Bob's Lite sends its tasks there.
-    private func configuration(_ cluster: TestCluster) async throws -> String {
-        let token = try await cluster.run("token", Self.domain, "--create").output.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""
-        let server = try Kubeconfig(parsing: FileText.read(cluster.state.kubeconfig) ?? "").connection().cluster.server
-        let path = "\(cluster.directory)/bob.yaml"
-        let text = """
-            mode: lite
-            domainID: \(Self.domain)
-            liteDeployToken: \(token)
-            masterEndpoint: \(server)
-            runtime: runk
-            runk:
-              namespace: team
-              kubeconfigFile: \(cluster.state.kubeconfig)
-            agent:
-              provider:
-                k8s:
-                  labelsToAdd: {sender: bob}
-                  tolerations: [{operator: Exists}]
-            capacity: {cpu: "8", memory: 16Gi}
-            swiftlet:
-              stateDirectory: \(cluster.directory)/bob
-              masterCAFile: \(cluster.state.master)/pki/ca.crt
-              nodeAddress: 127.0.0.1
-              runk:
-                claims: {domain-data: "*", "job-*": "*"}
-                exposure: HostNetwork
-            """
-        try FileText.write(text, to: path)
-        return path
-    }
-
-    private func with(options: [String] = [], _ body: (TestCluster, RunningCommand) async throws -> Void) async throws {
-        try await TestCluster.with(domains: ["alice", "team"], options: options) { cluster in
-            let lite = try cluster.start("lite", "--config", try await configuration(cluster))
-            do {
-                try await eventually("the node with RunK is Ready", within: .seconds(60), state: { lite.output + lite.errors }) {
-                    try await cluster.object("node", Self.domain)?[path: "status", "conditions"]?.arrayValue?.contains {
-                        $0["type"]?.stringValue == "Ready" && $0["status"]?.stringValue == "True"
-                    } ?? false
-                }
-                try await body(cluster, lite)
-            } catch {
-                print("--- bob\n\(lite.output)\(lite.errors)")
-                lite.identity.signal(SIGTERM)
-                _ = try? await lite.result(within: .seconds(60))
-                throw error
-            }
-            lite.identity.signal(SIGTERM)
-            let result = try await lite.result(within: .seconds(60))
-            #expect(result.status == 0, "\(result)")
-        }
-    }
-
     @Test("a job with one party on RunP and one on RunK succeeds; logs, exec and the end's code pass through", .timeLimit(.minutes(5)))
     func job() async throws {
         let kubectl = try #require(Kubectl.all.last, "no kubectl here: Scripts/setup --test installs one")
-        try await with { cluster, _ in
+        try await RunKLab.with { cluster, _ in
             let job = ShellJob(
                 name: "both",
                 tasks: [
@@ -107,7 +51,7 @@ struct RunKEndToEndTests {
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let image = try await PSIExample.prepare(in: directory, rows: 2000)
         let options = ["--image", image, "--data", "alice=\(directory)/data/alice", "--data", "team=\(directory)/data/bob"]
-        try await with(options: options) { cluster, _ in
+        try await RunKLab.with(options: options) { cluster, _ in
             let example = "\(EndToEnd.repository)/examples/psi"
             let result = try await cluster.run(
                 "submit", "\(example)/appimage.yaml", "\(example)/job.yaml", "--wait", "--timeout", "180", within: .seconds(200))
@@ -134,7 +78,7 @@ struct RunKEndToEndTests {
             for verb in ["get", "list", "watch", "create", "patch", "delete"] { #expect(try await may(verb, "pods"), "\(verb) pods") }
             for (verb, resource) in [
                 ("get", "pods/log"), ("create", "pods/exec"), ("create", "pods/portforward"), ("create", "secrets"), ("patch", "secrets"),
-                ("list", "configmaps"), ("delete", "configmaps"), ("create", "services"), ("watch", "events"), ("patch", "leases.coordination.k8s.io"),
+                ("list", "configmaps"), ("delete", "configmaps"), ("create", "services"), ("watch", "events"), ("patch", "leases.coordination.k8s.io"), ("get", "namespaces"),
             ] { #expect(try await may(verb, resource), "\(verb) \(resource)") }
             for (verb, resource) in [
                 ("get", "secrets"), ("list", "secrets"), ("update", "pods"), ("deletecollection", "pods"), ("create", "deployments.apps"),

@@ -19,7 +19,11 @@ struct MirrorDecisionTests {
         [nil]
         + [false, true].flatMap { ended in
             graces.flatMap { grace in
-                [false, true].flatMap { held in [false, true].map { MirrorFact(hasEnded: ended, deletionGrace: grace, isHeld: held, isNews: $0) } }
+                [false, true].flatMap { held in
+                    [false, true].flatMap { news in
+                        [false, true].map { MirrorFact(hasEnded: ended, deletionGrace: grace, isHeld: held, isNews: news, isOutdated: $0) }
+                    }
+                }
             }
         }
     static let memories: [MirrorMemory] = (0..<32).map { bits in
@@ -66,6 +70,17 @@ struct MirrorDecisionTests {
             guard wish == nil, let fact else { return }
             #expect(step == (fact.deletionGrace == nil ? .end(graceSeconds: fact.grace) : fact.isHeld ? .release : .settle))
         }
+    }
+
+    @Test("only a copy that may stay gets other labels; one that shall end gets none")
+    func refresh() {
+        var refreshed = 0
+        Self.walk { wish, fact, memory, step in
+            guard step == .refresh else { return }
+            refreshed += 1
+            #expect(fact?.isOutdated == true && fact?.hasEnded == false && wish?.deletionGrace == nil && !memory.isRefused)
+        }
+        #expect(refreshed > 0)
     }
 
     @Test("a shorter grace overtakes a longer one, a longer one never a shorter")

@@ -24,8 +24,8 @@ struct ClusterLite {
             api: target.api, namespace: cluster.namespace, name: "\(settings.nodeName)-agent",
             identity: "\(MachineFacts.read().hostname)_\(String(UInt64.random(in: 0...UInt64.max), radix: 36))",
             now: { MicroTimestamp(Timestamp(unixSeconds: unixNow())) }, logger: Logger(label: "leader"))
-        let isDone = try await elector.run { try await lead(target, parent) }
-        guard isDone else {
+        let election = Election(elector) { try await lead(target, parent) }
+        guard try await election.run(logger: logger) else {
             throw CommandFailure(
                 "another replica may lead now: the lease \(cluster.namespace)/\(settings.nodeName)-agent could not be renewed",
                 hint: "whoever runs this process starts it again")

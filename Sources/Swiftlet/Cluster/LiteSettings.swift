@@ -43,6 +43,8 @@ struct LiteSettings: Sendable {
     private let manifestDirectory: String?
 
     var metricsPort: Int? { node.metricsPort }
+    /// nil: as many as a node takes by default.
+    var configuredPods: Int64? { pods }
     var drainsOnStop: Bool { node.stopPolicy == AgentConfig.StopPolicy.drain.rawValue }
 
     /// As kubelets have it by default.

@@ -23,7 +23,7 @@ struct NodeCluster: Sendable {
     let settings: LiteSettings
     let cluster: KusciaConfiguration.Cluster
     private let endpoint: APIServerEndpoint
-    private let load: @Sendable () throws -> ClientCredentials
+    private let load: HTTPKubernetesAPI.CredentialSource
     let http: HTTPKubernetesAPI
     let api: any KubernetesAPI
 
@@ -43,8 +43,10 @@ struct NodeCluster: Sendable {
         }
         let (endpoint, credentials) = try load()
         self.endpoint = endpoint
-        self.load = { try load().1 }
-        http = try HTTPKubernetesAPI(endpoint: endpoint, credentials: credentials, log: Logger(label: "cluster"))
+        let source: HTTPKubernetesAPI.CredentialSource = { try await BlockingCall.run { Result { try load().1 } }.get() }
+        self.load = source
+        http = try HTTPKubernetesAPI(
+            endpoint: endpoint, credentials: credentials, credentialSource: source, log: Logger(label: "cluster"))
         api = RateLimitedAPI(
             http, perSecond: Double(cluster.qps ?? Self.defaultQPS), burst: cluster.burst ?? cluster.qps.map { $0 * 2 } ?? Self.defaultBurst)
     }
@@ -73,7 +75,7 @@ struct NodeCluster: Sendable {
         while true {
             try await Task.sleep(for: Self.tokenInterval)
             do {
-                let credentials = try load()
+                let credentials = try await load()
                 if credentials != last { try http.replaceCredentials(credentials) }
                 last = credentials
             } catch {
@@ -115,6 +117,7 @@ struct NodeCluster: Sendable {
         // What is configured needs no cluster: a Lite starts while it is away.
         if config.capacityCPUMillis != nil, config.capacityMemoryBytes != nil { return }
         let found = try await measuredCapacity()
+        if settings.configuredPods == nil, let pods = found?.pods, pods > 0 { config.maxPods = pods }
         config.capacityCPUMillis = config.capacityCPUMillis ?? found?.cpuMillis
         config.capacityMemoryBytes = config.capacityMemoryBytes ?? found?.memoryBytes
         config.capacityStorageBytes = config.capacityStorageBytes ?? found?.ephemeralStorageBytes

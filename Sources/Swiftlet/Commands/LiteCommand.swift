@@ -46,8 +46,10 @@ struct LiteCommand: AsyncParsableCommand {
         let membership = try kubeconfig.map(ClusterMembership.init(kubeconfigPath:))
         let settings = try LiteSettings(configuration, configurationPath: config, membership: membership)
         try settings.makeDirectories()
-        let lock = try StateLock(directory: settings.stateDirectory)
-        defer { lock.release() }
+        // Replicas of a Lite whose tasks run in a cluster share their state; which of them works is the Lease's to say.
+        let isReplica = settings.isClusterOnly && settings.cluster?.leaderElection == true
+        let lock = isReplica ? nil : try StateLock(directory: settings.stateDirectory)
+        defer { lock?.release() }
         let (stopTasks, parent) = (stopTasksOnExit || settings.drainsOnStop, stopWithParent.flatMap(ProcessIdentity.init(text:)))
         if settings.isClusterOnly, let cluster = settings.cluster {
             return try await ClusterLite(settings: settings, cluster: cluster, stopTasks: stopTasks, logger: logger).run(parent: parent)
