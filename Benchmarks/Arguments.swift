@@ -38,9 +38,10 @@ struct Arguments {
         usage: swiftlet-bench COMMAND --kubeconfig FILE [--OPTION VALUE ...]      (one line of JSON on standard output)
 
           prepare                                        the namespace of the load
+          clean                                          takes it away again
           load   --operation create|get|status --connections N --seconds S [--rate PER-SECOND] [--count N] [--first N]
           event  --count N                               create to another client's watch event, one at a time
-          fanout --watchers N --events N --window N      watchers of whole pods; --pid: the server's CPU and memory
+          fanout --watchers N --events N --window N [--gzip yes]   watchers of whole pods; --pid: the server's CPU and memory
           watches --watchers N --seconds S               idle watches; --pid: memory per connection
           nodes  --nodes N --pods N                      simulated nodes: the agent over the fake runtime
           etcd   --endpoint http://HOST:PORT --connections N --seconds S    Put of the same size (no kubeconfig)

@@ -21,6 +21,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     private var phase = Phase.head
     private var buffer = ByteBuffer()
     private var chunks = ByteBuffer()
+    /// Whether the last answer's body was compressed.
+    private(set) var isCompressed = false
     /// A whole answer.
     var onResponse: ((_ status: Int, _ body: ByteBuffer) -> Void)?
     /// Set: pieces of chunked answers go here as they come (a watch), and none are gathered.
@@ -52,8 +54,11 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
 
     func close() { channel?.close(mode: .all, promise: nil) }
 
-    func request(_ method: String, _ path: String, type: String = "application/json", _ body: [UInt8]? = nil) -> ByteBuffer {
+    func request(
+        _ method: String, _ path: String, type: String = "application/json", takesGzip: Bool = false, _ body: [UInt8]? = nil
+    ) -> ByteBuffer {
         var text = "\(method) \(path) HTTP/1.1\r\nhost: \(target.host):\(target.port)\r\n\(target.authorization)accept: application/json\r\n"
+        if takesGzip { text += "accept-encoding: gzip\r\n" }
         if let body { text += "content-type: \(type)\r\ncontent-length: \(body.count)\r\n" }
         text += "\r\n"
         var buffer = ByteBufferAllocator().buffer(capacity: text.utf8.count + (body?.count ?? 0))
@@ -123,6 +128,7 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
         guard let head else { return false }
         buffer.moveReaderIndex(forwardBy: head.bytes)
         if head.status == 100 { return true }
+        isCompressed = head.isCompressed
         phase = head.isChunked ? .chunk(status: head.status, left: 0) : .body(status: head.status, length: head.length)
         if head.isChunked { onChunk?(ByteBuffer()) }
         return true
@@ -142,8 +148,10 @@ private struct ResponseHead {
     var status = 0
     var length = 0
     var isChunked = false
+    var isCompressed = false
 
     private static let contentLength = Array("content-length:".utf8)
+    private static let contentEncoding = Array("content-encoding:".utf8)
     private static let transferEncoding = Array("transfer-encoding:".utf8)
 
     /// nil: the head is not whole yet.
@@ -158,6 +166,7 @@ private struct ResponseHead {
             if start == 0 { status = Self.number(line.dropFirst(9)) }
             if Self.matches(line, Self.contentLength) { length = Self.number(line.dropFirst(Self.contentLength.count)) }
             if Self.matches(line, Self.transferEncoding) { isChunked = true }
+            if Self.matches(line, Self.contentEncoding) { isCompressed = true }
             start = newline + 1
         }
         return nil

@@ -20,13 +20,18 @@ final class FanOut: @unchecked Sendable {
     private var slowest = 0
     private var start = NIODeadline.now()
     private(set) var bytes = 0
+    /// Of them on the way, before TLS.
+    private(set) var wireBytes = 0
+    /// Of watches that are compressed; one whose stream began before `run` has its head in here already.
+    private let inflaters: [Inflater?]
 
     /// At most `window` events are written before every watcher has them.
     init(
-        watchers: [Connection], writers: [Connection], on loop: any EventLoop, events: Int, window: Int, first: Int,
+        watchers: [Connection], inflaters: [Inflater?], writers: [Connection], on loop: any EventLoop, events: Int, window: Int, first: Int,
         make: @escaping (Int) -> ByteBuffer
     ) {
         self.watchers = watchers
+        self.inflaters = inflaters
         self.writers = writers
         self.loop = loop
         self.events = events
@@ -73,16 +78,22 @@ final class FanOut: @unchecked Sendable {
     }
 
     private func took(_ piece: ByteBuffer, _ index: Int) {
-        bytes += piece.readableBytes
+        wireBytes += piece.readableBytes
         // A line is an event. Bookmarks come once a minute at most and not before a minute has passed.
         var lines = 0
-        piece.withUnsafeReadableBytes { bytes in
-            guard var place = bytes.baseAddress else { return }
-            let end = place + bytes.count
+        func count(_ part: UnsafeRawBufferPointer) {
+            bytes += part.count
+            guard var place = part.baseAddress else { return }
+            let end = place + part.count
             while place < end, let found = memchr(place, 10, end - place) {
                 lines += 1
                 place = UnsafeRawPointer(found) + 1
             }
+        }
+        if let inflater = inflaters[index] {
+            guard inflater.inflate(piece, count) else { return promise.fail(BenchError("a watch's stream is not gzip's")) }
+        } else {
+            piece.withUnsafeReadableBytes(count)
         }
         for _ in 0..<lines where received[index] < events {
             received[index] += 1

@@ -22,6 +22,24 @@ struct LoadCommands {
         return ["statuses": .array(answers)]
     }
 
+    /// Takes the namespace away with all that the load has made in it; returns when it is gone. For a server that goes on living.
+    func clean() async throws -> JSONValue {
+        let path = "/api/v1/namespaces/\(BenchPod.namespace)"
+        let connection = try await Connection.open(target, on: loop).get()
+        _ = try await ask(connection, connection.request("DELETE", path))
+        let deadline = NIODeadline.now() + .seconds(300)
+        while NIODeadline.now() < deadline {
+            let (status, _) = try await ask(connection, connection.request("GET", path))
+            if status == 404 {
+                connection.close()
+                return ["gone": true]
+            }
+            // Its content goes first, at the pace of the server's controllers.
+            try await Task.sleep(for: .milliseconds(500))
+        }
+        throw BenchError("namespace \(BenchPod.namespace) is still there 300 s after its deletion")
+    }
+
     func load(_ arguments: Arguments) async throws -> JSONValue {
         let connections = try await open(try arguments.number("connections", default: 32))
         let run = LoadRun(

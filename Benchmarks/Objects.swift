@@ -56,6 +56,16 @@ enum BenchPod {
             """#.utf8)
     }
 
+    /// Digits that follow no pattern, the same in every run: a row of one letter would be compressed to nothing.
+    private static func hexadecimal(_ count: Int) -> String {
+        var state: UInt64 = 1
+        let digits = (0..<count).map { _ in
+            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407  // Knuth's MMIX
+            return Array("0123456789abcdef".utf8)[Int(state >> 60)]
+        }
+        return String(decoding: digits, as: UTF8.self)
+    }
+
     /// No scheduler of ours takes these pods unless asked to.
     static func json(name: String, scheduler: String = "bench", node: String? = nil, bytes: Int = 2960) -> [UInt8] {
         func text(padding: Int) -> String {
@@ -63,7 +73,7 @@ enum BenchPod {
             return #"""
                 {"apiVersion":"v1","kind":"Pod","metadata":{"name":"\#(name)","namespace":"\#(namespace)",
                 "labels":{"app":"psi","kuscia.secretflow/task-id":"bench","kuscia.secretflow/party":"alice"},
-                "annotations":{"example.org/input":"\#(String(repeating: "x", count: padding))"}},
+                "annotations":{"example.org/input":"\#(hexadecimal(padding))"}},
                 "spec":{"schedulerName":"\#(scheduler)",\#(node.map { #""nodeName":"\#($0)","# } ?? "")"restartPolicy":"Never",
                 "automountServiceAccountToken":false,"terminationGracePeriodSeconds":1,
                 "containers":[{"name":"main","image":"psi:0.9.5","command":["/bin/true"],"env":[\#(variables.joined(separator: ","))],

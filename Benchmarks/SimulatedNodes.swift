@@ -13,8 +13,8 @@ import RuntimeInterface
 struct SimulatedNodes {
     /// Agents that start at a time.
     private static let startingAtOnce = 100
-    /// One client has a bounded number of connections, and each agent keeps some for its watches.
-    private static let agentsPerClient = 72
+    /// One client has a bounded number of connections of each sort (256); each agent keeps one for its watch.
+    private static let agentsPerClient = 240
 
     let load: LoadCommands
     let kubeconfig: String

@@ -14,10 +14,10 @@ struct WatchCommands {
         let events = try arguments.number("events", default: 1000)
         let idle = try load.sample(arguments)
         let writers = try await load.open(32)
-        let watchers = try await watch(count, writers[0])
+        let (watchers, inflaters) = try await watch(count, writers[0], takesGzip: arguments.text("gzip", default: "no") == "yes")
         let template = RequestTemplate(writers[0].request("POST", BenchPod.collection, BenchPod.json(name: "fan-NUMBER____")))
         let fan = FanOut(
-            watchers: watchers, writers: writers, on: loop, events: events, window: try arguments.number("window", default: 32),
+            watchers: watchers, inflaters: inflaters, writers: writers, on: loop, events: events, window: try arguments.number("window", default: 32),
             first: try arguments.number("first", default: 0), make: { template.request($0) })
         let before = try load.sample(arguments)
         let seconds = try await fan.run().get()
@@ -27,6 +27,8 @@ struct WatchCommands {
             ("deliveries", .int(Int64(events * count))), ("seconds", .double(seconds)),
             ("deliveries_per_second", .double(Double(events * count) / seconds)),
             ("bytes_per_delivery", .double(Double(fan.bytes) / Double(events * count))),
+            ("wire_bytes_per_delivery", .double(Double(fan.wireBytes) / Double(events * count))),
+            ("compressed_watches", .int(Int64(inflaters.count { $0 != nil }))),
         ]
         if let idle, let before, let after {
             figures += [
@@ -42,7 +44,7 @@ struct WatchCommands {
         let count = try arguments.number("watchers", default: 10_000)
         let idle = try load.sample(arguments)
         let writer = try await load.open(1)[0]
-        let watchers = try await watch(count, writer)
+        let (watchers, _) = try await watch(count, writer)
         let closed = NIOLoopBoundBox<Int>.makeBoxSendingValue(0, eventLoop: loop)
         try await loop.submit { for watcher in watchers { watcher.onClose = { closed.value += 1 } } }.get()
         try await Task.sleep(for: .seconds(try arguments.number("settle", default: 1)))
@@ -62,21 +64,36 @@ struct WatchCommands {
         return .object(JSONObject(figures))
     }
 
-    /// Connections whose watch of the whole collection has begun.
-    private func watch(_ count: Int, _ any: Connection) async throws -> [Connection] {
+    /// Connections whose watch of the whole collection has begun, and what inflates those that the server compresses.
+    private func watch(_ count: Int, _ any: Connection, takesGzip: Bool = false) async throws -> ([Connection], [Inflater?]) {
         let revision = try await load.revision(any)
         let connections = try await load.open(count)
         let begun = connections.map { _ in loop.makePromise(of: Void.self) }
+        // What has come before the events: a compressed stream's head.
+        let early = NIOLoopBoundBox<[ByteBuffer]>.makeBoxSendingValue(Array(repeating: ByteBuffer(), count: count), eventLoop: loop)
         try await loop.submit {
-            for (connection, promise) in zip(connections, begun) {
-                connection.onChunk = { _ in promise.succeed() }
+            for (index, (connection, promise)) in zip(connections, begun).enumerated() {
+                connection.onChunk = { piece in
+                    early.value[index].writeImmutableBuffer(piece)
+                    promise.succeed()
+                }
                 connection.onResponse = { status, _ in promise.fail(BenchError("watch: status \(status)")) }
                 connection.onClose = { promise.fail(BenchError("watch: the connection was closed")) }
                 connection.send(
-                    connection.request("GET", "\(BenchPod.collection)?watch=true&allowWatchBookmarks=true&resourceVersion=\(revision)"))
+                    connection.request(
+                        "GET", "\(BenchPod.collection)?watch=true&allowWatchBookmarks=true&resourceVersion=\(revision)", takesGzip: takesGzip))
             }
         }.get()
         try await EventLoopFuture.andAllSucceed(begun.map(\.futureResult), on: loop).get()
-        return connections
+        let inflaters = try await loop.submit {
+            try connections.enumerated().map { index, connection -> Inflater? in
+                guard connection.isCompressed else { return nil }
+                let inflater = try Inflater()
+                _ = inflater.inflate(early.value[index]) { _ in }
+                connection.onChunk = { _ = inflater.inflate($0) { _ in } }
+                return inflater
+            }
+        }.get()
+        return (connections, inflaters)
     }
 }

@@ -10,6 +10,7 @@ func measure(_ arguments: Arguments, on loop: any EventLoop) async throws -> JSO
     let load = LoadCommands(target: try Target.kubeconfig(try arguments.text("kubeconfig")), loop: loop)
     switch arguments.command {
     case "prepare": return try await load.prepare()
+    case "clean": return try await load.clean()
     case "load": return try await load.load(arguments)
     case "event": return try await load.event(arguments)
     case "fanout": return try await WatchCommands(load).fanOut(arguments)
