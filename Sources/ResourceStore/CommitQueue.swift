@@ -1,5 +1,6 @@
 // Logical commits waiting for the one writer: many share one transaction and its fsync.
 import Dispatch
+import Glibc
 import Synchronization
 
 struct PendingCommit: Sendable {
@@ -13,6 +14,11 @@ final class CommitQueue: Sendable {
     static let maximumPending = 8192
     /// Commits in one transaction: enough to make the fsync's cost vanish, few enough to keep a transaction below 50 ms.
     static let maximumBatch = 1024
+
+    /// After so many commits in one transaction more are on their way: their callers have just been answered, and ask again. Together
+    /// they share a sync and its wake-ups, which cost more than a commit.
+    static let gathersAfter = 4
+    static let gatheringMicroseconds: UInt32 = 300
 
     private struct State {
         var pending: [PendingCommit] = []
@@ -50,7 +56,10 @@ final class CommitQueue: Sendable {
     }
 
     private func drain() {
-        while let batch = takeBatch() { process(batch) }
+        while let batch = takeBatch() {
+            process(batch)
+            if batch.count >= Self.gathersAfter { usleep(Self.gatheringMicroseconds) }
+        }
     }
 
     private func takeBatch() -> [PendingCommit]? {

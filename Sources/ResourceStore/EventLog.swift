@@ -19,7 +19,7 @@ struct EventLog: Sendable {
     /// Every event after this revision is here.
     private(set) var floor: UInt64
     private var events: [StoreEvent] = []
-    /// Dropped events at the front of the array; it is compacted when they are half of it.
+    /// Dropped events at the front of the array, which still hold their objects: few beside those that count.
     private var dropped = 0
     private var supersededBytes = 0
     /// Not in the journal.
@@ -48,10 +48,11 @@ struct EventLog: Sendable {
                 if oldest.kind == .deleted { unneeded.append(oldest.revision) }
             }
             dropped += 1
-            if dropped > max(1, limits.events) {
-                events.removeFirst(dropped)
-                dropped = 0
-            }
+        }
+        // Each removal moves the whole array by a word an event: some eight words for each that was dropped.
+        if dropped > 64 + count / 8 {
+            events.removeFirst(dropped)
+            dropped = 0
         }
     }
 

@@ -2,9 +2,9 @@
 import Dispatch
 import Synchronization
 
-/// A connection of its own copies the log in slices while the writer appends: a sync of the disk has never more than a slice of
-/// the database before it. What was appended since the last slice is little, and the writer moves it itself between two
-/// transactions, after which the log begins anew.
+/// A connection of its own copies the log in slices while the writer appends, and syncs each: a commit's sync has never more than a
+/// slice of the database before it, and the checkpoint that ends the log only its own. What was appended since the last slice is
+/// little, and the writer moves it itself between two transactions, after which the log begins anew.
 ///
 /// @unchecked Sendable: the connection is used on the queue alone.
 final class SQLiteCheckpoint: @unchecked Sendable {
@@ -50,6 +50,8 @@ final class SQLiteCheckpoint: @unchecked Sendable {
     private func run() {
         if connection == nil { connection = try? SQLiteConnection(path: path, create: false, vfs: vfs) }
         connection?.checkpoint(truncating: false)
+        // A failure takes nothing away: the log is given up only after the writer's own checkpoint, which syncs and reports for itself.
+        _ = connection?.syncDatabase()
         state.withLock { $0 = .mostlyDone }
     }
 

@@ -39,6 +39,15 @@ final class SQLiteConnection {
         return sqlite3_wal_checkpoint_v2(handle, nil, mode, nil, nil) == SQLITE_OK
     }
 
+    /// Has the disk take what checkpoints have put into the database's file. SQLite does this only at the end of a checkpoint that met
+    /// the end of the log, never beside a writer that appends all the time. False: it failed, or the file cannot be had.
+    func syncDatabase() -> Bool {
+        var file: UnsafeMutablePointer<sqlite3_file>?
+        let code = withUnsafeMutablePointer(to: &file) { sqlite3_file_control(handle, nil, SQLITE_FCNTL_FILE_POINTER, $0) }
+        guard code == SQLITE_OK, let file, let sync = file.pointee.pMethods?.pointee.xSync else { return false }
+        return sync(file, SQLITE_SYNC_NORMAL | SQLITE_SYNC_DATAONLY) == SQLITE_OK
+    }
+
     func execute(_ sql: String) throws(SQLiteError) {
         guard sqlite3_exec(handle, sql, nil, nil, nil) == SQLITE_OK else { throw failure(sql) }
     }

@@ -8,6 +8,8 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
     public static let defaultCheckpointBytes = 16 << 20
     /// Bytes of it that are moved at a time, at most: a commit's sync waits for the disk behind so much.
     private static let largestSlice = 1 << 20
+    /// Bytes that the writer itself moves at the log's end, while its commits wait.
+    private static let largestRest = 256 << 10
 
     private struct Open {
         let connection: SQLiteConnection
@@ -119,6 +121,11 @@ public final class SQLiteJournal: Journal, @unchecked Sendable {
     public func tidy() {
         guard let open else { return }
         if bytesInLog >= checkpointBytes {
+            // One slice more, so that little is left. (Twice the length at most: a disk this slow has the rest moved as it is.)
+            if bytesSinceSlice > Self.largestRest, bytesInLog < 2 * checkpointBytes {
+                if checkpoint.copySlice() { bytesSinceSlice = 0 }
+                return
+            }
             guard checkpoint.finish(open.connection, isOverdue: bytesInLog >= 8 * checkpointBytes) else { return }
             (bytesInLog, bytesSinceSlice) = (0, 0)
         } else if bytesSinceSlice >= min(Self.largestSlice, checkpointBytes / 4), checkpoint.copySlice() {

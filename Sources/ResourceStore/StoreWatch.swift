@@ -146,7 +146,8 @@ public final class StoreWatch: Sendable {
             if state.end != nil { return .nothing }
             if let waiting = Self.takeWaiting(&state) { return .resume(waiting) }
             if exceedsBound(state.pending, adding: seen.count) { return .tooSlow }
-            state.pending.append(contentsOf: seen)
+            // A watch that keeps up takes the publisher's array as it is.
+            if state.pending.isEmpty { state.pending = seen } else { state.pending.append(contentsOf: seen) }
             guard case .callback(let deliver, delivering: false) = state.consumer else { return .nothing }
             state.consumer = .callback(deliver, delivering: true)
             return .deliver(deliver)
