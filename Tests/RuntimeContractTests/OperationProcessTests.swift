@@ -265,6 +265,15 @@ struct OperationProcessTests {
         }
     }
 
+    @Test("init passes signals on, but not back to the program that sent them")
+    func ownSignal() throws {
+        try withOperationLab { lab in
+            // What came back would come within the sleep.
+            let result = try lab.run(Jail(), "kill -TERM 1; sleep 0.5; echo own; (sleep 60 & kill -TERM 1; wait); echo passed on")
+            #expect(result.output == ["own"], "\(result)")
+        }
+    }
+
     @Test("the program of a launcher that leaves tasks behind cannot be written to through /proc")
     func sealed() throws {
         try withOperationLab { lab in

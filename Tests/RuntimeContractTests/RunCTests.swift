@@ -7,6 +7,7 @@ import Glibc
 import LocalRuntime
 import RunC
 import RuntimeInterface
+import Spawn
 import Testing
 
 extension OCIProgram: CustomTestStringConvertible {
@@ -170,6 +171,34 @@ struct RunCTests {
         }
     }
 
+    @Test(
+        "on the node's network a program and its commands are held to the pod's TCP ports by Landlock, and do not signal the first process",
+        .enabled(if: clinux_landlock_abi() >= 6), arguments: OCIPrograms.all)
+    func secondWall(program: OCIProgram) async throws {
+        try await withStage(program) { stage in
+            var sandbox = stage.sandbox(stage.pod)
+            sandbox.network = .host(TCPRule(bind: [21_741], connect: []))
+            // Other tests may have the port: what counts is whether the rule refuses.
+            let tries = [21_741, 21_742].map { port in
+                "python3 -c 'import socket\ntry: socket.socket().bind((\"127.0.0.1\", \(port)))\nexcept PermissionError: print(\"refused\")\nexcept OSError: print(\"tried\")\nelse: print(\"tried\")'"
+            }.joined(separator: "; ")
+            let id = try await start(stage, stage.container("\(tries); kill -0 1 2>/dev/null || echo unreached; echo begin; sleep 600"), sandbox: sandbox)
+            try await stage.waitUntilBegun(id)
+            #expect(stage.lines(id) == ["tried", "refused", "unreached", "begin"])
+            let result = try await stage.runtime.execSync(id, command: ["/bin/sh", "-c", tries], timeoutSeconds: 60, maximumOutputBytes: 4096)
+            #expect(String(decoding: result.stdout, as: UTF8.self) == "tried\nrefused\n", "\(String(decoding: result.stderr, as: UTF8.self))")
+        }
+    }
+
+    @Test("the first process of a container does not pass a signal back to the program that sent it")
+    func ownSignal() async throws {
+        let launcher = try #require(Machine.launcher)
+        // What came back would come within the sleep.
+        let script = "exec \(launcher) oci-init /bin/sh -c 'kill -TERM $PPID; sleep 0.5; exit 7' 3>/dev/null 4>/dev/null"
+        let run = try await Task.detached { try ProgramRun("/bin/sh", arguments: ["sh", "-c", script], deadlineMilliseconds: 60_000) }.value
+        #expect(run.ending == .exited(7), "\(run.complaint)")
+    }
+
     // MARK: Commands
 
     @Test("a command's terminal is its own, is resized and ends with it; one that is not there is named", arguments: OCIPrograms.all)
@@ -268,6 +297,14 @@ struct RunCTests {
             #expect(exit.exitCode == 128 && exit.reason == "StartError", "\(exit)")
             #expect(exit.message?.contains(words) == true, "\(exit.message ?? "")")
             #expect(stage.starts(id) == 0)
+        }
+    }
+
+    @Test("that nobody raises a second wall in a machine of its own is a condition of the node", arguments: [true, false])
+    func wallCondition(hasInit: Bool) async throws {
+        try await withStage(OCIProgram(name: "kata", command: ["/no/such/runtime"], hasInit: hasInit)) { stage in
+            let condition = try #require(stage.runtime.conditions.first { $0.type == "OCIRuntimesWithoutSecondWall" })
+            #expect(condition.holds == !hasInit && condition.message.contains("kata") == !hasInit)
         }
     }
 

@@ -27,7 +27,7 @@ import Testing
         #expect(try KusciaConfiguration.parse(written.commentedYAML, source: "f").configuration == written)
     }
 
-    @Test("a Lite's logs and host paths are read back; Kuscia's logrotate is understood")
+    @Test("a Lite's logs, host paths and limit of processes are read back; Kuscia's logrotate is understood")
     func logs() throws {
         var written = KusciaConfiguration(mode: .lite, domainID: "alice")
         written.masterEndpoint = "https://master:6443"
@@ -36,6 +36,7 @@ import Testing
         written.extensions.node.hostPaths = ["/data/a", "/data/b"]
         written.extensions.node.keepLogsDays = 2
         written.extensions.node.keepLogsMB = 64
+        written.extensions.node.podPidsLimit = 512
         #expect(try KusciaConfiguration.parse(written.commentedYAML, source: "f").configuration == written)
     }
 

@@ -24,6 +24,14 @@ struct ContractEndTests {
         }
     }
 
+    @Test("signal-others: what a program sends to everybody but itself does not come back to it", arguments: ContractRuntime.all)
+    func signalOthers(_ contract: ContractRuntime) async throws {
+        try await contract.perform { stage in
+            let exit = try await stage.exit(try await stage.start(.signalsOthers(7)))
+            #expect(exit.exitCode == 7 && exit.signal == nil, "\(exit)")
+        }
+    }
+
     @Test("oom-137: over its memory limit a container is OOMKilled, 137", arguments: ContractRuntime.all)
     func outOfMemory(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in

@@ -9,6 +9,8 @@ enum ContractProgram: Sendable, Hashable {
     case exits(Int)
     /// By itself, by a signal of its own.
     case dies(signal: Int)
+    /// With this code, a moment after it asked everybody but itself to end (`kill(-1, SIGTERM)`).
+    case signalsOthers(Int)
     /// Until `ContractStage.release`, then ends with this code.
     case waits(Int)
     /// Ends with this code when it is asked to (SIGTERM).

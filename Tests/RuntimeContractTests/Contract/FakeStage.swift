@@ -40,7 +40,7 @@ final class FakeStage: ContractStage {
     private static func turnKnobs(_ fake: FakeRuntime, _ program: ContractProgram, _ name: String) {
         fake.refuseImage("nothing")
         switch program {
-        case .exits(let code): fake.exitOnStart(container: name, code: code)
+        case .exits(let code), .signalsOthers(let code): fake.exitOnStart(container: name, code: code)
         case .dies(let signal):
             fake.exitOnStart(
                 container: name,

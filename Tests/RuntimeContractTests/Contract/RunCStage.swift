@@ -38,7 +38,7 @@ enum OCIPrograms {
     }
 }
 
-final class RunCStage: ContractStage {
+final class RunCStage: LocalStage {
     private struct Life {
         var runtime: RunCRuntime
         var events: Events
@@ -86,7 +86,7 @@ final class RunCStage: ContractStage {
     }
 
     func container(_ program: ContractProgram, name: String, attempt: Int) -> ContainerConfig {
-        var config = container(RunPStage.script(program), name: name, attempt: attempt)
+        var config = container(program.script, name: name, attempt: attempt)
         if program == .missing { config.command = ["/no/such/program"] }
         if program == .eatsMemory { config.limits.memoryBytes = 32 << 20 }
         return config
@@ -97,34 +97,9 @@ final class RunCStage: ContractStage {
             name: name, attempt: attempt, image: "host", command: ["/bin/sh", "-c", script], logPath: "\(directory)/log/\(name)_\(attempt).log")
     }
 
-    func command(_ command: ContractCommand) -> [String] { RunPStage.command(command) }
-
     func record(_ id: ContainerID) -> String { "\(directory)/runc/pods/\(id.podUID)/\(id.name)_\(id.attempt)" }
 
-    func waitUntilBegun(_ id: ContainerID) async throws {
-        for _ in 0..<1_000 {
-            if starts(id) > 0 { return }
-            // A process of another namespace says nothing when it begins: its file is looked for, within a bound.
-            try await Task.sleep(for: .milliseconds(10))
-        }
-        Issue.record("\(id) did not begin")
-    }
-
-    func release(_ id: ContainerID) async throws {
-        let descriptor = clinux_open("\(record(id))/tmp/go", O_CREAT | O_WRONLY | O_CLOEXEC, 0o644)
-        try #require(descriptor >= 0)
-        Glibc.close(descriptor)
-    }
-
-    func graceElapses(_ id: ContainerID) async {}
-
-    func lines(_ id: ContainerID) -> [String] {
-        Lab.text("\(directory)/log/\(id.name)_\(id.attempt).log").split(separator: "\n").map {
-            $0.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false).dropFirst(3).joined()
-        }
-    }
-
-    func starts(_ id: ContainerID) -> Int { lines(id).count { $0 == "begin" } }
+    func logPath(_ id: ContainerID) -> String { "\(directory)/log/\(id.name)_\(id.attempt).log" }
 
     func crash() async { await life.withLock(\.runtime).onEvent { _ in } }
 
@@ -136,22 +111,6 @@ final class RunCStage: ContractStage {
             (life.runtime, life.events) = (next, events)
         }
         return try await next.adopt()
-    }
-
-    /// After a restart the records say what they said, nothing runs, and the boot id is another.
-    func reboot(_ running: [ContainerID]) async throws -> [ContainerStatusReport] {
-        await crash()
-        for id in running {
-            let before = Lab.text("\(record(id))/state.json")
-            let boot = try #require(before.firstRange(of: "\"bootId\":\"").map { before[$0.upperBound...].prefix(36) })
-            try await life.withLock(\.runtime).stopContainer(id, graceSeconds: 0)
-            let descriptor = clinux_open("\(record(id))/state.json", O_WRONLY | O_TRUNC | O_CLOEXEC, 0)
-            try #require(descriptor >= 0)
-            let text = before.replacing(boot, with: "00000000-0000-0000-0000-000000000000")
-            #expect(write(descriptor, text, text.utf8.count) == text.utf8.count)
-            Glibc.close(descriptor)
-        }
-        return try await recover()
     }
 
     func remains(_ podUID: String) -> [String] {

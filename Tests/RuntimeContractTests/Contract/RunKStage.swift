@@ -111,7 +111,7 @@ final class RunKStage: ContractStage {
     func sandbox(_ podUID: String) -> PodSandboxConfig { lab.sandboxConfig(podUID: podUID) }
 
     func container(_ program: ContractProgram, name: String, attempt: Int) -> ContainerConfig {
-        lab.config(RunPStage.script(program), name: name) { config in
+        lab.config(program.script, name: name) { config in
             config.attempt = attempt
             config.logPath = "\(lab.directory)/nowhere/\(name)_\(attempt).log"
             if program == .missing { config.command = ["/no/such/program"] }
