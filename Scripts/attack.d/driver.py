@@ -247,8 +247,6 @@ def attack(lab, options, before, started):
     import runc_pods
     for kind in [*sandboxes.ALL, runc_pods.RunCPod]:
         sandbox = kind(lab)
-        if options.short and not wanted and kind is runc_pods.RunCPod:
-            continue  # a cluster of its own
         if (wanted and sandbox.name not in wanted) or (options.short and not wanted and not sandbox.ours and sandbox.name not in ("none", "oci-spec", "runc-spec")):
             continue
         reason = sandbox.available()
