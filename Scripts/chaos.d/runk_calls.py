@@ -6,6 +6,7 @@ import time
 from lab import DOMAIN, Failed, eventually, manifest
 
 NODE = "bob"
+FIRST_PORT = 18200
 FAULTS = ["cut", "lost", "delay", "truncated", 410, 429, 500]
 BASE = r"^/api/v1/namespaces/[^/]+"
 # What it is, method, path; True: a round cannot go by without it.
@@ -58,11 +59,12 @@ class Plan:
             return [f"{name}: {fault}" for name, _, _, isNeeded in CALLS if isNeeded or not needed for fault in self.waiting.get(name, [])]
 
 
-def pod(name, script):
+def pod(name, script, port):
+    """`port`: its own, as pods of a node without a network of their own share the machine's."""
     body = manifest(name, script, grace=1, nodeName=NODE)
     body["metadata"]["namespace"] = NODE
     container = body["spec"]["containers"][0]
-    container["ports"] = [{"name": "p", "containerPort": 18080}]
+    container["ports"] = [{"name": "p", "containerPort": port}]
     container["volumeMounts"].append({"name": "settings", "mountPath": "/settings"})
     container["envFrom"] = [{"secretRef": {"name": "key"}}]
     body["spec"]["volumes"].append({"name": "settings", "configMap": {"name": "settings"}})
@@ -103,10 +105,10 @@ class Calls:
         self.lab.bob.start()
         for i, code in enumerate((0, 4)):
             self.codes[f"c{number}-{i}"] = code
-            self.lab.call("POST", f"/api/v1/namespaces/{NODE}/pods", pod(f"c{number}-{i}", f"echo end >> $L; exit {code}"))
+            self.lab.call("POST", f"/api/v1/namespaces/{NODE}/pods", pod(f"c{number}-{i}", f"echo end >> $L; exit {code}", FIRST_PORT + 3 * number + i))
         name = f"s{number}"
         self.staying.append(name)
-        self.lab.call("POST", f"/api/v1/namespaces/{NODE}/pods", pod(name, "sleep 1000"))
+        self.lab.call("POST", f"/api/v1/namespaces/{NODE}/pods", pod(name, "sleep 1000", FIRST_PORT + 3 * number + 2))
         if number:
             self.lab.withdraw(f"c{number - 1}-0", 1)
         deadline = time.monotonic() + 5
@@ -119,7 +121,13 @@ class Calls:
             stay = [n for n in self.codes if n in known]
             return all(known[n]["status"].get("phase") in ("Succeeded", "Failed") for n in stay) and all(
                 known.get(n, {}).get("status", {}).get("phase") == "Running" for n in self.staying)
-        eventually("every pod ends or runs, as it should", ended, 180, 0.3)
+        try:
+            eventually("every pod ends or runs, as it should", ended, 180, 0.3)
+        except Failed as failure:
+            known = self.lab.sources()
+            states = [f"{n} {known.get(n, {}).get('status', {}).get('phase')} {known.get(n, {}).get('status', {}).get('message', '')}" for n in
+                      list(self.codes) + self.staying]
+            raise Failed("; ".join([str(failure), *states])) from None
 
     def wait_for_labels(self):
         def told():

@@ -11,7 +11,7 @@ from websocket import Refused, WebSocket
 NODE = "bob"
 FAULTS = ["cut", "lost", "delay", "truncated", 410, 429, 500]
 PORT = 18099
-SCRIPT = f"echo first; cd /tmp; exec python3 -m http.server {PORT} --bind 127.0.0.1"
+SCRIPT = f"echo first; cd /tmp; python3 -m http.server {PORT} --bind 127.0.0.1 & while :; do sleep 1; done"
 PATHS = {"exec": r"/pods/[^/]+/exec\?", "log": r"/pods/[^/]+/log(\?|$)", "followed log": r"/pods/[^/]+/log\?.*follow", "port": r"/pods/[^/]+/portforward\?"}
 
 
@@ -83,12 +83,23 @@ class Streams:
             return False, f"{type(error).__name__} {error}"
 
     def works(self, kind):
-        eventually(f"{kind} works", lambda: self.attempt(kind)[0], 60, 0.5)
+        seen = []
+
+        def tried():
+            worked, words = self.attempt(kind)
+            seen[:] = [words]
+            return worked
+        try:
+            eventually(f"{kind} works", tried, 60, 0.5)
+        except Failed as failure:
+            status = self.lab.sources().get("talk", {}).get("status", {})
+            raise Failed(f"{failure}: {seen[0][:500]!r}; {status.get('phase')} {status.get('containerStatuses')}") from None
 
     def run(self):
         lab = self.lab
         body = manifest("talk", SCRIPT, grace=1, nodeName=NODE)
         body["metadata"]["namespace"] = NODE
+        body["spec"]["containers"][0]["ports"] = [{"containerPort": PORT}]  # it may listen there
         lab.call("POST", f"/api/v1/namespaces/{NODE}/pods", body)
         eventually("the pod that talks runs", lambda: lab.sources().get("talk", {}).get("status", {}).get("phase") == "Running", 60)
         lab.proxy.upgrades, lab.proxy.fault = True, self.fault

@@ -19,6 +19,15 @@ struct ClusterLite {
 
     func run(parent: ProcessIdentity?) async throws {
         let target = try NodeCluster(settings, cluster)
+        do { try await run(target, parent) } catch {
+            await target.http.shutdown()
+            throw error
+        }
+        // Behind the election: the lease is given back through it.
+        await target.http.shutdown()
+    }
+
+    private func run(_ target: NodeCluster, _ parent: ProcessIdentity?) async throws {
         guard cluster.leaderElection else { return try await lead(target, parent) }
         let elector = LeaderElector(
             api: target.api, namespace: cluster.namespace, name: "\(settings.nodeName)-agent",
@@ -72,7 +81,6 @@ struct ClusterLite {
         services.append(AgentRun(agent: agent))
         try await ServiceRun.run(services, watch: watch, limit: LiteCommand.shutdownLimit, logger: logger)
         await api.shutdown()
-        await target.http.shutdown()
         logger.notice("lite ends")
     }
 }
