@@ -17,6 +17,7 @@ int cgroups_note(struct cgroups *groups, const struct plan *plan, struct failure
 int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure *failure);
 // Opens the directories of noted groups, for reading and killing.
 void cgroups_open_directories(struct cgroups *groups);
+void cgroups_open_directory(struct cgroups *groups, int n);
 // A descriptor that becomes readable when the kernel ran out of the memory group's limit (version 1), or -1.
 int cgroups_watch_out_of_memory(const struct cgroups *groups);
 // Called by the child for itself: a thread that moves itself needs no grace period of the kernel. Opens what is not open yet,

@@ -26,10 +26,20 @@ static int make(const char *version, const char *path) {
     return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -1;
 }
 
-static int set(const char *directory, const char *file, const char *value) {
+// Of a group that the task joins: its directory is wanted later too, and from there a file is found in one step.
+static int open_in_group(struct cgroups *groups, const char *directory, const char *file) {
+    for (int i = 0; groups && i < groups->count; i++) {
+        if (strcmp(groups->group[i].path, directory)) continue;
+        cgroups_open_directory(groups, i);
+        return openat(groups->group[i].directory, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    }
     if (strlen(directory) + strlen(file) + 2 > PATH_MAX) { errno = ENAMETOOLONG; return -1; }
     stpcpy(stpcpy(stpcpy(workspace, directory), "/"), file);
-    int fd = openat(AT_FDCWD, workspace, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+    return openat(AT_FDCWD, workspace, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+static int set(struct cgroups *groups, const char *directory, const char *file, const char *value) {
+    int fd = open_in_group(groups, directory, file);
     if (fd < 0) return -1;
     size_t length = strlen(value);
     ssize_t n = write(fd, value, length);
@@ -53,7 +63,7 @@ static int remember(const struct plan *plan) {
     return 0;
 }
 
-int cgroup_make_all(const struct plan *plan, struct failure *failure) {
+int cgroup_make_all(const struct plan *plan, struct cgroups *groups, struct failure *failure) {
     if (remember(plan) < 0) {
         failure_set(failure, ENOMEM, "cgroup-remove");
         return -1;
@@ -62,7 +72,7 @@ int cgroup_make_all(const struct plan *plan, struct failure *failure) {
         char **a = plan->operation[i].argument;
         int result = 0;
         if (plan->operation[i].kind == OP_CGROUP_MAKE) result = make(a[0], a[1]);
-        else if (plan->operation[i].kind == OP_CGROUP_SET) result = set(a[0], a[1], a[2]);
+        else if (plan->operation[i].kind == OP_CGROUP_SET) result = set(groups, a[0], a[1], a[2]);
         if (result == 0) continue;
         int error = errno;
         if (plan->operation[i].kind == OP_CGROUP_MAKE) failure_set(failure, error, "cgroup(make %s)", a[1]);

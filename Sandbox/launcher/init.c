@@ -188,7 +188,7 @@ static void release(struct launch *launch) {
 _Noreturn static void reap(pid_t payload, struct launch *launch) {
     sigset_t all, *signals = &all;
     siginfo_t from;
-    int status_pipe = launch->status, started = failure_pipe;
+    int status_pipe = launch->status, started = failure_pipe, lends = init_lends_memory(launch->plan);
     struct timespec at_once = {0, AT_ONCE_NS}, moment = {0, MOMENT_NS}, *limit = &at_once;
     sigfillset(&all);
     for (;;) {
@@ -202,8 +202,9 @@ _Noreturn static void reap(pid_t payload, struct launch *launch) {
             release(launch);
         }
         if (signal < 0 && limit == &at_once) {
-            // Its end of file tells the supervisor that init stands and the program runs.
-            syscall(SYS_close, started);
+            // Tells the supervisor that init stands, and by its end of file that the program runs too. Who lent its memory knows that
+            // already and says it, as the supervisor then holds the pipe open itself.
+            if (!lends || syscall(SYS_write, started, "", 1) == 1) syscall(SYS_close, started);
             limit = &moment;
         }
         // Not what the payload itself sends: its kill(-1) means everybody but the sender.
@@ -228,11 +229,13 @@ static int run_payload(void *argument) {
     payload_run(launch->plan, launch->user_namespace, launch->out, launch->err);
 }
 
-// The payload borrows our memory until exec, so nothing is copied, and we wait that long. With a courier (notify.c) it must not:
-// that one lives on in the payload's memory.
+int init_lends_memory(const struct plan *plan) {
+    return !notify_wanted(plan) && !plan_joined_namespace(plan, "pid") && !plan_has_namespace(plan, "time");
+}
+
+// Of memory that is lent nothing is copied, and we wait until exec.
 static pid_t start_payload(struct launch *launch) {
-    // Among processes that are there already it shares nothing with us; and a time namespace is entered by a fork only.
-    if (notify_wanted(launch->plan) || plan_joined_namespace(launch->plan, "pid") || plan_has_namespace(launch->plan, "time")) {
+    if (!init_lends_memory(launch->plan)) {
         pid_t pid = fork();
         if (pid == 0) run_payload(launch);
         return pid;

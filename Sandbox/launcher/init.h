@@ -22,6 +22,11 @@ struct launch {
     size_t shared_bytes;
 };
 
+// Whether the payload borrows init's memory until exec, so that init goes on only when the program runs. With a courier (notify.c) it
+// must not: that one lives on in the payload's memory. Among processes that are there already it shares nothing with us; and a time
+// namespace is entered by a fork only.
+int init_lends_memory(const struct plan *plan);
+
 // Tells where the process's arguments lie: inside the task, pid 1 is to show "init", not the host's paths.
 void init_title_area(char *start, size_t bytes);
 

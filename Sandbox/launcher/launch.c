@@ -109,15 +109,16 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
     init_run(&launch);
 }
 
-// Waits until exec succeeded (end of file) or a stage failed. 0 or -1 with `failure` set.
-static int await_exec(int pipe, struct task *task, struct failure *failure) {
+// Waits until exec succeeded (end of file; or, where this side holds the pipe's other end too, a byte or the end of init, whose handle
+// is given then) or a stage failed. 0 or -1 with `failure` set.
+static int await_exec(int pipe, int init, struct task *task, struct failure *failure) {
     struct notify *notify = &task->notify;
     int64_t deadline = timestamp_monotonic_ms() + START_DEADLINE_MS;
     for (int usual = task->busy != NULL;;) {
         int64_t left = usual ? USUAL_START_MS : deadline - timestamp_monotonic_ms();
         // What the filter asks about may be exec itself.
-        struct pollfd ready[] = {{pipe, POLLIN, 0}, {notify->fd, POLLIN, 0}};
-        int n = left > 0 ? poll(ready, 2, (int)left) : 0;
+        struct pollfd ready[] = {{pipe, POLLIN, 0}, {notify->fd, POLLIN, 0}, {init, POLLIN, 0}};
+        int n = left > 0 ? poll(ready, 3, (int)left) : 0;
         if (n < 0 && errno == EINTR) continue;
         if (n == 0 && usual) {
             usual = 0;
@@ -125,6 +126,8 @@ static int await_exec(int pipe, struct task *task, struct failure *failure) {
             continue;
         }
         if (n > 0 && ready[1].revents) notify_ready(notify);
+        // What a stage said before init's end may have come just behind the look at its pipe.
+        if (n > 0 && !ready[0].revents && ready[2].revents && poll(ready, 1, 0) == 0) return 0;
         if (n > 0 && !ready[0].revents) continue;
         if (n <= 0) { failure_set(failure, ETIMEDOUT, "start"); return -1; }
         ssize_t bytes = read(pipe, failure, sizeof *failure);
@@ -150,7 +153,7 @@ static struct ahead *open_ahead(const struct plan *plan) {
 // Everything that must be there before init may be cloned. 0, or -1 with `failure` set.
 static int prepare(struct task *task, const struct plan *plan, struct channel *c, int *user_namespace, int ahead, struct failure *failure) {
     if (ahead ? cgroups_note(&task->cgroups, plan, failure) < 0
-              : cgroup_make_all(plan, failure) < 0 || cgroups_open(&task->cgroups, plan, failure) < 0) return -1;
+              : cgroup_make_all(plan, NULL, failure) < 0 || cgroups_open(&task->cgroups, plan, failure) < 0) return -1;
     if (give_output(c, plan) < 0) { failure_set(failure, errno, "pipe"); return -1; }
     if (rootless_wanted(plan) && rootless_open_gate(c->gate) < 0) { failure_set(failure, errno, "pipe"); return -1; }
     if (ahead) return 0;
@@ -159,11 +162,11 @@ static int prepare(struct task *task, const struct plan *plan, struct channel *c
 }
 
 // The rest, while init makes its namespaces and builds the root. 0, or -1 with `failure` set.
-static int follow_up(const struct plan *plan, struct channel *c, struct ahead *ahead, struct failure *failure) {
+static int follow_up(struct task *task, const struct plan *plan, struct channel *c, struct ahead *ahead, struct failure *failure) {
     c->user_namespace = identity_make_user_namespace(plan, failure);
     if (c->user_namespace == -2) return -1;
     if (c->user_namespace >= 0) init_tell(&ahead->user_namespace, (uint32_t)c->user_namespace + 1);
-    if (cgroup_make_all(plan, failure) < 0) return -1;
+    if (cgroup_make_all(plan, &task->cgroups, failure) < 0) return -1;
     init_tell(&ahead->groups_are_there, 1);
     return 0;
 }
@@ -176,7 +179,7 @@ static int start_spare(struct task *task, const struct plan *plan, struct spare 
     task->state.pid_start = spare->init_start;
     task->init = spare->init;
     // An init that waits in the host's mount namespace opens the groups itself.
-    if (cgroup_make_all(plan, failure) == 0 && cgroups_note(&task->cgroups, plan, failure) == 0) {
+    if (cgroups_note(&task->cgroups, plan, failure) == 0 && cgroup_make_all(plan, &task->cgroups, failure) == 0) {
         spare_tell_groups(spare, &task->cgroups);
         return 0;
     }
@@ -207,7 +210,7 @@ static int start_fresh(struct task *task, const struct plan *plan, struct channe
         cgroups_close_join_files(&task->cgroups);
         return 0;
     }
-    int result = follow_up(plan, c, ahead, failure);
+    int result = follow_up(task, plan, c, ahead, failure);
     if (result < 0) kill_and_reap(task);
     munmap(ahead, sizeof *ahead);
     return result;
@@ -255,16 +258,19 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         return launch_failed(task, &failure);
     }
     if ((spare ? start_spare(task, plan, spare, &failure) : start_fresh(task, plan, c, &failure)) < 0) return launch_failed(task, &failure);
+    int told_by_init = spare && init_lends_memory(plan);
+    if (spare && !told_by_init) close(c->failure[1]);
     notify_begin(&task->notify, plan, c->notify[0]);
     task->state.refused = &task->notify;
     if (open_own_files(task, plan, &failure) < 0 ||
         (rootless_wanted(plan) && rootless_admit(plan, task->state.pid, c->gate, &failure) < 0) ||
-        await_exec(c->failure[0], task, &failure) < 0) {
+        await_exec(c->failure[0], told_by_init ? task->init : -1, task, &failure) < 0) {
         kill_and_reap(task);
         cgroup_usage_read(&task->cgroups, NULL, &task->state.usage);
         return launch_failed(task, &failure);
     }
     close(c->failure[0]);
+    if (told_by_init) close(c->failure[1]);
     if (c->user_namespace >= 0) close(c->user_namespace);
     if (spare) task->mounts = spare_take_mounts(spare);
     task->status = c->status[0];

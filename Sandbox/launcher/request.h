@@ -5,9 +5,9 @@
 #include <sys/types.h>
 
 struct request {
-    char directory[4096];
-    struct plan_error error;
     struct plan *plan;  // NULL when it is refused: `error` says why
+    struct plan_error error;
+    char directory[4096];  // last, as most of it is never touched
 };
 
 // Receives one request from a client that is allowed to ask. 0 when `directory` is set, -1 when there is none. `slow` is called with

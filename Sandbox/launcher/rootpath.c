@@ -101,7 +101,7 @@ int rootpath_target(int root, const char *path, int directory) {
     int fd;
     if (directory) {
         fd = open_or_make_directory(root, path);
-    } else {
+    } else if ((fd = open_beneath(root, path, 0)) < 0) {  // most places are there
         const char *name;
         int parent = rootpath_parent(root, path, &name);
         if (make(parent, name, 0) < 0) fail(errno, "mountpoint(%s)", path);
@@ -112,11 +112,18 @@ int rootpath_target(int root, const char *path, int directory) {
     return fd;
 }
 
-int rootpath_plain_directory(int root, const char *path) {
-    close(rootpath_target(root, path, 1));
+static int open_plain(int root, const char *path) {
     struct open_how how = {
         .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    int fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+}
+
+int rootpath_plain_directory(int root, const char *path) {
+    int fd = open_plain(root, path);
+    if (fd < 0 && errno == ENOENT) {
+        close(rootpath_target(root, path, 1));
+        fd = open_plain(root, path);
+    }
     if (fd < 0) fail(errno, "mountpoint(%s%s)", path, errno == ELOOP ? " lies behind a symbolic link" : "");
     return fd;
 }

@@ -56,9 +56,9 @@ _Noreturn static void wait_as_init(struct spare *spare) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     init_begin(0);
     int kept[] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->lifeline[0], c->notify[1], spare->user_namespace, spare->net_namespace,
-                  spare->mounts};
+                  spare->mounts, -1, -1};
+    host_descriptors(kept + sizeof kept / sizeof *kept - 2);
     keep_only(kept, sizeof kept / sizeof *kept);
-    host_keep();
     // A supervisor that died before the request above is told by its end of the lifeline, of which we have no copy now.
     struct pollfd lifeline = {.fd = c->lifeline[0]};
     if (poll(&lifeline, 1, 0) != 0) _exit(126);
@@ -107,7 +107,8 @@ int spare_make(struct spare *spare, int host_mounts, int slim_mounts, int net_na
     if (clone_waiting_init(spare) < 0) return -1;
     uint64_t behind = state_ticks_since_boot();
     struct channel *c = &spare->channel;
-    close(c->out[1]); close(c->err[1]); close(c->status[1]); close(c->failure[1]); close(c->lifeline[0]); close(c->notify[1]);
+    // The other end of `failure` stays open here: init's end is told by its own handle, once, and not first by that of the pipe.
+    close(c->out[1]); close(c->err[1]); close(c->status[1]); close(c->lifeline[0]); close(c->notify[1]);
     // It began between the two; its file in /proc is asked only when the clock ticked just then.
     spare->init_start = before == behind ? before : state_process_start(spare->init_pid);
     return 0;
@@ -175,7 +176,7 @@ void spare_discard_init(struct spare *spare) {
     while (waitpid(spare->init_pid, &status, 0) < 0 && errno == EINTR) {}
     close(spare->init);
     close(spare->mounts);
-    close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->lifeline[1]); close(c->notify[0]);
+    close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->failure[1]); close(c->lifeline[1]); close(c->notify[0]);
 }
 
 static void close_user_namespace(struct spare *spare) {

@@ -231,8 +231,7 @@ static void reap_init(struct task *task, struct ending *ending) {
     if (!ending->have_status) ending->status = SIGKILL;  // as a wait status: killed by SIGKILL
     task->state.resources = usage;
     struct cgroup_usage *u = &task->state.usage;
-    cgroup_usage_read(&task->cgroups, task->usage_files.count ? &task->usage_files : NULL, u);
-    cgroup_usage_close(&task->usage_files);
+    cgroup_usage_read(&task->cgroups, task->usage_files.count ? &task->usage_files : NULL, u);  // closed when nobody waits any more
     // Without cgroups the kernel's sums over the reaped processes are the next best.
     int64_t user = (int64_t)usage.ru_utime.tv_sec * 1000000000 + usage.ru_utime.tv_usec * 1000;
     int64_t system = (int64_t)usage.ru_stime.tv_sec * 1000000000 + usage.ru_stime.tv_usec * 1000;

@@ -10,5 +10,8 @@ extern char workspace[WORKSPACE_BYTES];
 // From now on no fork copies these whole pages; in a child they are not there.
 void workspace_keep(void *start, size_t bytes);
 
+// The next fork copies them again.
+void workspace_share(void *start, size_t bytes);
+
 // Gives the workspace's pages back until it is next used.
 void workspace_release(void);

@@ -166,7 +166,7 @@ int main(int argc, char **argv) {
     }
     if (at + 1 >= argc) { fputs("floor: no program\n", stderr); return 64; }
     floor.argv = argv + at + 1;
-    set_slice(100000);
+    set_slice(300000);
     if (socket_path) return serve(&floor, socket_path);
     share_moments();
     int status = floor_launch_once(&floor, 0);
