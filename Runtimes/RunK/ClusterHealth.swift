@@ -14,7 +14,8 @@ struct ClusterHealth: Sendable, Hashable {
     mutating func answered(_ namespace: String) {
         failures = 0
         condition = NodeCondition(
-            type: Self.type, status: .true, reason: "ClusterReachable", message: "pods of this node run in namespace \(namespace) of the cluster")
+            type: Self.type, status: .true, reason: "ClusterReachable",
+            message: "pods of this node run in namespace \(namespace) of the cluster")
     }
 
     /// `phase` of the target namespace is Terminating, or it is not there.
@@ -22,7 +23,9 @@ struct ClusterHealth: Sendable, Hashable {
         failures = 0
         condition = NodeCondition(
             type: Self.type, status: .false, reason: isTerminating ? "NamespaceTerminating" : "NamespaceNotFound",
-            message: "namespace \(namespace) of the cluster \(isTerminating ? "is being deleted" : "does not exist"): no pod can be made there")
+            message:
+                "namespace \(namespace) of the cluster \(isTerminating ? "is being deleted" : "does not exist"): no pod can be made there"
+        )
     }
 
     mutating func failed(_ error: any Error) {

@@ -22,7 +22,9 @@ struct ClusterMetadata: Sendable, Hashable {
     /// people and webhooks add or change is compared with nothing and stays.
     var mark: String {
         let keys = labels.keys.map { "l:\($0)" }.sorted() + annotations.keys.map { "a:\($0)" }.sorted()
-        let pairs = [labels, annotations].map { $0.sorted { $0.key < $1.key }.map { "\($0.key)\u{0}\($0.value)" }.joined(separator: "\u{1}") }
+        let pairs = [labels, annotations].map {
+            $0.sorted { $0.key < $1.key }.map { "\($0.key)\u{0}\($0.value)" }.joined(separator: "\u{1}")
+        }
         return ([String(StableHash.of(pairs.joined(separator: "\u{2}")), radix: 36)] + keys).joined(separator: " ")
     }
 

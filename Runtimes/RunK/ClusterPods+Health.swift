@@ -36,16 +36,26 @@ extension ClusterPods {
         let after = health.condition
         guard after.status != before.status || after.reason != before.reason else { return }
         let facts: Logger.Metadata = ["reason": "\(after.reason ?? "")", "message": "\(after.message ?? "")"]
-        if after.status == .false { logger.warning("the cluster takes no pods", metadata: facts) } else { logger.notice("the cluster answers", metadata: facts) }
+        if after.status == .false {
+            logger.warning("the cluster takes no pods", metadata: facts)
+        } else {
+            logger.notice("the cluster answers", metadata: facts)
+        }
     }
 
     /// A namespace that is gone lists no pods like one that is empty. A role may not let us look: then pods will tell.
     private func lookAtNamespace() async throws {
         let (target, name) = (target, configuration.namespace)
         do {
-            let found = try await CallLimit.within(Self.healthPatience, "namespace \(name)") { try await target.find(Namespace.self, name: name) }
+            let found = try await CallLimit.within(Self.healthPatience, "namespace \(name)") {
+                try await target.find(Namespace.self, name: name)
+            }
             let isTerminating = found?.metadata.deletionTimestamp != nil
-            if found == nil || isTerminating { health.namespaceIsGone(name, isTerminating: isTerminating) } else { health.answered(name) }
+            if found == nil || isTerminating {
+                health.namespaceIsGone(name, isTerminating: isTerminating)
+            } else {
+                health.answered(name)
+            }
         } catch let error as KubernetesAPIError where error.code == 403 {
             health.answered(name)
         }

@@ -58,14 +58,18 @@ extension ClusterPods {
 
     private func read(_ list: JSONValue) -> [RemotePodStats] {
         (list["items"]?.arrayValue ?? []).compactMap { item in
-            guard let name = item[path: "metadata", "name"]?.stringValue, let copy = copies.get(namespace: configuration.namespace, name: name),
+            guard let name = item[path: "metadata", "name"]?.stringValue,
+                let copy = copies.get(namespace: configuration.namespace, name: name),
                 let uid = copy.metadata.labels[ClusterMark.podUID], let wish = wishes[uid]
             else { return nil }
             let containers = (item["containers"]?.arrayValue ?? []).compactMap { container -> RemotePodStats.Container? in
                 guard let label = container["name"]?.stringValue else { return nil }
-                func amount(_ what: String) -> Quantity? { container[path: "usage", what]?.stringValue.flatMap { try? Quantity($0) } }
+                func amount(_ what: String) -> Quantity? {
+                    container[path: "usage", what]?.stringValue.flatMap { try? Quantity($0) }
+                }
                 return RemotePodStats.Container(
-                    name: label, cpuNanoCores: Self.sane(amount("cpu")?.nanoValue ?? 0), workingSetBytes: Self.sane(amount("memory")?.value ?? 0))
+                    name: label, cpuNanoCores: Self.sane(amount("cpu")?.nanoValue ?? 0),
+                    workingSetBytes: Self.sane(amount("memory")?.value ?? 0))
             }
             let measured = item["timestamp"]?.stringValue.flatMap(Timestamp.init) ?? now()
             return RemotePodStats(

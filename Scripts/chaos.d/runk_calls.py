@@ -125,7 +125,8 @@ class Calls:
             eventually("every pod ends or runs, as it should", ended, 180, 0.3)
         except Failed as failure:
             known = self.lab.sources()
-            states = [f"{n} {known.get(n, {}).get('status', {}).get('phase')} {known.get(n, {}).get('status', {}).get('message', '')}" for n in
+            copies = {p["metadata"]["annotations"].get("kuscia.secretflow/pod-name"): p["status"].get("phase") for p in self.lab.pods().values()}
+            states = [f"{n} (copy {copies.get(n)}, {self.lab.lines(n)}) {known.get(n, {}).get('status', {}).get('phase')} {known.get(n, {}).get('status', {}).get('message', '')}" for n in
                       list(self.codes) + self.staying]
             raise Failed("; ".join([str(failure), *states])) from None
 

@@ -15,7 +15,9 @@ struct RemotePodRoutes: Sendable {
         ]
     }
 
-    private func route(_ prefix: String, _ answer: @escaping @Sendable (NodeTunnelExchange) async throws -> Void) -> NodeTunnelRoute {
+    private func route(_ prefix: String, _ answer: @escaping @Sendable (NodeTunnelExchange) async throws -> Void)
+        -> NodeTunnelRoute
+    {
         NodeTunnelRoute(
             prefix: prefix,
             claims: { [access] exchange in
@@ -46,7 +48,11 @@ struct RemotePodRoutes: Sendable {
             return try await refuse(exchange, error)
         }
         try await exchange.respond(contentType: "text/plain") { body in
-            var next = try await withTaskCancellationHandler { try await first.value } onCancel: { first.cancel() }
+            var next = try await withTaskCancellationHandler {
+                try await first.value
+            } onCancel: {
+                first.cancel()
+            }
             while let bytes = next {
                 try await body.write(bytes)
                 next = try await pipe.next()
@@ -57,7 +63,8 @@ struct RemotePodRoutes: Sendable {
     private func command(_ exchange: NodeTunnelExchange, isAttach: Bool) async throws {
         let names = exchange.segments
         let request = ExecRequest(
-            command: exchange.values("command"), tty: exchange.flag("tty"), stdin: exchange.flag("input"), stdout: exchange.flag("output"),
+            command: exchange.values("command"), tty: exchange.flag("tty"), stdin: exchange.flag("input"),
+            stdout: exchange.flag("output"),
             stderr: exchange.flag("error"))
         let container = names.count > 3 ? names[3] : ""
         let session: any ExecSession
@@ -75,7 +82,8 @@ struct RemotePodRoutes: Sendable {
     private func forward(_ exchange: NodeTunnelExchange) async throws {
         let names = exchange.segments
         guard let port = exchange.values("port").first.flatMap({ UInt16($0) }), port > 0 else {
-            return try await exchange.refuse(status: 400, "expected /portForward/NAMESPACE/POD?port=PORT, found \(exchange.request.path)")
+            return try await exchange.refuse(
+                status: 400, "expected /portForward/NAMESPACE/POD?port=PORT, found \(exchange.request.path)")
         }
         let stream: any ByteStream
         do {

@@ -23,7 +23,9 @@ final class ClientIdentity: Sendable {
     private let log: Logger
 
     /// Throws `KubeconfigError` when a certificate or key cannot be read.
-    init(_ endpoint: APIServerEndpoint, _ credentials: ClientCredentials, source: HTTPKubernetesAPI.CredentialSource?, log: Logger) throws {
+    init(
+        _ endpoint: APIServerEndpoint, _ credentials: ClientCredentials, source: HTTPKubernetesAPI.CredentialSource?, log: Logger
+    ) throws {
         self.endpoint = endpoint
         self.source = source
         self.log = log

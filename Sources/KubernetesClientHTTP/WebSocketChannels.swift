@@ -45,7 +45,8 @@ final class WebSocketChannels: PodChannels {
                 }
                 incoming.finish()
             } catch {
-                incoming.finish(throwing: error is CancellationError ? nil : KubernetesAPIError.transport("the connection broke: \(error)"))
+                incoming.finish(
+                    throwing: error is CancellationError ? nil : KubernetesAPIError.transport("the connection broke: \(error)"))
             }
             outgoing.abandon()
         }
@@ -93,7 +94,8 @@ final class WebSocketChannels: PodChannels {
                 // Servers send each channel once without bytes, to say that it is there.
                 // Nor is one whose output the caller does not take.
                 if !bytes.isEmpty { try await liveness.paused { try await pipe.write(ChannelFrame(channel, bytes).encoded) } }
-            case .ping: try await outbound.write(WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData))
+            case .ping:
+                try await outbound.write(WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData))
             case .connectionClose: return
             default: continue
             }

@@ -33,12 +33,15 @@ struct CredentialRenewalTests {
         }
     }
 
-    private func perform(_ body: @escaping @Sendable (FrontLaboratory, HTTPKubernetesAPI, Tokens, Place) async throws -> Void) async throws {
+    private func perform(_ body: @escaping @Sendable (FrontLaboratory, HTTPKubernetesAPI, Tokens, Place) async throws -> Void)
+        async throws
+    {
         try await FrontLaboratory.run { laboratory async throws in
             let (tokens, place) = (Tokens(), Place())
             laboratory.lateTokens.install(tokens)
             let api = try HTTPKubernetesAPI(
-                endpoint: laboratory.endpoint, credentials: ClientCredentials(bearerToken: "first"), credentialSource: { place.read() })
+                endpoint: laboratory.endpoint, credentials: ClientCredentials(bearerToken: "first"),
+                credentialSource: { place.read() })
             do { try await body(laboratory, api, tokens, place) } catch {
                 await api.shutdown()
                 throw error
@@ -50,11 +53,13 @@ struct CredentialRenewalTests {
     @Test("a token that ran out is read again, and the call that met it is done once, with the new one")
     func token() async throws {
         try await perform { _, api, tokens, place in
-            _ = try await api.create(configMaps, namespace: "alice", name: nil, subresource: nil, body: FrontLaboratory.configMap("a"))
+            _ = try await api.create(
+                configMaps, namespace: "alice", name: nil, subresource: nil, body: FrontLaboratory.configMap("a"))
             #expect(place.readings == 0)
             place.put(ClientCredentials(bearerToken: "second"))
             tokens.change(to: "second")
-            _ = try await api.create(configMaps, namespace: "alice", name: nil, subresource: nil, body: FrontLaboratory.configMap("b"))
+            _ = try await api.create(
+                configMaps, namespace: "alice", name: nil, subresource: nil, body: FrontLaboratory.configMap("b"))
             _ = try await api.get(configMaps, namespace: "alice", name: "b", subresource: nil)
             #expect(place.readings == 1, "the second call knows it already")
             let watch = try await api.watch(configMaps, namespace: "alice", options: ListOptions())
@@ -78,7 +83,8 @@ struct CredentialRenewalTests {
             let renewed = try laboratory.admin
             place.put(renewed)
             tokens.change(to: "nobody's")
-            _ = try await api.create(configMaps, namespace: "alice", name: nil, subresource: nil, body: FrontLaboratory.configMap("c"))
+            _ = try await api.create(
+                configMaps, namespace: "alice", name: nil, subresource: nil, body: FrontLaboratory.configMap("c"))
             #expect(place.readings == 1)
         }
     }
@@ -91,12 +97,14 @@ struct CredentialRenewalTests {
             try await laboratory.bindPod("web", to: "n1")
             let answer: FakeNode.Answer = { request, tunnel in
                 try await tunnel.respond(to: request.id, status: 200, contentType: "application/octet-stream") { body in
-                    try await body.write(ChannelFrame(ChannelFrame.status, Array(#"{"metadata":{},"status":"Success"}"#.utf8)).encoded)
+                    try await body.write(
+                        ChannelFrame(ChannelFrame.status, Array(#"{"metadata":{},"status":"Success"}"#.utf8)).encoded)
                 }
             }
             try await FakeNode.serve("n1", laboratory, answer: answer) {
                 let api = try HTTPKubernetesAPI(
-                    endpoint: laboratory.endpoint, credentials: ClientCredentials(bearerToken: "first"), credentialSource: { place.read() })
+                    endpoint: laboratory.endpoint, credentials: ClientCredentials(bearerToken: "first"),
+                    credentialSource: { place.read() })
                 place.put(ClientCredentials(bearerToken: "second"))
                 tokens.change(to: "second")
                 let channels = try await api.open(

@@ -31,7 +31,8 @@ struct StreamFaultTests {
             try await laboratory.bindPod("web", to: "n1")
             try await FakeNode.serve("n1", laboratory, answer: answer) {
                 let wire = try await Wire.open(to: laboratory.port)
-                let endpoint = APIServerEndpoint(server: "https://127.0.0.1:\(wire.port)", authorityPEM: laboratory.authority.certificatePEM)
+                let endpoint = APIServerEndpoint(
+                    server: "https://127.0.0.1:\(wire.port)", authorityPEM: laboratory.authority.certificatePEM)
                 let api = try HTTPKubernetesAPI(endpoint: endpoint, credentials: laboratory.admin)
                 do { try await body(api, wire) } catch {
                     await api.shutdown()
@@ -59,7 +60,9 @@ struct StreamFaultTests {
         }
     }
 
-    @Test("a command, an attached container and a port whose wire is cut end with that reason, on both sides", arguments: ["exec", "attach", "port"])
+    @Test(
+        "a command, an attached container and a port whose wire is cut end with that reason, on both sides",
+        arguments: ["exec", "attach", "port"])
     func cut(_ what: String) async throws {
         let ended = TextBox()
         try await overWire(Self.waiting(ended)) { api, wire in
@@ -77,7 +80,9 @@ struct StreamFaultTests {
             #expect(end.contains("the connection broke") || end == "ended without a word", "\(end)")
             await #expect(throws: (any Error).self) {
                 // Bounded: what fits the pipe is taken, then nobody does.
-                for _ in 0..<64 { try await channels.send(ChannelFrame(ChannelFrame.stdin, [UInt8](repeating: 0, count: 64 << 10))) }
+                for _ in 0..<64 {
+                    try await channels.send(ChannelFrame(ChannelFrame.stdin, [UInt8](repeating: 0, count: 64 << 10)))
+                }
             }
             try await eventually("the node's side ends", within: .seconds(60)) { ended.text.contains("ended") }
             await channels.close()
@@ -105,7 +110,8 @@ struct StreamFaultTests {
     func silence() async throws {
         let ended = TextBox()
         try await overWire(Self.waiting(ended)) { api, wire in
-            let path = "/api/v1/namespaces/alice/pods/web/exec?command=cat&container=main&stdin=true&stdout=true&stderr=true&tty=false"
+            let path =
+                "/api/v1/namespaces/alice/pods/web/exec?command=cat&container=main&stdin=true&stdout=true&stderr=true&tty=false"
             let (socket, _) = try await api.dial(path, subprotocols: ["v5.channel.k8s.io"])
             let patience = WebSocketChannels.Patience(ping: .milliseconds(200), silence: .seconds(4))
             let channels = WebSocketChannels(socket, closesChannels: true, portPrefixes: [], patience: patience)
@@ -138,7 +144,9 @@ struct StreamFaultTests {
     @Test("a node that refuses, or breaks off, is told in its own words", arguments: [404, 429, 500, 503])
     func refused(status: Int) async throws {
         let answer: FakeNode.Answer = { request, tunnel in
-            try await tunnel.respond(to: request.id, status: status, contentType: "text/plain") { try await $0.write(Array("not today".utf8)) }
+            try await tunnel.respond(to: request.id, status: status, contentType: "text/plain") {
+                try await $0.write(Array("not today".utf8))
+            }
         }
         try await overWire(answer) { api, _ in
             do {
@@ -150,7 +158,9 @@ struct StreamFaultTests {
             } catch let error as KubernetesAPIError {
                 #expect(error.description.contains("not today"), "\(error)")
             }
-            let error = try await refusal { try await api.podLog(namespace: "alice", pod: "web", options: PodLogOptions()) { _ in } }
+            let error = try await refusal {
+                try await api.podLog(namespace: "alice", pod: "web", options: PodLogOptions()) { _ in }
+            }
             #expect(error.description.contains("not today"), "\(error)")
         }
     }

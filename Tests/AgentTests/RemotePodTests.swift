@@ -25,7 +25,9 @@ private struct FarPods: PodProviderAccess {
     func attach(namespace: String, pod: String, container: String, _ request: ExecRequest) async throws -> any ExecSession {
         throw RuntimeError.notFound("pod")
     }
-    func portForward(namespace: String, pod: String, port: UInt16) async throws -> any ByteStream { throw RuntimeError.notFound("pod") }
+    func portForward(namespace: String, pod: String, port: UInt16) async throws -> any ByteStream {
+        throw RuntimeError.notFound("pod")
+    }
     func podStats() async -> [RemotePodStats] { [] }
 }
 
@@ -129,9 +131,11 @@ struct RemotePodTests {
             uid: "uid-far", namespace: "alice", name: "far", startedAt: 1_767_225_600, measuredAt: 1_767_225_660,
             containers: [.init(name: "main", cpuNanoCores: 5_000_000, workingSetBytes: 7 << 20)])
         let provider = StatsProvider(
-            node: AgentLab.node, pods: lab.service.pods, runtime: lab.runtime, clock: SystemClock(), measure: { [machine = lab.machine] in machine.load },
+            node: AgentLab.node, pods: lab.service.pods, runtime: lab.runtime, clock: SystemClock(),
+            measure: { [machine = lab.machine] in machine.load },
             evictions: { [:] }, remote: { [far] })
         let pod = try #require(try await provider.stats().summary["pods"]?.arrayValue?.first)
-        #expect(pod[path: "podRef", "uid"]?.stringValue == "uid-far" && pod[path: "memory", "workingSetBytes"]?.intValue == 7 << 20)
+        #expect(
+            pod[path: "podRef", "uid"]?.stringValue == "uid-far" && pod[path: "memory", "workingSetBytes"]?.intValue == 7 << 20)
     }
 }

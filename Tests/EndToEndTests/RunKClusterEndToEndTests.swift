@@ -46,10 +46,14 @@ struct RunKClusterEndToEndTests {
     }
 
     private static func condition(_ cluster: TestCluster) async throws -> JSONValue? {
-        try await cluster.object("node", RunKLab.domain)?[path: "status", "conditions"]?.arrayValue?.first { $0["type"]?.stringValue == "ClusterReachable" }
+        try await cluster.object("node", RunKLab.domain)?[path: "status", "conditions"]?.arrayValue?.first {
+            $0["type"]?.stringValue == "ClusterReachable"
+        }
     }
 
-    @Test("a pod's use is in `kubectl top`, its labels follow it, the node says that it reaches the cluster", .timeLimit(.minutes(5)))
+    @Test(
+        "a pod's use is in `kubectl top`, its labels follow it, the node says that it reaches the cluster",
+        .timeLimit(.minutes(5)))
     func follows() async throws {
         let kubectl = try #require(Kubectl.all.last, "no kubectl here: Scripts/setup --test installs one")
         try await RunKLab.with { cluster, _ in
@@ -58,7 +62,8 @@ struct RunKClusterEndToEndTests {
             try await cluster.run([kubectl.path, "label", "pod", "-n", "bob", "stays", "stage=two", "--overwrite"])
             try await eventually("the label followed", within: .seconds(60)) {
                 try await cluster.objects("pod").contains {
-                    $0[path: "metadata", "namespace"]?.stringValue == "team" && $0[path: "metadata", "labels", "stage"]?.stringValue == "two"
+                    $0[path: "metadata", "namespace"]?.stringValue == "team"
+                        && $0[path: "metadata", "labels", "stage"]?.stringValue == "two"
                 }
             }
             try await eventually("the node says that it reaches the cluster", within: .seconds(60)) {
@@ -71,12 +76,17 @@ struct RunKClusterEndToEndTests {
                 return words.first == "stays" && words.dropFirst().first.map { $0 != "0m" } == true
             }
             let summary = try await cluster.run([kubectl.path, "get", "--raw", "/api/v1/nodes/bob/proxy/stats/summary"])
-            #expect(try JSONValue(parsing: summary.output)["pods"]?.arrayValue?.contains { $0[path: "podRef", "name"]?.stringValue == "stays" } == true)
+            #expect(
+                try JSONValue(parsing: summary.output)["pods"]?.arrayValue?.contains {
+                    $0[path: "podRef", "name"]?.stringValue == "stays"
+                } == true)
             try await cluster.run([kubectl.path, "delete", "pod", "-n", "bob", "stays"])
         }
     }
 
-    @Test("a used-up quota of the cluster is said and waited for; a namespace that is deleted ends its pods, each told", .timeLimit(.minutes(5)))
+    @Test(
+        "a used-up quota of the cluster is said and waited for; a namespace that is deleted ends its pods, each told",
+        .timeLimit(.minutes(5)))
     func refusals() async throws {
         let kubectl = try #require(Kubectl.all.last, "no kubectl here: Scripts/setup --test installs one")
         try await RunKLab.with { cluster, _ in
@@ -86,7 +96,8 @@ struct RunKClusterEndToEndTests {
             try await Self.apply(Self.pod("second", "sleep 1000"), cluster, kubectl)
             try await eventually("the second says what it waits for", within: .seconds(60)) {
                 let status = try await Self.status("second", cluster)
-                return status?["reason"]?.stringValue == "QuotaExceeded" && status?["message"]?.stringValue?.contains("exceeded quota: small") == true
+                return status?["reason"]?.stringValue == "QuotaExceeded"
+                    && status?["message"]?.stringValue?.contains("exceeded quota: small") == true
             }
             let events = try await cluster.run([kubectl.path, "get", "events", "-n", "bob"])
             #expect(events.output.contains("QuotaExceeded"))
@@ -95,7 +106,9 @@ struct RunKClusterEndToEndTests {
             try await cluster.run([kubectl.path, "delete", "namespace", "team", "--wait=false"])
             try await Self.wait("second", "Failed", cluster)
             let status = try await Self.status("second", cluster)
-            #expect(status?["containerStatuses"]?[0]?[path: "state", "terminated", "exitCode"]?.intValue ?? 0 > 0, "\(String(describing: status))")
+            #expect(
+                status?["containerStatuses"]?[0]?[path: "state", "terminated", "exitCode"]?.intValue ?? 0 > 0,
+                "\(String(describing: status))")
             try await eventually("nothing holds the namespace", within: .seconds(90)) {
                 try await !cluster.objects("pod").contains { $0[path: "metadata", "namespace"]?.stringValue == "team" }
             }

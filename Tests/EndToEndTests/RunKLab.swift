@@ -11,7 +11,9 @@ enum RunKLab {
 
     /// `up` runs the domains alice, and team: whose node plays the organisation's cluster. Bob's Lite sends its tasks there.
     private static func configuration(_ cluster: TestCluster) async throws -> String {
-        let token = try await cluster.run("token", Self.domain, "--create").output.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""
+        let token =
+            try await cluster.run("token", Self.domain, "--create").output.split(whereSeparator: \.isWhitespace).last.map(
+                String.init) ?? ""
         let server = try Kubeconfig(parsing: FileText.read(cluster.state.kubeconfig) ?? "").connection().cluster.server
         let path = "\(cluster.directory)/bob.yaml"
         let text = """

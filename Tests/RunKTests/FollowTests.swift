@@ -10,7 +10,9 @@ import Testing
 
 @Suite("RunK: what follows", .timeLimit(.minutes(5)))
 struct FollowTests {
-    private func perform(configure: (inout RunKConfiguration) -> Void = { _ in }, _ body: (TwoClusters) async throws -> Void) async throws {
+    private func perform(configure: (inout RunKConfiguration) -> Void = { _ in }, _ body: (TwoClusters) async throws -> Void)
+        async throws
+    {
         let lab = TwoClusters(configure: configure)
         do { try await body(lab) } catch {
             await lab.stop()
@@ -31,23 +33,31 @@ struct FollowTests {
         try await lab.home.patch(Pod.self, namespace: "alice", name: "a", merge: ["metadata": metadata])
     }
 
-    @Test("labels and annotations that change on a running pod reach its copy; the cluster's own and ours stay", arguments: [false, true])
+    @Test(
+        "labels and annotations that change on a running pod reach its copy; the cluster's own and ours stay",
+        arguments: [false, true])
     func metadata(whileAway: Bool) async throws {
         try await perform(configure: { $0.labelsToAdd = ["team": "alice"] }) { lab in
             try await lab.start()
             try await running(lab)
             let copy = try #require(try lab.copies().first)
             try await lab.cluster.patch(
-                Pod.self, namespace: TwoClusters.namespace, name: copy.metadata.name, merge: ["metadata": ["labels": ["theirs": "x"]]])
+                Pod.self, namespace: TwoClusters.namespace, name: copy.metadata.name,
+                merge: ["metadata": ["labels": ["theirs": "x"]]])
             if whileAway { await lab.kill() }
-            try await change(lab, ["labels": ["stage": "two", "app": .null, "new": "y"], "annotations": ["note": .null, "more": "z"]])
+            try await change(
+                lab, ["labels": ["stage": "two", "app": .null, "new": "y"], "annotations": ["note": .null, "more": "z"]])
             if whileAway { try await lab.start() }
             try await lab.eventually("they follow") { try lab.copies().first?.metadata.labels["stage"] == "two" }
             let metadata = try #require(try lab.copies().first).metadata
-            #expect(metadata.labels["app"] == nil && metadata.labels["new"] == "y" && metadata.labels["theirs"] == "x" && metadata.labels["team"] == "alice")
+            #expect(
+                metadata.labels["app"] == nil && metadata.labels["new"] == "y" && metadata.labels["theirs"] == "x"
+                    && metadata.labels["team"] == "alice")
             #expect(metadata.labels[ClusterMark.podUID] == "uid-a" && metadata.labels[ClusterMark.node] == TwoClusters.node)
             #expect(metadata.labels["kuscia.secretflow/task-id"] == nil)
-            #expect(metadata.annotations["note"] == nil && metadata.annotations["more"] == "z" && metadata.annotations[ClusterMark.podName] == "a")
+            #expect(
+                metadata.annotations["note"] == nil && metadata.annotations["more"] == "z"
+                    && metadata.annotations[ClusterMark.podName] == "a")
             #expect(lab.kubelet.starts("uid-a") == 1)
         }
     }
@@ -59,18 +69,23 @@ struct FollowTests {
             try await running(lab)
             let words = "admission webhook \"policy\" denied the request: no such stage"
             lab.cluster.failNext(
-                verb: .patch, resource: Pod.resource, with: .status(APIStatus(status: "Failure", message: words, reason: "Forbidden", code: 403)))
+                verb: .patch, resource: Pod.resource,
+                with: .status(APIStatus(status: "Failure", message: words, reason: "Forbidden", code: 403)))
             try await change(lab, ["labels": ["stage": "two"]])
             try await lab.eventually("it is told") {
                 try lab.home.objects(Event.self).contains { $0.reason == "FailedUpdate" && $0.message?.contains(words) == true }
             }
             try await change(lab, ["labels": ["stage": "three"]])
-            try await lab.eventually("the next change goes through") { try lab.copies().first?.metadata.labels["stage"] == "three" }
+            try await lab.eventually("the next change goes through") {
+                try lab.copies().first?.metadata.labels["stage"] == "three"
+            }
             let name = try #require(try lab.copies().first).metadata.name
             try await lab.cluster.patch(
                 Pod.self, namespace: TwoClusters.namespace, name: name, merge: ["metadata": ["labels": ["stage": "theirs"]]])
             try await change(lab, ["annotations": ["unrelated": "x"]])
-            try await lab.eventually("something else follows") { try lab.copies().first?.metadata.annotations["unrelated"] == "x" }
+            try await lab.eventually("something else follows") {
+                try lab.copies().first?.metadata.annotations["unrelated"] == "x"
+            }
             #expect(try lab.pod("a")?.status.phase == .running)
         }
     }
@@ -82,7 +97,8 @@ struct FollowTests {
             try await running(lab)
             let name = try #require(try lab.copies().first).metadata.name
             let usage: JSONValue = [
-                "apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics", "timestamp": "2026-01-01T00:01:00Z", "window": "15s",
+                "apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics", "timestamp": "2026-01-01T00:01:00Z",
+                "window": "15s",
                 "metadata": [
                     "name": .string(name), "namespace": .string(TwoClusters.namespace),
                     "labels": [ClusterMark.node: .string(TwoClusters.node)],
@@ -93,7 +109,8 @@ struct FollowTests {
                 ],
             ]
             let metrics = GroupVersionResource(group: "metrics.k8s.io", version: "v1beta1", resource: "pods")
-            _ = try await lab.cluster.create(metrics, namespace: TwoClusters.namespace, name: nil, subresource: nil, body: usage.serialized())
+            _ = try await lab.cluster.create(
+                metrics, namespace: TwoClusters.namespace, name: nil, subresource: nil, body: usage.serialized())
             let stats = await (try lab.pods).podStats()
             let pod = try #require(stats.first)
             #expect(pod.uid == "uid-a" && pod.namespace == "alice" && pod.name == "a" && pod.measuredAt == 1_767_225_660)
@@ -101,7 +118,9 @@ struct FollowTests {
             #expect(pod.containers.reduce(0) { $0 + $1.workingSetBytes } > 0, "their sum is a number")
             let calls = lab.cluster.calls.count { $0.resource == metrics && $0.verb == .list }
             _ = await (try lab.pods).podStats()
-            #expect(lab.cluster.calls.count { $0.resource == metrics && $0.verb == .list } == calls, "asked again at once, the cluster is not")
+            #expect(
+                lab.cluster.calls.count { $0.resource == metrics && $0.verb == .list } == calls,
+                "asked again at once, the cluster is not")
         }
     }
 
@@ -112,7 +131,10 @@ struct FollowTests {
             try await running(lab)
             lab.cluster.failNext(
                 verb: .list, resource: GroupVersionResource(group: "metrics.k8s.io", version: "v1beta1", resource: "pods"),
-                with: .status(APIStatus(status: "Failure", message: "the server could not find the requested resource", reason: "NotFound", code: 404)))
+                with: .status(
+                    APIStatus(
+                        status: "Failure", message: "the server could not find the requested resource", reason: "NotFound",
+                        code: 404)))
             #expect(await (try lab.pods).podStats().isEmpty)
             #expect(try lab.pod("a")?.status.phase == .running)
         }
@@ -143,7 +165,9 @@ struct ClusterHealthTests {
     func refused(code: Int, reason: String) {
         var health = ClusterHealth()
         health.failed(Self.status(code))
-        #expect(health.condition.status == .false && health.condition.reason == reason && health.condition.message == "words of \(code)")
+        #expect(
+            health.condition.status == .false && health.condition.reason == reason
+                && health.condition.message == "words of \(code)")
     }
 
     @Test("a busy or ill server, and a namespace that goes, have reasons of their own")
