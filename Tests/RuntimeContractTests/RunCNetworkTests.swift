@@ -10,7 +10,8 @@ import Testing
 @Suite("RunC networks", .enabled(if: Machine.canRun))
 struct RunCNetworkTests {
     private static let plugins = "/usr/lib/cni"
-    private static let canAttach = ["\(plugins)/bridge", "\(plugins)/portmap", "/usr/sbin/ip", "/usr/sbin/iptables"].allSatisfy { access($0, X_OK) == 0 }
+    private static let programs: [String] = ["\(plugins)/bridge", "\(plugins)/portmap", "/usr/sbin/ip", "/usr/sbin/iptables"]
+    private static let canAttach = programs.allSatisfy { access($0, X_OK) == 0 }
 
     private static func server(_ port: UInt16) -> String {
         """
