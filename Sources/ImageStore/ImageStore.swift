@@ -91,6 +91,11 @@ public struct ImageContents: Sendable, Hashable {
     public var manifest: ImageManifest
     public var config: ImageConfig
 
+    public init(manifest: ImageManifest, config: ImageConfig) {
+        self.manifest = manifest
+        self.config = config
+    }
+
     /// Bytes to be stored: config and layers as they come.
     public var size: Int64 { manifest.layers.reduce(manifest.config.size) { $0 &+ $1.size } }
 }

@@ -12,11 +12,17 @@ public struct ImagePull: Sendable {
     public var signatures: SignaturePolicy
     public var credentials: [RegistryCredential]
     public var report: @Sendable (PullEvent) -> Void
+    /// Unpacks that many of the image's layers, from the bottom: asked while those above still come, and before the image has its name.
+    /// Works for seconds to minutes, so not on a thread that others need.
+    public typealias Unpack = @Sendable (_ contents: ImageContents, _ layers: Int, _ subject: String) async throws -> Void
+    /// nil: layers stay packed.
+    public var unpack: Unpack?
 
     public init(
         client: RegistryClient, store: ImageStore, platform: ImagePlatform = .current, signatures: SignaturePolicy = SignaturePolicy(),
-        credentials: [RegistryCredential] = [], report: @escaping @Sendable (PullEvent) -> Void = { _ in }
+        credentials: [RegistryCredential] = [], report: @escaping @Sendable (PullEvent) -> Void = { _ in }, unpack: Unpack? = nil
     ) {
+        self.unpack = unpack
         self.client = client
         self.store = store
         self.platform = platform
@@ -84,7 +90,7 @@ public struct ImagePull: Sendable {
         guard platform.runs(config.platform) else {
             throw ImagePullError(.notFound, "\(subject): it is an image for \(config.platform), not for \(platform)")
         }
-        try await fetch(layers, source, reference)
+        try await fetch(layers, of: ImageContents(manifest: manifest, config: config), source, reference)
         let stored = StoredImage(
             reference: reference.tag == nil ? reference.with(digest: found.sourceDigest) : Self.tagged(reference),
             manifest: Descriptor(mediaType: found.mediaType, digest: digest, size: Int64(found.bytes.count), platform: config.platform),
@@ -158,33 +164,6 @@ public struct ImagePull: Sendable {
         guard missing + limits.reservedDiskBytes <= free else {
             throw ImagePullError(.noSpace, "\(subject): \(missing) bytes are missing and \(free) are free at \(store.directory)")
         }
-    }
-
-    // MARK: - Contents
-
-    private func fetch(_ layers: [Descriptor], _ source: RegistryClient.Source, _ reference: ImageReference) async throws {
-        // An image may have the same layer twice.
-        var seen: Set<ContentDigest> = []
-        var waiting = layers.filter { seen.insert($0.digest).inserted }.makeIterator()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<max(1, client.settings.limits.parallelLayers) {
-                guard let layer = waiting.next() else { break }
-                group.addTask { try await fetch(layer, source, reference) }
-            }
-            while try await group.next() != nil {
-                guard let layer = waiting.next() else { continue }
-                group.addTask { try await fetch(layer, source, reference) }
-            }
-        }
-    }
-
-    private func fetch(_ blob: Descriptor, _ source: RegistryClient.Source, _ reference: ImageReference) async throws {
-        let report = report
-        let download = BlobDownload(
-            client: client, store: store.blobs, reference: reference, source: source, descriptor: blob, credentials: credentials,
-            report: { report(.progress(blob.digest, bytes: $0)) })
-        let came = try await download.run()
-        report(.layer(blob.digest, wasHere: !came))
     }
 
     // MARK: - Signature

@@ -8,6 +8,8 @@ public enum PullEvent: Sendable, Hashable {
     case progress(ContentDigest, bytes: Int64)
     /// A layer is here as a whole; `wasHere`: it need not come.
     case layer(ContentDigest, wasHere: Bool)
+    /// So many layers from the bottom are unpacked.
+    case unpacked(layers: Int)
     /// A source failed and the next is asked.
     case sourceFailed(origin: String, reason: String)
 }

@@ -107,11 +107,22 @@ public struct SignaturePolicy: Sendable {
         try verify(image.reference, digests: Set([image.sourceDigest, image.manifest.digest]).sorted(), blobs: store.blobs, references: store.references)
         // A signed index vouches for the manifests that it names, and for no other.
         if image.sourceDigest != image.manifest.digest, case .keys = rule(for: image.reference)?.requirement {
-            let bytes = try store.blobs.contents(image.sourceDigest)
-            guard String(decoding: bytes, as: UTF8.self).contains(image.manifest.digest.description) else {
+            guard try Self.index(image.sourceDigest, names: image.manifest.digest, store.blobs, depth: ImageIndex.maximumDepth) else {
                 throw ImagePullError(.signatureInvalid, "\(image.reference): its index does not name its manifest")
             }
         }
+    }
+
+    /// Itself, or by an index within it. What else its text says (annotations) names nothing.
+    private static func index(_ digest: ContentDigest, names manifest: ContentDigest, _ blobs: BlobStore, depth: Int) throws -> Bool {
+        guard depth >= 0, blobs.contains(digest),
+            case .index(let index) = try ImageDocument(parsing: blobs.contents(digest), subject: "index \(digest)")
+        else { return false }
+        for entry in index.manifests {
+            if entry.digest == manifest { return true }
+            if MediaType.isIndex(entry.mediaType), try Self.index(entry.digest, names: manifest, blobs, depth: depth - 1) { return true }
+        }
+        return false
     }
 
     func verify(_ reference: ImageReference, digests: [ContentDigest], blobs: BlobStore, references: ImageReferences) throws {

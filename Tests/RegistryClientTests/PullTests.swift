@@ -101,6 +101,48 @@ import Testing
         await registry.stop()
     }
 
+    @Test("layers are unpacked from the bottom as they come, and the image has its name when all of them are")
+    func unpackedOnTheWay() async throws {
+        let image = try TestImage(layers: (1...4).map { TestImage.bytes(300_000, seed: $0) })
+        let registry = try await TestRegistry.start { image.answer($0) }
+        let bench = try PullBench()
+        let client = try bench.client(registry)
+        let numbers = Mutex<[Int]>([])
+        let name = "\(registry.host)/app:1"
+        let unpack: ImagePull.Unpack = { contents, layers, _ in
+            for layer in contents.manifest.layers.prefix(layers) { #expect(bench.store.blobs.contains(layer.digest)) }
+            let isThere = try bench.store.image(named: name) != nil
+            #expect(!isThere)
+            numbers.withLock { $0.append(layers) }
+        }
+        _ = try await ImagePull(client: client, store: bench.store, unpack: unpack).run(name)
+        let told = numbers.withLock { $0 }
+        #expect(told.last == 4)
+        #expect(told == told.sorted())
+        #expect(try bench.store.image(named: name) != nil)
+        await client.shutdown()
+        await registry.stop()
+    }
+
+    @Test("an image with a layer that cannot be unpacked gets no name, and the pull says why")
+    func unpackFails() async throws {
+        let image = try TestImage(layers: [TestImage.bytes(1_000), TestImage.bytes(2_000)])
+        let registry = try await TestRegistry.start { image.answer($0) }
+        let bench = try PullBench()
+        let client = try bench.client(registry)
+        let name = "\(registry.host)/app:1"
+        let unpack: ImagePull.Unpack = { _, _, subject in
+            throw ImageStoreError.invalid(file: subject, field: "./usr", reason: "it is no tar")
+        }
+        let pull = ImagePull(client: client, store: bench.store, unpack: unpack)
+        let error = await #expect(throws: ImagePullError.self) { try await pull.run(name) }
+        #expect(error?.kind == .invalidContent)
+        #expect(error?.message.contains("it is no tar") == true, "\(String(describing: error))")
+        #expect(try bench.store.image(named: name) == nil)
+        await client.shutdown()
+        await registry.stop()
+    }
+
     @Test("a mirror is asked first, and the registry itself when the mirror has it not or is not there")
     func mirrors() async throws {
         let image = try TestImage(layers: [TestImage.bytes(1_000)])

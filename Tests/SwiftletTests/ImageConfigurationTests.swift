@@ -36,6 +36,30 @@ import Testing
         #expect(settings.credentials.map(\.server) == ["registry.example:5000"])
     }
 
+    @Test("image.pullPolicy says whether pods' images come from registries at all, in Kuscia's words and in Kubernetes'")
+    func pullPolicy() throws {
+        for (text, isLocal) in [("local", true), ("Never", true), ("remote", false), ("IfNotPresent", false), ("\"\"", false)] {
+            #expect(try parse("image: {pullPolicy: \(text)}").configuration.images.isLocal == isLocal, "\(text)")
+        }
+        #expect(try !parse("").configuration.images.isLocal)
+        #expect {
+            try parse("image: {pullPolicy: Always}")
+        } throws: {
+            "\($0)".contains("image.pullPolicy: expected one of local, remote, Never, IfNotPresent, found \"Always\"")
+        }
+    }
+
+    @Test("device nodes in images are refused unless the node says otherwise")
+    func deviceNodes() throws {
+        #expect(try parse("").configuration.images.extractionPolicy.devices == .refuse)
+        #expect(try parse("swiftlet: {image: {deviceNodes: leave-out}}").configuration.images.extractionPolicy.devices == .leaveOut)
+        #expect {
+            try parse("swiftlet: {image: {deviceNodes: yes please}}")
+        } throws: {
+            "\($0)".contains("swiftlet.image.deviceNodes: expected one of refuse, leave-out, make")
+        }
+    }
+
     @Test("a signature rule that cannot be kept is refused with its field")
     func rules() throws {
         for (rule, words) in [

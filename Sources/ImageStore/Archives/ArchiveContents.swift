@@ -21,10 +21,10 @@ struct ArchiveContents {
         var limits = limits
         limits.entries = Self.maximumFiles
         // Layers inside are compressed already or not at all; blobs of zeros may well be.
-        let stream = try ArchiveStream(subject: subject, limits: limits) { (buffer) throws(ImageStoreError) in
+        let stream = try ArchiveStream(subject: subject, limits: limits, isHashed: false) { (buffer) throws(ImageStoreError) in
             try Self.read(fd, into: buffer, subject)
         }
-        let entries = try ArchiveEntries(stream, subject: subject, limits: limits)
+        let entries = try ArchiveEntries({ () throws(ImageStoreError) in try stream.next() }, subject: subject, limits: limits)
         while let entry = try entries.next() {
             switch entry.kind {
             case .directory: continue

@@ -23,7 +23,7 @@ extension ImageStore {
         let stream = try ArchiveStream(subject: subject, limits: extractionPolicy.limits) { (buffer) throws(ImageStoreError) in
             try reader.read(into: buffer)
         }
-        let entries = try ArchiveEntries(stream, subject: subject, limits: extractionPolicy.limits)
+        let entries = try ArchiveEntries({ () throws(ImageStoreError) in try stream.next() }, subject: subject, limits: extractionPolicy.limits)
         while try entries.next() != nil {}
         try stream.drain()
         let config = try ImageDocument.encode(ImageConfig(platform: platform, diffIDs: [stream.diffID], process: process), subject)

@@ -4,50 +4,55 @@ import Glibc
 
 /// Serves one thread. An entry's data is read by `data` before the next entry is asked for.
 final class ArchiveEntries {
+    /// The next bytes of the tar, valid until the next call; nil at the end.
+    typealias Pieces = () throws(ImageStoreError) -> UnsafeRawBufferPointer?
+
+    private static let blockBytes = 512
     /// Attributes that an image may carry; all others belong to the node (trusted.*, user.overlay.*) or to its security module.
     private static func isTaken(attribute name: String) -> Bool {
         name == "security.capability" || name == "system.posix_acl_access" || name == "system.posix_acl_default"
             || (name.hasPrefix("user.") && !name.hasPrefix("user.overlay.") && name != "user.rootlesscontainers")
     }
 
-    private let stream: ArchiveStream
+    private let pieces: Pieces
     private let subject: String
     private let limits: ExtractionLimits
     private var archive: OpaquePointer?
     private var entry: OpaquePointer?
     private var statedBytes: Int64 = 0
     private(set) var count = 0
+    private var receivedBytes: Int64 = 0
+    /// The last entry's content was read to its end: what is missing now of a block is nobody's data.
+    private var isBehindContent = false
+    private let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: blockBytes, alignment: 16)
+    /// What `receive` found wrong: C cannot carry an error.
+    private var failure: ImageStoreError?
 
-    init(_ stream: ArchiveStream, subject: String, limits: ExtractionLimits) throws(ImageStoreError) {
-        self.stream = stream
+    init(_ pieces: @escaping Pieces, subject: String, limits: ExtractionLimits) throws(ImageStoreError) {
+        self.pieces = pieces
         self.subject = subject
         self.limits = limits
         guard let archive = archive_read_new() else { throw .inputOutput(file: subject, operation: "archive", errno: ENOMEM) }
         self.archive = archive
         archive_read_support_format_tar(archive)
         archive_read_support_format_empty(archive)
-        // SAFETY: `stream` is held by this object, whose deinit frees the archive first.
-        let source = Unmanaged.passUnretained(stream).toOpaque()
-        let opened = archive_read_open(archive, source, nil, { _, data, buffer in
+        // SAFETY: this object outlives the archive, which its deinit frees.
+        let me = Unmanaged.passUnretained(self).toOpaque()
+        let opened = archive_read_open(archive, me, nil, { _, data, buffer in
             guard let data, let buffer else { return -1 }
-            let stream = Unmanaged<ArchiveStream>.fromOpaque(data).takeUnretainedValue()
-            do throws(ImageStoreError) {
-                guard let piece = try stream.next() ?? stream.padding() else { return 0 }
-                buffer.pointee = piece.baseAddress
-                return piece.count
-            } catch {
-                stream.failure = error
-                return -1
-            }
+            return Unmanaged<ArchiveEntries>.fromOpaque(data).takeUnretainedValue().receive(into: buffer)
         }, nil)
         guard opened == ARCHIVE_OK else { throw corrupt() }
     }
 
-    deinit { if let archive { archive_read_free(archive) } }
+    deinit {
+        if let archive { archive_read_free(archive) }
+        zeros.deallocate()
+    }
 
     /// The next entry, nil at the end. An entry that cannot be obeyed ends the archive with its name and the reason.
     func next() throws(ImageStoreError) -> LayerEntry? {
-        stream.isBehindContent = false
+        isBehindContent = false
         let result = Names.asBytes { archive_read_next_header(archive, &entry) }
         switch result {
         case ARCHIVE_OK: break
@@ -70,7 +75,7 @@ final class ArchiveEntries {
     func data(_ body: (_ piece: UnsafeRawBufferPointer, _ offset: Int64) throws(ImageStoreError) -> Void) throws(ImageStoreError) {
         var missing = archive_entry_size(entry)
         while true {
-            stream.isBehindContent = missing == 0
+            isBehindContent = missing == 0
             var bytes: UnsafeRawPointer?
             var count = 0
             var offset: la_int64_t = 0
@@ -82,6 +87,28 @@ final class ArchiveEntries {
             default: throw corrupt()
             }
         }
+    }
+
+    private func receive(into buffer: UnsafeMutablePointer<UnsafeRawPointer?>) -> Int {
+        do throws(ImageStoreError) {
+            guard let piece = try pieces() ?? padding() else { return 0 }
+            receivedBytes += Int64(piece.count)
+            buffer.pointee = piece.baseAddress
+            return piece.count
+        } catch {
+            failure = error
+            return -1
+        }
+    }
+
+    /// Behind the end: what fills the last block of an archive that ends with its last file's content, as builders exist that write
+    /// neither padding nor end blocks (umoci insert) and readers that do not mind (Go's). Not part of the digest.
+    private func padding() -> UnsafeRawBufferPointer? {
+        let missing = (Self.blockBytes - Int(receivedBytes % Int64(Self.blockBytes))) % Self.blockBytes
+        guard isBehindContent, missing > 0 else { return nil }
+        isBehindContent = false
+        zeros.initializeMemory(as: UInt8.self, repeating: 0)
+        return UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(zeros)[..<missing])
     }
 
     private func read(_ entry: OpaquePointer, _ name: [UInt8]) throws(Refusal) -> LayerEntry {
@@ -156,7 +183,7 @@ final class ArchiveEntries {
     }
 
     private func corrupt() -> ImageStoreError {
-        if let failure = stream.failure { return failure }
+        if let failure { return failure }
         let words = archive.flatMap { archive_error_string($0) }.map { String(cString: $0) } ?? "it cannot be read"
         return .invalid(file: subject, field: "archive", reason: words)
     }

@@ -8,7 +8,6 @@ final class ArchiveStream {
     typealias Source = (_ buffer: UnsafeMutableRawBufferPointer) throws(ImageStoreError) -> Int
 
     private static let blockBytes = 256 << 10
-    private static let blockOfTar = 512
     /// How often `check` is asked.
     private static let checkBytes: Int64 = 16 << 20
 
@@ -19,21 +18,25 @@ final class ArchiveStream {
     private var archive: OpaquePointer?
     private let block: UnsafeMutableRawBufferPointer
     private var uncompressed = RunningDigest(.sha256)
+    private let isHashed: Bool
     private(set) var compressedBytes: Int64 = 0
     private(set) var uncompressedBytes: Int64 = 0
     private var nextCheck = checkBytes
     private var isAtEnd = false
-    /// The last entry's content was read to its end: what is missing now of a block of 512 bytes is nobody's data.
-    var isBehindContent = false
-    private let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: blockOfTar, alignment: 16)
-    /// What a callback found wrong: C cannot carry an error.
-    var failure: ImageStoreError?
+    /// What `readBlock` found wrong: C cannot carry an error.
+    private var failure: ImageStoreError?
+    /// Of the last piece, what `fill` had no room for; and what came instead of the next one.
+    private var rest = UnsafeRawBufferPointer(start: nil, count: 0)
+    private var deferred: ImageStoreError?
 
     /// `check` is asked now and then whether to go on (space on the disk, a caller that has lost interest), and throws if not.
+    /// Unless it `isHashed` there is no `diffID`.
     init(
-        subject: String, limits: ExtractionLimits, check: (() throws(ImageStoreError) -> Void)? = nil, source: @escaping Source
+        subject: String, limits: ExtractionLimits, isHashed: Bool = true, check: (() throws(ImageStoreError) -> Void)? = nil,
+        source: @escaping Source
     ) throws(ImageStoreError) {
         self.subject = subject
+        self.isHashed = isHashed
         self.limits = limits
         self.check = check
         self.source = source
@@ -66,7 +69,6 @@ final class ArchiveStream {
     deinit {
         if let archive { archive_read_free(archive) }
         block.deallocate()
-        zeros.deallocate()
     }
 
     /// What was found, whatever a media type says.
@@ -102,14 +104,27 @@ final class ArchiveStream {
         return nil
     }
 
-    /// Behind the end: what fills the last block of an archive that ends with its last file's content, as builders exist that write
-    /// neither padding nor end blocks (umoci insert) and readers that do not mind (Go's). Not part of the digest.
-    func padding() -> UnsafeRawBufferPointer? {
-        let missing = (Self.blockOfTar - Int(uncompressedBytes % Int64(Self.blockOfTar))) % Self.blockOfTar
-        guard isBehindContent, missing > 0 else { return nil }
-        isBehindContent = false
-        zeros.initializeMemory(as: UInt8.self, repeating: 0)
-        return UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(zeros)[..<missing])
+    /// The same into the caller's buffer, as full as it gets; 0 at the end. What is wrong is thrown behind the bytes before it.
+    func fill(_ buffer: UnsafeMutableRawBufferPointer) throws(ImageStoreError) -> Int {
+        if let deferred { throw deferred }
+        var filled = 0
+        while filled < buffer.count {
+            if rest.isEmpty {
+                do throws(ImageStoreError) {
+                    guard let piece = try next() else { break }
+                    rest = piece
+                } catch {
+                    deferred = error
+                    if filled == 0 { throw error }
+                    break
+                }
+            }
+            let count = min(rest.count, buffer.count - filled)
+            UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+            rest = UnsafeRawBufferPointer(rebasing: rest[count...])
+            filled += count
+        }
+        return filled
     }
 
     /// Reads what stands behind the archive's end: its digest covers it too.
@@ -122,7 +137,7 @@ final class ArchiveStream {
     }
 
     private func note(_ piece: UnsafeRawBufferPointer) throws(ImageStoreError) {
-        uncompressed.update(piece)
+        if isHashed { uncompressed.update(piece) }
         uncompressedBytes += Int64(piece.count)
         guard uncompressedBytes <= limits.bytes else {
             throw .tooLarge(subject: "\(subject): uncompressed", limit: "\(limits.bytes) bytes")

@@ -68,35 +68,27 @@ extension ContentDigest: Codable {
 
 /// A digest in the making, fed piece by piece.
 public struct RunningDigest: Sendable {
-    private enum State: Sendable {
-        case sha256(SHA256)
-        case sha512(SHA512)
-    }
-
-    private var state: State
+    // One of them; a case of an enum would be copied to be changed, and a hash with it.
+    private var sha256: SHA256?
+    private var sha512: SHA512?
 
     public init(_ algorithm: ContentDigest.Algorithm) {
-        state = algorithm == .sha256 ? .sha256(SHA256()) : .sha512(SHA512())
+        switch algorithm {
+        case .sha256: sha256 = SHA256()
+        case .sha512: sha512 = SHA512()
+        }
     }
 
     public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        switch state {
-        case .sha256(var hash):
-            hash.update(bufferPointer: bytes)
-            state = .sha256(hash)
-        case .sha512(var hash):
-            hash.update(bufferPointer: bytes)
-            state = .sha512(hash)
-        }
+        sha256?.update(bufferPointer: bytes)
+        sha512?.update(bufferPointer: bytes)
     }
 
     public mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
 
     /// The digest of all that was fed; more may follow.
     public func finish() -> ContentDigest {
-        switch state {
-        case .sha256(let hash): ContentDigest(algorithm: .sha256, hash: hash.finalize())
-        case .sha512(let hash): ContentDigest(algorithm: .sha512, hash: hash.finalize())
-        }
+        if let sha512 { return ContentDigest(algorithm: .sha512, hash: sha512.finalize()) }
+        return ContentDigest(algorithm: .sha256, hash: (sha256 ?? SHA256()).finalize())
     }
 }

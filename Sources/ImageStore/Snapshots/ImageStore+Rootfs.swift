@@ -6,10 +6,16 @@ extension ImageStore {
     /// Unpacks what of the image's layers is not unpacked yet. Blocks for seconds to minutes the first time. Throws what is wrong with a
     /// layer, naming layer and entry; nothing of that layer is kept then.
     public func unpack(_ image: StoredImage) throws(ImageStoreError) {
+        let contents = try contents(of: image)
+        try unpack(contents, layers: contents.manifest.layers.count, subject: image.reference.description)
+    }
+
+    /// The same for so many layers from the bottom, whose blobs are here while others may still be on their way.
+    public func unpack(_ contents: ImageContents, layers count: Int, subject: String) throws(ImageStoreError) {
         guard overlaysWork else { return }
         let lock = try holdContents()
         defer { withExtendedLifetime(lock) {} }
-        _ = try layers.unpack(try contents(of: image), from: blobs, subject: image.reference.description, policy: extractionPolicy)
+        _ = try layers.unpack(contents, first: count, from: blobs, subject: subject, policy: extractionPolicy)
     }
 
     /// The root of a container; the same one when it was prepared before. `id` is a file name. What the container writes lies in

@@ -34,11 +34,13 @@ struct LayerSnapshots: Sendable {
 
     private func path(_ chainID: ContentDigest) -> String { "\(directory)/\(chainID.algorithm.rawValue)-\(chainID.hex)" }
 
-    /// Unpacks what of these layers is not here yet, from the bottom to the top.
-    func unpack(_ contents: ImageContents, from blobs: BlobStore, subject: String, policy: ExtractionPolicy) throws(ImageStoreError) -> LayerChain {
+    /// Unpacks what of these layers (the `first` ones, or all) is not here yet, from the bottom to the top.
+    func unpack(
+        _ contents: ImageContents, first count: Int = .max, from blobs: BlobStore, subject: String, policy: ExtractionPolicy
+    ) throws(ImageStoreError) -> LayerChain {
         let chain = LayerChain(diffIDs: contents.config.rootfs.diffIDs)
         let layers = try contents.manifest.imageLayers(subject: subject)
-        for (index, chainID) in chain.ids.enumerated() where !contains(chainID) {
+        for (index, chainID) in chain.ids.prefix(count).enumerated() where !contains(chainID) {
             let below = Array(chain.ids[..<index])
             let lock = try FileLock.wait("\(directory)/.locks/\(chainID.hex)", .exclusive, milliseconds: Self.lockMilliseconds)
             defer { withExtendedLifetime(lock) {} }
@@ -113,8 +115,12 @@ struct LayerSnapshots: Sendable {
         let stream = try ArchiveStream(subject: subject, limits: policy.limits, check: check) { (buffer) throws(ImageStoreError) in
             try reader.read(into: buffer)
         }
-        let entries = try ArchiveEntries(stream, subject: subject, limits: policy.limits)
+        // Uncompressed and hashed by one thread, written by this one.
+        let ahead = ReadAhead { (buffer) throws(ImageStoreError) in try stream.fill(buffer) }
+        let entries = try ArchiveEntries({ () throws(ImageStoreError) in try ahead.next() }, subject: subject, limits: policy.limits)
         try LayerExtractor(root: root, subject: subject, policy: policy, isFirst: layer.below.isEmpty).extract(entries)
+        while try ahead.next() != nil {}
+        ahead.finish()
         try stream.drain()
         guard stream.diffID == layer.diffID else {
             throw .digestMismatch(subject: "\(subject) uncompressed (its diff id)", expected: layer.diffID, found: stream.diffID)

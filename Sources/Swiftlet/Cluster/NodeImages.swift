@@ -10,6 +10,8 @@ struct NodeImages: ImageService {
     let store: ImageStore
     let client: RegistryClient
     let signatures: SignaturePolicy
+    /// `image.pullPolicy: local`: what the node has is all there is.
+    var isLocal = false
 
     private var defaultRegistry: String? { client.settings.defaultRegistry }
 
@@ -26,18 +28,26 @@ struct NodeImages: ImageService {
 
     func pullImage(_ image: String, credentials: [RegistryCredential]) async throws(ImagePullError) -> String {
         if let builtin = store.builtin.resolve(image) { return builtin.name }
-        let pull = ImagePull(client: client, store: store, signatures: signatures, credentials: credentials)
-        let stored = try await pull.run(image)
-        guard let id = stored.id else { throw ImagePullError(.invalidContent, "\(image): no container image") }
+        if isLocal { return try await localImage(image) }
         let store = store
-        do {
-            // Unpacked now, so that a layer that cannot be is the pull's failure and the first container starts as fast as the second.
-            try await Self.blocking { try store.unpack(stored) }
-        } catch {
-            let isFull = "\(error)".contains(String(cString: strerror(ENOSPC)))
-            throw ImagePullError(isFull ? .noSpace : .invalidContent, "\(image): unpack: \(error)")
+        // Unpacked at once, so that a layer that cannot be is the pull's failure and the first container starts as fast as the second.
+        let unpack: ImagePull.Unpack = { contents, layers, subject in
+            try await Self.blocking { try store.unpack(contents, layers: layers, subject: subject) }
         }
+        let pull = ImagePull(client: client, store: store, signatures: signatures, credentials: credentials, unpack: unpack)
+        guard let id = try await pull.run(image).id else { throw ImagePullError(.invalidContent, "\(image): no container image") }
         return id.description
+    }
+
+    /// A pod whose policy is Always is content with what there is.
+    private func localImage(_ image: String) async throws(ImagePullError) -> String {
+        let status: RuntimeImageStatus?
+        do { status = try await imageStatus(image) } catch {
+            throw error as? ImagePullError ?? ImagePullError(.internal, "\(image): \(error)")
+        }
+        if let status { return status.id }
+        throw ImagePullError(
+            .notFound, "\(image): not on this node, whose image.pullPolicy is local; `swiftlet image load` or `swiftlet image pull` brings it")
     }
 
     func listImages() async throws -> [RuntimeImageStatus] {

@@ -20,7 +20,7 @@ struct NodeRuntime: Sendable {
     static let hostImage = BuiltinImage(name: "host:latest", env: ["PATH=/usr/local/bin:/usr/bin:/bin"])
 
     init(_ settings: LiteSettings, logger: Logger) throws {
-        let store = try ImageStore(stateDirectory: settings.stateDirectory)
+        let store = try ImageStore(stateDirectory: settings.stateDirectory, extractionPolicy: settings.images.extractionPolicy)
         self.store = store
         let images = store.builtin
         if images.resolve(Self.hostImage.name) == nil { try images.register(Self.hostImage) }

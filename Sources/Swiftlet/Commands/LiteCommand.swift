@@ -81,7 +81,8 @@ struct LiteProcess {
         let registries = try RegistryClient(
             settings.images.registrySettings(directory: settings.configurationDirectory), log: Logger(label: "registry"))
         let images = NodeImages(
-            store: node.store, client: registries, signatures: try settings.images.signaturePolicy(directory: settings.configurationDirectory))
+            store: node.store, client: registries, signatures: try settings.images.signaturePolicy(directory: settings.configurationDirectory),
+            isLocal: settings.images.isLocal)
         let dependencies = AgentDependencies(
             // A cluster of others has no tunnel.
             api: api, runtime: node.runtime, tunnel: settings.membership == nil ? api : nil,

@@ -1,4 +1,5 @@
 // The part of kuscia.yaml about images: Kuscia's `image`, and what it does not know in `swiftlet.image`.
+import ImageStore
 import RegistryClient
 import RuntimeInterface
 
@@ -33,15 +34,23 @@ extension KusciaConfiguration {
         /// Images that no rule names are refused.
         var refusesUnlisted = false
         var parallelLayers: Int?
+        /// Pods have what the node has; registries are for `swiftlet image pull` only.
+        var isLocal = false
+        var deviceNodes = DeviceNodePolicy.refuse
     }
 
     private enum Requirement: String, CaseIterable { case accept, reject, signed }
+    /// Kuscia's two words, and Kubernetes' for the same. "Always" is a pod's to say.
+    private enum PullPolicy: String, CaseIterable {
+        case local, remote
+        case never = "Never"
+        case ifNotPresent = "IfNotPresent"
+    }
 
     /// `kuscia`: the mapping `image`; `own`: `swiftlet.image`.
     static func images(_ kuscia: ConfigurationReader, own: ConfigurationReader) -> Images {
-        // Pods say it themselves, with Kubernetes' defaults.
-        kuscia.accept("pullPolicy")
         var images = Images(defaultRegistry: kuscia.string("defaultRegistry"), httpProxy: kuscia.string("httpProxy"))
+        images.isLocal = [.local, .never].contains(kuscia.choice("pullPolicy", PullPolicy.self))
         for registry in kuscia.mappings("registries") {
             guard let endpoint = registry.string("endpoint") else {
                 // The file that comes with Kuscia has one entry without anything in it.
@@ -59,6 +68,7 @@ extension KusciaConfiguration {
         images.noProxy = own.strings("noProxy")
         images.dockerConfig = own.string("dockerConfig")
         images.parallelLayers = own.int("parallelLayers", in: 1...32)
+        images.deviceNodes = own.choice("deviceNodes", DeviceNodePolicy.self) ?? .refuse
         let signatures = own.mapping("signatures")
         images.refusesUnlisted = signatures.bool("refuseUnlisted") ?? false
         for rule in signatures.mappings("rules") {
@@ -76,6 +86,12 @@ extension KusciaConfiguration {
 }
 
 extension KusciaConfiguration.Images {
+    var extractionPolicy: ExtractionPolicy {
+        var policy = ExtractionPolicy()
+        policy.devices = deviceNodes
+        return policy
+    }
+
     /// Reads Docker's config.json. Relative paths are the configuration's. Throws `CommandFailure`.
     func registrySettings(directory: String) throws -> RegistrySettings {
         var settings = RegistrySettings(proxy: httpProxy, noProxy: noProxy, userAgent: "swiftlet/\(SwiftletVersion.text)")

@@ -56,12 +56,13 @@ extension KusciaConfiguration {
         # runk: {namespace: kuscia-tasks, kubeconfigFile: cluster.yaml, dnsServers: [10.96.0.10]}
         # agent: {provider: {k8s: {qps: 50, burst: 100, labelsToAdd: {team: a}, runtimeClassName: kata, nodeSelector: {}, affinity: {}, tolerations: []}}}
         # Where images come from: the registry of names without one, and registries with a password, an authority of their own, mirrors
-        # or no TLS (endpoint: http://...). Pods may bring secrets of their own.
-        # image: {defaultRegistry: registry.example/secretflow, httpProxy: "http://proxy.example:3128", registries: [{name: ours, endpoint: registry.example, username: me, password: secret, caFile: registry-ca.crt, mirrors: ["https://mirror.example"]}]}
+        # or no TLS (endpoint: http://...). Pods may bring secrets of their own. With pullPolicy local nothing is pulled for pods.
+        # image: {pullPolicy: local, defaultRegistry: registry.example/secretflow, httpProxy: "http://proxy.example:3128", registries: [{name: ours, endpoint: registry.example, username: me, password: secret, caFile: registry-ca.crt, mirrors: ["https://mirror.example"]}]}
 
         swiftlet:
-          # More of images: credentials as docker login writes them, and which images must be signed (cosign's keys).
-          # image: {dockerConfig: /root/.docker/config.json, signatures: {refuseUnlisted: true, rules: [{prefix: registry.example, require: signed, keys: [cosign.pub]}]}}
+          # More of images: credentials as docker login writes them, what becomes of device nodes in them (refuse, leave-out, make), and
+          # which must be signed (cosign's keys).
+          # image: {dockerConfig: /root/.docker/config.json, deviceNodes: leave-out, signatures: {refuseUnlisted: true, rules: [{prefix: registry.example, require: signed, keys: [cosign.pub]}]}}
           # Where logs, volumes and records of running tasks lie.
           stateDirectory: \(quoted(extensions.stateDirectory ?? "/var/lib/swiftlet/\(domainID)"))
           # The authority that signed the master's certificate (PEM).

@@ -69,7 +69,13 @@ struct ImageSaveCommand: AsyncParsableCommand {
         }
         let file = try ArchiveFile.writing(output)
         defer { file.close() }
-        try await BlockingCall.run { Result { try opened.store.save(images, to: file.descriptor, subject: file.name) } }.get()
+        do {
+            try await BlockingCall.run { Result { try opened.store.save(images, to: file.descriptor, subject: file.name) } }.get()
+        } catch {
+            // Half an archive looks like a whole one until somebody loads it. A pipe's reader sees the end.
+            if let output { unlink(output) }
+            throw error
+        }
     }
 }
 

@@ -47,8 +47,8 @@ struct ImageStoreOptions: ParsableArguments {
         do {
             try FileText.makeDirectory(state, mode: 0o700)
             return Opened(
-                store: try ImageStore(stateDirectory: state), settings: try images.registrySettings(directory: base),
-                signatures: try images.signaturePolicy(directory: base))
+                store: try ImageStore(stateDirectory: state, extractionPolicy: images.extractionPolicy),
+                settings: try images.registrySettings(directory: base), signatures: try images.signaturePolicy(directory: base))
         } catch let error as ImageStoreError {
             throw CommandFailure("\(error)", hint: "--store DIR names another state directory")
         }

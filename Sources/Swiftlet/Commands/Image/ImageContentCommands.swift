@@ -20,7 +20,16 @@ struct ImageMountCommand: AsyncParsableCommand {
         let image = try opened.image(image)
         let name = id
         let path = try await BlockingCall.run {
-            Result { try opened.store.mountRootfs(try opened.store.prepareRootfs(image, id: name)) }
+            Result {
+                let rootfs = try opened.store.prepareRootfs(image, id: name)
+                // What was prepared under that name before stays what it was.
+                guard rootfs.imageID == image.id else {
+                    throw CommandFailure(
+                        "\(name): image \(rootfs.imageID.short) is mounted under that name at \(rootfs.mountPoint)",
+                        hint: "--id gives another name; `swiftlet image unmount \(name)` ends that one")
+                }
+                return try opened.store.mountRootfs(rootfs)
+            }
         }.get()
         Terminal.output.line(path)
     }
@@ -103,6 +112,10 @@ struct ImageVerifyCommand: AsyncParsableCommand {
                 Terminal.output.line("\(image.reference.familiar): \(error)")
             }
         }
-        if problems > 0 { throw CommandFailure("\(problems) of \(chosen.count) images are not as they should be") }
+        if problems > 0 {
+            throw CommandFailure(
+                "\(problems) of \(chosen.count) images are not as they should be",
+                hint: "what is damaged comes anew with `swiftlet image rm` and `swiftlet image pull` (or load)")
+        }
     }
 }

@@ -9,22 +9,27 @@ struct ImageListCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "ls", abstract: "List the node's images.", aliases: ["list"])
 
     @OptionGroup var node: ImageStoreOptions
+    @Argument(help: "Only images whose name holds this text.") var text: String?
     @Option(name: [.short, .long], help: "table, json or name.") var output = ImageOutput.table
     @Flag(help: "Digests in full.") var digests = false
 
     func run() async throws {
         let opened = try node.open()
-        let images = try opened.store.references.all()
+        func isWanted(_ name: String) -> Bool { text.map { name.contains($0) } ?? true }
+        let images = try opened.store.references.all().filter { isWanted($0.reference.description) }
+        let builtins = opened.store.builtin.images().filter { isWanted($0.name) }
         switch output {
-        case .name: images.forEach { Terminal.output.line($0.reference.description) }
+        case .name: (images.map(\.reference.description) + builtins.map(\.name)).forEach { Terminal.output.line($0) }
         case .json:
             let shown = images.map { $0.shown(size: try? opened.store.contents(of: $0).size) }
-            Terminal.output.line(JSONValue.array(shown).serializedString(pretty: true))
-        case .table: table(images, opened.store)
+            let own = builtins.map { JSONValue.object(["name": .string($0.name), "builtIn": .bool(true)]) }
+            Terminal.output.line(JSONValue.array(shown + own).serializedString(pretty: true))
+        case .table: table(images, builtins, opened.store)
         }
+        if images.isEmpty, builtins.isEmpty { Terminal.error.line(text.map { "no image's name holds \"\($0)\"" } ?? "no images yet: `swiftlet image pull NAME` or `load -i FILE`") }
     }
 
-    private func table(_ images: [StoredImage], _ store: ImageStore) {
+    private func table(_ images: [StoredImage], _ builtins: [BuiltinImage], _ store: ImageStore) {
         var table = TextTable(header: ["IMAGE", "ID", "SIZE", "ADDED"] + (digests ? ["DIGEST"] : []))
         for image in images {
             // What cannot be read is a row all the same: `verify` says what is wrong with it.
@@ -32,7 +37,7 @@ struct ImageListCommand: AsyncParsableCommand {
             let row = [image.reference.familiar, image.id?.short ?? "-", size, HumanText.duration(seconds: HumanText.now - Double(image.added)) + " ago"]
             table.rows.append(row + (digests ? [image.sourceDigest.description] : []))
         }
-        for builtin in store.builtin.images() {
+        for builtin in builtins {
             table.rows.append([builtin.name, "built-in", "-", "-"] + (digests ? ["-"] : []))
         }
         table.print()

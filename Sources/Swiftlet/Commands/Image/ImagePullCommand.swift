@@ -30,17 +30,17 @@ struct ImagePullCommand: AsyncParsableCommand {
         let (given, docker) = try (commandCredentials(), dockerCredentials())
         let client = try RegistryClient(settings)
         let progress = PullProgressDisplay(isQuiet: quiet || output == .json)
+        let unpack: ImagePull.Unpack = { contents, layers, subject in
+            try await BlockingCall.run { Result { try opened.store.unpack(contents, layers: layers, subject: subject) } }.get()
+        }
         var results: [JSONValue] = []
         do {
             for name in images {
                 let pull = ImagePull(
                     client: client, store: opened.store, platform: platform, signatures: opened.signatures, credentials: given + docker,
-                    report: { progress.take($0) })
+                    report: { progress.take($0) }, unpack: noUnpack || !platform.runs(.current) ? nil : unpack)
                 let stored = try await pull.run(name)
                 progress.finish()
-                if !noUnpack, platform.runs(.current) {
-                    try await BlockingCall.run { Result { try opened.store.unpack(stored) } }.get()
-                }
                 results.append(stored.shown(size: try opened.store.contents(of: stored).size))
                 if output != .json, !quiet { Terminal.output.line("\(stored.reference.familiar): \(stored.repositoryDigest)") }
             }

@@ -45,6 +45,9 @@ final class PullProgressDisplay: Sendable {
                     state.layers[index].state = wasHere ? "already here" : "done"
                     if !isInteractive { Terminal.error.line("\(digest.short): \(state.layers[index].state)") }
                 }
+            case .unpacked(let count):
+                for index in state.layers.indices.prefix(count) { state.layers[index].state = "unpacked" }
+                if !isInteractive { Terminal.error.line("\(count) of \(state.layers.count) layers unpacked") }
             case .sourceFailed(let origin, let reason): Terminal.error.line("\(origin): \(reason); the next source is asked")
             }
             if isInteractive { Self.draw(&state, always: false) }
