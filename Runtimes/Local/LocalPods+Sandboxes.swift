@@ -49,6 +49,11 @@ extension LocalPods {
     }
 
     package func podAddress(podUID: String) async throws -> String? {
+        // Asked several times in a pod's life: only one with a CNI network has a file that says more.
+        switch sandbox(podUID)?.config.network {
+        case .host, .none?: return nil
+        case .cni, nil: break
+        }
         let network = network(of: podUID)
         return try await Blocking.run { try network.attachment()?.addresses.first }
     }

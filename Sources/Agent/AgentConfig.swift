@@ -120,6 +120,8 @@ public struct AgentPaths: Sendable, Hashable {
     /// Record, volumes, hosts and the runtime's own files of one pod.
     public func pod(_ uid: String) -> String { "\(pods)/\(uid)" }
     public func record(_ uid: String) -> String { pod(uid) + "/record.json" }
+    /// The record's name once the pod's final status has arrived.
+    public func settledRecord(_ uid: String) -> String { pod(uid) + "/settled.json" }
     public func hosts(_ uid: String) -> String { pod(uid) + "/hosts" }
     /// Texts of the ConfigMaps and Secrets that the pod's environments use.
     public func environment(_ uid: String) -> String { pod(uid) + "/environment.json" }

@@ -88,7 +88,7 @@ public final class AgentService: Sendable {
         let (api, clock) = (dependencies.api, dependencies.clock)
         let builder = Self.nodeStatusBuilder(config, dependencies)
         events = EventRecorder(
-            api: api, component: "swiftlet-agent", host: config.nodeName,
+            api: api, component: "swiftlet-agent", host: config.nodeName, pace: Self.eventPace,
             now: { MicroTimestamp(unixMicroseconds: clock.now() / 1000) }, logger: logger)
         let staticPods = StaticPods(
             directory: config.podManifestDirectory, node: config.nodeName, defaultNamespace: config.domain ?? "default", api: api,
@@ -101,7 +101,7 @@ public final class AgentService: Sendable {
             config: config,
             dependencies: LocalPodsDependencies(
                 api: api, runtime: dependencies.runtime, reporter: status, clock: clock,
-                images: dependencies.images, takenPorts: dependencies.takenPorts,
+                images: dependencies.images, bootID: dependencies.facts.bootID, takenPorts: dependencies.takenPorts,
                 pressures: { pressures.value }, dialer: dependencies.dialer),
             allocatable: builder.allocatable, logger: logger)
         self.pods = pods
@@ -152,6 +152,9 @@ public final class AgentService: Sendable {
                 })
         }
     }
+
+    /// A kubelet's (eventRecordQPS, eventBurst): a node that starts hundreds of pods leaves the server to their statuses.
+    private static let eventPace = EventRecorder.Pace(perSecond: 50, burst: 100)
 
     private static func nodeStatusBuilder(_ config: AgentConfig, _ dependencies: AgentDependencies) -> NodeStatusBuilder {
         let facts = dependencies.facts

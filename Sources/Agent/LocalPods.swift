@@ -16,6 +16,8 @@ public actor LocalPods: PodProvider {
     private let allocatable: PodResources
     private let logger: Logger
     private var workers: [String: PodWorker] = [:]
+    /// The same by "namespace/name": looked up with every change of a pod.
+    private var named: [String: [PodWorker]] = [:]
     private var adoption = Adoption()
     private var reconciled = false
     /// RuntimeClass -> handler, for names that are no handler themselves.
@@ -38,7 +40,7 @@ public actor LocalPods: PodProvider {
             volumes: VolumeManager(
                 api: dependencies.api, config: config, paths: paths, clock: dependencies.clock, allocatable: allocatable),
             builder: ContainerConfigBuilder(config: config, paths: paths, allocatable: allocatable),
-            reporter: dependencies.reporter, records: PodRecordStore(paths: paths),
+            reporter: dependencies.reporter, records: PodRecordStore(paths: paths, boot: dependencies.bootID),
             prober: Prober(
                 runtime: dependencies.runtime, connector: PodConnector(runtime: dependencies.runtime, dialer: dependencies.dialer),
                 clock: dependencies.clock),
@@ -55,8 +57,9 @@ public actor LocalPods: PodProvider {
             Task { await self?.containerChanged(event.id) }
         }
         adoption = Adoption(try await executor.runtime.adopt())
-        for (uid, machine) in await executor.records.load(logger) {
-            let runs = await executor.withMessages(adoption.claim(uid), machine.pod)
+        for (uid, found) in await executor.records.load(logger) {
+            let machine = found.machine
+            let runs = found.corrected(await executor.withMessages(adoption.claim(uid), machine.pod))
             makeWorker(machine, onRecord: true).send(.adopted(runs))
             recheck(uid, runs)
         }
@@ -137,9 +140,8 @@ public actor LocalPods: PodProvider {
         }
     }
 
-    private func named(_ namespace: String, _ name: String) -> [PodWorker] {
-        workers.values.filter { $0.name == name && $0.namespace == namespace }
-    }
+    /// More than one while a pod ends whose name another has already.
+    func named(_ namespace: String, _ name: String) -> [PodWorker] { named["\(namespace)/\(name)"] ?? [] }
 
     /// Begins with a pod that has no worker yet.
     private func take(_ pod: Pod) -> PodWorker {
@@ -188,12 +190,16 @@ public actor LocalPods: PodProvider {
             await self?.drop(worker)
         }
         workers[worker.uid] = worker
+        named["\(worker.namespace)/\(worker.name)", default: []].append(worker)
         return worker
     }
 
     private func drop(_ worker: PodWorker) {
         worker.close()
         if workers[worker.uid] === worker { workers[worker.uid] = nil }
+        let key = "\(worker.namespace)/\(worker.name)"
+        named[key]?.removeAll { $0 === worker }
+        if named[key]?.isEmpty == true { named[key] = nil }
     }
 
     private func admit(_ pod: Pod) -> NodeAdmission.Verdict {
@@ -286,6 +292,8 @@ public struct LocalPodsDependencies: Sendable {
     public var reporter: any PodReporter
     public var clock: any AgentClock
     public var images: any ImageService
+    /// Of the machine's present boot (/proc/sys/kernel/random/boot_id).
+    public var bootID: String
     public var takenPorts: @Sendable ([UInt16]) -> [UInt16]
     /// What the node is short of: such a node takes no more pods.
     public var pressures: @Sendable () -> Set<NodePressure>
@@ -294,11 +302,12 @@ public struct LocalPodsDependencies: Sendable {
 
     public init(
         api: any KubernetesAPI, runtime: any ContainerRuntime, reporter: any PodReporter, clock: any AgentClock = SystemClock(),
-        images: any ImageService,
+        images: any ImageService, bootID: String = "",
         takenPorts: @escaping @Sendable ([UInt16]) -> [UInt16] = { PortProbe.taken($0) },
         pressures: @escaping @Sendable () -> Set<NodePressure> = { [] }, dialer: (any ProbeDialing)? = nil
     ) {
         self.dialer = dialer
+        self.bootID = bootID
         self.pressures = pressures
         self.api = api
         self.runtime = runtime

@@ -56,9 +56,11 @@ final class MetricsPublisher: Sendable {
     func publish(_ round: Int) async throws {
         let stats = try await stats.stats()
         try await put(Self.nodes, namespace: nil, name: stats.nodeName, stats.nodeMetrics)
-        for pod in stats.pods where isNews(pod, round) {
+        for pod in stats.pods {
+            let isFirst = told.withLock { $0[pod.uid] == nil }
+            guard isNews(pod, round) else { continue }
             do {
-                try await put(Self.pods, namespace: pod.namespace, name: pod.name, stats.podMetrics(pod))
+                try await put(Self.pods, namespace: pod.namespace, name: pod.name, stats.podMetrics(pod), isFirst: isFirst)
             } catch let error as KubernetesAPIError where error.isNotFound || error.code == 403 {
                 // Deleted since it was measured, or a static pod whose mirror is not there yet.
                 told.withLock { _ = $0.removeValue(forKey: pod.uid) }
@@ -92,8 +94,17 @@ final class MetricsPublisher: Sendable {
         Double(abs(now - before)) <= max(Double(floor), Double(before) * noticeableShare)
     }
 
-    private func put(_ resource: GroupVersionResource, namespace: String?, name: String, _ document: JSONValue) async throws {
+    /// `isFirst`: it is not there yet, unless a former agent wrote it.
+    private func put(
+        _ resource: GroupVersionResource, namespace: String?, name: String, _ document: JSONValue, isFirst: Bool = false
+    ) async throws {
         let body = document.serialized()
+        if isFirst {
+            do {
+                _ = try await api.create(resource, namespace: namespace, name: nil, subresource: nil, body: body)
+                return
+            } catch let error as KubernetesAPIError where error.isAlreadyExists {}
+        }
         do {
             _ = try await api.patch(resource, namespace: namespace, name: name, subresource: nil, type: .merge, body: body)
         } catch let error as KubernetesAPIError where error.isNotFound {

@@ -225,7 +225,5 @@ extension PodAccess {
 }
 
 extension LocalPods {
-    fileprivate func machine(namespace: String, name: String) -> PodStateMachine? {
-        machines().first { $0.pod.metadata.name == name && $0.pod.metadata.namespace == namespace }
-    }
+    fileprivate func machine(namespace: String, name: String) -> PodStateMachine? { named(namespace, name).first?.machine }
 }

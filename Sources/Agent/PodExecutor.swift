@@ -108,12 +108,15 @@ struct PodExecutor: Sendable {
             configMaps: sources.configMaps, secrets: sources.secrets)
         let variables = try environment.build(for: container)
         var mounts = try await volumes.mounts(container, of: pod, environment: variables)
-        mounts.append(try await messages.prepare(container, run, of: pod))
+        mounts.append(messages.mount(container, run, of: pod))
         var wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables, devices: devices)
         // By its id: what its name means may change between the look and the start.
         wanted.image = image
-        let logPath = wanted.logPath
-        try await DiskFiles.perform { try ContainerLogs.prepare(logPath, attempt: run.attempt) }
+        let (messages, logPath) = (messages, wanted.logPath)
+        try await DiskFiles.perform {
+            try messages.prepare(run, of: pod)
+            try ContainerLogs.prepare(logPath, attempt: run.attempt)
+        }
         let id = try await runtime.createContainer(podUID: pod.metadata.uid ?? "", config: wanted)
         reporter.event(pod: pod, warning: false, reason: "Created", message: "Created container \(run.name)")
         return id

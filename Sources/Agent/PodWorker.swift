@@ -14,6 +14,8 @@ final class PodWorker: Sendable {
         var closed = false
         var machine: PodStateMachine
         var saved: PodStateMachine?
+        /// Since when something is worth a record that can wait.
+        var unsavedSince: UnixNanoseconds?
         var timer: Task<Void, Never>?
         /// At most one is under way: I-POD-7.
         var pull: Task<Void, Never>?
@@ -23,6 +25,8 @@ final class PodWorker: Sendable {
     /// How long to wait before a record that could not be written is tried again. The pod stands still meanwhile: nothing
     /// is done that is not on record.
     static let recordRetryNanoseconds: Int64 = 1_000_000_000
+    /// How long a record may wait that only stands by for the runtime's own. Tasks that are over sooner never have it.
+    static let recordDelayNanoseconds: Int64 = 1_000_000_000
 
     let uid: String
     let namespace: String
@@ -101,7 +105,7 @@ final class PodWorker: Sendable {
 
     private func drain() async {
         while let (machine, effects, need) = takeBatch() {
-            if need != .none, !(await save(machine, durable: need == .durable)) { return }
+            if need != .none, !(await save(machine, need)) { return }
             publish(machine)
             for effect in effects { carryOut(effect, machine) }
         }
@@ -121,16 +125,35 @@ final class PodWorker: Sendable {
             let now = executor.clock.now()
             for input in inputs { effects += machine.handle(input, now: now) }
             state.machine = machine
-            return (machine, effects, machine.recordNeed(state.saved, effects))
+            var need = machine.recordNeed(state.saved, effects)
+            if need == .eventually { need = postpone(&state, now) }
+            return (machine, effects, need)
         }
     }
 
+    private func postpone(_ state: inout State, _ now: UnixNanoseconds) -> RecordNeed {
+        guard let since = state.unsavedSince else {
+            state.unsavedSince = now
+            Task { [weak self, clock = executor.clock] in
+                guard (try? await clock.sleep(nanoseconds: Self.recordDelayNanoseconds)) != nil else { return }
+                self?.send(.tick)
+            }
+            return .none
+        }
+        // A clock that was set back must not put it off.
+        return now < since || now - since >= Self.recordDelayNanoseconds ? .written : .none
+    }
+
     /// False when the worker was closed before the record could be written.
-    private func save(_ machine: PodStateMachine, durable: Bool) async -> Bool {
+    private func save(_ machine: PodStateMachine, _ need: RecordNeed) async -> Bool {
         while true {
             do {
-                try await executor.records.save(machine, uid: uid, durable: durable)
-                state.withLock { $0.saved = machine }
+                if need == .settled {
+                    try await executor.records.settle(machine, uid: uid)
+                } else {
+                    try await executor.records.save(machine, uid: uid, durable: need == .durable)
+                }
+                state.withLock { ($0.saved, $0.unsavedSince) = (machine, nil) }
                 return true
             } catch {
                 executor.logger.error("pod record not written", metadata: ["uid": "\(uid)", "error": "\(error)"])

@@ -30,6 +30,8 @@ public final class StaticPods: Sendable {
         var files: [String: Entry] = [:]
         /// Static uid -> uid of its mirror.
         var mirrors: [String: String] = [:]
+        /// Static uid -> why it has no mirror, as it was said: the next look, seconds later, says it again only when it changed.
+        var complaints: [String: String] = [:]
     }
 
     private let directory: String?
@@ -100,6 +102,7 @@ public final class StaticPods: Sendable {
         while !Task.isCancelled {
             let (added, gone) = look()
             for pod in gone {
+                state.withLock { _ = $0.complaints.removeValue(forKey: pod.metadata.uid ?? "") }
                 await provider.remove(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name)
                 await removeMirror(of: pod)
                 status.mirrorChanged(ofStatic: pod.metadata.uid ?? "", exists: false)
@@ -151,8 +154,12 @@ public final class StaticPods: Sendable {
             }
             let created = try await api.create(StaticPod.mirror(of: pod, owner: owner))
             _ = sawMirror(namespace: namespace, name: name, created)
+            state.withLock { _ = $0.complaints.removeValue(forKey: pod.metadata.uid ?? "") }
         } catch {
-            logger.debug("mirror pod not shown", metadata: ["pod": "\(namespace)/\(name)", "error": "\(error)"])
+            let isNews = state.withLock { $0.complaints.updateValue("\(error)", forKey: pod.metadata.uid ?? "") != "\(error)" }
+            logger.log(
+                level: isNews ? .warning : .debug, "a static pod runs, but its mirror pod cannot be shown; tried again",
+                metadata: ["pod": "\(namespace)/\(name)", "error": "\(error)"])
         }
     }
 

@@ -13,6 +13,9 @@ public final class StatusManager: PodReporter {
     static let longestRetry = Duration.seconds(15)
     /// A pod that begins says so once its first container had the time to start: most then have more to say.
     static let beginningDelay = Duration.milliseconds(25)
+    /// What a running pod has to say waits this long for more: a task that is done at once has one report instead of two, and its last
+    /// one need not wait for the other's answer.
+    static let runningDelay = Duration.milliseconds(4)
 
     private struct Waiting {
         var report: PodReport
@@ -77,12 +80,17 @@ public final class StatusManager: PodReporter {
             state.version += 1
             state.statuses[report.uid] = Waiting(report: report, done: done, version: state.version)
         }
-        queue.add(.status(uid: report.uid), after: Self.isBeginning(report) ? Self.beginningDelay : .zero)
+        queue.add(.status(uid: report.uid), after: Self.delay(of: report))
+    }
+
+    private static func delay(of report: PodReport) -> Duration {
+        if report.final { return .zero }
+        return report.status.phase == .running ? runningDelay : isBeginning(report) ? beginningDelay : .zero
     }
 
     /// Nothing has gone wrong and nothing has come about yet.
     private static func isBeginning(_ report: PodReport) -> Bool {
-        guard !report.final, report.status.phase == .pending else { return false }
+        guard report.status.phase == .pending else { return false }
         return (report.status.initContainerStatuses + report.status.containerStatuses).allSatisfy { status in
             status.state.waiting.map { $0.reason == "ContainerCreating" || $0.reason == "PodInitializing" } ?? false
         }

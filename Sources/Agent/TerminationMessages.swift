@@ -20,20 +20,22 @@ struct TerminationMessages: Sendable {
         paths.terminationMessage(uid, container: run.name, attempt: run.attempt)
     }
 
-    /// An empty file that the container may write to, whatever its user. Idempotent: what is in it stays.
-    func prepare(_ container: Container, _ run: ContainerRun, of pod: Pod) async throws -> ContainerMount {
-        let (uid, inside) = (pod.metadata.uid ?? "", container.terminationMessagePath ?? "")
+    /// An empty file that the container may write to, whatever its user. Idempotent: what is in it stays. Blocks.
+    func prepare(_ run: ContainerRun, of pod: Pod) throws(FileError) {
+        let uid = pod.metadata.uid ?? ""
         let path = file(uid, run)
         // Of a container that crashes again and again only two runs are ever asked for.
-        let old = run.attempt > 1 ? paths.terminationMessage(uid, container: run.name, attempt: run.attempt - 2) : nil
-        try await DiskFiles.perform {
-            if let old { unlink(old) }
-            let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
-            guard descriptor >= 0 else { throw FileError.last("open", path) }
-            defer { close(descriptor) }
-            guard fchmod(descriptor, 0o666) == 0 else { throw FileError.last("chmod", path) }
-        }
-        return ContainerMount(hostPath: path, containerPath: inside.isEmpty ? Self.standardPath : inside, readOnly: false)
+        if run.attempt > 1 { unlink(paths.terminationMessage(uid, container: run.name, attempt: run.attempt - 2)) }
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+        guard descriptor >= 0 else { throw FileError.last("open", path) }
+        defer { close(descriptor) }
+        guard fchmod(descriptor, 0o666) == 0 else { throw FileError.last("chmod", path) }
+    }
+
+    func mount(_ container: Container, _ run: ContainerRun, of pod: Pod) -> ContainerMount {
+        let inside = container.terminationMessagePath ?? ""
+        return ContainerMount(
+            hostPath: file(pod.metadata.uid ?? "", run), containerPath: inside.isEmpty ? Self.standardPath : inside, readOnly: false)
     }
 
     /// nil when the container had nothing to say.

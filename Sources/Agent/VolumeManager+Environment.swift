@@ -68,7 +68,7 @@ extension VolumeManager {
     private func keepEnvironment(_ sources: EnvironmentSources, _ pod: Pod) async throws(StepFailure) {
         let (uid, path, isSecret) = (pod.metadata.uid ?? "", environmentFile(pod), Self.needsSecrets(pod))
         try await onDisk { [paths] in
-            if isSecret { try paths.prepareMemory(uid) }
+            if isSecret { try paths.prepareMemory(uid) } else { try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711) }
             try DiskFiles.replace(path, with: try JSON.encode(sources), durable: false)
         }
     }
@@ -85,11 +85,13 @@ extension VolumeManager {
 
     /// Lines for the sandbox' hosts, as `prepare` found them.
     func hostAliases(of pod: Pod) async throws(StepFailure) -> [HostAlias] {
+        if !Self.hasHosts(pod) { return [] }
         let path = paths.hosts(pod.metadata.uid ?? "")
         return try await onDisk { try HostsFile.parse(String(decoding: try DiskFiles.read(path), as: UTF8.self)) }
     }
 
     func prepareHosts(_ pod: Pod, _ objects: VolumeObjects) async throws(StepFailure) {
+        if !Self.hasHosts(pod) { return }
         var aliases = pod.spec.hostAliases.map { HostAlias(ip: $0.ip, hostnames: $0.hostnames) }
         if let name = pod.metadata.annotations[KusciaAnnotation.hostsConfigMap], !name.isEmpty {
             guard let found = try await objects.configMap(name, pod, optional: true), let text = found.data[HostsFile.key] else {
@@ -102,8 +104,16 @@ extension VolumeManager {
             }
         }
         let text = HostsFile.format(aliases)
-        let path = paths.hosts(pod.metadata.uid ?? "")
-        try await onDisk { try DiskFiles.replace(path, with: Array(text.utf8), mode: 0o644, durable: false) }
+        let (directory, path) = (paths.pod(pod.metadata.uid ?? ""), paths.hosts(pod.metadata.uid ?? ""))
+        try await onDisk {
+            try DiskFiles.makeDirectory(directory, mode: 0o711)
+            try DiskFiles.replace(path, with: Array(text.utf8), mode: 0o644, durable: false)
+        }
+    }
+
+    /// Neither can be added later, so most pods need no file.
+    private static func hasHosts(_ pod: Pod) -> Bool {
+        !pod.spec.hostAliases.isEmpty || pod.metadata.annotations[KusciaAnnotation.hostsConfigMap]?.isEmpty == false
     }
 }
 

@@ -21,7 +21,8 @@ struct VolumeManager: Sendable {
     /// Idempotent. Failures are retriable when the API server or another writer may still help.
     func prepare(_ pod: Pod) async throws(StepFailure) {
         let (uid, objects) = (pod.metadata.uid ?? "", VolumeObjects(api: api))
-        try await onDisk { try DiskFiles.makeDirectory(paths.volumes(uid), mode: 0o711) }
+        let hasOwn = pod.spec.volumes.contains { $0.hostPath == nil && $0.persistentVolumeClaim == nil }
+        if hasOwn { try await onDisk { try DiskFiles.makeDirectory(paths.volumes(uid), mode: 0o711) } }
         try await prepareEnvironment(pod, objects)
         for volume in pod.spec.volumes { try await prepare(volume, pod, objects) }
         try await prepareHosts(pod, objects)

@@ -6,8 +6,13 @@ import KubernetesModel
 public enum RecordNeed: Sendable, Hashable {
     /// The next agent comes to the same state from what is on disk, from the runtime's facts and from the API server's list.
     case none
+    /// The runtime could tell it too. Against the day when its record is damaged this one is kept as well, but not before the pod goes on,
+    /// and not at all when it was over by then.
+    case eventually
     /// A killed agent must find it.
     case written
+    /// What is there and that the final status arrived: `settled()` of it is this state.
+    case settled
     /// So must one that comes after a power cut: a program may have begun, or its end was told.
     case durable
 }
@@ -30,8 +35,23 @@ extension PodStateMachine {
             }
         }
         guard let recorded else { return need }
-        let isNews = need == .written || isEnding != recorded.isEnding || isSettled != recorded.isSettled || !sameRuns(recorded)
-        return isNews && self != recorded ? .written : .none
+        if need == .written || isEnding != recorded.isEnding { return self != recorded ? .written : .none }
+        if isSettled != recorded.isSettled { return recorded.finalStatusSent && sameRuns(recorded) ? .settled : .written }
+        if sameRuns(recorded) { return .none }
+        return isLearnable(from: recorded) ? .eventually : .written
+    }
+
+    /// This state, when its final status was sent and has arrived: nothing is left to do but to wait for the object's deletion.
+    public func settled() -> PodStateMachine {
+        guard finalStatusSent else { return self }
+        var machine = self
+        switch state {
+        case .terminating(_, let cause), .terminated(.reporting, let cause): machine.state = .terminated(.settled, cause)
+        case .sync, .terminated(.settled, _), .terminated(.deletingObject, _), .terminated(.gone, _): return self
+        }
+        machine.finalStatusDelivered = true
+        (machine.sandboxReady, machine.operation, machine.stepFailures, machine.retryAt) = (false, nil, 0, 0)
+        return machine
     }
 
     private var isSettled: Bool {
@@ -44,15 +64,29 @@ extension PodStateMachine {
     /// Every container is where the record has it; probes and hooks, of which only this machine knows, too.
     private func sameRuns(_ recorded: PodStateMachine) -> Bool {
         guard containers.count == recorded.containers.count else { return false }
+        return zip(containers, recorded.containers).allSatisfy { $0.isAsRecorded($1) }
+    }
+
+    /// What differs are ordered starts that came about, of containers without hooks and probes.
+    private func isLearnable(from recorded: PodStateMachine) -> Bool {
+        guard containers.count == recorded.containers.count else { return false }
         return zip(containers, recorded.containers).allSatisfy { now, then in
-            now.attempt == then.attempt && now.rank == then.rank && now.hasPassed == then.hasPassed && now.mustStop == then.mustStop
-                && now.isStarted == then.isStarted && now.isReady == then.isReady && now.postStart == then.postStart
-                && now.preStop == then.preStop
+            if now.isAsRecorded(then) { return true }
+            guard case .starting = then.phase, case .running = now.phase, now.run == then.run, let container = spec(of: now.name) else {
+                return false
+            }
+            return now.hasPassed == then.hasPassed && now.mustStop == nil && container.handler(.postStart) == nil
+                && ProbeKind.allCases.allSatisfy { container.probe($0) == nil }
         }
     }
 }
 
 extension ContainerSlot {
+    fileprivate func isAsRecorded(_ then: ContainerSlot) -> Bool {
+        attempt == then.attempt && rank == then.rank && hasPassed == then.hasPassed && mustStop == then.mustStop
+            && isStarted == then.isStarted && isReady == then.isReady && postStart == then.postStart && preStop == then.preStop
+    }
+
     /// A run that waits, and one that is ordered and came to nothing, are the same to the next agent: it asks the runtime.
     fileprivate var rank: Int {
         switch phase {

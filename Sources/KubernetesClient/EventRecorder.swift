@@ -86,12 +86,30 @@ public final class EventRecorder: Sendable {
     private let now: @Sendable () -> MicroTimestamp
     private let logger: Logger
     private let queue = WorkQueue<Key>(firstRetry: .milliseconds(500), longestRetry: .seconds(30))
+    /// Warnings overtake what waits for its turn.
+    private let warnings = WorkQueue<Key>(firstRetry: .milliseconds(500), longestRetry: .seconds(30))
+    /// nil: nobody waits.
+    private let turns: Mutex<TokenBucket?>
+    private let start = ContinuousClock.now
     private let state = Mutex(State())
 
-    /// `component` says who reports ("swiftlet-master"), `host` on which node; `now` is the wall clock.
+    /// How many ordinary events are written; the others wait, and beyond `maximumRemembered` the oldest is dropped.
+    public struct Pace: Sendable {
+        public var perSecond: Double
+        public var burst: Int
+
+        public init(perSecond: Double, burst: Int) {
+            self.perSecond = perSecond
+            self.burst = burst
+        }
+    }
+
+    /// `component` says who reports ("swiftlet-master"), `host` on which node; `now` is the wall clock; `pace` nil: as they come.
     public init(
-        api: any KubernetesAPI, component: String, host: String? = nil, now: @escaping @Sendable () -> MicroTimestamp, logger: Logger
+        api: any KubernetesAPI, component: String, host: String? = nil, pace: Pace? = nil,
+        now: @escaping @Sendable () -> MicroTimestamp, logger: Logger
     ) {
+        turns = Mutex(pace.map { TokenBucket(perSecond: $0.perSecond, burst: $0.burst) })
         self.api = api
         self.component = component
         self.host = host
@@ -101,11 +119,24 @@ public final class EventRecorder: Sendable {
 
     /// Writes until cancelled.
     public func run() async {
-        await queue.run(workers: 1) { [logger] key, error in
-            logger.debug("event not written", metadata: ["reason": "\(key.reason)", "error": "\(error)"])
-        } work: { key in
-            try await self.write(key)
+        await withTaskGroup(of: Void.self) { group in
+            for queue in [queue, warnings] {
+                group.addTask {
+                    await queue.run(workers: 1) { [logger = self.logger] key, error in
+                        logger.debug("event not written", metadata: ["reason": "\(key.reason)", "error": "\(error)"])
+                    } work: { key in
+                        try await self.turn(key.type)
+                        try await self.write(key)
+                    }
+                }
+            }
         }
+    }
+
+    private func turn(_ type: EventType) async throws {
+        guard type == .normal else { return }
+        let pause = turns.withLock { $0?.take(at: ContinuousClock.now - start) ?? .zero }
+        if pause > .zero { try await Task.sleep(for: pause) }
     }
 
     public func record<T: KubernetesObject>(_ object: T, _ type: EventType, reason: String, message: String) {
@@ -127,7 +158,7 @@ public final class EventRecorder: Sendable {
             let suffix = String(UInt64(bitPattern: now.unixMicroseconds) &+ UInt64(state.serial), radix: 16)
             state.remember(key, Entry(first: now, last: now, name: "\(subject.reference.name ?? "").\(suffix)"))
         }
-        queue.add(key)
+        (type == .warning ? warnings : queue).add(key)
     }
 
     private func write(_ key: Key) async throws {
@@ -157,7 +188,9 @@ public final class EventRecorder: Sendable {
             firstTimestamp: entry.first.timestamp, lastTimestamp: entry.last.timestamp, count: entry.count, type: key.type.rawValue,
             reportingComponent: component, reportingInstance: host ?? "")
         do {
-            try await api.create(event)
+            // Raw: nobody here reads the answer.
+            _ = try await api.create(
+                Event.resource, namespace: key.subject.namespace, name: nil, subresource: nil, body: try JSON.encode(event))
         } catch let error as KubernetesAPIError where error.isAlreadyExists {
             return  // An earlier attempt arrived, its answer did not.
         }

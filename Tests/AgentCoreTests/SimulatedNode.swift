@@ -88,7 +88,13 @@ struct SimulatedNode {
         invariants.check(input, before: before, after: machine, effects: effects, now: now)
         // Killed before the record was written: neither it nor the effects ever were.
         if !isCalm, random.chance(1) { return restartAgent() }
-        if machine.recordNeed(record, effects) != .none { record = machine }
+        switch machine.recordNeed(record, effects) {
+        case .none: break
+        // Soon, or not before the agent is killed.
+        case .eventually: if isCalm || random.chance(50) { record = machine }
+        case .settled: record = record?.settled()
+        case .written, .durable: record = machine
+        }
         for effect in effects {
             // Killed in the midst of the effects.
             if !isCalm, random.chance(1) { return restartAgent() }

@@ -21,6 +21,8 @@ final class AgentLab {
     private var running: Task<Void, any Error>?
     var takenPorts: [UInt16] = []
     var stopPolicy = AgentConfig.StopPolicy.leave
+    /// Another one: the machine was restarted.
+    var bootID = "b-1"
     /// Another server's view in front of the one in memory, e.g. one that refuses.
     var front: (any KubernetesAPI)?
     /// Changes what the agent is told about its node.
@@ -51,7 +53,7 @@ final class AgentLab {
     /// Starts the agent and waits until its node is registered.
     func start() async {
         service = Self.makeService(
-            directory, front ?? api, runtime, images, takenPorts, stopPolicy, configure,
+            directory, front ?? api, runtime, images, takenPorts, stopPolicy, bootID, configure,
             measure: { [machine] in machine.load })
         running = Task { [service] in try await service.run() }
         await service.waitUntilRegistered()
@@ -73,7 +75,7 @@ final class AgentLab {
 
     private static func makeService(
         _ directory: String, _ api: any KubernetesAPI, _ runtime: FakeRuntime, _ images: FakeImages, _ taken: [UInt16],
-        _ stopPolicy: AgentConfig.StopPolicy, _ configure: (inout AgentConfig) -> Void = { _ in },
+        _ stopPolicy: AgentConfig.StopPolicy, _ bootID: String = "b-1", _ configure: (inout AgentConfig) -> Void = { _ in },
         measure: @escaping @Sendable () -> NodeMeasurement
     ) -> AgentService {
         var config = AgentConfig(
@@ -87,7 +89,7 @@ final class AgentLab {
             dependencies: AgentDependencies(
                 api: api, runtime: runtime, images: images,
                 facts: MachineFacts(
-                    hostname: "machine", cpuMillis: 4000, memoryBytes: 8 << 30, machineID: "m-1", bootID: "b-1",
+                    hostname: "machine", cpuMillis: 4000, memoryBytes: 8 << 30, machineID: "m-1", bootID: bootID,
                     kernelVersion: "6.1",
                     osImage: "Debian", architecture: "amd64"),
                 measure: measure,

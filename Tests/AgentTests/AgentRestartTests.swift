@@ -108,6 +108,19 @@ struct AgentRestartTests {
         try await lab.stop()
     }
 
+    @Test("after a power cut that took the runtime's records, a pod whose start was ordered before is not started again")
+    func powerCut() async throws {
+        let lab = try AgentLab()
+        await lab.start()
+        let pod = try await runningPod(lab)
+        lab.bootID = "b-2"
+        try await lab.restart { $0.forget(lab.containerID(pod)) }
+        let failed = try await lab.waitForPhase("task", .failed)
+        #expect(failed.status.containerStatuses[0].state.terminated?.reason == "ContainerStatusUnknown")
+        #expect(lab.runtime.count(.startContainer) == 0)
+        try await lab.stop()
+    }
+
     @Test("with the policy drain, an agent that ends stops its pods and says so before the node is NotReady")
     func drains() async throws {
         let lab = try AgentLab()

@@ -29,8 +29,11 @@ final class TerminationMessageTests {
         try? DiskFiles.removeTree(directory)
     }
 
-    private func prepare(_ run: ContainerRun? = nil) async throws -> String {
-        try await messages.prepare(pod.spec.containers[0], run ?? self.run, of: pod).hostPath
+    private func prepare(_ run: ContainerRun? = nil) throws -> String { try place(run).hostPath }
+
+    private func place(_ run: ContainerRun? = nil) throws -> ContainerMount {
+        try messages.prepare(run ?? self.run, of: pod)
+        return messages.mount(pod.spec.containers[0], run ?? self.run, of: pod)
     }
 
     private func read(exitCode: Int = 0) async -> String? { await messages.read(run, exitCode: exitCode, of: pod) }
@@ -49,19 +52,19 @@ final class TerminationMessageTests {
 
     @Test("the file is empty, anybody in the container may write to it, and lies where the container says")
     func prepared() async throws {
-        let standard = try await messages.prepare(pod.spec.containers[0], run, of: pod)
+        let standard = try place()
         #expect(standard.containerPath == "/dev/termination-log" && !standard.readOnly)
         var facts = stat()
         #expect(stat(standard.hostPath, &facts) == 0 && facts.st_size == 0 && facts.st_mode & 0o777 == 0o666)
         pod.spec.containers[0].terminationMessagePath = "/tmp/last"
         try write(Array("said".utf8), to: standard.hostPath)
-        #expect(try await messages.prepare(pod.spec.containers[0], run, of: pod).containerPath == "/tmp/last")
+        #expect(try place().containerPath == "/tmp/last")
         #expect(await read() == "said", "preparing again keeps it")
     }
 
     @Test("nothing said is no message; each run has its own, and of a crashing container two runs' files are kept")
     func runs() async throws {
-        let paths = try await [0, 1, 2, 3].asyncMap { try await prepare(ContainerRun(name: "main", attempt: $0)) }
+        let paths = try [0, 1, 2, 3].map { try prepare(ContainerRun(name: "main", attempt: $0)) }
         #expect(await read() == nil)
         try write(Array("third".utf8), to: paths[2])
         #expect(await messages.read(ContainerRun(name: "main", attempt: 2), exitCode: 1, of: pod) == "third")
@@ -72,7 +75,7 @@ final class TerminationMessageTests {
 
     @Test("at most 4096 bytes, less in a pod of many containers, whatever was written; no character is cut in two")
     func limits() async throws {
-        let path = try await prepare()
+        let path = try prepare()
         for bytes in [[UInt8](repeating: 0xFF, count: 9000), Array(String(repeating: "\u{20AC}", count: 3000).utf8)] {
             try write(bytes, to: path)
             let text = try #require(await read())
@@ -85,19 +88,19 @@ final class TerminationMessageTests {
 
     @Test("a link, a pipe or a directory in the file's place is no message, and is not followed or waited for")
     func places() async throws {
-        let path = try await prepare()
+        let path = try prepare()
         try write(Array("secret".utf8), to: directory + "/secret")
         for make in [{ symlink(self.directory + "/secret", path) }, { mkfifo(path, 0o666) }, { mkdir(path, 0o777) }] {
             #expect(remove(path) == 0)
             #expect(make() == 0)
             #expect(await read() == nil)
         }
-        await #expect(throws: (any Error).self, "a directory cannot be written to") { try await self.prepare() }
+        #expect(throws: (any Error).self, "a directory cannot be written to") { try self.prepare() }
     }
 
     @Test("with FallbackToLogsOnError the log's last lines speak for a failed container that said nothing itself")
     func fallback() async throws {
-        let path = try await prepare()
+        let path = try prepare()
         try log("T stdout F one\nT stderr P tw\nT stderr F o\nnot a line\nT other F no\nT stdout F three four\n")
         #expect(await read(exitCode: 1) == nil, "only where the policy says so")
         pod.spec.containers[0].terminationMessagePolicy = "FallbackToLogsOnError"
@@ -110,13 +113,5 @@ final class TerminationMessageTests {
         #expect((2040...2048).contains(text.utf8.count) && !text.contains("\u{FFFD}"), "\(text.utf8.count) bytes")
         try write(Array("own word".utf8), to: path)
         #expect(await read(exitCode: 1) == "own word")
-    }
-}
-
-extension Sequence {
-    fileprivate func asyncMap<T>(_ body: (Element) async throws -> T) async rethrows -> [T] {
-        var results: [T] = []
-        for element in self { results.append(try await body(element)) }
-        return results
     }
 }

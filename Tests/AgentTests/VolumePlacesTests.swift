@@ -36,7 +36,7 @@ struct VolumePlacesTests {
         #expect(!DiskFiles.exists(path))
         // What an agent that died left behind goes with the pod's directory.
         try await lab.manager.prepare(pod)
-        try await PodRecordStore(paths: lab.paths).remove(uid: "uid-1")
+        try await PodRecordStore(paths: lab.paths, boot: "").remove(uid: "uid-1")
         #expect(!DiskFiles.exists(lab.paths.pod("uid-1")))
     }
 
