@@ -20,6 +20,9 @@ package actor SupervisedContainer {
     private let changed: @Sendable (ContainerID) -> Void
     package private(set) var phase: ContainerPhase = .created
     private var watch: PidfdWatch?
+    /// What the resident launcher says of the task's end; a supervisor that serves again does not end with it.
+    private var news: SupervisorNews?
+    private var ending = false
     private var starting: Task<Void, any Error>?
     private var waiters: [Int: CheckedContinuation<Bool, Never>] = [:]
     private var nextWaiter = 0
@@ -51,6 +54,13 @@ package actor SupervisedContainer {
     package func start(
         prepare: @escaping @Sendable () throws -> Void, launch: @escaping @Sendable () async throws -> Int32
     ) async throws {
+        try await start(prepare: prepare, heard: { Launched(status: try await launch()) })
+    }
+
+    /// The same with a launcher whose connection tells of the end.
+    package func start(
+        prepare: @escaping @Sendable () throws -> Void, heard launch: @escaping @Sendable () async throws -> Launched
+    ) async throws {
         if let starting { return try await starting.value }
         guard case .created = phase else { return }
         let task = Task { try await begin(prepare: prepare, launch: launch) }
@@ -60,7 +70,7 @@ package actor SupervisedContainer {
     }
 
     private func begin(
-        prepare: @escaping @Sendable () throws -> Void, launch: @escaping @Sendable () async throws -> Int32
+        prepare: @escaping @Sendable () throws -> Void, launch: @escaping @Sendable () async throws -> Launched
     ) async throws {
         let paths = paths
         // A former agent may have died between the launch and its answer: the record then says what became of it.
@@ -69,31 +79,37 @@ package actor SupervisedContainer {
             try prepare()
             return false
         }
-        let result = started ? 0 : try await launch()
-        guard result < 2 else {
+        let launched = started ? Launched(status: 0) : try await launch()
+        guard launched.status < 2 else {
             throw RuntimeError.unavailable(stage: "launch(\(id))", reason: "the launcher could not write its record")
         }
         await takeRecord()
+        if case .running = phase, let news = launched.news { follow(news) }
     }
 
     // MARK: Adoption and end
 
     /// Reads the record and follows the supervisor, whoever started it.
     package func takeRecord() async {
-        let paths = paths
-        let found = try? await Blocking.run { Self.find(paths) }
+        let (paths, limits) = (paths, config.limits)
+        let found = try? await Blocking.run { () -> Found in
+            let found = Self.find(paths)
+            if case .state(let state) = found, let exit = state.ended(limits: limits) { return .ended(Self.sentenced(exit, paths), isNews: true) }
+            return found
+        }
         switch found {
         case .none, .notStarted: return
-        case .ended(let exit): phase = .exited(exit)
+        case .ended(let exit, let isNews): if isNews { end(exit) } else { phase = .exited(exit) }
         case .damaged(let owner): await follow(owner)
         case .state(let state):
-            if let exit = state.ended(limits: config.limits) { await endAsSentenced(exit) } else { await follow(state) }
+            await follow(state)
         }
     }
 
     private enum Found: Sendable {
         case notStarted
-        case ended(ContainerExit)
+        /// `isNews`: whoever follows the container has to be told.
+        case ended(ContainerExit, isNews: Bool)
         case state(SupervisorState)
         /// state.json cannot be read; the lock says who supervises.
         case damaged(SupervisorLock?)
@@ -101,7 +117,7 @@ package actor SupervisedContainer {
 
     /// A supervisor that holds the lock but has not written yet does so within its own deadline of 30 s.
     private static func find(_ paths: ContainerPaths) -> Found {
-        if let verdict = paths.readVerdict() { return .ended(verdict.exit) }
+        if let verdict = paths.readVerdict() { return .ended(verdict.exit, isNews: false) }
         for _ in 0..<6_000 {
             if let state = paths.readState() { return .state(state) }
             // It is replaced by rename: what is there and cannot be read is damaged, and waiting would not mend it.
@@ -145,21 +161,32 @@ package actor SupervisedContainer {
         }
     }
 
-    private func supervisorEnded() async {
-        guard case .running(_, let startedAt) = phase else { return }
-        watch = nil
-        let (paths, cgroup, limits) = (paths, cgroup, config.limits)
-        let exit = try? await Blocking.run { () -> ContainerExit in
-            if let exit = paths.readState()?.ended(limits: limits) { return exit }
-            return try Self.settleLostSupervisor(paths: paths, cgroup: cgroup, startedAt: startedAt)
+    private func follow(_ news: SupervisorNews) {
+        self.news = news
+        // Who hangs up without a word is ending, and its process says when it did.
+        news.follow { [weak self] in
+            guard let self else { return }
+            Task { await self.supervisorEnded() }
         }
-        await endAsSentenced(exit ?? Self.lost(cgroup: cgroup, startedAt: startedAt))
     }
 
-    private func endAsSentenced(_ exit: ContainerExit) async {
-        let paths = paths
-        let sentence = try? await Blocking.run { paths.readSentence() }
-        end((sentence ?? nil)?.applied(to: exit) ?? exit)
+    private func supervisorEnded() async {
+        guard case .running(_, let startedAt) = phase, !ending else { return }
+        ending = true
+        watch?.cancel()
+        watch = nil
+        news = nil
+        let (paths, cgroup, limits) = (paths, cgroup, config.limits)
+        let exit = try? await Blocking.run { () -> ContainerExit in
+            if let exit = paths.readState()?.ended(limits: limits) { return Self.sentenced(exit, paths) }
+            return Self.sentenced(try Self.settleLostSupervisor(paths: paths, cgroup: cgroup, startedAt: startedAt), paths)
+        }
+        end(exit ?? Self.lost(cgroup: cgroup, startedAt: startedAt))
+    }
+
+    /// Blocks.
+    private static func sentenced(_ exit: ContainerExit, _ paths: ContainerPaths) -> ContainerExit {
+        paths.readSentence()?.applied(to: exit) ?? exit
     }
 
     /// The supervisor was killed: its task died with it (parent-death signal). Whatever is left goes too, and since nobody
@@ -199,13 +226,19 @@ package actor SupervisedContainer {
         if let starting { try? await starting.value }
         guard case .running = phase else { return }
         let (paths, milliseconds) = (paths, max(0, graceSeconds) * 1000)
-        try await Blocking.run { try RecordFiles.write(Array("\(milliseconds)\n".utf8), to: paths.grace) }
-        _ = watch?.signal(SIGTERM)
+        let serial = try await Blocking.run {
+            try RecordFiles.write(Array("\(milliseconds)\n".utf8), to: paths.grace)
+            return SupervisorLock(paths.lock)?.serial ?? 0
+        }
+        _ = watch?.signal(SIGTERM, serial: serial)
         if await ended(within: .seconds(graceSeconds + Self.stopSlack)) { return }
         // The supervisor does not do its duty (stopped, or stuck): end the task by its cgroup, then the supervisor.
         let cgroup = cgroup
-        _ = try? await Blocking.run { cgroup.kill() }
-        _ = watch?.signal(SIGKILL)
+        let supervised = try? await Blocking.run {
+            _ = cgroup.kill()
+            return Launcher.isSupervised(paths.directory)
+        }
+        if supervised != false { _ = watch?.signal(SIGKILL) }
         guard await ended(within: .seconds(Self.stopSlack)) else {
             throw RuntimeError.unavailable(stage: "stop(\(id))", reason: "it does not end after SIGKILL")
         }

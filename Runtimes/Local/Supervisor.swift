@@ -32,6 +32,11 @@ package final class PidfdWatch: Sendable {
         // On the queue that closes the descriptor, so that its number cannot mean something else meanwhile.
         Self.queue.sync { !source.isCancelled && clinux_pidfd_send_signal(descriptor, signal) == 0 }
     }
+
+    /// The same, meant for one of the tasks that a supervisor has served: one that serves another by now leaves that alone.
+    package func signal(_ signal: Int32, serial: Int32) -> Bool {
+        Self.queue.sync { !source.isCancelled && clinux_pidfd_queue_signal(descriptor, signal, serial) == 0 }
+    }
 }
 
 package enum ProcessIdentity {
@@ -59,10 +64,13 @@ package enum ProcessIdentity {
         return Int64(String(decoding: fields[19], as: UTF8.self))
     }
 
-    package static func bootID() -> String {
+    /// Of this boot: it does not change while this process lives.
+    package static func bootID() -> String { currentBoot }
+
+    private static let currentBoot: String = {
         let bytes = RecordFiles.read("/proc/sys/kernel/random/boot_id") ?? []
         return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
-    }
+    }()
 }
 
 package enum Launcher {

@@ -11,8 +11,10 @@ package struct SupervisorLock: Sendable, Hashable {
     package var takenAt: Int64
     /// Host pid of the task's init, the supervisor's child; 0 when the kernel does not tell.
     package var task: Int32
+    /// Which of its supervisor's tasks this one is: a supervisor may serve several short ones, one after the other.
+    package var serial: Int32
 
-    /// "PID STARTTIME BOOTID ..."; nil when it says anything else. Blocks.
+    /// "PID STARTTIME BOOTID [SERIAL]"; nil when it says anything else. Blocks.
     package init?(_ path: String) {
         guard let bytes = RecordFiles.read(path) else { return nil }
         let words = String(decoding: bytes, as: UTF8.self).split { $0 == " " || $0 == "\n" }
@@ -21,6 +23,7 @@ package struct SupervisorLock: Sendable, Hashable {
         self.pid = pid
         self.startTime = startTime
         bootID = String(words[2])
+        serial = words.count > 3 ? Int32(words[3]) ?? 0 : 0
         takenAt = Int64(facts.st_mtim.tv_sec) * 1_000_000_000 + Int64(facts.st_mtim.tv_nsec)
         let children = RecordFiles.read("/proc/\(pid)/task/\(pid)/children") ?? []
         task = String(decoding: children, as: UTF8.self).split(separator: " ").first.flatMap { Int32($0) } ?? 0

@@ -38,36 +38,31 @@ final class ResidentLauncher: Sendable {
         self.socket = socket
     }
 
-    /// Starts the task of a plan file; returns once the record is written: 0 it runs, 1 its start failed and the record says where,
-    /// 2 there is no record.
-    func launch(plan: String, directory: String) async throws -> Int32 {
-        switch try await Blocking.run({ try self.ask(plan: plan, directory: directory) }) {
-        case .answered(let result): return result
+    /// Starts the task of a plan, which is also in a file for the command; returns once the record is written.
+    func launch(plan bytes: [UInt8], file: String, directory: String) async throws -> Launched {
+        switch try await Blocking.run({ try self.ask(plan: bytes, directory: directory) }) {
+        case .answered(let launched): return launched
         case .waiting(let connection):
             await Self.readable(connection)
-            if let result = try await Blocking.run({ try Self.finish(connection, directory: directory) }) { return result }
+            if let launched = try await Blocking.run({ try Self.finish(connection, directory: directory) }) { return launched }
         case .absent: break
         }
-        return try await Launcher.supervise(launcher: program, plan: plan, directory: directory)
+        return Launched(status: try await Launcher.supervise(launcher: program, plan: file, directory: directory))
     }
 
     // MARK: One request
 
     private enum Asked: Sendable {
-        case answered(Int32)
+        case answered(Launched)
         case waiting(Int32)
         case absent
     }
 
-    private func ask(plan: String, directory: String) throws -> Asked {
+    private func ask(plan bytes: [UInt8], directory: String) throws -> Asked {
         let connection = clinux_message_connect(socket)
         guard connection >= 0 else {
             start()
             return .absent
-        }
-        guard let bytes = RecordFiles.read(plan) else {
-            close(connection)
-            throw RecordFiles.failure("read", plan)
         }
         guard Self.send(bytes, directory: directory, to: connection) else {
             close(connection)
@@ -92,22 +87,28 @@ final class ResidentLauncher: Sendable {
         return true
     }
 
-    /// Takes the answer; nil when nothing was done and the command may do it. Closes the connection.
-    private static func finish(_ connection: Int32, directory: String) throws -> Int32? {
-        defer { close(connection) }
+    /// Takes the answer; nil when nothing was done and the command may do it. Keeps the connection of a task that runs, so that its
+    /// supervisor, should it end in a moment, serves another.
+    private static func finish(_ connection: Int32, directory: String) throws -> Launched? {
         var buffer = [UInt8](repeating: 0, count: 1024)
         let count = recv(connection, &buffer, buffer.count, Int32(MSG_DONTWAIT))
-        let words = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).split(separator: " ")
-        switch words.first {
-        case "started": return 0
-        case "failed": return 1
-        case "unrecorded": return 2
+        let answer = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+        let word = answer.prefix { $0 != " " }
+        // What is over at once is told in one message.
+        if word == "started", answer.utf8.count(where: { $0 == UInt8(ascii: "\n") }) == 1 {
+            return Launched(status: 0, news: SupervisorNews(connection: connection))
+        }
+        defer { close(connection) }
+        switch word {
+        case "started": return Launched(status: 0)
+        case "failed": return Launched(status: 1)
+        case "unrecorded": return Launched(status: 2)
         default: break
         }
         // Whoever took the request died or hangs. The lock file is the first thing that it makes; behind it nobody knows how far
         // it came, and a task is never started twice.
         guard RecordFiles.exists("\(directory)/supervisor.lock") else { return nil }
-        if Launcher.isSupervised(directory) || RecordFiles.exists("\(directory)/state.json") { return 0 }
+        if Launcher.isSupervised(directory) || RecordFiles.exists("\(directory)/state.json") { return Launched(status: 0) }
         throw RuntimeError.unavailable(
             stage: "launch(\(directory))", reason: "its supervisor was killed before it wrote a record")
     }

@@ -15,23 +15,19 @@ extension RunPRuntime {
             container, sandbox, images: images, seccomp: try seccompProgram(container.config, sandbox.config),
             requiresSecondWall: sandbox.config.handler == Self.strictHandler)
         let (spec, needsWork) = try SandboxSpec.container(input)
-        let plan = try Self.plan(for: spec)
+        let plan = try Self.plan(for: spec).encoded()
         let (launcher, paths) = (launcher, container.paths)
         try await container.start {
-            try Self.prepare(input, spec: spec, needsWork: needsWork, plan: plan)
-        } launch: {
-            try await launcher.launch(plan: paths.plan, directory: paths.directory)
+            try input.prepare(spec, needsWork: needsWork)
+            // Kept for the command, and for commands that join the container later.
+            try RecordFiles.write(plan, to: paths.plan)
+        } heard: {
+            try await launcher.launch(plan: plan, file: paths.plan, directory: paths.directory)
         }
         await pods.watches.follow(container, limits: SandboxSpec.limits(input))
     }
 
     private static func plan(for spec: SandboxSpec) throws(RuntimeError) -> LaunchPlan {
         do { return try spec.plan() } catch { throw error.asRuntimeError }
-    }
-
-    /// Everything on the machine that the launcher expects to be there. Repeatable.
-    private static func prepare(_ input: ContainerSpecInput, spec: SandboxSpec, needsWork: Bool, plan: LaunchPlan) throws {
-        try input.prepare(spec, needsWork: needsWork)
-        try RecordFiles.write(plan.encoded(), to: input.paths.plan)
     }
 }

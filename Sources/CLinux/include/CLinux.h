@@ -4,6 +4,8 @@
 
 int clinux_pidfd_open(pid_t pid, unsigned flags);
 int clinux_pidfd_send_signal(int pidfd, int signal);
+/// With a value, as sigqueue(3).
+int clinux_pidfd_queue_signal(int pidfd, int signal, int value);
 
 /// Reaps the child behind a pidfd without waiting: 1 reaped (`status` is a wait status), 0 still running, -1 errno.
 int clinux_wait_pidfd(int pidfd, int *status);
