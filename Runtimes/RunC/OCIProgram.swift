@@ -32,6 +32,12 @@ public struct OCIProgram: Sendable, Hashable {
         self.hasInit = hasInit
     }
 
+    /// Whether it makes a read-only /dev so only when the devices and mounts in it are there. Under others the second wall alone keeps
+    /// containers from making files there.
+    var makesDevicesFirst: Bool {
+        command.contains { word in ["runc", "crun"].contains(word.split(separator: "/").last.map(String.init) ?? "") }
+    }
+
     /// Global options are the same for every one of them (runc's command line, which the others took over).
     func command(root: String, log: String) -> [String] { command + ["--root", root, "--log", log, "--log-format", "json"] }
 }

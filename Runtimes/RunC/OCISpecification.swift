@@ -79,8 +79,8 @@ struct OCISpecification {
             mount("/proc", type: "proc", "proc", ["nosuid", "noexec", "nodev"]),
             mount(
                 "/dev", type: "tmpfs", "tmpfs",
-                // Runtimes make the devices before they make it read-only.
-                ["nosuid", "noexec", "strictatime", "mode=755", "size=65536", "nr_inodes=128"] + (spec.readOnlyRoot ? ["ro"] : [])),
+                ["nosuid", "noexec", "strictatime", "mode=755", "size=65536", "nr_inodes=128"]
+                    + (spec.readOnlyRoot && program.makesDevicesFirst ? ["ro"] : [])),
             mount("/dev/pts", type: "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
             mount(
                 "/dev/shm", type: "tmpfs", "shm",
