@@ -5,10 +5,10 @@ struct HistoryLimits: Sendable, Hashable {
     var events: Int
     /// Bytes of states that only the history still holds, at most.
     var supersededBytes: Int
-    /// So many in any case; in between the history is half as large as what is present: a small cluster has a small master.
+    /// So many in any case; in between the history is a quarter of what is present: a small cluster has a small master.
     var leastSupersededBytes: Int
 
-    func supersededBytes(beside presentBytes: Int) -> Int { min(supersededBytes, max(leastSupersededBytes, presentBytes / 2)) }
+    func supersededBytes(beside presentBytes: Int) -> Int { min(supersededBytes, max(leastSupersededBytes, presentBytes / 4)) }
 }
 
 struct EventLog: Sendable {

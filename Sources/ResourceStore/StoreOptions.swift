@@ -3,7 +3,7 @@
 public struct StoreOptions: Sendable {
     /// Events kept for watches that begin in the past, also across a restart. A client that was away longer lists again.
     public var logCapacity = 50_000
-    /// Bytes of superseded states that the history may hold, what it costs beyond the present states: half of those, but no less
+    /// Bytes of superseded states that the history may hold, what it costs beyond the present states: a quarter of those, but no less
     /// than `leastLogBytes` and no more than `logBytes`.
     public var logBytes = 32 << 20
     public var leastLogBytes = 8 << 20
