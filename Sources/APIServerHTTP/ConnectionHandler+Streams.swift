@@ -34,15 +34,19 @@ extension ConnectionHandler {
     }
 
     func stream(_ watch: APIWatch, _ resource: String) {
-        writeHead(status: 200, contentType: watch.contentType, framing: current.isChunked ? .chunked : .untilClose, flush: true)
+        let metrics = server.responder.metrics
+        let isCompressed = current.isChunked && WatchCompression.isWorthIt(current.acceptEncoding, watches: metrics.watches(of: resource))
+        writeHead(
+            status: 200, contentType: watch.contentType, framing: current.isChunked ? .chunked : .untilClose,
+            headers: isCompressed ? [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")] : [], flush: true)
         if current.isHead {
             watch.cancel()
             return requestEnded(code: 200)
         }
-        let writer = WatchWriter(watch, self, isChunked: current.isChunked)
+        let writer = WatchWriter(watch, self, isCompressed ? .gzip(GzipStream()) : current.isChunked ? .chunked : .untilClose)
         enter(.streaming(.watch(writer)))
         current.watched = resource
-        server.responder.metrics.watchBegan(resource)
+        metrics.watchBegan(resource)
         writer.begin(front.mailbox, on: front.loop)
     }
 

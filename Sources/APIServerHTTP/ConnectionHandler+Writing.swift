@@ -13,9 +13,13 @@ extension ConnectionHandler {
             closes: !current.keepsAlive || front.isShuttingDown)
     }
 
-    func writeHead(status: Int, contentType: String, framing: ResponseHead.Framing, flush: Bool) {
+    func writeHead(
+        status: Int, contentType: String, framing: ResponseHead.Framing, headers: [(name: String, value: String)] = [], flush: Bool
+    ) {
         var buffer = ByteBufferAllocator().buffer(capacity: ResponseHead.bytesAtMost)
-        head(status: status, contentType: contentType, framing: framing).write(into: &buffer)
+        var head = head(status: status, contentType: contentType, framing: framing)
+        head.headers = headers
+        head.write(into: &buffer)
         outlet?.write(NIOAny(buffer), promise: nil)
         if flush { outlet?.flush() }
     }

@@ -74,6 +74,7 @@ struct CurrentRequest {
     var keepsAlive = true
     /// HTTP/1.0 knows no chunks.
     var isChunked = true
+    var acceptEncoding: String?
     /// Set while a watch of this resource is written.
     var watched: String?
     var began = NIODeadline.now()
@@ -85,6 +86,7 @@ struct CurrentRequest {
         uri = head.uri
         self.auditID = auditID
         isHead = head.method == .HEAD
+        acceptEncoding = head.headers.first(name: "accept-encoding")
         // After these the parser takes nothing for HTTP any more, whatever we answer.
         let leavesHTTP = head.method == .CONNECT || head.headers.contains(name: "upgrade")
         keepsAlive = head.isKeepAlive && !leavesHTTP

@@ -71,6 +71,8 @@ final class ServerMetrics: Sendable {
         }
     }
 
+    func watches(of resource: String) -> Int { state.withLock { $0.watches[resource] ?? 0 } }
+
     var openWatches: Int { state.withLock { $0.watches.values.reduce(0, +) } }
     var snapshot: State { state.withLock { $0 } }
 }

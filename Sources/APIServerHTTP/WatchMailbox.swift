@@ -68,11 +68,38 @@ struct SharedChunks {
     /// A chunk holds as many events as fit below this, at least one.
     static let chunkBytes = 64 << 10
 
-    private var known: [(events: ArraySlice<StoreEvent>, chunk: ByteBuffer)] = []
+    private struct Entry {
+        var events: ArraySlice<StoreEvent>
+        var plain: ByteBuffer
+        /// Made for the first watch that wants it.
+        var compressed: (chunk: ByteBuffer, piece: CompressedPiece)?
+    }
+
+    private var known: [Entry] = []
 
     /// One HTTP chunk of `events`' first, and how many they are.
     mutating func chunk(_ events: ArraySlice<StoreEvent>) -> (ByteBuffer, Int) {
-        for entry in known where Self.isPrefix(entry.events, of: events) { return (entry.chunk, entry.events.count) }
+        let place = entry(events)
+        return (known[place].plain, known[place].events.count)
+    }
+
+    /// The same compressed; without a piece it could not be, and is plain.
+    mutating func compressed(_ events: ArraySlice<StoreEvent>) -> (ByteBuffer, CompressedPiece?, Int) {
+        let place = entry(events)
+        let count = known[place].events.count
+        if let known = known[place].compressed { return (known.chunk, known.piece, count) }
+        guard let piece = CompressedPiece(known[place].events.flatMap(\.frame)) else { return (known[place].plain, nil, count) }
+        var buffer = ByteBufferAllocator().buffer(capacity: piece.deflated.count + 16)
+        buffer.writeChunkHead(piece.deflated.count)
+        buffer.writeBytes(piece.deflated)
+        buffer.writeChunkEnd()
+        known[place].compressed = (buffer, piece)
+        return (buffer, piece, count)
+    }
+
+    /// Where the chunk of `events`' first is.
+    private mutating func entry(_ events: ArraySlice<StoreEvent>) -> Int {
+        if let place = known.firstIndex(where: { Self.isPrefix($0.events, of: events) }) { return place }
         var size = 0
         var frames: [[UInt8]] = []
         for event in events {
@@ -86,8 +113,8 @@ struct SharedChunks {
         for frame in frames { buffer.writeBytes(frame) }
         buffer.writeChunkEnd()
         if known.count >= Self.maximumKnown { known.removeFirst() }
-        known.append((events.prefix(frames.count), buffer))
-        return (buffer, frames.count)
+        known.append(Entry(events: events.prefix(frames.count), plain: buffer))
+        return known.count - 1
     }
 
     private static func isPrefix(_ known: ArraySlice<StoreEvent>, of events: ArraySlice<StoreEvent>) -> Bool {

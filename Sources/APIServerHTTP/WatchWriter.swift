@@ -11,10 +11,18 @@ final class WatchWriter {
     /// Of one delivery; a chunk holds about so many of the smallest objects.
     private static let joinedEvents = 256
 
+    enum Form {
+        case chunked
+        /// HTTP/1.0.
+        case untilClose
+        /// Chunked too.
+        case gzip(GzipStream)
+    }
+
     private let watch: APIWatch
     /// nil once the connection has gone or the stream has ended.
     private var connection: ConnectionHandler?
-    private let isChunked: Bool
+    private var form: Form
     private var waiting: [APIWatch.Delivery] = []
     /// Of the first of `waiting`, when those are events: so many are written already.
     private var written = 0
@@ -24,13 +32,17 @@ final class WatchWriter {
     private var isTouched = false
     private var hasEnded = false
 
-    init(_ watch: APIWatch, _ connection: ConnectionHandler, isChunked: Bool) {
+    init(_ watch: APIWatch, _ connection: ConnectionHandler, _ form: Form) {
         self.watch = watch
         self.connection = connection
-        self.isChunked = isChunked
+        self.form = form
     }
 
     func begin(_ mailbox: WatchMailbox, on loop: any EventLoop) {
+        if case .gzip = form {
+            connection?.writeStream(Self.chunk(GzipStream.head))
+            connection?.flush()
+        }
         let bound = NIOLoopBound(self, eventLoop: loop)
         watch.subscribe { mailbox.post($0, to: bound) }
     }
@@ -77,21 +89,22 @@ final class WatchWriter {
             wrote = true
             switch waiting[0] {
             case .events(let events):
-                let (chunk, count) = chunks.chunk(events[written...])
+                let (chunk, count) = piece(of: events[written...], &chunks)
                 unflushed += chunk.readableBytes
-                connection.writeStream(isChunked ? chunk : Self.unframed(chunk))
+                connection.writeStream(chunk)
                 written += count
                 waitingEvents -= count
                 guard written >= events.count else { break }
                 written = 0
                 waiting.removeFirst()
             case .bytes(let bytes):
-                connection.writeStream(Self.chunk(bytes, isChunked: isChunked))
+                connection.writeStream(piece(bytes))
                 unflushed += bytes.count
                 waiting.removeFirst()
             case .end:
                 hasEnded = true
                 waiting = []
+                if case .gzip(let stream) = form { connection.writeStream(Self.chunk(stream.end())) }
             }
             // To the socket after each full chunk: whether the peer keeps up shows only then.
             if unflushed >= SharedChunks.chunkBytes / 2 {
@@ -111,8 +124,34 @@ final class WatchWriter {
         if !wrote || !waiting.isEmpty, waitingEvents > Self.maximumWaiting + (allowance ?? 0) { connection.cut() }
     }
 
-    private static func chunk(_ bytes: [UInt8], isChunked: Bool) -> ByteBuffer {
-        guard isChunked else { return ByteBuffer(bytes: bytes) }
+    /// The first of `events` as they go out, and how many they are.
+    private func piece(of events: ArraySlice<StoreEvent>, _ chunks: inout SharedChunks) -> (ByteBuffer, Int) {
+        switch form {
+        case .chunked: return chunks.chunk(events)
+        case .untilClose:
+            let (chunk, count) = chunks.chunk(events)
+            return (Self.unframed(chunk), count)
+        case .gzip(var stream):
+            let (chunk, piece, count) = chunks.compressed(events)
+            guard let piece else { return (self.piece(Self.plain(chunk)), count) }
+            stream.add(piece)
+            form = .gzip(stream)
+            return (chunk, count)
+        }
+    }
+
+    private func piece(_ bytes: [UInt8]) -> ByteBuffer {
+        switch form {
+        case .chunked: return Self.chunk(bytes)
+        case .untilClose: return ByteBuffer(bytes: bytes)
+        case .gzip(var stream):
+            let stored = stream.stored(bytes)
+            form = .gzip(stream)
+            return Self.chunk(stored)
+        }
+    }
+
+    private static func chunk(_ bytes: [UInt8]) -> ByteBuffer {
         var buffer = ByteBufferAllocator().buffer(capacity: bytes.count + 16)
         buffer.writeChunkHead(bytes.count)
         buffer.writeBytes(bytes)
@@ -120,9 +159,11 @@ final class WatchWriter {
         return buffer
     }
 
-    private static func unframed(_ chunk: ByteBuffer) -> ByteBuffer {
+    private static func unframed(_ chunk: ByteBuffer) -> ByteBuffer { ByteBuffer(bytes: plain(chunk)) }
+
+    private static func plain(_ chunk: ByteBuffer) -> [UInt8] {
         let view = chunk.readableBytesView
-        guard let newline = view.firstIndex(of: 10) else { return chunk }
-        return ByteBuffer(view[(newline + 1)...].dropLast(2))
+        guard let newline = view.firstIndex(of: 10) else { return Array(view) }
+        return Array(view[(newline + 1)...].dropLast(2))
     }
 }

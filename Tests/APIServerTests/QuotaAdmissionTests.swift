@@ -68,6 +68,24 @@ import Testing
         #expect(try await used(lab, "pods") == "5")
     }
 
+    @Test("amounts that no number holds are refused by a quota like any that are too large, and end nothing", arguments: ["9223372036854775807", "9999999999Ei"])
+    func hugeAmounts(_ amount: String) async throws {
+        let lab = try await Laboratory()
+        try await makeQuota(lab, ["requests.memory": "1Gi", "limits.memory": "9223372036854775807"])
+        func ask(_ name: String, request: String) async throws -> Laboratory.Answer {
+            let resources: JSONValue = ["requests": ["memory": .string(request)], "limits": ["memory": .string(amount)]]
+            var made = pod(name)
+            made.set(
+                ["spec", "containers"],
+                to: [["name": "a", "image": "x", "resources": resources], ["name": "b", "image": "x", "resources": resources]])
+            return try await lab.send(.post, "/api/v1/namespaces/alice/pods", made)
+        }
+        #expect(try await ask("huge", request: amount).status == 403)
+        for number in 0..<3 { #expect(try await ask("p\(number)", request: "1Mi").status == 201, "the sum stays at the largest number") }
+        #expect(try await used(lab, "requests.memory") == "6Mi")
+        #expect(Quantity(Int64.max) == (try await used(lab, "limits.memory")).flatMap { try? Quantity($0) })
+    }
+
     @Test("a refusal names the quota, what was asked, what is used and what is allowed; what must be named is said")
     func refusals() async throws {
         let lab = try await Laboratory()
