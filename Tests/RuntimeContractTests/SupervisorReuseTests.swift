@@ -11,7 +11,7 @@ struct SupervisorReuseTests {
     private static let rounds = 200
 
     private static func lock(_ lab: Lab, _ id: ContainerID) throws -> SupervisorLock {
-        try #require(SupervisorLock("\(RecordPaths(root: "\(lab.directory)/runp").container(id).directory)/supervisor.lock"))
+        try #require(SupervisorLock("\(lab.directory)/runp/pods/\(id.podUID)/\(id.name)_\(id.attempt)/supervisor.lock"))
     }
 
     private static func awaitResident(_ lab: Lab) async throws {
