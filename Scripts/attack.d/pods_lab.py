@@ -72,7 +72,8 @@ class PodLab(cluster.Lab):
         return self.items
 
     def reason(self, uid, status):
-        said = re.findall(r'"message":"((?:[^"\\\\]|\\\\.)*)"', json.dumps(status, separators=(",", ":")) + cluster.text(f"{self.directory}/lite/pods/{uid}/record.json"))
+        records = "".join(cluster.text(f"{self.directory}/lite/pods/{uid}/{name}.json") for name in ("record", "settled"))
+        said = re.findall(r'"message":"((?:[^"\\\\]|\\\\.)*)"', json.dumps(status, separators=(",", ":")) + records)
         return max(said, key=len, default=status.get("phase"))
 
     def log(self, uid, container="*"):

@@ -14,8 +14,6 @@ final class PodWorker: Sendable {
         var closed = false
         var machine: PodStateMachine
         var saved: PodStateMachine?
-        /// Since when something is worth a record that can wait.
-        var unsavedSince: UnixNanoseconds?
         var timer: Task<Void, Never>?
         /// At most one is under way: I-POD-7.
         var pull: Task<Void, Never>?
@@ -25,8 +23,6 @@ final class PodWorker: Sendable {
     /// How long to wait before a record that could not be written is tried again. The pod stands still meanwhile: nothing
     /// is done that is not on record.
     static let recordRetryNanoseconds: Int64 = 1_000_000_000
-    /// How long a record may wait that only stands by for the runtime's own. Tasks that are over sooner never have it.
-    static let recordDelayNanoseconds: Int64 = 1_000_000_000
 
     let uid: String
     let namespace: String
@@ -125,23 +121,10 @@ final class PodWorker: Sendable {
             let now = executor.clock.now()
             for input in inputs { effects += machine.handle(input, now: now) }
             state.machine = machine
-            var need = machine.recordNeed(state.saved, effects)
-            if need == .eventually { need = postpone(&state, now) }
-            return (machine, effects, need)
+            let need = machine.recordNeed(state.saved, effects)
+            // At once: a runtime's record that is damaged in the first moments must not have a program begin twice either.
+            return (machine, effects, need == .eventually ? .written : need)
         }
-    }
-
-    private func postpone(_ state: inout State, _ now: UnixNanoseconds) -> RecordNeed {
-        guard let since = state.unsavedSince else {
-            state.unsavedSince = now
-            Task { [weak self, clock = executor.clock] in
-                guard (try? await clock.sleep(nanoseconds: Self.recordDelayNanoseconds)) != nil else { return }
-                self?.send(.tick)
-            }
-            return .none
-        }
-        // A clock that was set back must not put it off.
-        return now < since || now - since >= Self.recordDelayNanoseconds ? .written : .none
     }
 
     /// False when the worker was closed before the record could be written.
@@ -153,7 +136,7 @@ final class PodWorker: Sendable {
                 } else {
                     try await executor.records.save(machine, uid: uid, durable: need == .durable)
                 }
-                state.withLock { ($0.saved, $0.unsavedSince) = (machine, nil) }
+                state.withLock { $0.saved = machine }
                 return true
             } catch {
                 executor.logger.error("pod record not written", metadata: ["uid": "\(uid)", "error": "\(error)"])
