@@ -14,7 +14,7 @@ from proxy import Server
 
 NODE = "bob"
 SHORT, LONG = (60, 6), (500, 40)  # pods, kills
-PARTS = ["storm", "calls", "streams", "replicas"]
+PARTS = ["storm", "streams", "calls", "replicas"]
 AT_ONCE = 40  # unfinished pods at a time
 LITE = """mode: lite
 domainID: bob
@@ -238,7 +238,9 @@ def run(options):
     lab = ClusterLab(options.program, capacity=4 * AT_ONCE, parent=options.directory)
     try:
         lab.start()
-        chosen = [name for name in PARTS if not options.only or name in options.only.split(",")]
+        wished = options.only.split(",") if options.only else ["storm", "replicas"] if options.short else ["storm", "streams", "replicas"]
+        wished += ["calls"] if options.long and not options.only else []
+        chosen = [name for name in PARTS if name in wished]
         parts = {
             "storm": lambda: storm(lab, count, kills, options.seed), "calls": lambda: runk_calls.run(lab, options.short),
             "streams": lambda: runk_streams.run(lab), "replicas": lambda: runk_replicas.run(lab, 1 if options.short else 4),
