@@ -58,7 +58,8 @@ extension ClusterPods {
             options: DeleteOptions(propagationPolicy: "Background"))
     }
 
-    /// Objects of pods that nobody knows: made by a life that died before it made their pod. Once in a life, in the background.
+    /// Objects of pods that nobody knows: made by a life that died before it made their pod. At a life's begin and with
+    /// each refresh, in the background.
     func sweep() {
         guard !hasSwept else { return }
         hasSwept = true

@@ -139,6 +139,11 @@ extension ClusterPods {
                     logger.debug("copied objects not refreshed", metadata: ["pod": "\(wish.metadata.name)", "error": "\(error)"])
                 }
             }
+            // What an earlier life made for a pod that was deleted before its copy came to be: this life does not know of it.
+            if hasSwept {
+                hasSwept = false
+                sweep()
+            }
         }
     }
 }
