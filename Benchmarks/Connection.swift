@@ -57,7 +57,8 @@ final class Connection: ChannelInboundHandler, @unchecked Sendable {
     func request(
         _ method: String, _ path: String, type: String = "application/json", takesGzip: Bool = false, _ body: [UInt8]? = nil
     ) -> ByteBuffer {
-        var text = "\(method) \(path) HTTP/1.1\r\nhost: \(target.host):\(target.port)\r\n\(target.authorization)accept: application/json\r\n"
+        var text =
+            "\(method) \(path) HTTP/1.1\r\nhost: \(target.host):\(target.port)\r\n\(target.authorization)accept: application/json\r\n"
         if takesGzip { text += "accept-encoding: gzip\r\n" }
         if let body { text += "content-type: \(type)\r\ncontent-length: \(body.count)\r\n" }
         text += "\r\n"

@@ -27,7 +27,8 @@ final class FanOut: @unchecked Sendable {
 
     /// At most `window` events are written before every watcher has them.
     init(
-        watchers: [Connection], inflaters: [Inflater?], writers: [Connection], on loop: any EventLoop, events: Int, window: Int, first: Int,
+        watchers: [Connection], inflaters: [Inflater?], writers: [Connection], on loop: any EventLoop, events: Int, window: Int,
+        first: Int,
         make: @escaping (Int) -> ByteBuffer
     ) {
         self.watchers = watchers

@@ -70,7 +70,8 @@ struct LoadCommands {
             let body = #"{"status":{"phase":"Running","message":"state \#(mark)"}}"#
             let template = RequestTemplate(
                 any.request(
-                    "PATCH", "\(pods)/\(prefix)-\(mark)/status", type: "application/strategic-merge-patch+json", Array(body.utf8)))
+                    "PATCH", "\(pods)/\(prefix)-\(mark)/status", type: "application/strategic-merge-patch+json", Array(body.utf8))
+            )
             // The message carries the same number as the name: alternate it, so that each patch is a change.
             let other = RequestTemplate(
                 any.request(

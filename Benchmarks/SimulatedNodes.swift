@@ -43,7 +43,10 @@ struct SimulatedNodes {
         for task in running { _ = try? await task.value }
         for api in apis { await api.shutdown() }
         var figures: [(String, JSONValue)] = [
-            ("register_seconds", .double(Double(registered.components.seconds) + Double(registered.components.attoseconds) / 1e18)),
+            (
+                "register_seconds",
+                .double(Double(registered.components.seconds) + Double(registered.components.attoseconds) / 1e18)
+            ),
             ("pods_per_second", .double(Double(pods) / seconds)),
         ]
         if let idleBefore, let before, let after {
@@ -69,11 +72,13 @@ struct SimulatedNodes {
             dependencies: AgentDependencies(
                 api: api, runtime: runtime, images: LocalImages(names: { ["psi:0.9.5"] }, isPresent: { _ in true }),
                 facts: MachineFacts(
-                    hostname: Self.name(number), cpuMillis: 64_000, memoryBytes: 256 << 30, machineID: "machine-\(number)", bootID: "boot",
+                    hostname: Self.name(number), cpuMillis: 64_000, memoryBytes: 256 << 30, machineID: "machine-\(number)",
+                    bootID: "boot",
                     kernelVersion: "6.1", osImage: "simulated", architecture: "amd64"),
                 measure: {
                     NodeMeasurement(
-                        memoryAvailableBytes: 200 << 30, diskFreeBytes: 500 << 30, diskTotalBytes: 1000 << 30, inodesFree: 1_000_000,
+                        memoryAvailableBytes: 200 << 30, diskFreeBytes: 500 << 30, diskTotalBytes: 1000 << 30,
+                        inodesFree: 1_000_000,
                         inodesTotal: 2_000_000, processes: 100, processLimit: 32768)
                 },
                 takenPorts: { _ in [] }),
@@ -100,7 +105,8 @@ struct SimulatedNodes {
         let loop = load.loop
         let done = loop.makePromise(of: Void.self)
         let templates = (0..<nodes).map { node in
-            RequestTemplate(observer.request("POST", BenchPod.collection, BenchPod.plainJSON(name: "sim-NUMBER____", node: Self.name(node))))
+            RequestTemplate(
+                observer.request("POST", BenchPod.collection, BenchPod.plainJSON(name: "sim-NUMBER____", node: Self.name(node))))
         }
         let counter = PhaseCounter(count) { done.succeed() }
         let started = NIODeadline.now()
@@ -114,7 +120,9 @@ struct SimulatedNodes {
         }.get()
         let result = try await run.run().get()
         guard result.failed == 0 else { throw BenchError("create: \(result.firstFailure ?? "failed")") }
-        loop.scheduleTask(in: .seconds(300)) { done.fail(BenchError("only \(counter.finished) of \(count) pods ended within 300 s")) }
+        loop.scheduleTask(in: .seconds(300)) {
+            done.fail(BenchError("only \(counter.finished) of \(count) pods ended within 300 s"))
+        }
         try await done.futureResult.get()
         let seconds = Double((NIODeadline.now() - started).nanoseconds) / 1e9
         try await loop.submit { observer.onClose = nil }.get()

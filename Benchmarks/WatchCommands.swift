@@ -17,7 +17,8 @@ struct WatchCommands {
         let (watchers, inflaters) = try await watch(count, writers[0], takesGzip: arguments.text("gzip", default: "no") == "yes")
         let template = RequestTemplate(writers[0].request("POST", BenchPod.collection, BenchPod.json(name: "fan-NUMBER____")))
         let fan = FanOut(
-            watchers: watchers, inflaters: inflaters, writers: writers, on: loop, events: events, window: try arguments.number("window", default: 32),
+            watchers: watchers, inflaters: inflaters, writers: writers, on: loop, events: events,
+            window: try arguments.number("window", default: 32),
             first: try arguments.number("first", default: 0), make: { template.request($0) })
         let before = try load.sample(arguments)
         let seconds = try await fan.run().get()
@@ -70,7 +71,8 @@ struct WatchCommands {
         let connections = try await load.open(count)
         let begun = connections.map { _ in loop.makePromise(of: Void.self) }
         // What has come before the events: a compressed stream's head.
-        let early = NIOLoopBoundBox<[ByteBuffer]>.makeBoxSendingValue(Array(repeating: ByteBuffer(), count: count), eventLoop: loop)
+        let early = NIOLoopBoundBox<[ByteBuffer]>.makeBoxSendingValue(
+            Array(repeating: ByteBuffer(), count: count), eventLoop: loop)
         try await loop.submit {
             for (index, (connection, promise)) in zip(connections, begun).enumerated() {
                 connection.onChunk = { piece in
@@ -81,7 +83,8 @@ struct WatchCommands {
                 connection.onClose = { promise.fail(BenchError("watch: the connection was closed")) }
                 connection.send(
                     connection.request(
-                        "GET", "\(BenchPod.collection)?watch=true&allowWatchBookmarks=true&resourceVersion=\(revision)", takesGzip: takesGzip))
+                        "GET", "\(BenchPod.collection)?watch=true&allowWatchBookmarks=true&resourceVersion=\(revision)",
+                        takesGzip: takesGzip))
             }
         }.get()
         try await EventLoopFuture.andAllSucceed(begun.map(\.futureResult), on: loop).get()

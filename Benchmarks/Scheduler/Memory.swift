@@ -34,7 +34,8 @@ enum Memory {
         await running.value
         await cluster.close()
         return [
-            "pods": .int(Int64(pods)), "empty_mib": .double(start), "stored_mib": .double(stored), "with_controllers_mib": .double(resident),
+            "pods": .int(Int64(pods)), "empty_mib": .double(start), "stored_mib": .double(stored),
+            "with_controllers_mib": .double(resident),
             "controllers_bytes_per_pod": .double((resident - stored) * 1_048_576 / Double(max(pods, 1))),
             "cpu_microseconds_per_pod": .double(used / Double(max(pods, 1)) * 1e6),
         ]
@@ -42,7 +43,8 @@ enum Memory {
 
     /// As the load client's: 3.7 KB when stored, of no scheduler here.
     private static func body(_ index: Int) -> [UInt8] {
-        let settings = (0..<12).map { #"{"name":"ENGINE_SETTING_\#($0)","value":"value-of-setting-\#($0)"}"# }.joined(separator: ",")
+        let settings = (0..<12).map { #"{"name":"ENGINE_SETTING_\#($0)","value":"value-of-setting-\#($0)"}"# }.joined(
+            separator: ",")
         return Array(
             #"""
             {"apiVersion":"v1","kind":"Pod","metadata":{"name":"p-\#(String(index + 1_000_000_000))","namespace":"\#(Cluster.namespace)",

@@ -10,7 +10,9 @@ package struct ContainerGroups {
     package let allowsUnenforced: Bool
 
     /// `limits` are the container's, completed.
-    package init(_ id: ContainerID, pod config: PodSandboxConfig, limits: RuntimeLimits, host: CgroupHost, node: LocalConfiguration) {
+    package init(
+        _ id: ContainerID, pod config: PodSandboxConfig, limits: RuntimeLimits, host: CgroupHost, node: LocalConfiguration
+    ) {
         self.host = host
         pod = CgroupLevel("\(node.cgroupParent)/\(id.podUID)", Self.limits(config.limits, on: host))
         container = CgroupLevel(Self.name(id), Self.limits(limits, on: host))

@@ -25,7 +25,9 @@ public protocol ContainerRoots: Sendable {
 
 extension LocalPods {
     /// The container's image, ready to be run: as it is, or with a root of the container's own.
-    package func image(_ image: RuntimeImage, for container: SupervisedContainer, in sandbox: SandboxRecord) async throws -> RuntimeImage {
+    package func image(_ image: RuntimeImage, for container: SupervisedContainer, in sandbox: SandboxRecord) async throws
+        -> RuntimeImage
+    {
         guard case .stored(let id) = image.root else { return image }
         guard let roots = configuration.roots else { throw RuntimeError.imageNotPresent(id) }
         return try await roots.prepare(

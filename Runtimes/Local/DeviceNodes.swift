@@ -10,7 +10,8 @@ package enum DeviceNodes {
         for device in devices {
             var facts = stat()
             guard stat(device.hostPath, &facts) == 0 else {
-                throw .unenforceable("device \(device.hostPath): \(String(cString: strerror(errno))); swiftlet.node.devices named it")
+                throw .unenforceable(
+                    "device \(device.hostPath): \(String(cString: strerror(errno))); swiftlet.node.devices named it")
             }
             let type = facts.st_mode & S_IFMT
             guard type == S_IFCHR || type == S_IFBLK else {

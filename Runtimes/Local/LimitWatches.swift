@@ -42,7 +42,8 @@ package final class LimitWatches: Sendable {
         if let bytes = limits.ephemeralStorageBytes {
             let (paths, log) = (container.paths, container.config.logPath)
             storage.add(
-                name, paths: [paths.temporary, paths.work, paths.upper, log, "\(log).1"], limitBytes: bytes, group: container.cgroup
+                name, paths: [paths.temporary, paths.work, paths.upper, log, "\(log).1"], limitBytes: bytes,
+                group: container.cgroup
             ) { [weak self, weak container] excess in
                 self?.end(container, Sentence(reason: "EphemeralStorageExceeded", message: excess.description))
             }

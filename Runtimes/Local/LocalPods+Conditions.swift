@@ -1,7 +1,7 @@
 // What this machine can and cannot hold, as conditions of the node.
 
-import Cgroups
 import CLinux
+import Cgroups
 import RuntimeInterface
 
 extension LocalPods {
@@ -27,14 +27,17 @@ extension LocalPods {
         let missing = cgroups.unenforceable(ContainerGroups.limits(usual, on: cgroups))
         guard !missing.isEmpty else {
             return RuntimeCondition(
-                type: "UnenforcedLimits", holds: false, reason: "AllEnforced", message: "memory, CPU and process limits are enforced")
+                type: "UnenforcedLimits", holds: false, reason: "AllEnforced",
+                message: "memory, CPU and process limits are enforced")
         }
         let list = missing.map { "\($0.field): \($0.reason)" }.joined(separator: "; ")
         return configuration.allowsUnenforced
             ? RuntimeCondition(
-                type: "UnenforcedLimits", holds: true, reason: "AllowedBySetting", message: "tasks run without these limits: \(list)")
+                type: "UnenforcedLimits", holds: true, reason: "AllowedBySetting",
+                message: "tasks run without these limits: \(list)")
             : RuntimeCondition(
-                type: "UnenforcedLimits", holds: false, reason: "RefusedByDefault", message: "tasks with these limits are refused: \(list)")
+                type: "UnenforcedLimits", holds: false, reason: "RefusedByDefault",
+                message: "tasks with these limits are refused: \(list)")
     }
 
     /// Before anything is made.

@@ -25,7 +25,9 @@ extension LocalPods {
 
     /// A container that may be started; nil when it was already.
     package func startable(_ id: ContainerID) async throws -> (container: SupervisedContainer, sandbox: SandboxRecord)? {
-        guard let container = container(id), let sandbox = sandbox(id.podUID) else { throw RuntimeError.notFound("container \(id)") }
+        guard let container = container(id), let sandbox = sandbox(id.podUID) else {
+            throw RuntimeError.notFound("container \(id)")
+        }
         guard case .created = await container.phase else { return nil }
         return (container, sandbox)
     }
@@ -38,7 +40,8 @@ extension LocalPods {
         let image = try await image(try await images(container.config.image), for: container, in: sandbox)
         return ContainerSpecInput(
             id: container.id, sandbox: sandbox, config: container.config, image: image, paths: container.paths,
-            networkNamespace: network(of: container.id.podUID).path, cgroup: container.cgroup, seccomp: seccomp, node: configuration,
+            networkNamespace: network(of: container.id.podUID).path, cgroup: container.cgroup, seccomp: seccomp,
+            node: configuration,
             requiresSecondWall: requiresSecondWall)
     }
 }

@@ -69,7 +69,8 @@ package struct PodNetworkNamespace: Sendable {
         let run: ProgramRun
         do throws(ProgramRun.Failure) {
             run = try ProgramRun(
-                node.launcherPath, arguments: [node.launcherPath, "netns", "--make", path], deadlineMilliseconds: Self.deadlineMilliseconds)
+                node.launcherPath, arguments: [node.launcherPath, "netns", "--make", path],
+                deadlineMilliseconds: Self.deadlineMilliseconds)
         } catch { throw RuntimeError.unavailable(stage: "netns(\(path))", reason: "\(error)") }
         guard run.succeeded else { throw RuntimeError.unavailable(stage: "netns(\(path))", reason: run.complaint) }
     }
@@ -78,13 +79,16 @@ package struct PodNetworkNamespace: Sendable {
     private func target(_ config: PodSandboxConfig) -> AttachmentTarget {
         AttachmentTarget(
             containerID: config.podUID, networkNamespace: path,
-            arguments: "IgnoreUnknown=1;K8S_POD_NAMESPACE=\(config.namespace);K8S_POD_NAME=\(config.name);K8S_POD_UID=\(config.podUID)",
+            arguments:
+                "IgnoreUnknown=1;K8S_POD_NAMESPACE=\(config.namespace);K8S_POD_NAME=\(config.name);K8S_POD_UID=\(config.podUID)",
             portMappings: config.portMappings.map {
                 PortMapping(hostPort: Int64($0.hostPort), containerPort: Int64($0.containerPort), protocol: $0.protocol)
             })
     }
 
     private static func asRuntimeError<T>(_ body: () throws(CNIError) -> T) throws(RuntimeError) -> T {
-        do { return try body() } catch { throw .unavailable(stage: "network(\(error.network))", reason: error.reason + (error.hint.map { "; \($0)" } ?? "")) }
+        do { return try body() } catch {
+            throw .unavailable(stage: "network(\(error.network))", reason: error.reason + (error.hint.map { "; \($0)" } ?? ""))
+        }
     }
 }

@@ -19,7 +19,8 @@ package struct ContainerSpecInput: Sendable {
     package var requiresSecondWall: Bool
 
     package init(
-        id: ContainerID, sandbox: SandboxRecord, config: ContainerConfig, image: RuntimeImage, paths: ContainerPaths, networkNamespace: String,
+        id: ContainerID, sandbox: SandboxRecord, config: ContainerConfig, image: RuntimeImage, paths: ContainerPaths,
+        networkNamespace: String,
         cgroup: Cgroup, seccomp: [UInt8]?, node: LocalConfiguration, requiresSecondWall: Bool = false
     ) {
         self.id = id
@@ -56,13 +57,16 @@ extension SandboxSpec {
             id: input.id.description, arguments: arguments,
             environment: Self.environment(config, input.image, hostname: hostname),
             hostname: hostname, rootMountPoint: input.paths.rootMountPoint,
-            temporary: limits.tmpBytes.map { .memory(bytes: $0) } ?? .directory(input.paths.temporary), 
+            temporary: limits.tmpBytes.map { .memory(bytes: $0) } ?? .directory(input.paths.temporary),
             output: .log(
-                path: config.logPath, maximumBytes: limits.logBytes ?? input.node.defaultLogBytes, files: max(1, limits.logFiles ?? 2),
+                path: config.logPath, maximumBytes: limits.logBytes ?? input.node.defaultLogBytes,
+                files: max(1, limits.logFiles ?? 2),
                 maximumAgeSeconds: max(0, limits.logAgeSeconds ?? 0)))
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
         spec.readOnlyRoot = config.readOnlyRootFilesystem
-        spec.mounts = config.mounts.map { Mount(source: $0.hostPath, path: $0.containerPath, readOnly: $0.readOnly, refusesLinks: $0.refusesLinks) }
+        spec.mounts = config.mounts.map {
+            Mount(source: $0.hostPath, path: $0.containerPath, readOnly: $0.readOnly, refusesLinks: $0.refusesLinks)
+        }
         spec.devices = config.devices.map { Device(source: $0.hostPath, path: $0.containerPath) }
         spec.sharedMemoryBytes = input.node.sharedMemoryBytes
         spec.idRangeStart = input.sandbox.idRangeStart
@@ -108,7 +112,8 @@ extension SandboxSpec {
                 break
             }
             guard let capability = Capability(name: name) else {
-                throw .invalid(field: "securityContext.capabilities.add", reason: "found \(name), expected a capability of Linux or ALL")
+                throw .invalid(
+                    field: "securityContext.capabilities.add", reason: "found \(name), expected a capability of Linux or ALL")
             }
             spec.capabilities.append(capability)
         }
@@ -125,7 +130,9 @@ extension SandboxSpec {
     private static func refuseHiddenPaths(_ spec: SandboxSpec, _ input: ContainerSpecInput) throws(RuntimeError) {
         guard case .hostView(let readOnlyPaths) = input.image.root else { return }
         for mount in spec.mounts {
-            guard let hidden = readOnlyPaths.first(where: { $0 == mount.path || $0.hasPrefix(mount.path + "/") }) else { continue }
+            guard let hidden = readOnlyPaths.first(where: { $0 == mount.path || $0.hasPrefix(mount.path + "/") }) else {
+                continue
+            }
             throw .invalid(
                 field: "mounts[\(mount.path)]",
                 reason: "hides \(hidden), which image \(input.config.image) needs (its readOnlyPaths); mount it elsewhere")

@@ -42,7 +42,8 @@ public final class StoredImages: ContainerRoots {
             let rootfs: Rootfs
             do throws(ImageStoreError) {
                 rootfs = try store.prepareRootfs(
-                    stored, id: request.container.description, in: request.directory, sizeLimit: request.bytes, idShift: request.idRangeStart ?? 0)
+                    stored, id: request.container.description, in: request.directory, sizeLimit: request.bytes,
+                    idShift: request.idRangeStart ?? 0)
                 account = try store.account(of: stored, user: request.user.map { "\($0)" })
             } catch {
                 throw RuntimeError.unavailable(stage: "image", reason: error.description)

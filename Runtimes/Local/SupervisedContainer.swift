@@ -94,7 +94,9 @@ package actor SupervisedContainer {
         let (paths, limits) = (paths, config.limits)
         let found = try? await Blocking.run { () -> Found in
             let found = Self.find(paths)
-            if case .state(let state) = found, let exit = state.ended(limits: limits) { return .ended(Self.sentenced(exit, paths), isNews: true) }
+            if case .state(let state) = found, let exit = state.ended(limits: limits) {
+                return .ended(Self.sentenced(exit, paths), isNews: true)
+            }
             return found
         }
         switch found {
@@ -121,7 +123,9 @@ package actor SupervisedContainer {
         for _ in 0..<6_000 {
             if let state = paths.readState() { return .state(state) }
             // It is replaced by rename: what is there and cannot be read is damaged, and waiting would not mend it.
-            if RecordFiles.exists(paths.state) { return paths.readState().map { .state($0) } ?? .damaged(SupervisorLock(paths.lock)) }
+            if RecordFiles.exists(paths.state) {
+                return paths.readState().map { .state($0) } ?? .damaged(SupervisorLock(paths.lock))
+            }
             guard Launcher.isSupervised(paths.directory) else { break }
             usleep(5_000)
         }

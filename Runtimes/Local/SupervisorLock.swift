@@ -19,7 +19,9 @@ package struct SupervisorLock: Sendable, Hashable {
         guard let bytes = RecordFiles.read(path) else { return nil }
         let words = String(decoding: bytes, as: UTF8.self).split { $0 == " " || $0 == "\n" }
         var facts = stat()
-        guard words.count >= 3, let pid = Int32(words[0]), let startTime = Int64(words[1]), stat(path, &facts) == 0 else { return nil }
+        guard words.count >= 3, let pid = Int32(words[0]), let startTime = Int64(words[1]), stat(path, &facts) == 0 else {
+            return nil
+        }
         self.pid = pid
         self.startTime = startTime
         bootID = String(words[2])

@@ -65,7 +65,9 @@ extension SupervisorState {
         }
         if pidsLimitHits > 0, exitCode != 0 { parts.append("limit of processes reached \(pidsLimitHits) times") }
         if let deniedSystemCalls, !deniedSystemCalls.isEmpty {
-            let calls = deniedSystemCalls.map { (name: SystemCall.name($0.key), count: $0.value) }.sorted { ($1.count, $0.name) < ($0.count, $1.name) }
+            let calls = deniedSystemCalls.map { (name: SystemCall.name($0.key), count: $0.value) }.sorted {
+                ($1.count, $0.name) < ($0.count, $1.name)
+            }
             parts.append("system calls refused: " + calls.map { "\($0.name) \($0.count)x" }.joined(separator: ", "))
         }
         if logDroppedBytes > 0 { parts.append("\(logDroppedBytes) bytes of output could not be logged") }

@@ -17,7 +17,9 @@ public enum CgroupLeftovers {
         if rmdir(path) == 0 || errno == ENOENT || depth == maximumDepth { return }
         for name in RecordFiles.names(in: path) {
             var facts = stat()
-            if lstat("\(path)/\(name)", &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR { remove("\(path)/\(name)", depth: depth + 1) }
+            if lstat("\(path)/\(name)", &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR {
+                remove("\(path)/\(name)", depth: depth + 1)
+            }
         }
         rmdir(path)
     }

@@ -35,7 +35,8 @@ struct OCIBundle: Sendable {
         try RecordFiles.makeDirectories(container.root(program))
         try RecordFiles.write(Array(program.name.utf8), to: OCIContainer.handlerFile(paths))
         let specification = OCISpecification(
-            spec: spec, program: program, namespaces: namespaces, cgroup: input.cgroup, limits: SandboxSpec.limits(input), seccomp: seccomp,
+            spec: spec, program: program, namespaces: namespaces, cgroup: input.cgroup, limits: SandboxSpec.limits(input),
+            seccomp: seccomp,
             annotations: annotations, wall: wall, binds: trees.enumerated().map { (place($0), $1.path) })
         try RecordFiles.write(specification.value.serialized(), to: container.specification)
         unlink(container.runtimeLog)
@@ -60,7 +61,9 @@ struct OCIBundle: Sendable {
             let programs = HostView.programs.filter { Self.kind($0) == S_IFDIR }
             trees += programs.map { Tree(source: $0, path: $0, flags: [.readOnly, .noSuid, .noDev]) }
             let configuration = HostView.configuration.filter { RecordFiles.exists($0) }
-            trees += configuration.map { Tree(source: Self.resolved($0), path: $0, flags: [.readOnly, .noSuid, .noDev, .noExec]) }
+            trees += configuration.map {
+                Tree(source: Self.resolved($0), path: $0, flags: [.readOnly, .noSuid, .noDev, .noExec])
+            }
             if case .directory(let path) = spec.temporary { trees.append(Tree(source: path, path: "/tmp", flags: scratch)) }
             let inner = additional.sorted { $0.utf8.count < $1.utf8.count }
             trees += inner.map { Tree(source: $0, path: $0, flags: [.readOnly, .noSuid, .noDev]) }
@@ -170,7 +173,9 @@ struct OCIBundle: Sendable {
         if program.hasInit { operations += namespaces.shared.map { .joinNamespace($0.namespace, path: $0.path) } }
         if let start = spec.idRangeStart {
             let count = SandboxSpec.idRangeCount
-            operations += [.namespace(.user), .uidMap(inside: 0, host: start, count: count), .gidMap(inside: 0, host: start, count: count)]
+            operations += [
+                .namespace(.user), .uidMap(inside: 0, host: start, count: count), .gidMap(inside: 0, host: start, count: count),
+            ]
             operations.append(.enterUserNamespace)
         }
         operations.append(.user(uid: spec.uid, gid: spec.gid, groups: []))

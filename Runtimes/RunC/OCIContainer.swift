@@ -42,7 +42,8 @@ struct OCIContainer: Sendable {
         let arguments = command(program) + verb
         do throws(ProgramRun.Failure) {
             return try ProgramRun(
-                arguments[0], arguments: arguments, environment: program.environment, deadlineMilliseconds: Int64(program.verbMilliseconds))
+                arguments[0], arguments: arguments, environment: program.environment,
+                deadlineMilliseconds: Int64(program.verbMilliseconds))
         } catch { throw RuntimeError.unavailable(stage: "\(program.name) \(verb.first ?? "")", reason: "\(error)") }
     }
 
@@ -51,7 +52,8 @@ struct OCIContainer: Sendable {
     func release() throws {
         guard let program, RecordFiles.exists("\(root(program))/\(name)") else { return }
         _ = try? run(program, ["delete", "--force", name])
-        CgroupLeftovers.remove("\(configuration.cgroupParent)/\(id.podUID)/\(id.name)_\(id.attempt)", below: configuration.cgroupRoot)
+        CgroupLeftovers.remove(
+            "\(configuration.cgroupParent)/\(id.podUID)/\(id.name)_\(id.attempt)", below: configuration.cgroupRoot)
         // What it did not manage to remove itself is of no use to anybody.
         try RecordFiles.removeTree("\(root(program))/\(name)")
     }

@@ -4,7 +4,10 @@ import LocalRuntime
 
 extension OCIProgram {
     /// Where distributions install them, in order of preference.
-    private static let usual = [("runc", ["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"]), ("crun", ["/usr/bin/crun", "/usr/local/bin/crun"])]
+    private static let usual = [
+        ("runc", ["/usr/sbin/runc", "/usr/bin/runc", "/usr/local/sbin/runc"]),
+        ("crun", ["/usr/bin/crun", "/usr/local/bin/crun"]),
+    ]
     /// Those whose containers are machines of their own: no descriptor of ours reaches into them.
     private static let machines: Set<String> = ["kata-runtime", "runsc"]
     /// Those that serve one version of cgroups or the other, and refuse a machine that shows both.
@@ -16,7 +19,8 @@ extension OCIProgram {
         let unified = "\(cgroupRoot)/unified"
         let hides = Self.undecided.contains(program) && RecordFiles.exists(unified)
         self.init(
-            name: handler, command: hides ? [launcher, "hide", unified] + command : command, hasInit: !Self.machines.contains(program))
+            name: handler, command: hides ? [launcher, "hide", unified] + command : command,
+            hasInit: !Self.machines.contains(program))
     }
 
     /// What is installed in the usual places, and ours, when it lies beside the launcher.

@@ -20,7 +20,8 @@ public struct OCIProgram: Sendable, Hashable {
     public var hasInit: Bool
 
     public init(
-        name: String, command: [String], environment: [String] = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        name: String, command: [String],
+        environment: [String] = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         createMilliseconds: Int = 30_000, verbMilliseconds: Int = 10_000, hooks: JSONValue? = nil, hasInit: Bool = true
     ) {
         self.name = name

@@ -1,8 +1,8 @@
 // config.json of the runtime-spec: everything of a sandbox that it can express.
 
+import CLinux
 import Cgroups
 import Glibc
-import CLinux
 import JSON
 import LocalRuntime
 import RuntimeInterface
@@ -31,7 +31,8 @@ struct OCISpecification {
             "root": ["path": .string(OCIBundle.root), "readonly": .bool(spec.readOnlyRoot)],
             "mounts": .array(mounts),
             "linux": linux,
-            "annotations": .object(JSONObject(annotations.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) })),
+            "annotations": .object(
+                JSONObject(annotations.sorted { $0.key < $1.key }.map { ($0.key, JSONValue.string($0.value)) })),
         ]
         if let hooks = program.hooks { value["hooks"] = hooks }
         return value
@@ -40,7 +41,9 @@ struct OCISpecification {
     // MARK: Process
 
     private var process: JSONValue {
-        let kept = (spec.privileged ? Capability.allCases : spec.capabilities).map { JSONValue.string("CAP_" + $0.rawValue.uppercased()) }
+        let kept = (spec.privileged ? Capability.allCases : spec.capabilities).map {
+            JSONValue.string("CAP_" + $0.rawValue.uppercased())
+        }
         var process: JSONValue = [
             "terminal": false,
             "user": [
@@ -50,12 +53,14 @@ struct OCISpecification {
             "args": strings(first + spec.arguments), "env": strings(spec.environment), "cwd": .string(spec.workingDirectory),
             // Ambient, so that a user other than root has them behind exec too.
             "capabilities": [
-                "bounding": .array(kept), "effective": .array(kept), "inheritable": .array(kept), "permitted": .array(kept), "ambient": .array(kept),
+                "bounding": .array(kept), "effective": .array(kept), "inheritable": .array(kept), "permitted": .array(kept),
+                "ambient": .array(kept),
             ],
             "rlimits": .array(
                 spec.resourceLimits.map {
                     [
-                        "type": .string("RLIMIT_" + $0.name.uppercased()), "soft": .int(Int64(clamping: $0.soft)), "hard": .int(Int64(clamping: $0.hard)),
+                        "type": .string("RLIMIT_" + $0.name.uppercased()), "soft": .int(Int64(clamping: $0.soft)),
+                        "hard": .int(Int64(clamping: $0.hard)),
                     ]
                 }),
             "noNewPrivileges": true,
@@ -94,7 +99,8 @@ struct OCISpecification {
 
     private func temporary(_ path: String, _ bytes: Int64) -> JSONValue {
         mount(
-            path, type: "tmpfs", "tmpfs", ["nosuid", "nodev", "mode=1777", "size=\(bytes)", "nr_inodes=\(max(1024, bytes / 16_384))"])
+            path, type: "tmpfs", "tmpfs",
+            ["nosuid", "nodev", "mode=1777", "size=\(bytes)", "nr_inodes=\(max(1024, bytes / 16_384))"])
     }
 
     private func mount(_ path: String, type: String, _ source: String, _ options: [String]) -> JSONValue {
@@ -108,11 +114,14 @@ struct OCISpecification {
         var linux: JSONValue = [
             "namespaces": .array(kernelNamespaces), "cgroupsPath": .string("/" + cgroup.name), "resources": resources,
             "rootfsPropagation": "private",
-            "maskedPaths": strings(masks ? ProcFileSystem.masked + (spec.idRangeStart == nil ? ProcFileSystem.rootsOwn : []) : []),
+            "maskedPaths": strings(
+                masks ? ProcFileSystem.masked + (spec.idRangeStart == nil ? ProcFileSystem.rootsOwn : []) : []),
             "readonlyPaths": strings(masks ? ProcFileSystem.readOnly : []),
         ]
         if let start = spec.idRangeStart {
-            let map: JSONValue = [["containerID": 0, "hostID": .int(Int64(start)), "size": .int(Int64(SandboxSpec.idRangeCount))]]
+            let map: JSONValue = [
+                ["containerID": 0, "hostID": .int(Int64(start)), "size": .int(Int64(SandboxSpec.idRangeCount))]
+            ]
             linux["uidMappings"] = map
             linux["gidMappings"] = map
         }
@@ -153,7 +162,8 @@ struct OCISpecification {
         var facts = stat()
         guard stat(device.source, &facts) == 0 else { return nil }
         return [
-            "allow": true, "type": facts.st_mode & S_IFMT == S_IFBLK ? "b" : "c", "major": .int(Int64(clinux_major(facts.st_rdev))),
+            "allow": true, "type": facts.st_mode & S_IFMT == S_IFBLK ? "b" : "c",
+            "major": .int(Int64(clinux_major(facts.st_rdev))),
             "minor": .int(Int64(clinux_minor(facts.st_rdev))), "access": "rw",
         ]
     }

@@ -41,7 +41,8 @@ struct PodNamespaces: Sendable {
         let run: ProgramRun
         do throws(ProgramRun.Failure) {
             run = try ProgramRun(
-                launcher, arguments: [launcher, "podns", "--plan", plan, "--make", directory], deadlineMilliseconds: Self.deadlineMilliseconds)
+                launcher, arguments: [launcher, "podns", "--plan", plan, "--make", directory],
+                deadlineMilliseconds: Self.deadlineMilliseconds)
         } catch { throw RuntimeError.unavailable(stage: "podns(\(config.podUID))", reason: "\(error)") }
         guard run.succeeded else { throw RuntimeError.unavailable(stage: "podns(\(config.podUID))", reason: run.complaint) }
     }

@@ -13,7 +13,8 @@ extension RunCRuntime {
     public func startContainer(_ id: ContainerID) async throws {
         guard let (container, sandbox) = try await pods.startable(id) else { return }
         guard let program = program(sandbox.config.handler) else {
-            throw RuntimeError.invalid(field: "runtimeClassName", reason: "no OCI runtime serves \(sandbox.config.handler ?? name)")
+            throw RuntimeError.invalid(
+                field: "runtimeClassName", reason: "no OCI runtime serves \(sandbox.config.handler ?? name)")
         }
         // The runtime makes the filter's program.
         let input = try await pods.specInput(container, sandbox, images: images)
@@ -38,7 +39,9 @@ extension RunCRuntime {
     func seccomp(_ config: ContainerConfig) throws(RuntimeError) -> SeccompProfile? {
         do throws(SandboxPolicyError) {
             if config.privileges?.privileged == true { return nil }
-            guard let document = try pods.seccompProfiles.document(for: try SeccompProfileReference(config.seccompProfile)) else { return nil }
+            guard let document = try pods.seccompProfiles.document(for: try SeccompProfileReference(config.seccompProfile)) else {
+                return nil
+            }
             let kept = Set((config.privileges?.capabilities ?? []).compactMap { Capability(name: $0) })
             return try SeccompProfile(parsing: document, context: SeccompContext(capabilities: kept))
         } catch { throw error.asRuntimeError }
@@ -52,7 +55,9 @@ extension RunCRuntime {
     public func resumeContainer(_ id: ContainerID) async throws { try await tell(id, "resume") }
 
     private func tell(_ id: ContainerID, _ verb: String) async throws {
-        guard let container = pods.container(id), case .running = await container.phase else { throw RuntimeError.notFound("running container \(id)") }
+        guard let container = pods.container(id), case .running = await container.phase else {
+            throw RuntimeError.notFound("running container \(id)")
+        }
         let oci = OCIContainer(container, programs: programs, configuration: configuration)
         guard let program = oci.program else { throw RuntimeError.notFound("the OCI runtime of \(id)") }
         let run = try await Blocking.run { try oci.run(program, [verb, oci.name]) }

@@ -19,12 +19,15 @@ public final class RunCRuntime: LocalContainerRuntime {
         configuration: LocalConfiguration, programs: [OCIProgram], logger: Logger = Logger(label: "runc"),
         images: @escaping RuntimeImageResolver
     ) throws(RuntimeError) {
-        guard let first = programs.first else { throw .invalid(field: "runtimes", reason: "found none, expected at least one program") }
+        guard let first = programs.first else {
+            throw .invalid(field: "runtimes", reason: "found none, expected at least one program")
+        }
         for program in programs where program.command.first?.hasPrefix("/") != true {
             throw .invalid(field: "runtimes[\(program.name)]", reason: "found \(program.command), expected an absolute path")
         }
         self.images = images
-        self.programs = Dictionary(programs.map { ($0.name, $0) }) { first, _ in first }.merging(["runc": first]) { own, _ in own }
+        self.programs = Dictionary(programs.map { ($0.name, $0) }) { first, _ in first }.merging(["runc": first]) { own, _ in own
+        }
         let (programs, host) = (self.programs, configuration)
         pods = try LocalPods(configuration, logger: logger) { container in
             try OCIContainer(container, programs: programs, configuration: host).release()
@@ -40,12 +43,16 @@ public final class RunCRuntime: LocalContainerRuntime {
         let open = all.filter { !$0.hasInit }.map(\.name)
         return [
             missing.isEmpty
-                ? RuntimeCondition(type: "OCIRuntimesMissing", holds: false, reason: "AllPresent", message: "every OCI runtime's program is there")
+                ? RuntimeCondition(
+                    type: "OCIRuntimesMissing", holds: false, reason: "AllPresent",
+                    message: "every OCI runtime's program is there")
                 : RuntimeCondition(
-                    type: "OCIRuntimesMissing", holds: true, reason: "ProgramMissing", message: "not there: " + missing.joined(separator: ", ")),
+                    type: "OCIRuntimesMissing", holds: true, reason: "ProgramMissing",
+                    message: "not there: " + missing.joined(separator: ", ")),
             open.isEmpty
                 ? RuntimeCondition(
-                    type: "OCIRuntimesWithoutSecondWall", holds: false, reason: "AllWalled", message: "every OCI runtime's containers get a second wall")
+                    type: "OCIRuntimesWithoutSecondWall", holds: false, reason: "AllWalled",
+                    message: "every OCI runtime's containers get a second wall")
                 : RuntimeCondition(
                     type: "OCIRuntimesWithoutSecondWall", holds: true, reason: "MachinesOfTheirOwn",
                     message: "TCP ports on the node's network are not held to a rule under: " + open.joined(separator: ", ")),
@@ -68,7 +75,8 @@ public final class RunCRuntime: LocalContainerRuntime {
 
     public func removePodSandbox(podUID: String) async throws {
         // The pinned files are mounts in the pod's directory, which goes next.
-        let namespaces = PodNamespaces(directory: pods.paths.pod(podUID), networkNamespace: nil, launcher: configuration.launcherPath)
+        let namespaces = PodNamespaces(
+            directory: pods.paths.pod(podUID), networkNamespace: nil, launcher: configuration.launcherPath)
         for container in pods.containers(of: podUID) where await container.isRunning {
             throw RuntimeError.unavailable(stage: "removePodSandbox(\(podUID))", reason: "\(container.id) runs")
         }

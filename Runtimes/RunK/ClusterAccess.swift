@@ -22,7 +22,8 @@ extension ClusterPods: RemotePodProvider {
         namespace: String, pod: String, query: RemoteLogQuery, write: @escaping @Sendable ([UInt8]) async throws -> Void
     ) async throws {
         guard let logs else { throw RuntimeError.unenforceable("logs: this cluster's are not read") }
-        var options = PodLogOptions(container: query.container.isEmpty ? nil : query.container, follow: query.follow, tailLines: query.tailLines)
+        var options = PodLogOptions(
+            container: query.container.isEmpty ? nil : query.container, follow: query.follow, tailLines: query.tailLines)
         options.previous = query.previous
         options.timestamps = query.timestamps
         options.sinceSeconds = query.sinceSeconds
@@ -38,7 +39,8 @@ extension ClusterPods: RemotePodProvider {
         try await open(.exec, namespace, pod, container, request)
     }
 
-    public func attach(namespace: String, pod: String, container: String, _ request: ExecRequest) async throws -> any ExecSession {
+    public func attach(namespace: String, pod: String, container: String, _ request: ExecRequest) async throws -> any ExecSession
+    {
         try await open(.attach, namespace, pod, container, request)
     }
 

@@ -22,11 +22,14 @@ public enum ClusterCapacity {
             cpuMillis: bound(["requests.cpu", "cpu", "limits.cpu"])?.milliValue ?? sum("cpu") { $0.milliValue },
             memoryBytes: bound(["requests.memory", "memory", "limits.memory"])?.value ?? sum("memory") { $0.value },
             pods: bound(["pods", "count/pods"])?.value ?? sum("pods") { $0.value },
-            ephemeralStorageBytes: bound(["requests.ephemeral-storage", "ephemeral-storage"])?.value ?? sum("ephemeral-storage") { $0.value })
+            ephemeralStorageBytes: bound(["requests.ephemeral-storage", "ephemeral-storage"])?.value
+                ?? sum("ephemeral-storage") { $0.value })
     }
 
     /// nil where the role does not let us look.
     private static func visible<Value: Sendable>(_ call: () async throws -> Value) async throws -> Value? {
-        do { return try await call() } catch let error as KubernetesAPIError where error.code == 403 || error.isNotFound { return nil }
+        do { return try await call() } catch let error as KubernetesAPIError where error.code == 403 || error.isNotFound {
+            return nil
+        }
     }
 }

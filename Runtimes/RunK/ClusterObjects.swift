@@ -25,8 +25,10 @@ struct ClusterObjects {
     static func key(of path: String) -> String {
         let escaped = path.utf8.map { byte -> UInt8 in
             switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-                UInt8(ascii: "."), UInt8(ascii: "-"): byte
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"),
+                UInt8(ascii: "."), UInt8(ascii: "-"):
+                byte
             default: UInt8(ascii: "_")
             }
         }
@@ -70,7 +72,8 @@ struct ClusterObjects {
     }
 
     func copy(_ configMap: ConfigMap) -> ConfigMap {
-        ConfigMap(metadata: metadata(names.object(configMap.metadata.name)), data: configMap.data, binaryData: configMap.binaryData)
+        ConfigMap(
+            metadata: metadata(names.object(configMap.metadata.name)), data: configMap.data, binaryData: configMap.binaryData)
     }
 
     func copy(_ secret: Secret) -> Secret {
@@ -95,7 +98,8 @@ struct ClusterObjects {
     /// Templates filled in with the containers' environment and, over it, the pod's own values. An address that only the cluster will
     /// give is the empty text.
     func rendered(
-        _ template: ConfigMap, values own: [String: String], configMaps: [String: [String: String]], secrets: [String: [String: String]]
+        _ template: ConfigMap, values own: [String: String], configMaps: [String: [String: String]],
+        secrets: [String: [String: String]]
     ) throws -> ConfigMap {
         var values = ConfigTemplateValues()
         let environment = EnvironmentBuilder(pod: pod, podIP: "", hostIP: "", configMaps: configMaps, secrets: secrets)
@@ -104,7 +108,8 @@ struct ClusterObjects {
         }
         values.merge(own)
         let data = try template.data.mapValues { _ in "" }.merging(
-            template.data.map { ($0.key, try ConfigTemplate(file: $0.key, text: $0.value).render(values)) }) { $1 }
+            template.data.map { ($0.key, try ConfigTemplate(file: $0.key, text: $0.value).render(values)) }
+        ) { $1 }
         return ConfigMap(
             metadata: metadata(names.object(template.metadata.name, rendered: true)), data: data, binaryData: template.binaryData)
     }
@@ -132,7 +137,8 @@ struct ClusterObjects {
         return [
             "apiVersion": "v1", "kind": "Service",
             "metadata": [
-                "name": .string(metadata.name), "namespace": .string(configuration.namespace), "labels": ClusterPodMapping.map(metadata.labels),
+                "name": .string(metadata.name), "namespace": .string(configuration.namespace),
+                "labels": ClusterPodMapping.map(metadata.labels),
             ],
             "spec": [
                 "type": .string(configuration.exposure.rawValue), "ports": .array(ports), "publishNotReadyAddresses": true,

@@ -17,7 +17,8 @@ struct ClusterPodMapping {
     /// What the scheduler, the service account and the taints of the cluster that we come from mean nothing in another.
     private static let dropped = [
         "nodeName", "nodeSelector", "schedulerName", "serviceAccount", "serviceAccountName", "priority", "priorityClassName",
-        "preemptionPolicy", "runtimeClassName", "overhead", "tolerations", "affinity", "topologySpreadConstraints", "schedulingGates",
+        "preemptionPolicy", "runtimeClassName", "overhead", "tolerations", "affinity", "topologySpreadConstraints",
+        "schedulingGates",
         "resourceClaims", "ephemeralContainers", "dnsPolicy", "dnsConfig", "hostAliases", "readinessGates",
     ]
 
@@ -56,7 +57,9 @@ struct ClusterPodMapping {
         spec["enableServiceLinks"] = false
         if configuration.exposure != .hostNetwork { spec["hostNetwork"] = nil }
         // Inside the pod its name is the one it was given, whatever the copy is called.
-        if pod.spec.hostname == nil, pod.spec.hostNetwork != true { spec["hostname"] = .string(String(pod.metadata.name.prefix(63))) }
+        if pod.spec.hostname == nil, pod.spec.hostNetwork != true {
+            spec["hostname"] = .string(String(pod.metadata.name.prefix(63)))
+        }
         add(&spec)
         let volumes = try volumes(spec["volumes"]?.arrayValue ?? [])
         spec["volumes"] = volumes.isEmpty ? nil : .array(volumes)
@@ -110,7 +113,10 @@ struct ClusterPodMapping {
         if let path = entry[path: "valueFrom", "fieldRef", "fieldPath"]?.stringValue, !path.hasPrefix("status.") {
             let value = try FieldReference(pod: pod, podIP: "", hostIP: "").variable(path)
             // A dollar is no reference here.
-            return ["name": entry["name"] ?? "", "value": .string(value.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$"))]
+            return [
+                "name": entry["name"] ?? "",
+                "value": .string(value.split(separator: "$", omittingEmptySubsequences: false).joined(separator: "$$")),
+            ]
         }
         return renamed(
             renamed(entry, "valueFrom", "configMapKeyRef", "name"), "valueFrom", "secretKeyRef", "name")
@@ -171,7 +177,9 @@ struct ClusterPodMapping {
 
     /// Fields of this pod become files of a ConfigMap; what only the cluster knows (limits) stays a field.
     private func projection(_ source: JSONValue) throws -> [JSONValue] {
-        guard let downward = source["downwardAPI"] else { return [renamed(renamed(source, "configMap", "name"), "secret", "name")] }
+        guard let downward = source["downwardAPI"] else {
+            return [renamed(renamed(source, "configMap", "name"), "secret", "name")]
+        }
         var (own, theirs): ([JSONValue], [JSONValue]) = ([], [])
         for item in downward["items"]?.arrayValue ?? [] {
             guard let path = item[path: "fieldRef", "fieldPath"]?.stringValue else {

@@ -9,7 +9,8 @@ import KusciaModel
 extension ClusterPods {
     func names(of pod: Pod) -> ClusterNames {
         ClusterNames(
-            source: configuration.source, namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: pod.metadata.uid ?? "")
+            source: configuration.source, namespace: pod.metadata.namespace ?? "", name: pod.metadata.name,
+            uid: pod.metadata.uid ?? "")
     }
 
     /// False: it waits, is refused, or is there now.
@@ -17,7 +18,8 @@ extension ClusterPods {
         guard let wish = wishes[uid] else { return true }
         do {
             guard let copy = try await makeCopy(of: wish) else { return false }
-            guard copy.metadata.labels[ClusterMark.podUID] == uid, copy.metadata.labels[ClusterMark.node] == configuration.node else {
+            guard copy.metadata.labels[ClusterMark.podUID] == uid, copy.metadata.labels[ClusterMark.node] == configuration.node
+            else {
                 throw ClusterRefusal(
                     reason: "NameCollision",
                     message: "pod \(configuration.namespace)/\(copy.metadata.name) of the cluster is not a copy of this pod")
@@ -51,7 +53,8 @@ extension ClusterPods {
     /// nil: the pod is not to be made any more.
     private func makeCopy(of wish: Pod) async throws -> Pod? {
         // What the watch showed may be old, and a view knows only part of it.
-        let document = try await source.get(Pod.resource, namespace: wish.metadata.namespace, name: wish.metadata.name, subresource: nil)
+        let document = try await source.get(
+            Pod.resource, namespace: wish.metadata.namespace, name: wish.metadata.name, subresource: nil)
         let value = try JSONValue(parsing: document)
         let pod = try JSON.decode(Pod.self, from: document)
         guard pod.metadata.uid == wish.metadata.uid, pod.metadata.deletionTimestamp == nil, pod.status.phase?.isFinished != true,
@@ -98,7 +101,8 @@ extension ClusterPods {
         let metadata = ClusterMetadata(wish, configuration)
         guard let change = metadata.change(of: copy.pod) else { return }
         do {
-            let pod = try await target.patch(Pod.self, namespace: configuration.namespace, name: copy.pod.metadata.name, merge: change)
+            let pod = try await target.patch(
+                Pod.self, namespace: configuration.namespace, name: copy.pod.metadata.name, merge: change)
             // Until the watch shows it.
             if mirrors[uid]?.created != nil { mirrors[uid]?.created = pod }
         } catch let error as KubernetesAPIError where error.isNotFound {
@@ -115,7 +119,8 @@ extension ClusterPods {
     private func leave(_ mark: String, of wish: Pod, _ message: String) {
         mirrors[wish.metadata.uid ?? "", default: Mirror()].refusedMetadata = mark
         reporter.event(
-            pod: wish, warning: true, reason: "FailedUpdate", message: "labels and annotations were not copied into the cluster: \(message)")
+            pod: wish, warning: true, reason: "FailedUpdate",
+            message: "labels and annotations were not copied into the cluster: \(message)")
     }
 
     /// The pod's own lines, and those of its task once they are there.

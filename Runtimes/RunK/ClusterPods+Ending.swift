@@ -18,7 +18,8 @@ extension ClusterPods {
         }
         if mirrors[uid]?.created != nil {
             // The watch has not shown it yet: ask how it is now.
-            mirrors[uid]?.created = try await target.find(Pod.self, namespace: configuration.namespace, name: copy.pod.metadata.name)
+            mirrors[uid]?.created = try await target.find(
+                Pod.self, namespace: configuration.namespace, name: copy.pod.metadata.name)
         }
     }
 
@@ -29,7 +30,8 @@ extension ClusterPods {
         try await removeAnchor(named: ClusterNames.anchor(of: name))
         mirrors[uid]?.anchor = nil
         // Fresh, so that nobody else's finalizer is taken off with ours.
-        guard let pod = try await target.find(Pod.self, namespace: configuration.namespace, name: name), pod.metadata.uid == copy.uid,
+        guard let pod = try await target.find(Pod.self, namespace: configuration.namespace, name: name),
+            pod.metadata.uid == copy.uid,
             pod.metadata.finalizers.contains(ClusterMark.finalizer)
         else { return }
         let others = pod.metadata.finalizers.filter { $0 != ClusterMark.finalizer }

@@ -12,7 +12,8 @@ extension ClusterPods {
 
     func needsObjects(_ pod: Pod) -> Bool {
         let objects = ClusterObjects(configuration: configuration, names: names(of: pod), pod: pod)
-        return !objects.references().isEmpty || objects.service() != nil || pod.spec.volumes.contains { $0.downwardAPI != nil || $0.projected != nil }
+        return !objects.references().isEmpty || objects.service() != nil
+            || pod.spec.volumes.contains { $0.downwardAPI != nil || $0.projected != nil }
     }
 
     func writeObjects(of pod: Pod, _ names: ClusterNames) async throws {
@@ -20,7 +21,9 @@ extension ClusterPods {
         let objects = ClusterObjects(configuration: configuration, names: names, pod: pod)
         let (configMaps, secrets) = try await originals(objects)
         var wanted: [(GroupVersionResource, JSONValue)] = []
-        for configMap in configMaps.values { wanted.append((ConfigMap.resource, try JSON.encodeToValue(objects.copy(configMap)))) }
+        for configMap in configMaps.values {
+            wanted.append((ConfigMap.resource, try JSON.encodeToValue(objects.copy(configMap))))
+        }
         for secret in secrets.values { wanted.append((Secret.resource, try JSON.encodeToValue(objects.copy(secret)))) }
         wanted += try await rendered(objects, configMaps, secrets).map { (ConfigMap.resource, $0) }
         if let service = objects.service() { wanted.append((Service.resource, service)) }
@@ -90,7 +93,9 @@ extension ClusterPods {
         let wanted = anchor
         mirrors[objects.pod.metadata.uid ?? "", default: Mirror()].anchor = anchor.metadata.name
         let answer = try await accepted { try await self.target.createIfAbsent(wanted) }
-        return answer.metadata.uid.map { OwnerReference(apiVersion: "v1", kind: ConfigMap.kind, name: answer.metadata.name, uid: $0) }
+        return answer.metadata.uid.map {
+            OwnerReference(apiVersion: "v1", kind: ConfigMap.kind, name: answer.metadata.name, uid: $0)
+        }
     }
 
     /// Creates, or brings what is there to what is wanted; does nothing when this life wrote the same before.
@@ -134,7 +139,9 @@ extension ClusterPods {
         while !Task.isCancelled {
             guard (try? await Task.sleep(for: Self.refreshInterval)) != nil else { return }
             for (uid, wish) in wishes {
-                guard let copy = copy(of: uid), !copy.hasEnded, wish.metadata.deletionTimestamp == nil, needsObjects(wish) else { continue }
+                guard let copy = copy(of: uid), !copy.hasEnded, wish.metadata.deletionTimestamp == nil, needsObjects(wish) else {
+                    continue
+                }
                 do { try await writeObjects(of: wish, names(of: wish)) } catch {
                     logger.debug("copied objects not refreshed", metadata: ["pod": "\(wish.metadata.name)", "error": "\(error)"])
                 }

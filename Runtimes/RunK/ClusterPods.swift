@@ -55,7 +55,8 @@ public actor ClusterPods: PodProvider {
     /// `source`: where pods are bound to this node; `target`: the organisation's cluster. `streams` and `logs` reach into pods there;
     /// without them exec and logs are refused.
     public init(
-        configuration: RunKConfiguration, source: any KubernetesAPI, target: any KubernetesAPI, streams: (any PodStreaming)? = nil,
+        configuration: RunKConfiguration, source: any KubernetesAPI, target: any KubernetesAPI,
+        streams: (any PodStreaming)? = nil,
         logs: (any PodLogReading)? = nil, reporter: any PodReporter, now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
         self.configuration = configuration
@@ -179,7 +180,9 @@ public actor ClusterPods: PodProvider {
     func copy(of uid: String) -> ClusterCopy? {
         let found = copies.objects(in: Self.byUID, uid)
         // Of two (a copy that was released and still ends, a new one) the held one counts.
-        if let seen = found.first(where: { $0.metadata.finalizers.contains(ClusterMark.finalizer) }) ?? found.first { return ClusterCopy(seen) }
+        if let seen = found.first(where: { $0.metadata.finalizers.contains(ClusterMark.finalizer) }) ?? found.first {
+            return ClusterCopy(seen)
+        }
         return mirrors[uid]?.created.map(ClusterCopy.init)
     }
 
@@ -261,7 +264,8 @@ public actor ClusterPods: PodProvider {
         }
         reporter.report(
             PodReport(
-                namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: uid, status: status, annotations: annotations,
+                namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: uid, status: status,
+                annotations: annotations,
                 final: final)
         ) { [weak self] outcome in
             guard final else { return }
@@ -297,7 +301,8 @@ extension MirrorWish {
 extension MirrorFact {
     init(_ copy: ClusterCopy, isNews: Bool, isOutdated: Bool) {
         self.init(
-            hasEnded: copy.hasEnded, deletionGrace: copy.deletionGrace, isHeld: copy.isHeld, isNews: isNews, isOutdated: isOutdated,
+            hasEnded: copy.hasEnded, deletionGrace: copy.deletionGrace, isHeld: copy.isHeld, isNews: isNews,
+            isOutdated: isOutdated,
             grace: copy.pod.spec.terminationGracePeriodSeconds ?? 30)
     }
 }

@@ -25,7 +25,8 @@ public struct ClusterRefusal: Error, Sendable, Hashable {
         let spec = pod["spec"] ?? [:]
         for field in ["hostPID", "hostIPC"] where spec[field]?.boolValue == true {
             return ClusterRefusal(
-                reason: "Forbidden", message: "spec.\(field): a pod that runs in a cluster has no part in this node; leave the field out")
+                reason: "Forbidden",
+                message: "spec.\(field): a pod that runs in a cluster has no part in this node; leave the field out")
         }
         for volume in spec["volumes"]?.arrayValue ?? [] {
             if let refusal = check(volume: volume, configuration) { return refusal }
@@ -51,7 +52,8 @@ public struct ClusterRefusal: Error, Sendable, Hashable {
             if case .some = source["serviceAccountToken"], !ClusterPodMapping.isInjected(volume) {
                 return ClusterRefusal(
                     reason: "Forbidden",
-                    message: "\(field).projected: a token of this cluster's service account is of no use in another; use a Secret")
+                    message: "\(field).projected: a token of this cluster's service account is of no use in another; use a Secret"
+                )
             }
         }
         return nil

@@ -97,7 +97,8 @@ final class ClusterPort: ByteStream {
     func read() async throws -> [UInt8]? {
         while let frame = try await channels.receive() {
             if frame.channel == 0 { return frame.bytes }
-            throw RuntimeError.unavailable(stage: "port-forward", reason: String(decoding: frame.bytes.prefix(1024), as: UTF8.self))
+            throw RuntimeError.unavailable(
+                stage: "port-forward", reason: String(decoding: frame.bytes.prefix(1024), as: UTF8.self))
         }
         return nil
     }

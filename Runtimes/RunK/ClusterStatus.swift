@@ -11,7 +11,9 @@ struct ClusterCopy: Sendable, Hashable {
     var isFinished: Bool { pod.status.phase?.isFinished == true }
     /// nil: nobody asked for its end.
     var deletionGrace: Int64? {
-        pod.metadata.deletionTimestamp.map { _ in pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30 }
+        pod.metadata.deletionTimestamp.map { _ in
+            pod.metadata.deletionGracePeriodSeconds ?? pod.spec.terminationGracePeriodSeconds ?? 30
+        }
     }
     var isHeld: Bool { pod.metadata.finalizers.contains(ClusterMark.finalizer) }
 
@@ -86,7 +88,9 @@ struct ClusterStatus {
                     startedAt: container.state.running?.startedAt, finishedAt: now))
             return container
         }
-        if status.containerStatuses.isEmpty { status.containerStatuses = terminated(137, "ContainerStatusUnknown", status.message) }
+        if status.containerStatuses.isEmpty {
+            status.containerStatuses = terminated(137, "ContainerStatusUnknown", status.message)
+        }
         return unready(status)
     }
 

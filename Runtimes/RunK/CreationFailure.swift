@@ -25,7 +25,9 @@ enum CreationFailure: Sendable, Hashable {
             self = .wait(reason: "NamespaceTerminating", message: message)
         case 404: self = .wait(reason: "NamespaceNotFound", message: "namespace \(namespace) of the cluster: \(message)")
         // An admission webhook or policy: it says so in these words.
-        case 400..<500 where message.contains("denied the request") || message.contains("denied request") || message.contains("violates PodSecurity"):
+        case 400..<500
+        where message.contains("denied the request") || message.contains("denied request")
+            || message.contains("violates PodSecurity"):
             self = .refuse(ClusterRefusal(reason: "AdmissionDenied", message: message))
         case 400, 413, 422: self = .refuse(ClusterRefusal(reason: status.reason ?? "Invalid", message: message))
         // Ours to repair: the role lacks a verb, the token has expired.

@@ -47,8 +47,10 @@ public struct RunKConfiguration: Sendable, Hashable {
     public var exposure: Exposure
 
     public init(
-        node: String, source: String = "", namespace: String, labelsToAdd: [String: String] = [:], annotationsToAdd: [String: String] = [:],
-        affinity: JSONValue? = nil, tolerations: [JSONValue] = [], nodeSelector: [String: String] = [:], runtimeClassName: String? = nil,
+        node: String, source: String = "", namespace: String, labelsToAdd: [String: String] = [:],
+        annotationsToAdd: [String: String] = [:],
+        affinity: JSONValue? = nil, tolerations: [JSONValue] = [], nodeSelector: [String: String] = [:],
+        runtimeClassName: String? = nil,
         serviceAccountName: String? = nil, dnsServers: [String] = [], dnsSearches: [String] = [], claims: [String: String] = [:],
         localData: LocalData = .refuse, exposure: Exposure = .clusterIP
     ) {

@@ -6,7 +6,9 @@ import SandboxPolicy
 
 extension RunPRuntime {
     public func createContainer(podUID: String, config: ContainerConfig) async throws -> ContainerID {
-        try await pods.createContainer(podUID: podUID, config: config, images: images) { _ = try seccompProgram(config, $0.config) }
+        try await pods.createContainer(podUID: podUID, config: config, images: images) {
+            _ = try seccompProgram(config, $0.config)
+        }
     }
 
     public func startContainer(_ id: ContainerID) async throws {

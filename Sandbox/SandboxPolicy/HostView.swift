@@ -58,7 +58,8 @@ enum DeviceFileSystem {
             .tmpfs(
                 path: "/dev/shm",
                 options: TmpfsOptions(
-                    bytes: sharedMemoryBytes, inodes: max(1024, sharedMemoryBytes / 16_384), mode: 0o1777, uid: owner.uid, gid: owner.gid),
+                    bytes: sharedMemoryBytes, inodes: max(1024, sharedMemoryBytes / 16_384), mode: 0o1777, uid: owner.uid,
+                    gid: owner.gid),
                 flags: [.noSuid, .noDev, .noExec]),
         ]
     }

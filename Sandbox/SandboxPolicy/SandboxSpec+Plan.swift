@@ -6,11 +6,13 @@ extension SandboxSpec {
 
     public func plan() throws(SandboxPolicyError) -> LaunchPlan {
         try check()
-        let plan = LaunchPlan(operations: supervision + controlGroups + namespaces + fileSystem + system + identity + wall + program)
+        let plan = LaunchPlan(
+            operations: supervision + controlGroups + namespaces + fileSystem + system + identity + wall + program)
         let size = plan.encoded().count
         guard size <= LaunchPlan.maximumBytes else {
             throw .invalid(
-                field: "command and environment", found: "a plan of \(size) bytes", expected: "at most \(LaunchPlan.maximumBytes)")
+                field: "command and environment", found: "a plan of \(size) bytes", expected: "at most \(LaunchPlan.maximumBytes)"
+            )
         }
         return plan
     }
@@ -82,7 +84,8 @@ extension SandboxSpec {
         operations += ordered.filter { $0.path == Self.terminationFile }.map(bind)
         // Not id-mapped (a device's file system cannot be) and the only binds on which device nodes are such.
         operations += devices.map { .bind(source: $0.source, path: $0.path, flags: [.noSuid, .noExec, treeFlags]) }
-        operations += ProcFileSystem.operations(unmasked: unmaskedProc || privileged, hasMachineIDs: rootless == nil && !isIDMapped)
+        operations += ProcFileSystem.operations(
+            unmasked: unmaskedProc || privileged, hasMachineIDs: rootless == nil && !isIDMapped)
         if readOnlyRoot { operations.append(.rootReadOnly) }
         return operations + [.pivot]
     }
@@ -100,7 +103,8 @@ extension SandboxSpec {
         case .hostView:
             return [
                 .rootTmpfs(
-                    at: rootMountPoint, options: TmpfsOptions(bytes: 1 << 20, inodes: 1024, mode: 0o755, uid: rootIDs.uid, gid: rootIDs.gid))
+                    at: rootMountPoint,
+                    options: TmpfsOptions(bytes: 1 << 20, inodes: 1024, mode: 0o755, uid: rootIDs.uid, gid: rootIDs.gid))
             ] + HostView.operations(treeFlags)
                 + files.map { .file(path: $0.path, mode: $0.mode, contents: Array($0.contents.utf8)) }
         case .directory(let path):
@@ -129,7 +133,9 @@ extension SandboxSpec {
     /// Bounded in inodes too: empty files cost kernel memory.
     private func temporaryFileSystem(_ path: String, _ bytes: Int64) -> LaunchOperation {
         .tmpfs(
-            path: path, options: TmpfsOptions(bytes: bytes, inodes: max(1024, bytes / 16_384), mode: 0o1777, uid: rootIDs.uid, gid: rootIDs.gid),
+            path: path,
+            options: TmpfsOptions(
+                bytes: bytes, inodes: max(1024, bytes / 16_384), mode: 0o1777, uid: rootIDs.uid, gid: rootIDs.gid),
             flags: [.noSuid, .noDev])
     }
 

@@ -13,7 +13,9 @@ public struct CNINetworks: RunNetworkProvider {
             let list = try NetworkList.find(network, in: Self.configurations)
             let mappings = ports.map { PortMapping(hostPort: Int64($0), containerPort: Int64($0), protocol: "tcp") }
             var attachment = NetworkAttachment(
-                list, target: AttachmentTarget(containerID: id, networkNamespace: namespace, arguments: "IgnoreUnknown=1", portMappings: mappings))
+                list,
+                target: AttachmentTarget(
+                    containerID: id, networkNamespace: namespace, arguments: "IgnoreUnknown=1", portMappings: mappings))
             try attachment.add(programs: Self.programs)
             let made = attachment
             return RunAttachment(nameservers: made.nameservers) {
@@ -21,7 +23,9 @@ public struct CNINetworks: RunNetworkProvider {
                 return nil
             }
         } catch {
-            throw RunFailure(field: "--network", found: "cni:\(network): \(error.reason)", expected: "a network that its plugins can make", hint: error.hint)
+            throw RunFailure(
+                field: "--network", found: "cni:\(network): \(error.reason)", expected: "a network that its plugins can make",
+                hint: error.hint)
         }
     }
 }

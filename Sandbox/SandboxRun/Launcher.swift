@@ -11,8 +11,12 @@ public struct Launcher: Sendable, Hashable {
 
     /// Beside this executable, else where a package puts such programs.
     public static func find() throws(RunFailure) -> Launcher {
-        var places = ["/usr/libexec/swiftlet/swiftlet-sandbox", "/usr/lib/swiftlet/swiftlet-sandbox", "/usr/local/bin/swiftlet-sandbox"]
-        if let own = RunPath.link("/proc/self/exe"), let slash = own.lastIndex(of: "/") { places.insert(own[..<slash] + "/swiftlet-sandbox", at: 0) }
+        var places = [
+            "/usr/libexec/swiftlet/swiftlet-sandbox", "/usr/lib/swiftlet/swiftlet-sandbox", "/usr/local/bin/swiftlet-sandbox",
+        ]
+        if let own = RunPath.link("/proc/self/exe"), let slash = own.lastIndex(of: "/") {
+            places.insert(own[..<slash] + "/swiftlet-sandbox", at: 0)
+        }
         guard let path = places.first(where: RunPath.isExecutable) else {
             throw RunFailure(
                 field: "launcher", found: "no swiftlet-sandbox in \(places[0])", expected: "the executable beside this one",
@@ -33,7 +37,8 @@ public struct Launcher: Sendable, Hashable {
     }
 
     private func words(_ plan: Int32, stateDirectory: String?) -> [String] {
-        [path, "supervise", "--foreground", "--plan", "/proc/self/fd/\(plan)"] + (stateDirectory.map { ["--state-dir", $0] } ?? [])
+        [path, "supervise", "--foreground", "--plan", "/proc/self/fd/\(plan)"]
+            + (stateDirectory.map { ["--state-dir", $0] } ?? [])
     }
 
     /// Becomes the launcher: nothing of Swift stays in memory while the task runs. Returns only when it cannot.

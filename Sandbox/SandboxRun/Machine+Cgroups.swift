@@ -16,7 +16,8 @@ extension Machine {
         cgroups = host.delegated(own) { access($0, W_OK) == 0 }
         if cgroups.hierarchies.isEmpty {
             cgroupReason = "no cgroup is delegated to uid \(getuid())"
-            cgroupFix = host.layout == .version2
+            cgroupFix =
+                host.layout == .version2
                 ? "run below `systemd-run --user --scope -p Delegate=yes`, or as root"
                 : "give this user groups of its own (mkdir, chown, in the hierarchies that are to limit), or run as root"
         }
@@ -48,7 +49,9 @@ extension CgroupHost {
         let unifiedBase = unified.flatMap { Self.highestWritable(mount: $0, own: own.unified ?? "/", mayWrite: mayWrite) }
         for (controller, hierarchy) in self.hierarchies {
             if hierarchy.version == 2 {
-                if let unifiedBase, Self.offers(unifiedBase, controller) { hierarchies[controller] = CgroupHierarchy(version: 2, path: unifiedBase) }
+                if let unifiedBase, Self.offers(unifiedBase, controller) {
+                    hierarchies[controller] = CgroupHierarchy(version: 2, path: unifiedBase)
+                }
             } else {
                 let path = Self.joined(hierarchy.path, own.version1[controller.version1Name] ?? "/")
                 // Inside a container /proc/self/cgroup may name a path that is not mounted here.
@@ -57,7 +60,8 @@ extension CgroupHost {
             }
         }
         return CgroupHost(
-            root: root, hierarchies: hierarchies, unified: layout == .version2 ? unifiedBase : nil, features: features, cpus: cpus,
+            root: root, hierarchies: hierarchies, unified: layout == .version2 ? unifiedBase : nil, features: features,
+            cpus: cpus,
             memoryNodes: memoryNodes, hugePageSizes: hugePageSizes)
     }
 

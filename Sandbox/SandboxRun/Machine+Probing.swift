@@ -10,16 +10,20 @@ extension Machine {
         let capabilities = SmallFile.value("/proc/self/status", key: "CapEff:").flatMap { UInt64($0, radix: 16) } ?? 0
         let privileged = isPrivileged(uid: uid, capabilities: capabilities)
         var machine = Machine(
-            rootless: privileged ? nil : Rootless(uid: uid, gid: getgid(), ranges: SubordinateIDs.ranges(uid: uid, gid: getgid())),
+            rootless: privileged
+                ? nil : Rootless(uid: uid, gid: getgid(), ranges: SubordinateIDs.ranges(uid: uid, gid: getgid())),
             processID: getpid(), cgroups: CgroupHost(root: "/sys/fs/cgroup", hierarchies: [:]),
             landlockABI: LandlockKernel.abi, capabilities: capabilities, environment: environmentOfCaller())
         machine.mayRaiseLimits = privileged && capabilities & Capability.sysResource.mask != 0
         if !machine.mayRaiseLimits { machine.resourceCeilings = ResourceCeilings.own() }
         machine.oomScoreMinimum = machine.mayRaiseLimits ? -1000 : Int(SmallFile.number("/proc/self/oom_score_adj") ?? 0)
-        machine.niceMinimum = privileged && capabilities & Capability.sysNice.mask != 0 ? -20 : Int(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))
+        machine.niceMinimum =
+            privileged && capabilities & Capability.sysNice.mask != 0
+            ? -20 : Int(getpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0))
         machine.hasTimeNamespace = RunPath.exists("/proc/self/ns/time")
         machine.nameservers = nameservers()
-        machine.mountPoints = ["/mnt", "/media", "/srv", "/opt", "/var/empty", "/home", "/run", "/tmp"].filter(RunPath.isDirectory)
+        machine.mountPoints = ["/mnt", "/media", "/srv", "/opt", "/var/empty", "/home", "/run", "/tmp"].filter(
+            RunPath.isDirectory)
         if !privileged { machine.userNamespaceObstacle = UserNamespaces.obstacle() }
         machine.takeCgroups()
         return machine

@@ -56,9 +56,11 @@ public struct Machine: Sendable, Hashable {
     public var environment: [String: String]
 
     public init(
-        rootless: Rootless?, processID: Int32, cgroups: CgroupHost, landlockABI: Int = 0, resourceCeilings: [String: UInt64] = [:],
+        rootless: Rootless?, processID: Int32, cgroups: CgroupHost, landlockABI: Int = 0,
+        resourceCeilings: [String: UInt64] = [:],
         mayRaiseLimits: Bool = true, oomScoreMinimum: Int = -1000, niceMinimum: Int = -20, capabilities: UInt64 = .max,
-        hasTimeNamespace: Bool = true, nameservers: [String] = [], mountPoints: [String] = ["/mnt"], environment: [String: String] = [:]
+        hasTimeNamespace: Bool = true, nameservers: [String] = [], mountPoints: [String] = ["/mnt"],
+        environment: [String: String] = [:]
     ) {
         self.rootless = rootless
         self.processID = processID
@@ -83,7 +85,8 @@ public struct Machine: Sendable, Hashable {
             if let cgroupReason { return UnenforceableLimit(field: limit.field, reason: cgroupReason, fix: cgroupFix) }
             if elsewhere.contains(limit.field) { return limit }
             return UnenforceableLimit(
-                field: limit.field, reason: "its controller is not delegated to this user", fix: "give this user a group of it too, or run as root")
+                field: limit.field, reason: "its controller is not delegated to this user",
+                fix: "give this user a group of it too, or run as root")
         }
     }
 }

@@ -74,7 +74,8 @@ enum RunAmount {
     /// INSIDE:HOST:COUNT.
     static func idMap(_ text: String, _ field: String) throws(RunFailure) -> IDMap {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 3, let inside = UInt32(parts[0]), let host = UInt32(parts[1]), let count = UInt32(parts[2]), count > 0,
+        guard parts.count == 3, let inside = UInt32(parts[0]), let host = UInt32(parts[1]), let count = UInt32(parts[2]),
+            count > 0,
             UInt64(inside) + UInt64(count) < UInt64(UInt32.max), UInt64(host) + UInt64(count) < UInt64(UInt32.max)
         else {
             throw RunFailure(field: field, found: shown(text), expected: "INSIDE:HOST:COUNT, for example 0:100000:65536")

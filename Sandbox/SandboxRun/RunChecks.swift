@@ -20,11 +20,13 @@ struct RunChecks {
         }
         if let nice = options.nice, nice < machine.niceMinimum {
             throw RunFailure(
-                field: "--nice", found: "\(nice)", expected: "at least \(machine.niceMinimum)", hint: "lowering it needs CAP_SYS_NICE")
+                field: "--nice", found: "\(nice)", expected: "at least \(machine.niceMinimum)",
+                hint: "lowering it needs CAP_SYS_NICE")
         }
         if options.report != .none, case .descriptor(1) = options.report, options.logPath == nil, !options.explain {
             throw RunFailure(
-                field: "--json", found: "1, the task's own output", expected: "another descriptor or a file", hint: "--json=3 3>result.json")
+                field: "--json", found: "1, the task's own output", expected: "another descriptor or a file",
+                hint: "--json=3 3>result.json")
         }
     }
 
@@ -32,14 +34,20 @@ struct RunChecks {
         guard !options.ports.isEmpty || !options.connectPorts.isEmpty else { return }
         let option = options.ports.isEmpty ? "--connect-port" : "--port"
         if options.network == .none {
-            throw RunFailure(field: option, found: "network none", expected: "--network host or cni:NAME", hint: "without a network no port can be reached")
+            throw RunFailure(
+                field: option, found: "network none", expected: "--network host or cni:NAME",
+                hint: "without a network no port can be reached")
         }
-        guard options.landlock else { throw RunFailure(field: option, found: "--no-landlock", expected: "Landlock, which holds the ports") }
+        guard options.landlock else {
+            throw RunFailure(field: option, found: "--no-landlock", expected: "Landlock, which holds the ports")
+        }
         // Landlock knows TCP ports since its fourth version (Linux 6.7).
         guard machine.landlockABI >= 4 || options.allowUnenforced else {
             throw RunFailure(
-                field: option, found: machine.landlockABI == 0 ? "a kernel without Landlock" : "Landlock ABI \(machine.landlockABI)",
-                expected: "ABI 4 or later (Linux 6.7)", hint: "--network none or cni:NAME isolate on any kernel; --allow-unenforced runs without this wall")
+                field: option,
+                found: machine.landlockABI == 0 ? "a kernel without Landlock" : "Landlock ABI \(machine.landlockABI)",
+                expected: "ABI 4 or later (Linux 6.7)",
+                hint: "--network none or cni:NAME isolate on any kernel; --allow-unenforced runs without this wall")
         }
     }
 
@@ -55,10 +63,12 @@ struct RunChecks {
         }
         let uids = mapped(options.uidMaps, machine.rootless.map { ($0.ranges?.uidCount, options.uid) })
         let gids = mapped(options.gidMaps, machine.rootless.map { ($0.ranges?.gidCount, options.gid) })
-        for (id, maps, what) in [(options.uid, uids, "user"), (options.gid, gids, "group")] where !maps.contains(where: { $0.contains(inside: id) }) {
+        for (id, maps, what) in [(options.uid, uids, "user"), (options.gid, gids, "group")]
+        where !maps.contains(where: { $0.contains(inside: id) }) {
             throw RunFailure(
                 field: "--user", found: "\(what) \(id), which is not mapped", expected: "an id that the maps cover",
-                hint: machine.rootless == nil ? "a private range covers 0 to 65535" : "ranges come from /etc/subuid and /etc/subgid")
+                hint: machine.rootless == nil
+                    ? "a private range covers 0 to 65535" : "ranges come from /etc/subuid and /etc/subgid")
         }
     }
 
@@ -72,11 +82,13 @@ struct RunChecks {
 
     private func checkKernel() throws(RunFailure) {
         if options.timeNamespace || options.timeOffsetMilliseconds != nil, !machine.hasTimeNamespace {
-            throw RunFailure(field: "--time-offset", found: "a kernel without time namespaces", expected: "Linux 5.6 with CONFIG_TIME_NS")
+            throw RunFailure(
+                field: "--time-offset", found: "a kernel without time namespaces", expected: "Linux 5.6 with CONFIG_TIME_NS")
         }
         if !options.landlockPaths.isEmpty, machine.landlockABI == 0, !options.allowUnenforced {
             throw RunFailure(
-                field: "--landlock-*", found: "a kernel without Landlock", expected: "Linux 5.13 with landlock among its security modules",
+                field: "--landlock-*", found: "a kernel without Landlock",
+                expected: "Linux 5.13 with landlock among its security modules",
                 hint: "the mounts hold without it; --allow-unenforced runs without the second wall")
         }
     }

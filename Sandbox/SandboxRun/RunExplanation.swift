@@ -15,7 +15,9 @@ struct RunExplanation {
             let name = words.first ?? ""
             let step = Self.steps[name] ?? "other"
             defer { last = step }
-            let arguments = words.dropFirst().map { name == "seccomp" && $0.utf8.count >= 16 ? "(\($0.utf8.count / 16) instructions)" : Self.decoded($0) }
+            let arguments = words.dropFirst().map {
+                name == "seccomp" && $0.utf8.count >= 16 ? "(\($0.utf8.count / 16) instructions)" : Self.decoded($0)
+            }
             return [step == last ? "" : step, name, arguments.joined(separator: " ")]
         }
     }
@@ -24,7 +26,9 @@ struct RunExplanation {
         var text = RunTable(header: ["STEP", "OPERATION", "ARGUMENTS"], rows: rows).text
         guard !plan.unenforced.isEmpty else { return text + "\nEvery limit that was asked for is enforced.\n" }
         text += "\nNot enforced:\n"
-        text += RunTable(rows: plan.unenforced.map { ["  " + $0.option, $0.reason, $0.instead.map { "instead: \($0)" } ?? $0.fix] }).text
+        text +=
+            RunTable(rows: plan.unenforced.map { ["  " + $0.option, $0.reason, $0.instead.map { "instead: \($0)" } ?? $0.fix] })
+            .text
         return text
     }
 
@@ -36,7 +40,8 @@ struct RunExplanation {
             return .object(JSONObject([("operation", line.first ?? ""), ("arguments", .array(Array(line.dropFirst())))]))
         }
         let value = JSONObject([
-            ("id", .string(plan.spec.id)), ("operations", .array(operations)), ("unenforced", .array(plan.unenforced.map(\.json))),
+            ("id", .string(plan.spec.id)), ("operations", .array(operations)),
+            ("unenforced", .array(plan.unenforced.map(\.json))),
             ("plan", .string(plan.launch.text)),
         ])
         return JSONValue.object(value).serializedString(pretty: true) + "\n"
@@ -48,7 +53,8 @@ struct RunExplanation {
         var bytes: [UInt8] = []
         var rest = Array(word.utf8)[...]
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), rest.count >= 2, let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16), code >= 0x20,
+            if byte == UInt8(ascii: "%"), rest.count >= 2,
+                let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16), code >= 0x20,
                 code != 0x7f
             {
                 bytes.append(code)
@@ -63,7 +69,10 @@ struct RunExplanation {
     private static let steps: [String: String] = {
         let groups: [(String, String)] = [
             ("supervision", "id log stdio grace terminal deadline denials learn start-gate"),
-            ("limits", "cgroup-make cgroup-set cgroup cgroup-remove rlimit oom-score-adj umask nice scheduler io-priority cpu-affinity personality"),
+            (
+                "limits",
+                "cgroup-make cgroup-set cgroup cgroup-remove rlimit oom-score-adj umask nice scheduler io-priority cpu-affinity personality"
+            ),
             ("namespaces", "namespace join-namespace time-offset uid-map gid-map owner rootless"),
             ("root", "root-tmpfs root-bind root-overlay root-propagation"),
             ("files", "mkdir symlink file bind tmpfs mount proc device device-node mask readonly root-readonly pivot"),

@@ -13,7 +13,8 @@ enum RunLesson {
         guard let bytes = SmallFile.readBytes(lesson, maximumBytes: 16 << 20) else { throw .system("--seccomp-learn", lesson) }
         let text: String
         do {
-            text = try SeccompLesson(parsing: bytes).profileJSON(comment: "swiftlet run --seccomp-learn, of: \(command.joined(separator: " "))")
+            text = try SeccompLesson(parsing: bytes).profileJSON(
+                comment: "swiftlet run --seccomp-learn, of: \(command.joined(separator: " "))")
         } catch { throw RunFailure(field: "--seccomp-learn", found: "\(error)", expected: "a run from its beginning to its end") }
         guard SmallFile.create(profile, Array(text.utf8), mode: 0o644) else { throw .system("--seccomp-learn", profile) }
     }

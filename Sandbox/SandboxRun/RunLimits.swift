@@ -58,7 +58,10 @@ struct RunLimits: Sendable, Hashable {
         limits.cpusetCPUs = options.cpuset
         limits.ioWeight = options.ioWeight
         for limit in options.deviceLimits {
-            let option = "--io-" + ["rbps": "read-bps", "wbps": "write-bps", "riops": "read-iops", "wiops": "write-iops"][limit.kind.rawValue, default: ""]
+            let option =
+                "--io-"
+                + ["rbps": "read-bps", "wbps": "write-bps", "riops": "read-iops", "wiops": "write-iops"][
+                    limit.kind.rawValue, default: ""]
             guard let device = resolve(limit.device) else {
                 throw RunFailure(
                     field: option, found: limit.device, expected: "a block device, or a path on a file system that is on one",
@@ -97,7 +100,8 @@ struct RunLimits: Sendable, Hashable {
             if !machine.mayRaiseLimits, let ceiling = machine.resourceCeilings[asked.name], asked.hard > ceiling {
                 guard options.allowUnenforced else {
                     throw RunFailure(
-                        field: "--rlimit \(asked.name)", found: "\(asked.hard)", expected: "at most \(ceiling), this process' own hard limit",
+                        field: "--rlimit \(asked.name)", found: "\(asked.hard)",
+                        expected: "at most \(ceiling), this process' own hard limit",
                         hint: "raising it needs CAP_SYS_RESOURCE; --allow-unenforced takes what there is")
                 }
                 unenforced.append(

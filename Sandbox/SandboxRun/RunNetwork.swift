@@ -26,14 +26,17 @@ struct RunNetwork {
     let path: String
     private var attachment: RunAttachment?
 
-    init(_ name: String, plan: RunPlan, launcher: Launcher, directory: String, provider: (any RunNetworkProvider)?) throws(RunFailure) {
+    init(_ name: String, plan: RunPlan, launcher: Launcher, directory: String, provider: (any RunNetworkProvider)?)
+        throws(RunFailure)
+    {
         guard let provider else {
             throw RunFailure(field: "--network", found: "cni:\(name)", expected: "none or host: this program has no CNI client")
         }
         path = directory + "/netns"
         try launcher.run(["netns", "--make", path], "--network")
         do throws(RunFailure) {
-            attachment = try provider.attach(network: name, id: "\(plan.spec.id)-\(getpid())", namespace: path, ports: plan.options.ports)
+            attachment = try provider.attach(
+                network: name, id: "\(plan.spec.id)-\(getpid())", namespace: path, ports: plan.options.ports)
         } catch {
             release()
             throw error
@@ -57,6 +60,9 @@ extension Launcher {
         guard result == 0 else { throw .system(field, path, result) }
         var status: Int32 = 0
         while waitpid(pid, &status, 0) < 0 && errno == EINTR {}
-        guard status == 0 else { throw RunFailure(field: field, found: "`swiftlet-sandbox \(verb.joined(separator: " "))` failed", expected: "this to work") }
+        guard status == 0 else {
+            throw RunFailure(
+                field: field, found: "`swiftlet-sandbox \(verb.joined(separator: " "))` failed", expected: "this to work")
+        }
     }
 }

@@ -2,27 +2,37 @@
 
 extension RunOption {
     static let fileSystem: [RunOption] = [
-        RunOption("--rootfs", takes: "DIR", .fileSystem, "an unpacked image as /; without it a read-only view of this machine's programs") {
+        RunOption(
+            "--rootfs", takes: "DIR", .fileSystem,
+            "an unpacked image as /; without it a read-only view of this machine's programs"
+        ) {
             (options, text) throws(RunFailure) in
             options.root = .directory(try absolute(text, "--rootfs"))
         },
-        RunOption("--rw-rootfs", .fileSystem, "the root file system may be written to (a host view: only its memory)") { options, _ in
+        RunOption("--rw-rootfs", .fileSystem, "the root file system may be written to (a host view: only its memory)") {
+            options, _ in
             options.writableRoot = true
         },
-        RunOption("--bind", short: "-B", takes: "SRC[:DST][:ro|rw]", .fileSystem, "a file or directory of this machine; read-only unless :rw") {
+        RunOption(
+            "--bind", short: "-B", takes: "SRC[:DST][:ro|rw]", .fileSystem,
+            "a file or directory of this machine; read-only unless :rw"
+        ) {
             (options, text) throws(RunFailure) in
             options.binds.append(try bind(text))
         },
-        RunOption("--tmpfs", takes: "PATH:SIZE", .fileSystem, "an empty writable directory in memory") { (options, text) throws(RunFailure) in
+        RunOption("--tmpfs", takes: "PATH:SIZE", .fileSystem, "an empty writable directory in memory") {
+            (options, text) throws(RunFailure) in
             options.tmpfs.append(try tmpfs(text))
         },
         RunOption("--tmp-size", takes: "SIZE", .fileSystem, "of /tmp, in memory (64Mi)") { (options, text) throws(RunFailure) in
             options.temporaryBytes = try RunAmount.bytes(text, "--tmp-size")
         },
-        RunOption("--shm-size", takes: "SIZE", .fileSystem, "of /dev/shm, in memory (64Mi)") { (options, text) throws(RunFailure) in
+        RunOption("--shm-size", takes: "SIZE", .fileSystem, "of /dev/shm, in memory (64Mi)") {
+            (options, text) throws(RunFailure) in
             options.sharedMemoryBytes = try RunAmount.bytes(text, "--shm-size")
         },
-        RunOption("--workdir", short: "-w", takes: "PATH", .fileSystem, "working directory inside (/)") { (options, text) throws(RunFailure) in
+        RunOption("--workdir", short: "-w", takes: "PATH", .fileSystem, "working directory inside (/)") {
+            (options, text) throws(RunFailure) in
             options.workingDirectory = try inside(text, "--workdir")
         },
     ]
@@ -69,7 +79,8 @@ extension RunOption {
     /// A path inside the sandbox: absolute, cleaned of "." and doubled slashes; ".." has no place in it.
     static func inside(_ path: String, _ field: String) throws(RunFailure) -> String {
         guard path.hasPrefix("/"), !path.split(separator: "/").contains("..") else {
-            throw RunFailure(field: field, found: RunAmount.shown(path), expected: "an absolute path inside the sandbox, without '..'")
+            throw RunFailure(
+                field: field, found: RunAmount.shown(path), expected: "an absolute path inside the sandbox, without '..'")
         }
         return RunPath.cleaned(path)
     }

@@ -3,45 +3,70 @@ import SandboxPolicy
 
 extension RunOption {
     static let isolation: [RunOption] = [
-        RunOption("--network", takes: "none|host|cni:NAME", .isolation, "loopback only (none), this machine's, or a CNI network") {
+        RunOption("--network", takes: "none|host|cni:NAME", .isolation, "loopback only (none), this machine's, or a CNI network")
+        {
             (options, text) throws(RunFailure) in
             options.network = try network(text)
         },
-        RunOption("--port", short: "-p", takes: "NUMBER", .isolation, "with --network host: a TCP port that the task may listen on; only these") {
+        RunOption(
+            "--port", short: "-p", takes: "NUMBER", .isolation,
+            "with --network host: a TCP port that the task may listen on; only these"
+        ) {
             (options, text) throws(RunFailure) in
             options.ports.append(UInt16(try RunAmount.integer(text, in: 1...65_535, "--port")))
         },
-        RunOption("--connect-port", takes: "NUMBER", .isolation, "with --network host: a TCP port that the task may connect to; only these and --port") {
+        RunOption(
+            "--connect-port", takes: "NUMBER", .isolation,
+            "with --network host: a TCP port that the task may connect to; only these and --port"
+        ) {
             (options, text) throws(RunFailure) in
             options.connectPorts.append(UInt16(try RunAmount.integer(text, in: 1...65_535, "--connect-port")))
         },
-        RunOption("--seccomp", takes: "NAME|FILE|unconfined", .isolation, "system call profile (RuntimeDefault); FILE in the OCI format") {
+        RunOption(
+            "--seccomp", takes: "NAME|FILE|unconfined", .isolation, "system call profile (RuntimeDefault); FILE in the OCI format"
+        ) {
             (options, text) throws(RunFailure) in
-            if text == "unconfined" { options.seccomp = .unconfined }
-            else if text.contains("/") || text.hasSuffix(".json") { options.seccomp = .file(try absolute(text, "--seccomp")) }
-            else if !text.isEmpty { options.seccomp = .named(text) }
-            else { throw RunFailure(field: "--seccomp", found: "nothing", expected: "a profile's name, a file, or unconfined") }
+            if text == "unconfined" {
+                options.seccomp = .unconfined
+            } else if text.contains("/") || text.hasSuffix(".json") {
+                options.seccomp = .file(try absolute(text, "--seccomp"))
+            } else if !text.isEmpty {
+                options.seccomp = .named(text)
+            } else {
+                throw RunFailure(field: "--seccomp", found: "nothing", expected: "a profile's name, a file, or unconfined")
+            }
         },
-        RunOption("--seccomp-learn", takes: "FILE", .isolation, "let every system call pass and write the profile that would allow this run") {
+        RunOption(
+            "--seccomp-learn", takes: "FILE", .isolation,
+            "let every system call pass and write the profile that would allow this run"
+        ) {
             (options, text) throws(RunFailure) in
             options.seccompLearn = try place(text, "--seccomp-learn")
         },
         RunOption("--no-landlock", .isolation, "without the second wall (Landlock)") { options, _ in options.landlock = false },
-        RunOption("--landlock-ro", takes: "PATH", .isolation, "Landlock: below this path only reading") { (options, text) throws(RunFailure) in
+        RunOption("--landlock-ro", takes: "PATH", .isolation, "Landlock: below this path only reading") {
+            (options, text) throws(RunFailure) in
             options.landlockPaths.append(.init(path: try inside(text, "--landlock-ro"), access: .readOnly))
         },
-        RunOption("--landlock-rw", takes: "PATH", .isolation, "Landlock: below this path reading and writing") { (options, text) throws(RunFailure) in
+        RunOption("--landlock-rw", takes: "PATH", .isolation, "Landlock: below this path reading and writing") {
+            (options, text) throws(RunFailure) in
             options.landlockPaths.append(.init(path: try inside(text, "--landlock-rw"), access: .readWrite))
         },
-        RunOption("--landlock-exec", takes: "PATH", .isolation, "Landlock: below this path reading and executing; other paths are closed") {
+        RunOption(
+            "--landlock-exec", takes: "PATH", .isolation,
+            "Landlock: below this path reading and executing; other paths are closed"
+        ) {
             (options, text) throws(RunFailure) in
             options.landlockPaths.append(.init(path: try inside(text, "--landlock-exec"), access: .execute))
         },
-        RunOption("--cap-add", takes: "NAME", .isolation, "a capability inside the task's user namespace, for example net_bind_service") {
+        RunOption(
+            "--cap-add", takes: "NAME", .isolation, "a capability inside the task's user namespace, for example net_bind_service"
+        ) {
             (options, text) throws(RunFailure) in
             options.capabilities += try capabilities(text)
         },
-        RunOption("--user", short: "-u", takes: "UID[:GID]", .isolation, "numeric ids inside (0:0, which is nobody outside)") { (options, text) throws(RunFailure) in
+        RunOption("--user", short: "-u", takes: "UID[:GID]", .isolation, "numeric ids inside (0:0, which is nobody outside)") {
+            (options, text) throws(RunFailure) in
             let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
             guard (1...2).contains(parts.count) else {
                 throw RunFailure(field: "--user", found: RunAmount.shown(text), expected: "UID or UID:GID, numbers")
@@ -49,18 +74,26 @@ extension RunOption {
             options.uid = try RunAmount.identifier(parts[0], "--user")
             options.gid = parts.count == 2 ? try RunAmount.identifier(parts[1], "--user") : options.uid
         },
-        RunOption("--uid-map", takes: "INSIDE:HOST:COUNT", .isolation, "host ids behind the task's; without it a private range") { (options, text) throws(RunFailure) in
+        RunOption("--uid-map", takes: "INSIDE:HOST:COUNT", .isolation, "host ids behind the task's; without it a private range") {
+            (options, text) throws(RunFailure) in
             options.uidMaps.append(try RunAmount.idMap(text, "--uid-map"))
         },
-        RunOption("--gid-map", takes: "INSIDE:HOST:COUNT", .isolation, "the same for groups (as --uid-map)") { (options, text) throws(RunFailure) in
+        RunOption("--gid-map", takes: "INSIDE:HOST:COUNT", .isolation, "the same for groups (as --uid-map)") {
+            (options, text) throws(RunFailure) in
             options.gidMaps.append(try RunAmount.idMap(text, "--gid-map"))
         },
-        RunOption("--hostname", takes: "NAME", .isolation, "the name of the machine inside (sandbox)") { options, text in options.hostname = text },
-        RunOption("--sysctl", takes: "NAME=VALUE", .isolation, "a kernel setting of the task's own namespaces, for example kernel.shmmax=...") {
+        RunOption("--hostname", takes: "NAME", .isolation, "the name of the machine inside (sandbox)") { options, text in
+            options.hostname = text
+        },
+        RunOption(
+            "--sysctl", takes: "NAME=VALUE", .isolation,
+            "a kernel setting of the task's own namespaces, for example kernel.shmmax=..."
+        ) {
             (options, text) throws(RunFailure) in
             options.sysctls.append(try setting(text, "--sysctl"))
         },
-        RunOption("--namespace", takes: "time", .isolation, "a further namespace; all others are always the task's own") { (options, text) throws(RunFailure) in
+        RunOption("--namespace", takes: "time", .isolation, "a further namespace; all others are always the task's own") {
+            (options, text) throws(RunFailure) in
             guard text == "time" else {
                 throw RunFailure(
                     field: "--namespace", found: RunAmount.shown(text), expected: "time",
@@ -68,7 +101,10 @@ extension RunOption {
             }
             options.timeNamespace = true
         },
-        RunOption("--time-offset", takes: "TIME", .isolation, "the task's monotonic and boot-time clocks are ahead by this, for example 10d or -5m") {
+        RunOption(
+            "--time-offset", takes: "TIME", .isolation,
+            "the task's monotonic and boot-time clocks are ahead by this, for example 10d or -5m"
+        ) {
             (options, text) throws(RunFailure) in
             let negative = text.hasPrefix("-")
             let amount = try RunAmount.milliseconds(String(negative ? text.dropFirst() : text[...]), "--time-offset")
@@ -94,7 +130,8 @@ extension RunOption {
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
             guard let capability = Capability(name: String(part)) else {
                 throw RunFailure(
-                    field: "--cap-add", found: RunAmount.shown(String(part)), expected: "a capability (capabilities(7)), for example net_bind_service")
+                    field: "--cap-add", found: RunAmount.shown(String(part)),
+                    expected: "a capability (capabilities(7)), for example net_bind_service")
             }
             found.append(capability)
         }

@@ -19,7 +19,9 @@ extension RunOptions {
             let (name, attached) = split(word)
             guard let option = RunOption.named(name) else { throw unknown(name) }
             guard option.value != nil else {
-                guard attached == nil else { throw RunFailure(field: option.name, found: "a value", expected: "none: it is a switch") }
+                guard attached == nil else {
+                    throw RunFailure(field: option.name, found: "a value", expected: "none: it is a switch")
+                }
                 try option.apply(&options, "")
                 continue
             }
@@ -53,7 +55,9 @@ extension RunOptions {
         let near = RunOption.all.map(\.name).filter { $0.hasPrefix(name) || name.hasPrefix($0) }
         return RunFailure(
             field: "option", found: name, expected: "an option of `swiftlet run`",
-            hint: near.isEmpty ? "--help lists them; a command that begins with a dash stands behind --" : "did you mean \(near.joined(separator: ", "))?")
+            hint: near.isEmpty
+                ? "--help lists them; a command that begins with a dash stands behind --"
+                : "did you mean \(near.joined(separator: ", "))?")
     }
 }
 

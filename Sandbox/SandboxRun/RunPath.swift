@@ -18,7 +18,8 @@ enum RunPath {
     static func place(_ path: String) -> String {
         guard let slash = path.lastIndex(of: "/") else { return absolute(".") + "/" + path }
         let name = path[path.index(after: slash)...]
-        return name.isEmpty || name == "." || name == ".." ? absolute(path) : cleaned(absolute(String(path[...slash])) + "/" + name)
+        return name.isEmpty || name == "." || name == ".."
+            ? absolute(path) : cleaned(absolute(String(path[...slash])) + "/" + name)
     }
 
     static func cleaned(_ path: String) -> String {

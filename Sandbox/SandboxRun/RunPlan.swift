@@ -22,7 +22,8 @@ public struct RunPlan: Sendable {
         nameservers = machine.nameservers
         if machine.rootless != nil, let obstacle = machine.userNamespaceObstacle {
             throw RunFailure(
-                field: "user namespace", found: "\(obstacle), and this is not root", expected: "one that an ordinary user may make",
+                field: "user namespace", found: "\(obstacle), and this is not root",
+                expected: "one that an ordinary user may make",
                 hint: "`swiftlet doctor` says what to change; or run as root")
         }
         let id = try Self.identifier(options.id, machine: machine)
@@ -59,9 +60,16 @@ public struct RunPlan: Sendable {
 
     private static func identifier(_ asked: String?, machine: Machine) throws(RunFailure) -> String {
         guard let asked else { return "run-\(machine.processID)" }
-        let good = !asked.isEmpty && asked.utf8.count <= 63 && asked.utf8.first != UInt8(ascii: ".")
-            && asked.unicodeScalars.allSatisfy { $0.isASCII && ($0.properties.isAlphabetic || $0.properties.numericType != nil || "._-".unicodeScalars.contains($0)) }
-        guard good else { throw RunFailure(field: "--name", found: RunAmount.shown(asked), expected: "at most 63 letters, digits, '.', '_', '-'") }
+        let good =
+            !asked.isEmpty && asked.utf8.count <= 63 && asked.utf8.first != UInt8(ascii: ".")
+            && asked.unicodeScalars.allSatisfy {
+                $0.isASCII
+                    && ($0.properties.isAlphabetic || $0.properties.numericType != nil || "._-".unicodeScalars.contains($0))
+            }
+        guard good else {
+            throw RunFailure(
+                field: "--name", found: RunAmount.shown(asked), expected: "at most 63 letters, digits, '.', '_', '-'")
+        }
         return asked
     }
 

@@ -70,7 +70,8 @@ public enum DoctorProgram {
                 json = format == "json"
             case ("--directory", let path?):
                 guard RunPath.isDirectory(path) else {
-                    throw RunFailure(field: "--directory", found: RunAmount.shown(path), expected: "a directory where images or volumes lie")
+                    throw RunFailure(
+                        field: "--directory", found: RunAmount.shown(path), expected: "a directory where images or volumes lie")
                 }
                 directory = RunPath.absolute(path)
             default:

@@ -41,7 +41,8 @@ public struct RunResources: Sendable {
             case .file(let path):
                 guard let document = read(path) else {
                     let reason = "\(path): \(String(cString: strerror(errno)))"
-                    throw SandboxPolicyError.invalid(field: "--seccomp", found: reason, expected: "a readable file in the OCI seccomp format")
+                    throw SandboxPolicyError.invalid(
+                        field: "--seccomp", found: reason, expected: "a readable file in the OCI seccomp format")
                 }
                 let filter = try profiles.filter(document: document, name: path, context: context)
                 return options.countsDenials ? FilterProgram.countingDenials(filter) : filter

@@ -23,7 +23,9 @@ struct RunTask {
             defer { network.release() }
             return try follow(plan.joining(network))
         }
-        if plan.options.report == .none, plan.options.seccompLearn == nil, plan.watchedGroup == nil { try launcher.become(plan.launch) }
+        if plan.options.report == .none, plan.options.seccompLearn == nil, plan.watchedGroup == nil {
+            try launcher.become(plan.launch)
+        }
         return try follow(plan.launch)
     }
 
@@ -45,8 +47,12 @@ struct RunTask {
         if let path = plan.options.seccompLearn { try RunLesson.write(path, of: plan.options.command) }
         if let words = thrashing?.words { RunProgram.print("swiftlet run: the task \(words)\n", to: STDERR_FILENO) }
         let text = RunReport(record: record, exitCode: code, unenforced: plan.unenforced, thrashed: thrashing?.words).text
-        guard plan.options.report == .none || SmallFile.write(Array(text.utf8), to: report) else { throw .system("--json", "the report") }
-        if record?["phase"]?.stringValue != "exited" { RunProgram.print("swiftlet run: \(startError(record))\n", to: STDERR_FILENO) }
+        guard plan.options.report == .none || SmallFile.write(Array(text.utf8), to: report) else {
+            throw .system("--json", "the report")
+        }
+        if record?["phase"]?.stringValue != "exited" {
+            RunProgram.print("swiftlet run: \(startError(record))\n", to: STDERR_FILENO)
+        }
         return code
     }
 
@@ -56,7 +62,8 @@ struct RunTask {
         case .descriptor(let number):
             guard fcntl(number, F_GETFD) >= 0 else {
                 throw RunFailure(
-                    field: "--json", found: "descriptor \(number), which is not open", expected: "an open descriptor", hint: "--json=\(number) \(number)>FILE")
+                    field: "--json", found: "descriptor \(number), which is not open", expected: "an open descriptor",
+                    hint: "--json=\(number) \(number)>FILE")
             }
             return number
         case .file(let path):
@@ -68,7 +75,9 @@ struct RunTask {
 
     /// The launcher's own statuses are told apart by its record: only an ended task has an exit code of its own.
     private func exitStatus(_ record: JSONValue?, launcher status: Int32) -> Int32 {
-        if record?["phase"]?.stringValue == "exited", let code = record?["exitCode"]?.intValue { return Int32(truncatingIfNeeded: code) }
+        if record?["phase"]?.stringValue == "exited", let code = record?["exitCode"]?.intValue {
+            return Int32(truncatingIfNeeded: code)
+        }
         let stage = record?["error"]?["stage"]?.stringValue ?? ""
         guard stage.hasPrefix("exec(") else { return RunExit.failure }
         return record?["error"]?["errno"]?.intValue == Int64(ENOENT) ? RunExit.notFound : RunExit.notExecutable

@@ -19,7 +19,8 @@ final class RunThrashing: Sendable {
 
     /// nil: not asked for. Follows the child of `RunSignals` from here on.
     init?(_ plan: RunPlan, stateDirectory: String) throws(RunFailure) {
-        guard let group = plan.watchedGroup, let limit = plan.options.memoryBytes, let time = plan.options.thrashMilliseconds else { return nil }
+        guard let group = plan.watchedGroup, let limit = plan.options.memoryBytes, let time = plan.options.thrashMilliseconds
+        else { return nil }
         var rule = MemoryThrashing.Rule()
         rule.seconds = Double(time) / 1000
         let interval = Int32(max(100, min(Self.longestIntervalMilliseconds, time / Self.looks)))

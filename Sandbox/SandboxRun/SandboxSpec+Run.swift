@@ -62,7 +62,8 @@ extension SandboxSpec {
         gidMaps = options.gidMaps
         if let ranges = user.ranges {
             rootless = .subordinateIDs(
-                hostUID: user.uid, hostGID: user.gid, uidStart: ranges.uidStart, uidCount: ranges.uidCount, gidStart: ranges.gidStart,
+                hostUID: user.uid, hostGID: user.gid, uidStart: ranges.uidStart, uidCount: ranges.uidCount,
+                gidStart: ranges.gidStart,
                 gidCount: ranges.gidCount, newuidmap: ranges.newuidmap, newgidmap: ranges.newgidmap)
         } else {
             rootless = .singleID(hostUID: user.uid, hostGID: user.gid)

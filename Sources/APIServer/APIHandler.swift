@@ -111,9 +111,11 @@ public final class APIHandler: Sendable {
         case ("", "pods", "log", .get): return .podLog(try podLog(call))
         case ("", "pods", "exec", .get), ("", "pods", "exec", .create): return .podStream(try podStream(call, .exec))
         case ("", "pods", "attach", .get), ("", "pods", "attach", .create): return .podStream(try podStream(call, .attach))
-        case ("", "pods", "portforward", .get), ("", "pods", "portforward", .create): return .podStream(try podStream(call, .portforward))
+        case ("", "pods", "portforward", .get), ("", "pods", "portforward", .create):
+            return .podStream(try podStream(call, .portforward))
         case ("", "serviceaccounts", "token", .create): return .document(try createToken(call))
-        case ("", "pods", "binding", _), ("", "pods", "eviction", _), ("", "pods", "log", _), ("", "pods", "exec", _), ("", "pods", "attach", _),
+        case ("", "pods", "binding", _), ("", "pods", "eviction", _), ("", "pods", "log", _), ("", "pods", "exec", _),
+            ("", "pods", "attach", _),
             ("", "pods", "portforward", _), ("", "serviceaccounts", "token", _):
             throw .methodNotAllowed
         default: throw .unknownPath

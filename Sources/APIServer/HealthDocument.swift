@@ -45,6 +45,8 @@ extension APIHandler {
     }
 
     private static func healthText(_ status: Int, _ text: String) -> APIDocument {
-        APIDocument(status: status, contentType: "text/plain; charset=utf-8", headers: [("X-Content-Type-Options", "nosniff")], body: Array(text.utf8))
+        APIDocument(
+            status: status, contentType: "text/plain; charset=utf-8", headers: [("X-Content-Type-Options", "nosniff")],
+            body: Array(text.utf8))
     }
 }

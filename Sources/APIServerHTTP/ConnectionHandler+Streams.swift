@@ -35,7 +35,8 @@ extension ConnectionHandler {
 
     func stream(_ watch: APIWatch, _ resource: String) {
         let metrics = server.responder.metrics
-        let isCompressed = current.isChunked && WatchCompression.isWorthIt(current.acceptEncoding, watches: metrics.watches(of: resource))
+        let isCompressed =
+            current.isChunked && WatchCompression.isWorthIt(current.acceptEncoding, watches: metrics.watches(of: resource))
         writeHead(
             status: 200, contentType: watch.contentType, framing: current.isChunked ? .chunked : .untilClose,
             headers: isCompressed ? [("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding")] : [], flush: true)

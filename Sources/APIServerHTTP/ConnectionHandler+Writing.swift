@@ -14,7 +14,8 @@ extension ConnectionHandler {
     }
 
     func writeHead(
-        status: Int, contentType: String, framing: ResponseHead.Framing, headers: [(name: String, value: String)] = [], flush: Bool
+        status: Int, contentType: String, framing: ResponseHead.Framing, headers: [(name: String, value: String)] = [],
+        flush: Bool
     ) {
         var buffer = ByteBufferAllocator().buffer(capacity: ResponseHead.bytesAtMost)
         var head = head(status: status, contentType: contentType, framing: framing)

@@ -347,7 +347,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
         let isHeader = parserError as? HTTPParserError == .headerOverflow
         current = CurrentRequest(unparsable: server.responder.metrics.nextRequestID())
         let reason = parserError.map { "\($0)" } ?? ""
-        refuse(isHeader ? .headersTooLarge(limit: server.limits.headerBytes) : .badRequest("the request is not HTTP/1.1: \(reason)"))
+        refuse(
+            isHeader ? .headersTooLarge(limit: server.limits.headerBytes) : .badRequest("the request is not HTTP/1.1: \(reason)"))
     }
 
     var isClosing: Bool { if case .closing = phase { true } else { false } }

@@ -50,7 +50,9 @@ struct ResponseHead {
             let reason = HTTPResponseStatus(statusCode: status).reasonPhrase
             buffer.writeString("HTTP/1.1 \(status) \(reason)\r\n")
         }
-        if !headers.contains(where: { $0.name == "Cache-Control" }) { buffer.writeStaticString("Cache-Control: no-cache, private\r\n") }
+        if !headers.contains(where: { $0.name == "Cache-Control" }) {
+            buffer.writeStaticString("Cache-Control: no-cache, private\r\n")
+        }
         field("Audit-Id", auditID, &buffer)
         field("Date", date, &buffer)
         if !contentType.isEmpty { field("Content-Type", contentType, &buffer) }

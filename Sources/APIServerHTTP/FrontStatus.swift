@@ -54,7 +54,8 @@ struct FrontStatus: Error, Sendable, Hashable {
     /// Too many unknown tokens from one address.
     static func tooManyFailures(retryAfterSeconds seconds: Int) -> FrontStatus {
         FrontStatus(
-            code: 429, reason: "TooManyRequests", message: "too many failed authentications from this address, please try again later",
+            code: 429, reason: "TooManyRequests",
+            message: "too many failed authentications from this address, please try again later",
             retryAfterSeconds: seconds)
     }
 

@@ -116,6 +116,8 @@ enum RequestCost {
     }
 
     private static func isWatch(_ query: Substring) -> Bool {
-        query.split(whereSeparator: { $0 == "?" || $0 == "&" }).contains { $0 == "watch" || $0 == "watch=true" || $0 == "watch=1" }
+        query.split(whereSeparator: { $0 == "?" || $0 == "&" }).contains {
+            $0 == "watch" || $0 == "watch=true" || $0 == "watch=1"
+        }
     }
 }

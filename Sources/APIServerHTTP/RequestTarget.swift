@@ -19,7 +19,8 @@ struct RequestTarget: Sendable {
         for pair in bytes[bytes.index(after: mark)...].split(separator: UInt8(ascii: "&")) {
             let equals = pair.firstIndex(of: UInt8(ascii: "="))
             guard let name = Self.decoded(pair[..<(equals ?? pair.endIndex)], plusIsSpace: true),
-                let value = Self.decoded(equals.map { pair[pair.index(after: $0)...] } ?? pair[pair.endIndex...], plusIsSpace: true)
+                let value = Self.decoded(
+                    equals.map { pair[pair.index(after: $0)...] } ?? pair[pair.endIndex...], plusIsSpace: true)
             else { return nil }
             query.append((name, value))
         }

@@ -12,7 +12,8 @@ enum ResponseCompression {
 
     /// The document, with gzip when the client takes it and it is worth while.
     static func applied(to document: APIDocument, acceptEncoding: String?) -> APIDocument {
-        guard document.status == 200, document.body.count >= minimumBytes, document.body.count < UInt32.max, let acceptEncoding, accepts(acceptEncoding),
+        guard document.status == 200, document.body.count >= minimumBytes, document.body.count < UInt32.max, let acceptEncoding,
+            accepts(acceptEncoding),
             let body = gzip(document.body)
         else { return document }
         var document = document

@@ -48,7 +48,9 @@ final class ServerMetrics: Sendable {
         var series = RequestLabels.series(method: request.method, uri: request.uri)
         state.withLock { state in
             // Unknown paths are made up by callers: they must not grow the table.
-            if code == 404 || state.requests.count >= Self.maximumSeries, state.requests[series] == nil { series.resource = "other" }
+            if code == 404 || state.requests.count >= Self.maximumSeries, state.requests[series] == nil {
+                series.resource = "other"
+            }
             state.requests[series, default: Counts()].add(code: code, seconds: seconds)
         }
     }
@@ -85,7 +87,11 @@ enum RequestLabels {
         let isRead = method == "GET" || method == "HEAD"
         var verb = isRead || method == "POST" || method == "PUT" || method == "PATCH" || method == "DELETE" ? method : "other"
         if isRead {
-            if let mark, uri[mark...].utf8.firstRange(of: "watch=".utf8) != nil { verb = "WATCH" } else if isCollection(path) { verb = "LIST" }
+            if let mark, uri[mark...].utf8.firstRange(of: "watch=".utf8) != nil {
+                verb = "WATCH"
+            } else if isCollection(path) {
+                verb = "LIST"
+            }
         }
         return ServerMetrics.Series(verb: verb, resource: resource(of: String(path)))
     }

@@ -33,7 +33,9 @@ struct TunnelRoute: Hashable, Sendable {
 }
 
 extension APIResponder {
-    func answer(_ route: TunnelRoute, _ method: HTTPMethodName, _ request: FrontRequest, _ user: UserInfo) async throws -> FrontAnswer {
+    func answer(_ route: TunnelRoute, _ method: HTTPMethodName, _ request: FrontRequest, _ user: UserInfo) async throws
+        -> FrontAnswer
+    {
         guard user.name == "system:node:\(route.node)", user.groups.contains("system:nodes") else {
             throw FrontStatus.forbidden("only node \"\(route.node)\" itself may open its tunnel, not \"\(user.name)\"")
         }
@@ -62,7 +64,9 @@ extension APIResponder {
 
     /// The caller's bytes, as they come, until he or the answer ends.
     private func input(of id: String, node: String) throws -> FrontAnswer {
-        guard let pending = tunnels.pendingAnswer(id, node: node) else { throw FrontStatus.notFound("nobody waits for answer \"\(id)\"") }
+        guard let pending = tunnels.pendingAnswer(id, node: node) else {
+            throw FrontStatus.notFound("nobody waits for answer \"\(id)\"")
+        }
         return .stream(
             AnswerStream(
                 contentType: "application/octet-stream",

@@ -71,7 +71,8 @@ final class WatchWriter {
 
     /// Events that follow events become one delivery, hence one piece on the wire. (Commits are small; drains come in the store's wake.)
     private func joinLast(_ delivery: APIWatch.Delivery) -> Bool {
-        guard case .events(let events) = delivery, case .events(var last)? = waiting.last, last.count + events.count <= Self.joinedEvents
+        guard case .events(let events) = delivery, case .events(var last)? = waiting.last,
+            last.count + events.count <= Self.joinedEvents
         else { return false }
         waiting[waiting.count - 1] = .end  // the only reference to the array, once it has been joined: appending copies nothing
         last.append(contentsOf: events)

@@ -69,7 +69,8 @@ public struct AgentConfig: Sendable, Hashable {
         heartbeat: Heartbeat.Intervals = .init(), hostPathAllowList: [String] = [], pidsLimit: Int64 = 4096,
         tmpLimitBytes: Int64 = 256 << 20, agentVersion: String = "v0.1.0",
         permissions: NodePermissions = .init(), capacityStorageBytes: Int64? = nil, reservedStorageBytes: Int64 = 0,
-        extendedResources: [String: Int64] = [:], reservedExtendedResources: [String: Int64] = [:], devices: [String: String] = [:],
+        extendedResources: [String: Int64] = [:], reservedExtendedResources: [String: Int64] = [:],
+        devices: [String: String] = [:],
         nodeLabels: [String: String] = [:], taints: [Taint] = [NodeStatusBuilder.taint],
         evictionThresholds: EvictionThresholds = .standard, podManifestDirectory: String? = nil, publishesMetrics: Bool = false
     ) {

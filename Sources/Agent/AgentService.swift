@@ -109,7 +109,8 @@ public final class AgentService: Sendable {
         provider = remote.map { $0.beside(pods, handlers: dependencies.runtime.handlers) as any PodProvider } ?? pods
         volumeKeeper = VolumeKeeper(pods: pods, clock: clock, logger: logger)
         logKeeper = LogKeeper(
-            pods: pods, runtime: dependencies.runtime, paths: AgentPaths(state: config.stateDirectory), policy: config.logs, clock: clock,
+            pods: pods, runtime: dependencies.runtime, paths: AgentPaths(state: config.stateDirectory), policy: config.logs,
+            clock: clock,
             logger: logger)
         let images = ImageKeeper(
             node: config.nodeName, images: dependencies.images, pods: pods, runtime: dependencies.runtime, events: events,
@@ -127,7 +128,8 @@ public final class AgentService: Sendable {
             node: config.nodeName, thresholds: config.evictionThresholds, pressures: pressures, pods: pods,
             runtime: dependencies.runtime, events: events, clock: clock, logger: logger,
             diskUse: DiskUse(paths: AgentPaths(state: config.stateDirectory), measure: dependencies.diskUse),
-            measure: dependencies.measure, reclaim: {
+            measure: dependencies.measure,
+            reclaim: {
                 await reclaim.run()
                 await images.collect(everything: true)
             })
@@ -168,7 +170,9 @@ public final class AgentService: Sendable {
                 cpuMillis: config.capacityCPUMillis ?? facts.cpuMillis,
                 memoryBytes: config.capacityMemoryBytes ?? facts.memoryBytes,
                 pods: config.maxPods, ephemeralStorageBytes: config.capacityStorageBytes ?? 0,
-                extended: config.extendedResources.merging(config.devices.mapValues { Int64(DeviceFiles.matching($0).count) }) { $1 }),
+                extended: config.extendedResources.merging(config.devices.mapValues { Int64(DeviceFiles.matching($0).count) }) {
+                    $1
+                }),
             reserved: PodResources(
                 cpuMillis: config.reservedCPUMillis, memoryBytes: config.reservedMemoryBytes,
                 ephemeralStorageBytes: config.reservedStorageBytes, extended: config.reservedExtendedResources),

@@ -24,7 +24,9 @@ struct BoundPod: ObservedObject {
             guard let found = parent.flatMap({ tape.member(of: $0, member) }) else { return hasher.combine(0) }
             tape.rawBytes(found).withUnsafeBytes { hasher.combine(bytes: $0) }
         }
-        for member in ["uid", "labels", "annotations", "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers", "ownerReferences"] {
+        for member in [
+            "uid", "labels", "annotations", "deletionTimestamp", "deletionGracePeriodSeconds", "finalizers", "ownerReferences",
+        ] {
             take(metadata, member)
         }
         take(node, "spec")
@@ -33,7 +35,8 @@ struct BoundPod: ObservedObject {
         if spec.flatMap({ tape.member(of: $0, "readinessGates") }) != nil { take(tape.member(of: node, "status"), "conditions") }
         func text(_ member: String) -> String? { tape.member(of: metadata, member).flatMap { tape.string($0) } }
         return BoundPod(
-            observedKey: key, observedUID: text("uid"), observedVersion: text("resourceVersion"), bytes: Array(tape.rawBytes(node)),
+            observedKey: key, observedUID: text("uid"), observedVersion: text("resourceVersion"),
+            bytes: Array(tape.rawBytes(node)),
             wishes: hasher.finalize())
     }
 

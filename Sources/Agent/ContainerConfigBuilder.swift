@@ -23,7 +23,9 @@ struct ContainerConfigBuilder: Sendable {
 
     private func portMappings(_ pod: Pod) -> [PodPortMapping] {
         pod.spec.containers.flatMap(\.ports).compactMap { port in
-            guard let node = port.hostPort.flatMap(UInt16.init(exactly:)), let own = UInt16(exactly: port.containerPort) else { return nil }
+            guard let node = port.hostPort.flatMap(UInt16.init(exactly:)), let own = UInt16(exactly: port.containerPort) else {
+                return nil
+            }
             return PodPortMapping(hostPort: node, containerPort: own, protocol: (port.protocol ?? "TCP").lowercased())
         }
     }

@@ -39,7 +39,9 @@ enum DiskFiles {
         // Most are there, or only the last is missing: asking for each from the root on is what costs.
         if mkdir(path, mode) != 0 {
             if errno == EEXIST { return }
-            guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else { throw .last("mkdir", path) }
+            guard errno == ENOENT, let slash = path.lastIndex(of: "/"), slash != path.startIndex else {
+                throw .last("mkdir", path)
+            }
             try makeDirectory(String(path[..<slash]))
             if mkdir(path, mode) != 0 {
                 guard errno == EEXIST else { throw .last("mkdir", path) }

@@ -70,7 +70,9 @@ enum GRPCHealthProbe {
         let name = Array(service.utf8.prefix(1024))
         let body = name.isEmpty ? [] : [0x0A] + varint(name.count) + name
         let length = UInt32(body.count)
-        let prefix: [UInt8] = [0, UInt8(length >> 24), UInt8(length >> 16 & 0xFF), UInt8(length >> 8 & 0xFF), UInt8(length & 0xFF)]
+        let prefix: [UInt8] = [
+            0, UInt8(length >> 24), UInt8(length >> 16 & 0xFF), UInt8(length >> 8 & 0xFF), UInt8(length & 0xFF),
+        ]
         return Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8) + Frame.bytes(.settings, flags: 0, streamID: 0, [])
             + Frame.bytes(.headers, flags: Frame.endHeaders, streamID: 1, headers(authority))
             + Frame.bytes(.data, flags: Frame.endStream, streamID: 1, prefix + body)
@@ -101,7 +103,14 @@ enum GRPCHealthProbe {
 /// A frame of HTTP/2.
 private struct Frame {
     enum Kind: UInt8 {
-        case data = 0, headers = 1, reset = 3, settings = 4, ping = 6, goAway = 7, windowUpdate = 8, other = 255
+        case data = 0
+        case headers = 1
+        case reset = 3
+        case settings = 4
+        case ping = 6
+        case goAway = 7
+        case windowUpdate = 8
+        case other = 255
     }
 
     static let endStream: UInt8 = 0x1
@@ -120,7 +129,8 @@ private struct Frame {
 
     /// GOAWAY: without an error, and our call is among those that are still answered.
     var letsFirstCallEnd: Bool {
-        payload.count >= 8 && payload[4..<8].allSatisfy { $0 == 0 } && (payload[0] & 0x7F != 0 || payload[1..<4].contains { $0 != 0 })
+        payload.count >= 8 && payload[4..<8].allSatisfy { $0 == 0 }
+            && (payload[0] & 0x7F != 0 || payload[1..<4].contains { $0 != 0 })
     }
 
     /// Takes the first whole frame off `bytes`; nil: there is none yet. Throws for what cannot be one: a peer of another protocol.

@@ -65,7 +65,8 @@ enum HTTPProbe {
         }
         var lines = String(decoding: bytes[..<end.head], as: UTF8.self).split(whereSeparator: \.isNewline)
         let statusLine = lines.isEmpty ? [] : lines.removeFirst().split(separator: " ", maxSplits: 2)
-        guard statusLine.count >= 2, statusLine[0].hasPrefix("HTTP/1."), let status = Int(statusLine[1]), (100...599).contains(status)
+        guard statusLine.count >= 2, statusLine[0].hasPrefix("HTTP/1."), let status = Int(statusLine[1]),
+            (100...599).contains(status)
         else { throw malformed("not an HTTP/1 answer") }
         // 100 Continue and its kind come before the answer; after 101 there is none in HTTP.
         if status < 200 && status != 101 { return try parse(Array(bytes[end.body...]), ended: ended) }

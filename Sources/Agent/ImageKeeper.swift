@@ -96,7 +96,8 @@ final class ImageKeeper: Sendable {
             logger.notice("images removed", metadata: ["count": "\(removed)"])
         }
         guard !everything, excess > 0 else { return }
-        let message = "Failed to garbage collect required amount of images. Attempted to free \(excess) bytes more than could be freed."
+        let message =
+            "Failed to garbage collect required amount of images. Attempted to free \(excess) bytes more than could be freed."
         events.record(EventSubject(node: node), .warning, reason: "FreeDiskSpaceFailed", message: message)
     }
 

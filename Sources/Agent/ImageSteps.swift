@@ -32,7 +32,9 @@ struct ImageSteps: Sendable {
         } catch {
             return .answer(.imageFailed(run, .image("ImageInspectError", "Failed to inspect image \"\(image)\": \(error)")))
         }
-        let found = status.map { ImageDecision.Found(isBuiltIn: $0.pinned && $0.repoDigests.isEmpty, fitsPin: pin.map($0.isPinned) ?? true) }
+        let found = status.map {
+            ImageDecision.Found(isBuiltIn: $0.pinned && $0.repoDigests.isEmpty, fitsPin: pin.map($0.isPinned) ?? true)
+        }
         switch ImageDecision.decide(image, ImagePullPolicy(of: container), found: found, wasPulled: pulled != nil, pin: pin) {
         case .pull: return .answer(.imageNeeded(run))
         case .refuse(let failure): return .answer(.imageFailed(run, failure))
@@ -78,7 +80,8 @@ struct ImageSteps: Sendable {
             }
             group.addTask {
                 try? await clock.sleep(nanoseconds: Self.longestPullSeconds * .nanosecondsPerSecond)
-                return .failure(ImagePullError(.registryUnavailable, "the pull did not end within \(Self.longestPullSeconds) seconds"))
+                return .failure(
+                    ImagePullError(.registryUnavailable, "the pull did not end within \(Self.longestPullSeconds) seconds"))
             }
             let first = await group.next()
             group.cancelAll()

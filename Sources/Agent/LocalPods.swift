@@ -42,10 +42,12 @@ public actor LocalPods: PodProvider {
             builder: ContainerConfigBuilder(config: config, paths: paths, allocatable: allocatable),
             reporter: dependencies.reporter, records: PodRecordStore(paths: paths, boot: dependencies.bootID),
             prober: Prober(
-                runtime: dependencies.runtime, connector: PodConnector(runtime: dependencies.runtime, dialer: dependencies.dialer),
+                runtime: dependencies.runtime,
+                connector: PodConnector(runtime: dependencies.runtime, dialer: dependencies.dialer),
                 clock: dependencies.clock),
             images: ImageSteps(
-                images: dependencies.images, secrets: PullSecrets(api: dependencies.api), turns: PullTurns(), clock: dependencies.clock,
+                images: dependencies.images, secrets: PullSecrets(api: dependencies.api), turns: PullTurns(),
+                clock: dependencies.clock,
                 reporter: dependencies.reporter),
             clock: dependencies.clock, logger: logger)
     }
@@ -148,7 +150,8 @@ public actor LocalPods: PodProvider {
         var pod = pod
         pod.metadata.resourceVersion = nil
         let context = PodContext(
-            nodeIP: config.nodeIP, runtimeName: executor.runtime.name, handler: pod.spec.runtimeClassName.flatMap { handlers[$0] })
+            nodeIP: config.nodeIP, runtimeName: executor.runtime.name, handler: pod.spec.runtimeClassName.flatMap { handlers[$0] }
+        )
         var machine = PodStateMachine(pod: pod, context: context)
         switch adoption.classify(pod) {
         case .alreadyFinished(let remains):

@@ -107,7 +107,9 @@ struct OwnCgroupLimits {
 
     private mutating func mergeMemoryV1(_ directory: String) {
         // v1 says "no limit" with a number near 2^63.
-        guard let text = KernelFile.line("\(directory)/memory.limit_in_bytes"), let bytes = Int64(text), bytes < 1 << 60 else { return }
+        guard let text = KernelFile.line("\(directory)/memory.limit_in_bytes"), let bytes = Int64(text), bytes < 1 << 60 else {
+            return
+        }
         memoryBytes = bytes
         measure("\(directory)/memory.usage_in_bytes", "total_inactive_file ", "\(directory)/memory.stat")
     }

@@ -38,7 +38,8 @@ public final class NodeController: Sendable {
     public init(
         api: any KubernetesAPI, builder: NodeStatusBuilder, intervals: Heartbeat.Intervals, clock: any AgentClock, logger: Logger,
         measure: @escaping @Sendable () -> NodeMeasurement, pressures: @escaping @Sendable () -> Set<NodePressure>? = { nil },
-        images: @escaping @Sendable () async -> [ContainerImage], remote: @escaping @Sendable () async -> [NodeCondition] = { [] },
+        images: @escaping @Sendable () async -> [ContainerImage],
+        remote: @escaping @Sendable () async -> [NodeCondition] = { [] },
         instancePath: String? = nil
     ) {
         self.remote = remote
@@ -146,7 +147,8 @@ public final class NodeController: Sendable {
         switch verdict {
         case .free: return nil
         case .wait: throw NodeNameAwaited(node: name)
-        case .taken: return DuplicateNodeError(node: name, machineID: theirs.machineID, isOwnMachine: theirs.machineID == own.machineID)
+        case .taken:
+            return DuplicateNodeError(node: name, machineID: theirs.machineID, isOwnMachine: theirs.machineID == own.machineID)
         }
     }
 
@@ -219,7 +221,8 @@ public final class NodeController: Sendable {
 
     private func status(_ readiness: NodeReadiness, previous: [NodeCondition]) async -> NodeStatus {
         builder.status(
-            measure(), readiness, pressures: pressures(), remote: await remote(), previous: previous, images: await images(), now: clock.now())
+            measure(), readiness, pressures: pressures(), remote: await remote(), previous: previous, images: await images(),
+            now: clock.now())
     }
 
     /// Conditions and addresses are joined by their type (strategic merge), as kubelets send them: those that others

@@ -19,7 +19,8 @@ public struct NodeTunnelRoute: Sendable {
     }
 
     func fits(_ path: String) -> Bool {
-        path == prefix || (path.utf8.starts(with: prefix.utf8) && path.utf8.dropFirst(prefix.utf8.count).first == UInt8(ascii: "/"))
+        path == prefix
+            || (path.utf8.starts(with: prefix.utf8) && path.utf8.dropFirst(prefix.utf8.count).first == UInt8(ascii: "/"))
     }
 }
 

@@ -91,7 +91,8 @@ public struct NodeTunnelServer: Sendable {
                 if await route.claims(exchange) { return try await route.answer(exchange) }
             }
             guard let asked = ContainerLogRequest(request.path), request.method == "GET" else {
-                return try await refuse(request, tunnel, status: 404, "this node does not serve \(request.method) \(request.path)")
+                return try await refuse(
+                    request, tunnel, status: 404, "this node does not serve \(request.method) \(request.path)")
             }
             guard let source = await locateLog(asked.namespace, asked.pod, asked.container, asked.previous) else {
                 let what = "container \"\(asked.container)\" in pod \"\(asked.namespace)/\(asked.pod)\""

@@ -20,7 +20,8 @@ public struct PodAccess: Sendable {
     let locateLog: ContainerLogLocating
 
     public init(
-        runtime: any ContainerRuntime, logger: Logger, locateContainer: @escaping ContainerLocating, locatePod: @escaping PodLocating,
+        runtime: any ContainerRuntime, logger: Logger, locateContainer: @escaping ContainerLocating,
+        locatePod: @escaping PodLocating,
         locateLog: @escaping ContainerLogLocating = { _, _, _, _ in nil }
     ) {
         self.locateLog = locateLog
@@ -43,26 +44,31 @@ public struct PodAccess: Sendable {
 
     private func command(_ exchange: NodeTunnelExchange, isAttach: Bool) async throws {
         let names = exchange.segments
-        guard names.count == 3 || names.count == 4 else { return try await exchange.refuse(status: 404, "no such path: \(exchange.path)") }
+        guard names.count == 3 || names.count == 4 else {
+            return try await exchange.refuse(status: 404, "no such path: \(exchange.path)")
+        }
         let container = names.count == 4 ? names[3] : ""
         guard let id = await locateContainer(names[1], names[2], container) else {
             return try await exchange.refuse(status: 404, "container not found (\"\(container)\")")
         }
         let request = ExecRequest(
-            command: exchange.values("command"), tty: exchange.flag("tty"), stdin: exchange.flag("input"), stdout: exchange.flag("output"),
+            command: exchange.values("command"), tty: exchange.flag("tty"), stdin: exchange.flag("input"),
+            stdout: exchange.flag("output"),
             stderr: exchange.flag("error"))
         let session: any ExecSession
         do {
             session = isAttach ? try await runtime.attach(id, request) : try await runtime.exec(id, request)
         } catch RuntimeError.invalid(let field, let reason) where field == "command" {
             // The streams stand all the same: that is where clients look for a command's fate.
-            return try await exchange.respond(contentType: Self.framed, bytes: Self.failed("error executing command in container: \(reason)"))
+            return try await exchange.respond(
+                contentType: Self.framed, bytes: Self.failed("error executing command in container: \(reason)"))
         } catch RuntimeError.unenforceable where isAttach {
             return try await follow(exchange, names[1], names[2], container)
         } catch RuntimeError.notFound {
             return try await exchange.refuse(status: 404, "container not found (\"\(container)\")")
         } catch {
-            return try await exchange.refuse(status: 500, "\(isAttach ? "attach to" : "exec in") container \"\(id.name)\": \(error)")
+            return try await exchange.refuse(
+                status: 500, "\(isAttach ? "attach to" : "exec in") container \"\(id.name)\": \(error)")
         }
         try await Self.serve(exchange, request, session)
     }
@@ -136,7 +142,8 @@ public struct PodAccess: Sendable {
         guard code != 0 else { return status(APIStatus(status: "Success", code: nil)) }
         return status(
             APIStatus(
-                status: "Failure", message: "command terminated with non-zero exit code: exit status \(code)", reason: "NonZeroExitCode",
+                status: "Failure", message: "command terminated with non-zero exit code: exit status \(code)",
+                reason: "NonZeroExitCode",
                 details: APIStatusDetails(causes: [APIStatusCause(reason: "ExitCode", message: "\(code)")])))
     }
 
@@ -153,7 +160,8 @@ public struct PodAccess: Sendable {
     private func forward(_ exchange: NodeTunnelExchange) async throws {
         let names = exchange.segments
         guard names.count == 3, let port = exchange.values("port").first.flatMap({ UInt16($0) }), port > 0 else {
-            return try await exchange.refuse(status: 400, "expected /portForward/NAMESPACE/POD?port=PORT, found \(exchange.request.path)")
+            return try await exchange.refuse(
+                status: 400, "expected /portForward/NAMESPACE/POD?port=PORT, found \(exchange.request.path)")
         }
         guard let uid = await locatePod(names[1], names[2]) else {
             return try await exchange.refuse(status: 404, "pod not found (\"\(names[1])/\(names[2])\")")
@@ -162,7 +170,8 @@ public struct PodAccess: Sendable {
         do {
             stream = try await runtime.portForward(podUID: uid, port: port)
         } catch {
-            return try await exchange.refuse(status: 500, "failed to connect to port \(port) inside pod \(names[1])/\(names[2]): \(error)")
+            return try await exchange.refuse(
+                status: 500, "failed to connect to port \(port) inside pod \(names[1])/\(names[2]): \(error)")
         }
         try await Self.join(exchange, stream)
     }

@@ -57,7 +57,9 @@ struct PodExecutor: Sendable {
     private func start(_ run: ContainerRun, _ machine: PodStateMachine) async -> [PodInput] {
         let pod = machine.pod
         guard let container = machine.spec(of: run.name) else {
-            return [.containerStartFailed(run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))]
+            return [
+                .containerStartFailed(run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))
+            ]
         }
         let image: (id: String, reference: String)
         switch await images.look(container, run, pod, pulled: machine.pulledImage(run)) {
@@ -109,7 +111,8 @@ struct PodExecutor: Sendable {
         let variables = try environment.build(for: container)
         var mounts = try await volumes.mounts(container, of: pod, environment: variables)
         mounts.append(messages.mount(container, run, of: pod))
-        var wanted = builder.container(container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables, devices: devices)
+        var wanted = builder.container(
+            container, attempt: run.attempt, of: pod, mounts: mounts, environment: variables, devices: devices)
         // By its id: what its name means may change between the look and the start.
         wanted.image = image
         let (messages, logPath) = (messages, wanted.logPath)

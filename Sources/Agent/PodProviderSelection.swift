@@ -56,7 +56,9 @@ actor PodProviderSelection: PodProvider {
     }
 
     func logFile(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLogFile? {
-        if let file = await standard.logFile(namespace: namespace, pod: pod, container: container, previous: previous) { return file }
+        if let file = await standard.logFile(namespace: namespace, pod: pod, container: container, previous: previous) {
+            return file
+        }
         return await other.logFile(namespace: namespace, pod: pod, container: container, previous: previous)
     }
 }

@@ -50,7 +50,9 @@ struct PodSource: Sendable {
                 let pods = informer.objects.compactMap(read)
                 for mirror in pods where StaticPod.isMirror(mirror) {
                     let (namespace, name) = (mirror.metadata.namespace ?? "", mirror.metadata.name)
-                    if !local.sawMirror(namespace: namespace, name: name, mirror) { queue.add(Key(namespace: namespace, name: name)) }
+                    if !local.sawMirror(namespace: namespace, name: name, mirror) {
+                        queue.add(Key(namespace: namespace, name: name))
+                    }
                 }
                 await provider.reconcile(pods.filter(isOurs) + local.pods)
                 group.addTask { await queue.run(workers: Self.workers) { await handle($0, provider) } }

@@ -18,7 +18,9 @@ public enum PortProbe {
         target.sin_port = port.bigEndian
         guard inet_pton(AF_INET, address, &target.sin_addr) == 1 else { return false }
         return withUnsafePointer(to: &target) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
 }

@@ -114,7 +114,8 @@ struct Prober: Sendable {
         }
     }
 
-    private func connect(_ target: Target, _ host: String?, _ port: UInt16, _ tls: Bool) async throws -> (any ByteStream, String) {
+    private func connect(_ target: Target, _ host: String?, _ port: UInt16, _ tls: Bool) async throws -> (any ByteStream, String)
+    {
         let host = host.flatMap { $0.isEmpty ? nil : $0 }
         let stream = try await connector.connect(
             target.pod.metadata.uid ?? "", address: target.address, host: host, port: port, tls: tls)
@@ -154,7 +155,9 @@ struct Prober: Sendable {
             let done = try await withDeadline(seconds: timeoutSeconds, clock: clock) {
                 try await carryOut(handler, timeoutSeconds, target)
             }
-            guard let done else { return "\(hook.rawValue) hook of container \(target.run.name) timed out after \(timeoutSeconds)s" }
+            guard let done else {
+                return "\(hook.rawValue) hook of container \(target.run.name) timed out after \(timeoutSeconds)s"
+            }
             return done.first.map { "\(hook.rawValue) hook of container \(target.run.name) failed: \($0)" }
         } catch {
             return Self.cut("\(hook.rawValue) hook of container \(target.run.name) failed: \(error)")
@@ -197,7 +200,9 @@ struct Prober: Sendable {
         }
     }
 
-    private static func words(_ result: ExecResult) -> String { cut(String(decoding: result.stdout + result.stderr, as: UTF8.self)) }
+    private static func words(_ result: ExecResult) -> String {
+        cut(String(decoding: result.stdout + result.stderr, as: UTF8.self))
+    }
 
     private static func cut(_ text: String) -> String { String(decoding: text.utf8.prefix(outputLimit), as: UTF8.self) }
 }

@@ -13,7 +13,8 @@ struct PullSecrets: Sendable {
         var (credentials, defects): ([RegistryCredential], [String]) = ([], [])
         for reference in pod.spec.imagePullSecrets {
             do {
-                guard let secret = try await api.find(Secret.self, namespace: pod.metadata.namespace ?? "", name: reference.name) else {
+                guard let secret = try await api.find(Secret.self, namespace: pod.metadata.namespace ?? "", name: reference.name)
+                else {
                     defects.append("secret \(reference.name) not found")
                     continue
                 }
@@ -47,7 +48,8 @@ struct PullSecrets: Sendable {
         var credentials: [RegistryCredential] = []
         for (server, entry) in entries.sorted(by: { $0.key < $1.key }) {
             guard let credential = entry.credential(server) else {
-                throw .image("FailedToRetrieveImagePullSecret", "\(key): auths[\"\(server)\"].auth is not base64 of NAME:PASSWORD")
+                throw .image(
+                    "FailedToRetrieveImagePullSecret", "\(key): auths[\"\(server)\"].auth is not base64 of NAME:PASSWORD")
             }
             credentials.append(credential)
         }
@@ -67,7 +69,8 @@ private struct DockerConfig: Codable, Hashable {
         /// nil: `auth` cannot be read.
         func credential(_ server: String) -> RegistryCredential? {
             var credential = RegistryCredential(
-                server: server, username: username, password: password, identityToken: identitytoken, registryToken: registrytoken)
+                server: server, username: username, password: password, identityToken: identitytoken, registryToken: registrytoken
+            )
             guard username.isEmpty, !auth.isEmpty else { return credential }
             guard let bytes = Base64.decode(auth), let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return nil }
             credential.username = String(decoding: bytes[..<colon], as: UTF8.self)

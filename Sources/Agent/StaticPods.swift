@@ -133,9 +133,12 @@ public final class StaticPods: Sendable {
     /// What the API server has under a static pod's name; false: the name is none of ours.
     func sawMirror(namespace: String, name: String, _ found: Pod?) -> Bool {
         state.withLock { state in
-            let owner = state.files.values.compactMap(\.pod).first { $0.metadata.name == name && $0.metadata.namespace == namespace }
+            let owner = state.files.values.compactMap(\.pod).first {
+                $0.metadata.name == name && $0.metadata.namespace == namespace
+            }
             guard let uid = owner?.metadata.uid else { return false }
-            let isCurrent = found?.metadata.annotations[StaticPod.mirrorAnnotation] == uid && found?.metadata.deletionTimestamp == nil
+            let isCurrent =
+                found?.metadata.annotations[StaticPod.mirrorAnnotation] == uid && found?.metadata.deletionTimestamp == nil
             state.mirrors[uid] = isCurrent ? found?.metadata.uid : nil
             return true
         }
@@ -147,7 +150,9 @@ public final class StaticPods: Sendable {
             if let found = try await api.find(Pod.self, namespace: namespace, name: name) {
                 _ = sawMirror(namespace: namespace, name: name, found)
                 guard state.withLock({ $0.mirrors[pod.metadata.uid ?? ""] }) == nil else { return }
-                guard StaticPod.isMirror(found) else { throw StaticPodError(path: "\(namespace)/\(name)", problem: "the name is taken") }
+                guard StaticPod.isMirror(found) else {
+                    throw StaticPodError(path: "\(namespace)/\(name)", problem: "the name is taken")
+                }
                 // Of an earlier text of the file, or one that somebody deletes: nothing runs behind it.
                 let options = DeleteOptions(gracePeriodSeconds: 0, uid: found.metadata.uid)
                 try await api.deleteIfPresent(Pod.self, namespace: namespace, name: name, options: options)
@@ -178,7 +183,9 @@ public final class StaticPods: Sendable {
     /// Deletes a mirror of this node behind which no file stands (any more): it went while no agent looked.
     func removeOrphan(_ mirror: Pod) async throws {
         guard StaticPod.isMirror(mirror), mirror.spec.nodeName == node else { return }
-        let isShown = pods.contains { $0.metadata.name == mirror.metadata.name && $0.metadata.namespace == mirror.metadata.namespace }
+        let isShown = pods.contains {
+            $0.metadata.name == mirror.metadata.name && $0.metadata.namespace == mirror.metadata.namespace
+        }
         guard !isShown else { return }
         let options = DeleteOptions(gracePeriodSeconds: 0, uid: mirror.metadata.uid)
         try await api.deleteIfPresent(

@@ -45,7 +45,9 @@ public final class StatsProvider: Sendable {
 
     public func stats() async throws -> NodeStats {
         let now = clock.now()
-        if let latest = state.withLock(\.latest), now - latest.node.at < Self.freshNanoseconds, now >= latest.node.at { return latest }
+        if let latest = state.withLock(\.latest), now - latest.node.at < Self.freshNanoseconds, now >= latest.node.at {
+            return latest
+        }
         let fresh = try await sample(now)
         return state.withLock { state in
             let rated = fresh.rated(since: state.base)
@@ -85,7 +87,8 @@ public final class StatsProvider: Sendable {
         let node = NodeSample(
             cpuNanoseconds: use.cpuNanoseconds, load: measure(), agentCPUNanoseconds: use.ownCPUNanoseconds,
             agentResidentBytes: use.ownResidentBytes, at: now)
-        return NodeStats(nodeName: self.node, node: node, pods: samples + (await remote()).map(Self.sample), evictions: evictions())
+        return NodeStats(
+            nodeName: self.node, node: node, pods: samples + (await remote()).map(Self.sample), evictions: evictions())
     }
 
     private static func sample(_ pod: RemotePodStats) -> PodSample {
@@ -113,10 +116,13 @@ struct MachineUse: Sendable {
     static func read(root: String = "") -> MachineUse {
         var usage = rusage()
         getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-        let own = (Int64(usage.ru_utime.tv_sec) + Int64(usage.ru_stime.tv_sec)) * 1_000_000_000
+        let own =
+            (Int64(usage.ru_utime.tv_sec) + Int64(usage.ru_stime.tv_sec)) * 1_000_000_000
             + (Int64(usage.ru_utime.tv_usec) + Int64(usage.ru_stime.tv_usec)) * 1000
         // "cpu  user nice system idle iowait irq softirq steal": ticks since boot (proc(5)).
-        let ticks = (KernelFile.line("\(root)/proc/stat") ?? "").split(separator: " ").dropFirst().prefix(8).compactMap { Int64($0) }
+        let ticks = (KernelFile.line("\(root)/proc/stat") ?? "").split(separator: " ").dropFirst().prefix(8).compactMap {
+            Int64($0)
+        }
         let idle = ticks.count > 4 ? ticks[3] + ticks[4] : 0
         let perSecond = Int64(max(1, sysconf(Int32(_SC_CLK_TCK))))
         let resident = (KernelFile.field("VmRSS:", in: "\(root)/proc/self/status") ?? 0) * 1024

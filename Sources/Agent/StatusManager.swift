@@ -53,7 +53,8 @@ public final class StatusManager: PodReporter {
     private let state = Mutex(State())
 
     public init(
-        api: any KubernetesAPI, events: EventRecorder, logger: Logger, mirrorUID: @escaping @Sendable (String) throws -> String? = { _ in nil }
+        api: any KubernetesAPI, events: EventRecorder, logger: Logger,
+        mirrorUID: @escaping @Sendable (String) throws -> String? = { _ in nil }
     ) {
         self.mirrorUID = mirrorUID
         self.api = api

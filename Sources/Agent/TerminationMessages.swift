@@ -35,7 +35,8 @@ struct TerminationMessages: Sendable {
     func mount(_ container: Container, _ run: ContainerRun, of pod: Pod) -> ContainerMount {
         let inside = container.terminationMessagePath ?? ""
         return ContainerMount(
-            hostPath: file(pod.metadata.uid ?? "", run), containerPath: inside.isEmpty ? Self.standardPath : inside, readOnly: false)
+            hostPath: file(pod.metadata.uid ?? "", run), containerPath: inside.isEmpty ? Self.standardPath : inside,
+            readOnly: false)
     }
 
     /// nil when the container had nothing to say.
@@ -101,7 +102,9 @@ struct TerminationMessages: Sendable {
         for line in lines {
             let parts = line.split(separator: UInt8(ascii: " "), maxSplits: 3, omittingEmptySubsequences: false)
             // The first line may have lost its beginning.
-            guard parts.count == 4, parts[1] == Array("stdout".utf8)[...] || parts[1] == Array("stderr".utf8)[...] else { continue }
+            guard parts.count == 4, parts[1] == Array("stdout".utf8)[...] || parts[1] == Array("stderr".utf8)[...] else {
+                continue
+            }
             text += parts[3]
             if parts[2] != [UInt8(ascii: "P")] { text.append(UInt8(ascii: "\n")) }
         }

@@ -43,7 +43,8 @@ extension VolumeManager {
 
     /// Objects that do not exist stay as they are in `sources`: whether a container can do without is asked when it starts.
     private func fetch(
-        _ configMaps: Set<String>, _ secrets: Set<String>, _ pod: Pod, _ objects: VolumeObjects, into sources: inout EnvironmentSources
+        _ configMaps: Set<String>, _ secrets: Set<String>, _ pod: Pod, _ objects: VolumeObjects,
+        into sources: inout EnvironmentSources
     ) async throws(StepFailure) {
         for name in configMaps.sorted() {
             guard let found = try await objects.configMap(name, pod, optional: true) else { continue }

@@ -65,7 +65,8 @@ public struct DeviceAllocator: Sendable {
             let wanted = Self.wanted(resource, container)
             guard wanted > 0 else { continue }
             let idle = own.filter { !sidecars.contains($0) }
-            given[container.name] = idle.prefix(Int(min(wanted, Int64(idle.count)))) + (try take(max(0, wanted - Int64(idle.count)), of: wanted))
+            given[container.name] =
+                idle.prefix(Int(min(wanted, Int64(idle.count)))) + (try take(max(0, wanted - Int64(idle.count)), of: wanted))
         }
         used.formUnion(own)
         return given

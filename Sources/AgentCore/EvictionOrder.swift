@@ -11,7 +11,9 @@ public struct PodLoad: Sendable, Hashable {
         public var storageBytes: Int64
         public var storageRequest: Int64
 
-        public init(name: String, memoryBytes: Int64 = 0, memoryRequest: Int64 = 0, storageBytes: Int64 = 0, storageRequest: Int64 = 0) {
+        public init(
+            name: String, memoryBytes: Int64 = 0, memoryRequest: Int64 = 0, storageBytes: Int64 = 0, storageRequest: Int64 = 0
+        ) {
             self.name = name
             self.memoryBytes = memoryBytes
             self.memoryRequest = memoryRequest
@@ -92,7 +94,8 @@ enum EvictionOrder {
             case .nodefsInodesFree, .pidAvailable: continue
             }
             guard used > asked else { continue }
-            text += "Container \(container.name) was using \(quantity(used, signal)), request is \(quantity(asked, signal)), "
+            text +=
+                "Container \(container.name) was using \(quantity(used, signal)), request is \(quantity(asked, signal)), "
                 + "has larger consumption of \(signal.resource). "
         }
         return text

@@ -51,7 +51,8 @@ public enum ImageDecision: Sendable, Hashable {
         // A name may have moved on since this node pulled it.
         if policy != .never, !wasPulled, !found.isBuiltIn { return .pull }
         return .refuse(
-            .image("ImageIDMismatch", "Container image \"\(image)\" on this node is not the one that is pinned: \(pin ?? "none")"))
+            .image("ImageIDMismatch", "Container image \"\(image)\" on this node is not the one that is pinned: \(pin ?? "none")")
+        )
     }
 }
 

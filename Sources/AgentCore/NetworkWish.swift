@@ -55,7 +55,9 @@ public enum NetworkWish: Sendable, Hashable {
         if text == "*" { return Rule(ports: nil) }
         var ports: Set<UInt16> = []
         for part in text.split(separator: ",") {
-            let ends = part.filter { $0 != " " }.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map { UInt16($0) }
+            let ends = part.filter { $0 != " " }.split(separator: "-", maxSplits: 1, omittingEmptySubsequences: false).map {
+                UInt16($0)
+            }
             guard let low = ends.first ?? nil, let high = ends.last ?? nil, low <= high, Int(high - low) < portsMaximum else {
                 throw PodWishError(annotation: annotation, found: text, expected: "\"*\" or ports as in 443,8000-8010")
             }

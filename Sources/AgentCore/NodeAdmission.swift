@@ -33,7 +33,9 @@ public struct NodeAdmission: Sendable {
     }
 
     public func admit(_ pod: Pod) -> Verdict {
-        if let problem = PodNames.problem(pod) ?? PodNumbers.problem(pod) { return .reject(reason: "InvalidPod", message: problem) }
+        if let problem = PodNames.problem(pod) ?? PodNumbers.problem(pod) {
+            return .reject(reason: "InvalidPod", message: problem)
+        }
         if let name = pod.spec.runtimeClassName, !name.isEmpty, !runtimeClasses.contains(name) {
             let known = runtimeClasses.sorted().joined(separator: ", ")
             return .reject(reason: "RuntimeClassNotFound", message: "runtimeClassName \(name) is none of: \(known)")
@@ -73,7 +75,8 @@ public struct NodeAdmission: Sendable {
             checks.append((name, wanted.extended[name] ?? 0, used.extended[name] ?? 0, limit))
         }
         for (name, asked, taken, limit) in checks where asked > 0 && asked > limit - taken {
-            let unit = name == "cpu" ? " (thousandths of a CPU)" : name == "memory" || name == "ephemeral-storage" ? " (bytes)" : ""
+            let unit =
+                name == "cpu" ? " (thousandths of a CPU)" : name == "memory" || name == "ephemeral-storage" ? " (bytes)" : ""
             return .reject(
                 reason: "OutOf\(name)",
                 message:

@@ -67,7 +67,9 @@ public struct NodePermissions: Sendable, Hashable {
         }
         let asksForOther = security.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot ?? false
         let user = security.runAsUser ?? pod.spec.securityContext?.runAsUser ?? 0
-        if asksForOther, user == 0 { return "\(field): runAsNonRoot is true and the container would run as user 0; set runAsUser" }
+        if asksForOther, user == 0 {
+            return "\(field): runAsNonRoot is true and the container would run as user 0; set runAsUser"
+        }
         return nil
     }
 

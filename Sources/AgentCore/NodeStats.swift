@@ -11,7 +11,8 @@ public struct NodeSample: Sendable, Hashable {
     public var at: UnixNanoseconds
 
     public init(
-        cpuNanoseconds: Int64, load: NodeMeasurement, agentCPUNanoseconds: Int64 = 0, agentResidentBytes: Int64 = 0, at: UnixNanoseconds
+        cpuNanoseconds: Int64, load: NodeMeasurement, agentCPUNanoseconds: Int64 = 0, agentResidentBytes: Int64 = 0,
+        at: UnixNanoseconds
     ) {
         self.cpuNanoseconds = cpuNanoseconds
         self.load = load
@@ -41,7 +42,9 @@ public struct ContainerSample: Sendable, Hashable {
 
     /// Of a container that runs elsewhere.
     public init(name: String, usageNanoCores: Int64, workingSetBytes: Int64, startedAt: UnixNanoseconds, at: UnixNanoseconds) {
-        self.init(name: name, cpuNanoseconds: 0, memoryUsageBytes: workingSetBytes, workingSetBytes: workingSetBytes, startedAt: startedAt, at: at)
+        self.init(
+            name: name, cpuNanoseconds: 0, memoryUsageBytes: workingSetBytes, workingSetBytes: workingSetBytes,
+            startedAt: startedAt, at: at)
         self.usageNanoCores = usageNanoCores
         hasTotal = false
     }
@@ -124,7 +127,8 @@ public struct NodeStats: Sendable, Hashable {
                 let old = before["\(uid)/\(container.name)/\(container.attempt)"]
                 let (used, since) = (old?.cpuNanoseconds ?? 0, old?.at ?? container.startedAt)
                 guard since > 0 else { continue }
-                result.pods[pod].containers[index].usageNanoCores = Self.rate(container.cpuNanoseconds - used, container.at - since)
+                result.pods[pod].containers[index].usageNanoCores = Self.rate(
+                    container.cpuNanoseconds - used, container.at - since)
             }
         }
         return result

@@ -88,7 +88,8 @@ public struct NodeStatusBuilder: Sendable {
 
     public init(
         identity: NodeIdentity, capacity: PodResources, reserved: PodResources, runtimeConditions: [NodeCondition] = [],
-        thresholds: EvictionThresholds = .standard, extraLabels: [String: String] = [:], taints: [Taint] = [NodeStatusBuilder.taint]
+        thresholds: EvictionThresholds = .standard, extraLabels: [String: String] = [:],
+        taints: [Taint] = [NodeStatusBuilder.taint]
     ) {
         self.identity = identity
         self.capacity = capacity
@@ -153,7 +154,9 @@ public struct NodeStatusBuilder: Sendable {
         quantities["cpu"] = Quantity(millis: resources.cpuMillis)
         quantities["memory"] = Quantity(bytes: resources.memoryBytes)
         quantities["pods"] = Quantity(resources.pods)
-        if capacity.ephemeralStorageBytes > 0 { quantities["ephemeral-storage"] = Quantity(bytes: resources.ephemeralStorageBytes) }
+        if capacity.ephemeralStorageBytes > 0 {
+            quantities["ephemeral-storage"] = Quantity(bytes: resources.ephemeralStorageBytes)
+        }
         return quantities
     }
 
@@ -166,7 +169,8 @@ public struct NodeStatusBuilder: Sendable {
     }
 
     private func conditions(
-        _ present: Set<NodePressure>, _ readiness: NodeReadiness, _ remote: [NodeCondition], _ previous: [NodeCondition], _ now: Timestamp
+        _ present: Set<NodePressure>, _ readiness: NodeReadiness, _ remote: [NodeCondition], _ previous: [NodeCondition],
+        _ now: Timestamp
     ) -> [NodeCondition] {
         let pressures = [
             pressure(.memory, present, "KubeletHasInsufficientMemory", "KubeletHasSufficientMemory", "memory available"),
@@ -202,7 +206,8 @@ public struct NodeStatusBuilder: Sendable {
         case .ready:
             let troubles = remote.filter { $0.status == .false }.map { "\($0.type): \($0.message ?? $0.reason ?? "")" }
             return NodeCondition(
-                type: "Ready", status: .true, reason: "AgentReady", message: (["Agent is ready"] + troubles).joined(separator: "; "))
+                type: "Ready", status: .true, reason: "AgentReady",
+                message: (["Agent is ready"] + troubles).joined(separator: "; "))
         case .exiting: return NodeCondition(type: "Ready", status: .false, reason: "AgentExit", message: "Agent has exited")
         case .notReady(let why): return NodeCondition(type: "Ready", status: .false, reason: "AgentNotReady", message: why)
         }

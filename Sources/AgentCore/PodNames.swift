@@ -13,7 +13,8 @@ public enum PodNames {
             return "metadata.namespace: \(problem)"
         }
         if let uid = pod.metadata.uid, !isDirectoryName(uid) {
-            return "metadata.uid: must consist of at most \(maximumUIDLength) letters, digits, '-' and '.', and must not start with '.'"
+            return
+                "metadata.uid: must consist of at most \(maximumUIDLength) letters, digits, '-' and '.', and must not start with '.'"
         }
         let containers = pod.spec.initContainers + pod.spec.containers
         for (kind, names) in [("containers", containers.map(\.name)), ("volumes", pod.spec.volumes.map(\.name))] {
@@ -29,7 +30,8 @@ public enum PodNames {
     private static func isDirectoryName(_ text: String) -> Bool {
         let good = text.utf8.allSatisfy {
             switch $0 {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"),
                 UInt8(ascii: "-"), UInt8(ascii: "."):
                 true
             default: false

@@ -16,17 +16,25 @@ public enum PodNumbers {
         if let problem = problem(times) { return problem }
         for container in pod.spec.initContainers + pod.spec.containers {
             let place = "spec.containers[\(container.name)]"
-            let probes = [("startupProbe", container.startupProbe), ("livenessProbe", container.livenessProbe), ("readinessProbe", container.readinessProbe)]
+            let probes = [
+                ("startupProbe", container.startupProbe), ("livenessProbe", container.livenessProbe),
+                ("readinessProbe", container.readinessProbe),
+            ]
             for (name, probe) in probes {
                 if let probe, let problem = problem(probe, "\(place).\(name)") { return problem }
             }
             let hooks = [("postStart", container.lifecycle?.postStart), ("preStop", container.lifecycle?.preStop)]
-            if let problem = problem(hooks.map { ("\(place).lifecycle.\($0.0).sleep.seconds", $0.1?.sleep.map { Int64($0.seconds) }, 0...maximumSeconds) }) {
+            if let problem = problem(
+                hooks.map {
+                    ("\(place).lifecycle.\($0.0).sleep.seconds", $0.1?.sleep.map { Int64($0.seconds) }, 0...maximumSeconds)
+                })
+            {
                 return problem
             }
             for port in container.ports {
                 let ports: [(String, Int64?, ClosedRange<Int64>)] = [
-                    ("\(place).ports.containerPort", Int64(port.containerPort), 1...65535), ("\(place).ports.hostPort", port.hostPort.map { Int64($0) }, 0...65535),
+                    ("\(place).ports.containerPort", Int64(port.containerPort), 1...65535),
+                    ("\(place).ports.hostPort", port.hostPort.map { Int64($0) }, 0...65535),
                 ]
                 if let problem = problem(ports) { return problem }
             }
@@ -36,7 +44,8 @@ public enum PodNumbers {
 
     private static func problem(_ probe: Probe, _ place: String) -> String? {
         let counts = [
-            ("initialDelaySeconds", probe.initialDelaySeconds), ("timeoutSeconds", probe.timeoutSeconds), ("periodSeconds", probe.periodSeconds),
+            ("initialDelaySeconds", probe.initialDelaySeconds), ("timeoutSeconds", probe.timeoutSeconds),
+            ("periodSeconds", probe.periodSeconds),
             ("successThreshold", probe.successThreshold), ("failureThreshold", probe.failureThreshold),
         ]
         return problem(counts.map { ("\(place).\($0.0)", $0.1.map { Int64($0) }, 0...maximumSeconds) })

@@ -11,7 +11,8 @@ public struct PodResources: Sendable, Hashable {
     public var extended: [String: Int64]
 
     public init(
-        cpuMillis: Int64 = 0, memoryBytes: Int64 = 0, pods: Int64 = 0, ephemeralStorageBytes: Int64 = 0, extended: [String: Int64] = [:]
+        cpuMillis: Int64 = 0, memoryBytes: Int64 = 0, pods: Int64 = 0, ephemeralStorageBytes: Int64 = 0,
+        extended: [String: Int64] = [:]
     ) {
         self.cpuMillis = cpuMillis
         self.memoryBytes = memoryBytes

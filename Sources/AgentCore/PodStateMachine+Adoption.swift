@@ -37,7 +37,8 @@ extension PodStateMachine {
     }
 
     /// Its process goes on; hooks whose answer was lost are run again (Kubernetes promises "at least once"), probes begin anew.
-    private mutating func resume(_ index: Int, _ startedAt: UnixNanoseconds, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
+    private mutating func resume(_ index: Int, _ startedAt: UnixNanoseconds, _ now: UnixNanoseconds, _ effects: inout [PodEffect])
+    {
         let before = containers[index].phase
         containers[index].phase = .running(startedAt: startedAt)
         containers[index].stopOrdered = false

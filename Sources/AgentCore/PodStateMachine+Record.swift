@@ -29,7 +29,8 @@ extension PodStateMachine {
             switch effect {
             case .createAndStart, .patchStatus(_, _, final: true): return self == recorded ? .none : .durable
             case .stop, .runHook: need = .written
-            case .prepareVolumes, .runSandbox, .probe, .pullImage, .cancelPull, .removeSandbox, .cleanVolumes, .patchStatus, .deletePodObject,
+            case .prepareVolumes, .runSandbox, .probe, .pullImage, .cancelPull, .removeSandbox, .cleanVolumes, .patchStatus,
+                .deletePodObject,
                 .setTimer, .event, .forget:
                 continue
             }
@@ -72,7 +73,8 @@ extension PodStateMachine {
         guard containers.count == recorded.containers.count else { return false }
         return zip(containers, recorded.containers).allSatisfy { now, then in
             if now.isAsRecorded(then) { return true }
-            guard case .starting = then.phase, case .running = now.phase, now.run == then.run, let container = spec(of: now.name) else {
+            guard case .starting = then.phase, case .running = now.phase, now.run == then.run, let container = spec(of: now.name)
+            else {
                 return false
             }
             return now.hasPassed == then.hasPassed && now.mustStop == nil && container.handler(.postStart) == nil

@@ -8,7 +8,8 @@ extension PodStatusBuilder {
         return ContainerStatus(
             name: slot.name, state: state(of: slot),
             lastState: ContainerState(terminated: lastTermination(of: slot).map { terminated($0.0, $0.1) }),
-            ready: isReady(slot), restartCount: slot.attempt, image: slot.image, imageID: slot.imageProgress.id ?? (slot.wasStarted ? slot.image : ""),
+            ready: isReady(slot), restartCount: slot.attempt, image: slot.image,
+            imageID: slot.imageProgress.id ?? (slot.wasStarted ? slot.image : ""),
             containerID: hasID ? containerID(slot.run) : nil, started: slot.isEphemeral ? nil : hasProcess && slot.isStarted)
     }
 
@@ -54,7 +55,8 @@ extension PodStatusBuilder {
     }
 
     private static let missing = ContainerStateTerminated(
-        exitCode: 137, reason: "ContainerStatusUnknown", message: "The container could not be located when the pod was terminated")
+        exitCode: 137, reason: "ContainerStatusUnknown", message: "The container could not be located when the pod was terminated"
+    )
 
     private func waiting(_ slot: ContainerSlot) -> ContainerStateWaiting {
         let initPending = !slot.isInit && machine.initSlots.contains { !$0.isPast }

@@ -9,7 +9,9 @@ public struct PrometheusText: Sendable {
     public enum Kind: String, Sendable { case counter, gauge }
 
     /// One family with all its series. Labels are written in the order given.
-    public mutating func family(_ name: String, _ kind: Kind, _ help: String, _ series: [(labels: [(String, String)], value: Double)]) {
+    public mutating func family(
+        _ name: String, _ kind: Kind, _ help: String, _ series: [(labels: [(String, String)], value: Double)]
+    ) {
         guard !series.isEmpty else { return }
         text += "# HELP \(name) \(help)\n# TYPE \(name) \(kind.rawValue)\n"
         for (labels, value) in series {
@@ -18,7 +20,9 @@ public struct PrometheusText: Sendable {
         }
     }
 
-    public mutating func value(_ name: String, _ kind: Kind, _ help: String, _ value: Double) { family(name, kind, help, [([], value)]) }
+    public mutating func value(_ name: String, _ kind: Kind, _ help: String, _ value: Double) {
+        family(name, kind, help, [([], value)])
+    }
 
     static func escaped(_ label: String) -> String {
         label.flatMap { character -> [Character] in
@@ -47,7 +51,8 @@ extension NodeStats {
             [([("container_state", "running")], Double(counts.runningContainers))])
         page.value("kubelet_active_pods", .gauge, "Pods that the node knows", Double(counts.knownPods))
         page.value(
-            "swiftlet_undelivered_reports", .gauge, "Statuses and deletions that the server does not have yet", Double(counts.undelivered))
+            "swiftlet_undelivered_reports", .gauge, "Statuses and deletions that the server does not have yet",
+            Double(counts.undelivered))
         page.family(
             "kubelet_evictions", .counter, "Cumulative number of pod evictions by eviction signal",
             evictions.sorted { $0.key < $1.key }.map { ([("eviction_signal", $0.key)], Double($0.value)) })

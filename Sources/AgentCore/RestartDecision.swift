@@ -12,7 +12,8 @@ enum RestartDecision: Hashable {
     static let forgivingRunSeconds: Int64 = 600
 
     static func decide(
-        policy: RestartPolicy, kind: ContainerKind, forced: Bool, termination: ContainerTermination, crashesBefore: Int, now: UnixNanoseconds
+        policy: RestartPolicy, kind: ContainerKind, forced: Bool, termination: ContainerTermination, crashesBefore: Int,
+        now: UnixNanoseconds
     ) -> RestartDecision {
         guard restarts(policy, kind, failed: termination.exitCode != 0, forced: forced) else { return .never }
         return .at(termination.finishedAt.adding(seconds: delaySeconds(crashesBefore: crashesBefore)))

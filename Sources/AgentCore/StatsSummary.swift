@@ -15,7 +15,8 @@ extension NodeStats {
                 "usageBytes": .int(node.workingSetBytes), "workingSetBytes": .int(node.workingSetBytes),
             ],
             "fs": [
-                "time": Self.time(node.at), "availableBytes": .int(load.diskFreeBytes), "capacityBytes": .int(load.diskTotalBytes),
+                "time": Self.time(node.at), "availableBytes": .int(load.diskFreeBytes),
+                "capacityBytes": .int(load.diskTotalBytes),
                 "usedBytes": .int(load.diskTotalBytes - load.diskFreeBytes), "inodesFree": .int(load.inodesFree),
                 "inodes": .int(load.inodesTotal), "inodesUsed": .int(load.inodesTotal - load.inodesFree),
             ],

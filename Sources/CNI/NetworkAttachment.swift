@@ -24,7 +24,8 @@ public struct NetworkAttachment: Sendable, Hashable, Codable {
 
     private var list: NetworkList {
         get throws(CNIError) {
-            let text = #"{"name": \#(JSONValue.string(network)), "cniVersion": \#(JSONValue.string(version)), "plugins": \#(plugins)}"#
+            let text =
+                #"{"name": \#(JSONValue.string(network)), "cniVersion": \#(JSONValue.string(version)), "plugins": \#(plugins)}"#
             return try NetworkList(parsing: Array(text.utf8), path: "the attachment's record")
         }
     }

@@ -43,7 +43,8 @@ public struct NetworkList: Sendable, Hashable {
             let type = plugin["type"]?.stringValue ?? ""
             // The type is the name of a program: never a path.
             guard !type.isEmpty, !type.contains("/"), type != ".", type != ".." else {
-                throw CNIError(network: name, reason: "\(path): plugins[\(index)].type: found \"\(type)\", expected a plugin's name")
+                throw CNIError(
+                    network: name, reason: "\(path): plugins[\(index)].type: found \"\(type)\", expected a plugin's name")
             }
         }
     }

@@ -4,7 +4,11 @@ import Glibc
 import JSON
 
 public struct PluginCall: Sendable, Hashable {
-    public enum Command: String, Sendable, Hashable { case add = "ADD", del = "DEL", check = "CHECK" }
+    public enum Command: String, Sendable, Hashable {
+        case add = "ADD"
+        case del = "DEL"
+        case check = "CHECK"
+    }
 
     public var program: String
     public var environment: [String]
@@ -62,14 +66,18 @@ extension NetworkList {
                 ["runtimeConfig", "portMappings"],
                 to: .array(
                     target.portMappings.map {
-                        ["hostPort": .int($0.hostPort), "containerPort": .int($0.containerPort), "protocol": .string($0.protocol)]
+                        [
+                            "hostPort": .int($0.hostPort), "containerPort": .int($0.containerPort),
+                            "protocol": .string($0.protocol),
+                        ]
                     }))
         }
         configuration.set(["capabilities"], to: nil)
         return PluginCall(
             program: Self.find(type, in: programs),
             environment: [
-                "CNI_COMMAND=\(command.rawValue)", "CNI_CONTAINERID=\(target.containerID)", "CNI_NETNS=\(target.networkNamespace)",
+                "CNI_COMMAND=\(command.rawValue)", "CNI_CONTAINERID=\(target.containerID)",
+                "CNI_NETNS=\(target.networkNamespace)",
                 "CNI_IFNAME=\(target.interface)", "CNI_ARGS=\(target.arguments)", "CNI_PATH=\(programs.joined(separator: ":"))",
                 // Plugins call iptables, nft and ip by name.
                 "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

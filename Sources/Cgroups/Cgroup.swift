@@ -65,7 +65,9 @@ public struct Cgroup: Sendable, Hashable {
                 guard errno == EEXIST else { throw CgroupError(stage: "mkdir", path: directory, errno: errno) }
                 // A v1 cpuset that has CPUs already keeps them: making a group in it must not give it the whole machine again.
                 let preparation = CgroupOperation.set(directory: directory, file: "cgroup.clone_children", value: "1")
-                if operations.contains(preparation), (CgroupFile.read("\(directory)/cpuset.cpus") ?? "").contains(where: \.isNumber) {
+                if operations.contains(preparation),
+                    (CgroupFile.read("\(directory)/cpuset.cpus") ?? "").contains(where: \.isNumber)
+                {
                     prepared[directory] = ["cpuset.cpus", "cpuset.mems", "cgroup.clone_children"]
                 }
             case .set(let directory, let file, let value):

@@ -16,7 +16,8 @@ struct ControllerParts: Sendable {
         _ body: @escaping @Sendable (Key) async throws -> Void
     ) async {
         await queue.run(workers: workers) { [logger] key, error in
-            logger.debug("\(what) not brought up to date; trying again", metadata: ["\(what)": "\(name(key))", "error": "\(error)"])
+            logger.debug(
+                "\(what) not brought up to date; trying again", metadata: ["\(what)": "\(name(key))", "error": "\(error)"])
         } work: { key in
             try await body(key)
         }

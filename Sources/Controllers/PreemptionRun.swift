@@ -51,7 +51,8 @@ struct PreemptionRun {
             try await api.delete(
                 Pod.self, namespace: victim.pod.namespace, name: victim.pod.name, options: DeleteOptions(uid: victim.uid))
             recorder.record(
-                EventSubject(pod.reference), .normal, reason: "Preempted", message: "Preempted by pod \(by) on node \(victim.node)")
+                EventSubject(pod.reference), .normal, reason: "Preempted",
+                message: "Preempted by pod \(by) on node \(victim.node)")
         }
     }
 

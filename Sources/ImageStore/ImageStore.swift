@@ -68,7 +68,8 @@ public final class ImageStore: Sendable {
         let subject = image.reference.description
         let manifest = try ImageManifest(parsing: try blobs.contents(image.manifest.digest), subject: subject)
         guard manifest.isContainerImage else {
-            throw .unsupported(subject: subject, reason: "it is no container image; its config is of type \"\(manifest.config.mediaType)\"")
+            throw .unsupported(
+                subject: subject, reason: "it is no container image; its config is of type \"\(manifest.config.mediaType)\"")
         }
         let config = try ImageConfig(
             parsing: try blobs.contents(manifest.config.digest, maximumBytes: ImageConfig.maximumBytes), subject: subject)

@@ -5,7 +5,10 @@ import KubernetesModel
 import Logging
 import Synchronization
 
-public enum EventType: String, Sendable { case normal = "Normal", warning = "Warning" }
+public enum EventType: String, Sendable {
+    case normal = "Normal"
+    case warning = "Warning"
+}
 
 /// What an event is about.
 public struct EventSubject: Sendable, Hashable {
@@ -185,7 +188,8 @@ public final class EventRecorder: Sendable {
         let event = Event(
             metadata: ObjectMeta(name: entry.name, namespace: key.subject.namespace), involvedObject: key.subject.reference,
             reason: key.reason, message: key.message, source: EventSource(component: component, host: host),
-            firstTimestamp: entry.first.timestamp, lastTimestamp: entry.last.timestamp, count: entry.count, type: key.type.rawValue,
+            firstTimestamp: entry.first.timestamp, lastTimestamp: entry.last.timestamp, count: entry.count,
+            type: key.type.rawValue,
             reportingComponent: component, reportingInstance: host ?? "")
         do {
             // Raw: nobody here reads the answer.

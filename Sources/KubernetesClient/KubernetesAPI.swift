@@ -44,7 +44,13 @@ public struct DeleteOptions: Sendable, Hashable {
 
 /// One event of a watch; `object` is the object's JSON (for ERROR, a Status).
 public struct RawWatchEvent: Sendable {
-    public enum Kind: String, Sendable { case added = "ADDED", modified = "MODIFIED", deleted = "DELETED", bookmark = "BOOKMARK", error = "ERROR" }
+    public enum Kind: String, Sendable {
+        case added = "ADDED"
+        case modified = "MODIFIED"
+        case deleted = "DELETED"
+        case bookmark = "BOOKMARK"
+        case error = "ERROR"
+    }
     public var kind: Kind
     public var object: [UInt8]
 
@@ -117,7 +123,8 @@ public protocol KubernetesAPI: Sendable {
     func patch(
         _ resource: GroupVersionResource, namespace: String?, name: String, subresource: String?, type: PatchType, body: [UInt8]
     ) async throws -> [UInt8]
-    func delete(_ resource: GroupVersionResource, namespace: String?, name: String, options: DeleteOptions) async throws -> [UInt8]
+    func delete(_ resource: GroupVersionResource, namespace: String?, name: String, options: DeleteOptions) async throws
+        -> [UInt8]
 }
 
 /// One pod to one node. `uid` guards against a pod that was deleted and made again under the same name.

@@ -85,7 +85,11 @@ public struct LeaderElector: Sendable {
             defer { group.cancelAll() }
             return try await group.next() ?? false
         }
-        if isDone { try? await giveBack() } else { logger.error("the lease is lost", metadata: ["lease": "\(namespace)/\(name)"]) }
+        if isDone {
+            try? await giveBack()
+        } else {
+            logger.error("the lease is lost", metadata: ["lease": "\(namespace)/\(name)"])
+        }
         return isDone
     }
 
@@ -123,7 +127,8 @@ public struct LeaderElector: Sendable {
     private func take(_ lease: inout LeaderLease, _ time: Duration) async throws -> Bool {
         guard let found = try await api.find(Lease.self, namespace: namespace, name: name) else {
             let spec = LeaseSpec(
-                holderIdentity: identity, leaseDurationSeconds: Int(timing.lease.components.seconds), acquireTime: now(), renewTime: now(),
+                holderIdentity: identity, leaseDurationSeconds: Int(timing.lease.components.seconds), acquireTime: now(),
+                renewTime: now(),
                 leaseTransitions: 0)
             do { try await api.create(Lease(metadata: ObjectMeta(name: name, namespace: namespace), spec: spec)) } catch let error
                 as KubernetesAPIError where error.isAlreadyExists
@@ -137,7 +142,9 @@ public struct LeaderElector: Sendable {
     }
 
     private func renew(_ lease: inout LeaderLease) async throws -> Bool {
-        guard let found = try await bounded({ try await api.find(Lease.self, namespace: namespace, name: name) }) else { return false }
+        guard let found = try await bounded({ try await api.find(Lease.self, namespace: namespace, name: name) }) else {
+            return false
+        }
         guard found.spec.holderIdentity == identity else { return false }
         return try await bounded { try await write(found, holder: identity, isNew: false) }
     }
@@ -168,7 +175,8 @@ public struct LeaderElector: Sendable {
     }
 
     private func giveBack() async throws {
-        guard let found = try await api.find(Lease.self, namespace: namespace, name: name), found.spec.holderIdentity == identity else { return }
+        guard let found = try await api.find(Lease.self, namespace: namespace, name: name), found.spec.holderIdentity == identity
+        else { return }
         _ = try await write(found, holder: "", isNew: false)
     }
 }

@@ -40,7 +40,9 @@ public final class RateLimitedAPI: KubernetesAPI, Sendable {
         if pause > .zero { try await Task.sleep(for: pause) }
     }
 
-    public func get(_ resource: GroupVersionResource, namespace: String?, name: String, subresource: String?) async throws -> [UInt8] {
+    public func get(_ resource: GroupVersionResource, namespace: String?, name: String, subresource: String?) async throws
+        -> [UInt8]
+    {
         try await turn()
         return try await api.get(resource, namespace: namespace, name: name, subresource: subresource)
     }
@@ -55,7 +57,8 @@ public final class RateLimitedAPI: KubernetesAPI, Sendable {
         return try await api.page(resource, namespace: namespace, options: options)
     }
 
-    public func watch(_ resource: GroupVersionResource, namespace: String?, options: ListOptions) async throws -> any WatchStream {
+    public func watch(_ resource: GroupVersionResource, namespace: String?, options: ListOptions) async throws -> any WatchStream
+    {
         try await turn()
         return try await api.watch(resource, namespace: namespace, options: options)
     }

@@ -202,7 +202,8 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
             return .status(status)
         }
         let text = String(decoding: body.prefix(1024), as: UTF8.self)
-        return .status(APIStatus(status: "Failure", message: "\(what): HTTP \(code): \(text)", reason: Self.reason(code), code: code))
+        return .status(
+            APIStatus(status: "Failure", message: "\(what): HTTP \(code): \(text)", reason: Self.reason(code), code: code))
     }
 
     /// The reason that a server which gave none would have given.

@@ -9,7 +9,9 @@ extension HTTPKubernetesAPI: PodStreaming {
     public func open(_ command: PodCommand, namespace: String, pod: String) async throws -> any PodChannels {
         var query: [(String, String?)] = command.command.map { ("command", $0) }
         query.append(("container", command.container.isEmpty ? nil : command.container))
-        for (name, isOn) in [("stdin", command.stdin), ("stdout", command.stdout), ("stderr", command.stderr), ("tty", command.tty)] {
+        for (name, isOn) in [
+            ("stdin", command.stdin), ("stdout", command.stdout), ("stderr", command.stderr), ("tty", command.tty),
+        ] {
             query.append((name, isOn ? "true" : "false"))
         }
         let (socket, name) = try await dial(namespace, pod, command.verb.rawValue, query, Self.channelProtocols)

@@ -148,6 +148,7 @@ struct WebSocketDialer: Sendable {
         if code == 0 { return .transport("GET \(target): the server closed the connection without an answer") }
         return .status(
             APIStatus(
-                status: "Failure", message: "GET \(target): HTTP \(code): \(text)", reason: code == 404 ? "NotFound" : "BadRequest", code: code))
+                status: "Failure", message: "GET \(target): HTTP \(code): \(text)",
+                reason: code == 404 ? "NotFound" : "BadRequest", code: code))
     }
 }

@@ -17,7 +17,9 @@ public enum APIFault: Sendable, Hashable, CaseIterable {
     case watchEnds, watchBreaks, watchGone
 
     static let ofWatches: [APIFault] = [.watchEnds, .watchBreaks, .watchGone, .internalError, .cutBefore]
-    static let ofCalls: [APIFault] = [.internalError, .unavailable, .tooManyRequests, .unauthorized, .cutBefore, .cutAfter, .slow]
+    static let ofCalls: [APIFault] = [
+        .internalError, .unavailable, .tooManyRequests, .unauthorized, .cutBefore, .cutAfter, .slow,
+    ]
 }
 
 /// SplitMix64: small, and the same everywhere.
@@ -67,7 +69,8 @@ public final class FaultyKubernetesAPI: KubernetesAPI, Sendable {
 
     private func fault(_ verb: RecordedCall.Verb, _ resource: GroupVersionResource) -> APIFault? {
         state.withLock { state in
-            if let index = state.planned.firstIndex(where: { ($0.verb ?? verb) == verb && ($0.resource ?? resource) == resource }) {
+            if let index = state.planned.firstIndex(where: { ($0.verb ?? verb) == verb && ($0.resource ?? resource) == resource })
+            {
                 let fault = state.planned.remove(at: index).fault
                 state.counts[fault, default: 0] += 1
                 return fault
@@ -101,15 +104,20 @@ public final class FaultyKubernetesAPI: KubernetesAPI, Sendable {
 
     // MARK: Verbs
 
-    public func get(_ resource: GroupVersionResource, namespace: String?, name: String, subresource: String?) async throws -> [UInt8] {
-        try await perform(.get, resource) { try await api.get(resource, namespace: namespace, name: name, subresource: subresource) }
+    public func get(_ resource: GroupVersionResource, namespace: String?, name: String, subresource: String?) async throws
+        -> [UInt8]
+    {
+        try await perform(.get, resource) {
+            try await api.get(resource, namespace: namespace, name: name, subresource: subresource)
+        }
     }
 
     public func list(_ resource: GroupVersionResource, namespace: String?, options: ListOptions) async throws -> [UInt8] {
         try await perform(.list, resource) { try await api.list(resource, namespace: namespace, options: options) }
     }
 
-    public func watch(_ resource: GroupVersionResource, namespace: String?, options: ListOptions) async throws -> any WatchStream {
+    public func watch(_ resource: GroupVersionResource, namespace: String?, options: ListOptions) async throws -> any WatchStream
+    {
         let fault = fault(.watch, resource)
         switch fault {
         case .watchGone: throw KubernetesAPIError.failure(410, "Expired", "injected: too old resource version")
@@ -152,7 +160,9 @@ public final class FaultyKubernetesAPI: KubernetesAPI, Sendable {
     public func delete(
         _ resource: GroupVersionResource, namespace: String?, name: String, options: DeleteOptions
     ) async throws -> [UInt8] {
-        try await perform(.delete, resource) { try await api.delete(resource, namespace: namespace, name: name, options: options) }
+        try await perform(.delete, resource) {
+            try await api.delete(resource, namespace: namespace, name: name, options: options)
+        }
     }
 }
 

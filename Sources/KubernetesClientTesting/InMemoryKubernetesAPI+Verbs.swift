@@ -30,7 +30,9 @@ extension InMemoryKubernetesAPI {
     ) async throws -> [UInt8] {
         try await begin(.create, resource, namespace, name, subresource)
         let value = try parse(body)
-        if subresource == "token", let name { return try store.withLock { try $0.token(resource, namespace, name, value).serialized() } }
+        if subresource == "token", let name {
+            return try store.withLock { try $0.token(resource, namespace, name, value).serialized() }
+        }
         guard subresource == "binding" else {
             return try store.withLock { try $0.create(resource, namespace, value).serialized() }
         }

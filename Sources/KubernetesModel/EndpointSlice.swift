@@ -13,7 +13,9 @@ public struct EndpointSlice: KubernetesObject, Hashable {
     @WrittenEmpty public var endpoints: [Endpoint] = []
     @DefaultEmpty public var ports: [EndpointPort] = []
 
-    public init(metadata: ObjectMeta = .init(), addressType: String = "IPv4", endpoints: [Endpoint] = [], ports: [EndpointPort] = []) {
+    public init(
+        metadata: ObjectMeta = .init(), addressType: String = "IPv4", endpoints: [Endpoint] = [], ports: [EndpointPort] = []
+    ) {
         self.metadata = metadata
         self.addressType = addressType
         self.endpoints = endpoints

@@ -38,7 +38,8 @@ public struct NamespaceCondition: Sendable, Hashable, Codable {
     public var message: String?
 
     public init(
-        type: String = "", status: ConditionStatus, lastTransitionTime: Timestamp? = nil, reason: String? = nil, message: String? = nil
+        type: String = "", status: ConditionStatus, lastTransitionTime: Timestamp? = nil, reason: String? = nil,
+        message: String? = nil
     ) {
         self.type = type
         self.status = status

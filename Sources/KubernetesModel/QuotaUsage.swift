@@ -10,7 +10,9 @@ public struct QuotaUsage: Sendable, Hashable {
     /// Objects of a kind that is not a pod: by count, and services by their type.
     public init(objectsOf resource: GroupVersionResource, count: Int = 1) {
         amounts = ["count/\(resource)": Quantity(Int64(count))]
-        if resource.group.isEmpty, Self.plainCounts.contains(resource.resource) { amounts[resource.resource] = Quantity(Int64(count)) }
+        if resource.group.isEmpty, Self.plainCounts.contains(resource.resource) {
+            amounts[resource.resource] = Quantity(Int64(count))
+        }
     }
 
     /// Kinds that a quota may name without "count/".
@@ -113,6 +115,8 @@ extension ResourceQuotaSpec {
     }
 
     private static func isBestEffort(_ pod: Pod) -> Bool {
-        (pod.spec.containers + pod.spec.initContainers).allSatisfy { $0.resources.requests.isEmpty && $0.resources.limits.isEmpty }
+        (pod.spec.containers + pod.spec.initContainers).allSatisfy {
+            $0.resources.requests.isEmpty && $0.resources.limits.isEmpty
+        }
     }
 }

@@ -48,7 +48,8 @@ public enum JobPlanner {
             obey(command, world, &plan)
         } else {
             switch world.job.status.phase {
-            case nil: plan.status.phase = .initialized
+            case nil:
+                plan.status.phase = .initialized
                 plan.status.startTime = world.now
             case .initialized, .awaitingApproval: validate(world, &plan)
             case .pending: plan.status.phase = .running
@@ -173,7 +174,8 @@ public enum JobPlanner {
         for (index, template) in graph.tasks.enumerated() {
             let name = taskID(job, template)
             if let problem = DNSLabel.problems(with: name).first {
-                throw TaskGraph.Defect(field: "spec.tasks[\(index)].taskID", message: "\"\(name)\" is no name for a KusciaTask: \(problem)")
+                throw TaskGraph.Defect(
+                    field: "spec.tasks[\(index)].taskID", message: "\"\(name)\" is no name for a KusciaTask: \(problem)")
             }
             if let first = names.updateValue(index, forKey: name) {
                 throw TaskGraph.Defect(
@@ -205,7 +207,8 @@ public enum JobPlanner {
             if let blocked = critical.first(where: { phases[id($0)] == nil }) {
                 let text = "task \"\(blocked.alias)\" cannot start: it depends on "
                 let cause = graph.failedAncestor(of: blocked, phases: phases, id: id)
-                return fail(&plan, world, "DependencyFailed", text + (cause.map { failureText($0, world) } ?? "a task that failed"))
+                return fail(
+                    &plan, world, "DependencyFailed", text + (cause.map { failureText($0, world) } ?? "a task that failed"))
             }
             plan.status.phase = .succeeded
             plan.status.completionTime = world.now
@@ -220,7 +223,9 @@ public enum JobPlanner {
     /// The tasks' phases by name. A finished task whose object was deleted stays what it was: it is not run again.
     private static func phases(_ world: JobWorld) -> [String: KusciaTaskPhase?] {
         var phases = world.tasks.mapValues { $0.status.phase }
-        for (name, phase) in world.job.status.taskStatus where phase.isFinished && world.tasks[name] == nil { phases[name] = phase }
+        for (name, phase) in world.job.status.taskStatus where phase.isFinished && world.tasks[name] == nil {
+            phases[name] = phase
+        }
         return phases
     }
 
@@ -267,7 +272,8 @@ public enum JobPlanner {
     ) {
         status.conditions.removeAll { $0.type == type }
         status.conditions.append(
-            KusciaCondition(type: type, status: value, reason: reason, message: message, lastUpdateTime: now, lastTransitionTime: now))
+            KusciaCondition(
+                type: type, status: value, reason: reason, message: message, lastUpdateTime: now, lastTransitionTime: now))
     }
 
     // MARK: tasks
@@ -295,7 +301,8 @@ public enum JobPlanner {
             spec?.containers = [AppImageContainer(name: first ?? "", resources: resources)]
         }
         return KusciaTaskParty(
-            domainID: party.domainID, appImageRef: template.appImage, role: party.role, template: spec.map { KusciaPodTemplate(spec: $0) },
+            domainID: party.domainID, appImageRef: template.appImage, role: party.role,
+            template: spec.map { KusciaPodTemplate(spec: $0) },
             bandwidthLimits: party.bandwidthLimits)
     }
 }

@@ -91,6 +91,7 @@ public struct PodFailure: Sendable, Hashable {
     /// Kuscia's list, and refusals that no other pull will change.
     private static let hopeless: Set<String> = [
         "CrashLoopBackOff", "CreateContainerConfigError", "CreateContainerError", "InvalidImageName", "ErrImageNeverPull",
-        "ImageInspectError", "RegistryUnavailable", "ImageIDMismatch", "SignatureValidationFailed", "PreStartHookError", "PostStartHookError",
+        "ImageInspectError", "RegistryUnavailable", "ImageIDMismatch", "SignatureValidationFailed", "PreStartHookError",
+        "PostStartHookError",
     ]
 }

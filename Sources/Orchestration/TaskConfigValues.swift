@@ -44,7 +44,8 @@ extension TaskLayout {
             KusciaVariable.taskID: task.metadata.name,
             KusciaVariable.domainID: pod.domain,
             KusciaVariable.taskInputConfig: task.spec.taskInputConfig,
-            KusciaVariable.taskClusterDefine: String(decoding: try JSON.encode(clusterDefine(for: pod, ports: ports)), as: UTF8.self),
+            KusciaVariable.taskClusterDefine: String(
+                decoding: try JSON.encode(clusterDefine(for: pod, ports: ports)), as: UTF8.self),
             KusciaVariable.allocatedPorts: String(decoding: try JSON.encode(allocated(for: pod, ports: ports)), as: UTF8.self),
         ]
     }

@@ -22,10 +22,13 @@ public struct TaskGraph: Sendable {
         for (index, task) in tasks.enumerated() {
             guard !task.alias.isEmpty else { throw Defect(field: "spec.tasks[\(index)].alias", message: "Required value") }
             if let first = aliases.updateValue(index, forKey: task.alias) {
-                throw Defect(field: "spec.tasks[\(index)].alias", message: "\"\(task.alias)\" is the alias of spec.tasks[\(first)] already")
+                throw Defect(
+                    field: "spec.tasks[\(index)].alias", message: "\"\(task.alias)\" is the alias of spec.tasks[\(first)] already"
+                )
             }
             if let id = task.taskID, let first = ids.updateValue(index, forKey: id) {
-                throw Defect(field: "spec.tasks[\(index)].taskID", message: "\"\(id)\" is the task id of spec.tasks[\(first)] already")
+                throw Defect(
+                    field: "spec.tasks[\(index)].taskID", message: "\"\(id)\" is the task id of spec.tasks[\(first)] already")
             }
         }
         for (index, task) in tasks.enumerated() {
@@ -46,14 +49,17 @@ public struct TaskGraph: Sendable {
     private func findCycle() -> [String]? {
         // Peel tasks without unfinished dependencies (Kahn); what stays is on or behind a cycle.
         var left = Set(tasks.indices)
-        while let free = left.first(where: { task in !tasks[task].dependencies.contains { left.contains(indexOfAlias[$0] ?? -1) } }) {
+        while let free = left.first(where: { task in !tasks[task].dependencies.contains { left.contains(indexOfAlias[$0] ?? -1) }
+            })
+        {
             left.remove(free)
         }
         guard var at = left.min() else { return nil }
         var path: [Int] = []
         while !path.contains(at) {
             path.append(at)
-            guard let next = tasks[at].dependencies.lazy.compactMap({ indexOfAlias[$0] }).first(where: { left.contains($0) }) else { return nil }
+            guard let next = tasks[at].dependencies.lazy.compactMap({ indexOfAlias[$0] }).first(where: { left.contains($0) })
+            else { return nil }
             at = next
         }
         return (path.drop { $0 != at } + [at]).map { tasks[$0].alias }

@@ -46,7 +46,9 @@ public struct TaskLayout: Sendable {
                 let known = image.spec.deployTemplates.map { "\"\($0.role ?? "")\"" }.joined(separator: ", ")
                 throw Defect(
                     field: "\(field).role",
-                    message: "AppImage \"\(spec.appImageRef)\" has no deploy template for role \"\(spec.role ?? "")\"; it has \(known)")
+                    message:
+                        "AppImage \"\(spec.appImageRef)\" has no deploy template for role \"\(spec.role ?? "")\"; it has \(known)"
+                )
             }
             let party = Party(spec: spec, image: image, template: template, pods: Self.pods(task, index, spec, template))
             try Self.check(party, field, among: laid)
@@ -56,7 +58,8 @@ public struct TaskLayout: Sendable {
         guard !pods.isEmpty else { throw Defect(field: "spec.parties", message: "the task has no pods") }
         guard neededParties <= parties.count else {
             throw Defect(
-                field: "spec.scheduleConfig.minReservedMembers", message: "\(neededParties) of \(parties.count) parties cannot succeed")
+                field: "spec.scheduleConfig.minReservedMembers",
+                message: "\(neededParties) of \(parties.count) parties cannot succeed")
         }
     }
 
@@ -65,7 +68,9 @@ public struct TaskLayout: Sendable {
         let (domain, role) = (party.spec.domainID, party.spec.role ?? "")
         if let first = others.firstIndex(where: { $0.spec.domainID == domain && ($0.spec.role ?? "") == role }) {
             throw Defect(
-                field: field, message: "spec.parties[\(first)] is domain \"\(domain)\" in role \"\(role)\" already; use another role or replicas")
+                field: field,
+                message:
+                    "spec.parties[\(first)] is domain \"\(domain)\" in role \"\(role)\" already; use another role or replicas")
         }
         guard party.minReservedPods <= party.pods.count else {
             throw Defect(
@@ -74,7 +79,8 @@ public struct TaskLayout: Sendable {
         var names: Set<String> = []
         for port in party.template.spec.containers.flatMap(\.ports) where !names.insert(port.name).inserted {
             throw Defect(
-                field: "\(field).appImageRef", message: "AppImage \"\(party.spec.appImageRef)\" has two ports named \"\(port.name)\"")
+                field: "\(field).appImageRef",
+                message: "AppImage \"\(party.spec.appImageRef)\" has two ports named \"\(port.name)\"")
         }
     }
 

@@ -47,7 +47,8 @@ extension TaskLayout {
             maps.append(
                 ConfigMap(
                     metadata: ObjectMeta(
-                        name: templateMapName(party), namespace: party.spec.domainID, labels: labels(first), ownerReferences: owner),
+                        name: templateMapName(party), namespace: party.spec.domainID, labels: labels(first),
+                        ownerReferences: owner),
                     data: party.image.spec.configTemplates))
             for pod in party.pods {
                 maps.append(
@@ -66,7 +67,8 @@ extension TaskLayout {
         return parties.compactMap { party in
             guard let first = party.pods.first, seen.insert(party.spec.domainID).inserted else { return nil }
             return ConfigMap(
-                metadata: ObjectMeta(name: hostsMapName, namespace: party.spec.domainID, labels: labels(first), ownerReferences: owner),
+                metadata: ObjectMeta(
+                    name: hostsMapName, namespace: party.spec.domainID, labels: labels(first), ownerReferences: owner),
                 data: ["hosts": hosts])
         }
     }
@@ -96,7 +98,9 @@ extension TaskLayout {
                 ownerReferences: owner),
             spec: PodSpec(
                 volumes: volumes(pod, party),
-                containers: party.template.spec.containers.enumerated().map { container($1, isFirst: $0 == 0, pod, party, ports) },
+                containers: party.template.spec.containers.enumerated().map {
+                    container($1, isFirst: $0 == 0, pod, party, ports)
+                },
                 restartPolicy: party.spec.template?.spec?.restartPolicy ?? party.template.spec.restartPolicy ?? .never,
                 nodeSelector: [KusciaLabel.nodeNamespace: pod.domain], hostNetwork: true, schedulerName: Kuscia.schedulerName,
                 tolerations: [
@@ -132,7 +136,8 @@ extension TaskLayout {
         [
             Volume(name: Kuscia.configTemplateVolume, configMap: ConfigMapVolumeSource(name: templateMapName(party))),
             Volume(
-                name: "domain-data", persistentVolumeClaim: PersistentVolumeClaimVolumeSource(claimName: "domain-data", readOnly: true)),
+                name: "domain-data",
+                persistentVolumeClaim: PersistentVolumeClaimVolumeSource(claimName: "domain-data", readOnly: true)),
             Volume(name: "job-data", persistentVolumeClaim: PersistentVolumeClaimVolumeSource(claimName: "job-\(jobID)")),
             Volume(name: "scratch", emptyDir: EmptyDirVolumeSource()),
         ]
@@ -152,7 +157,8 @@ extension TaskLayout {
             },
             envFrom: template.envFrom, env: environment(template, pod, resources, ports), resources: resources,
             volumeMounts: mounts(template), livenessProbe: template.livenessProbe, readinessProbe: template.readinessProbe,
-            startupProbe: template.startupProbe, imagePullPolicy: template.imagePullPolicy, securityContext: template.securityContext)
+            startupProbe: template.startupProbe, imagePullPolicy: template.imagePullPolicy,
+            securityContext: template.securityContext)
     }
 
     /// The party's resources replace the template's: for the container of that name, or for the first when it has none.
@@ -172,7 +178,9 @@ extension TaskLayout {
 
     private func mounts(_ template: AppImageContainer) -> [VolumeMount] {
         template.configVolumeMounts.map {
-            VolumeMount(name: Kuscia.configTemplateVolume, readOnly: true, mountPath: $0.mountPath, subPath: $0.subPath.isEmpty ? nil : $0.subPath)
+            VolumeMount(
+                name: Kuscia.configTemplateVolume, readOnly: true, mountPath: $0.mountPath,
+                subPath: $0.subPath.isEmpty ? nil : $0.subPath)
         } + [
             VolumeMount(name: "domain-data", readOnly: true, mountPath: TaskPaths.domainData),
             VolumeMount(name: "job-data", mountPath: TaskPaths.jobData),
@@ -197,7 +205,8 @@ extension TaskLayout {
         for port in pod.ports {
             let name = port.name.uppercased().map { $0 == "-" ? "_" : $0 }
             variables.append(
-                EnvVar(name: "KUSCIA_PORT_\(String(name))_NUMBER", value: number(of: port, in: pod, ports).map(String.init) ?? ""))
+                EnvVar(name: "KUSCIA_PORT_\(String(name))_NUMBER", value: number(of: port, in: pod, ports).map(String.init) ?? "")
+            )
         }
         return variables.filter { ours in !template.env.contains { $0.name == ours.name } } + template.env
     }

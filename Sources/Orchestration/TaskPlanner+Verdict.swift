@@ -107,7 +107,8 @@ extension TaskPlanner {
         let lost = pods.filter { $0.status.phase?.isFinished != true && ($0.spec.nodeName.map(world.isSilent) ?? false) }
         for pod in lost {
             status.podStatuses[pod.namespacedName]?.reason = "NodeSilent"
-            status.podStatuses[pod.namespacedName]?.message = "node \(pod.spec.nodeName ?? "") does not report; the pod may still run"
+            status.podStatuses[pod.namespacedName]?.message =
+                "node \(pod.spec.nodeName ?? "") does not report; the pod may still run"
         }
         guard let first = lost.first else {
             if status.conditions.contains(where: { $0.type == nodesReporting && $0.status == .false }) {
@@ -116,7 +117,8 @@ extension TaskPlanner {
             return
         }
         let others = lost.count > 1 ? " (and \(lost.count - 1) more)" : ""
-        let message = "party \(first.metadata.namespace ?? ""), pod \(first.metadata.name)\(others): its node "
+        let message =
+            "party \(first.metadata.namespace ?? ""), pod \(first.metadata.name)\(others): its node "
             + "\(first.spec.nodeName ?? "") does not report; if it stays silent the pod is given up"
         status.message = message
         status.setCondition(nodesReporting, .false, reason: "NodeSilent", message: message, now: world.now)

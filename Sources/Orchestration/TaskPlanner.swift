@@ -155,7 +155,8 @@ public enum TaskPlanner {
     private static func split(_ world: TaskWorld, _ attempt: Int) -> (own: [Pod], stale: [Pod]) {
         let mine = mine(world)
         let others = world.pods.filter { pod in
-            !mine.contains { $0.metadata.uid == pod.metadata.uid } && pod.metadata.ownerReferences.contains { $0.kind == KusciaTask.kind }
+            !mine.contains { $0.metadata.uid == pod.metadata.uid }
+                && pod.metadata.ownerReferences.contains { $0.kind == KusciaTask.kind }
         }
         func isCurrent(_ pod: Pod) -> Bool { pod.metadata.annotations[TaskLayout.attemptAnnotation] == "\(attempt)" }
         return (mine.filter(isCurrent), mine.filter { !isCurrent($0) } + others)
@@ -218,7 +219,9 @@ public enum TaskPlanner {
         return layout.hostsMaps(layout.hosts(address: address)).map { .apply($0) }
     }
 
-    static func allowedSeconds(_ world: TaskWorld) -> Int { world.task.spec.scheduleConfig?.lifecycleSeconds ?? schedulingSeconds }
+    static func allowedSeconds(_ world: TaskWorld) -> Int {
+        world.task.spec.scheduleConfig?.lifecycleSeconds ?? schedulingSeconds
+    }
 
     // MARK: finished
 

@@ -24,7 +24,8 @@ extension KusciaTaskStatus {
         for pod in pods { podStatuses[pod.namespacedName] = KusciaPodStatus(observing: pod) }
         for service in services where serviceStatuses[service.namespacedName] == nil {
             serviceStatuses[service.namespacedName] = KusciaServiceStatus(
-                serviceName: service.metadata.name, namespace: service.metadata.namespace, portName: service.spec.ports.first?.name,
+                serviceName: service.metadata.name, namespace: service.metadata.namespace,
+                portName: service.spec.ports.first?.name,
                 portNumber: service.spec.ports.first?.port, createTime: now)
         }
     }

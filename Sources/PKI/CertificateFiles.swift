@@ -100,7 +100,11 @@ public struct CertificateFiles: Sendable {
         var offset = 0
         while offset < bytes.count, failure == nil {
             let count = bytes[offset...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count >= 0 { offset += count } else if errno != EINTR { failure = .file(stage: "write", path: temporary, errno: errno) }
+            if count >= 0 {
+                offset += count
+            } else if errno != EINTR {
+                failure = .file(stage: "write", path: temporary, errno: errno)
+            }
         }
         if failure == nil, fsync(descriptor) != 0 { failure = .file(stage: "fsync", path: temporary, errno: errno) }
         close(descriptor)

@@ -23,7 +23,9 @@ public struct CertificateRequest: Sendable {
     /// subject fields than organizations, a key on P-256, P-384 or P-521, Ed25519, or RSA of at least 2048 bits, and a
     /// signature by that key.
     public init(pem: String) throws {
-        guard pem.utf8.count <= Self.maximumBytes else { throw PKIError.malformed(what: "certificate request", why: "it is too long") }
+        guard pem.utf8.count <= Self.maximumBytes else {
+            throw PKIError.malformed(what: "certificate request", why: "it is too long")
+        }
         let request = try PKIError.reading("certificate request") { try CertificateSigningRequest(pemEncoded: pem) }
         guard request.publicKey.isValidSignature(request.signature, for: request) else {
             throw PKIError.malformed(what: "certificate request", why: "its signature does not fit its key")

@@ -63,25 +63,31 @@ struct BlobDownload: Sendable {
                 try await BlockingFiles.run { try ingest.restart() }
             }
         }
-        throw ImagePullError(.registryUnavailable, "\(descriptor.digest): \(source.url.origin) broke off \(Self.maximumTries) times")
+        throw ImagePullError(
+            .registryUnavailable, "\(descriptor.digest): \(source.url.origin) broke off \(Self.maximumTries) times")
     }
 
     private func receive(_ ingest: BlobIngest) async throws {
         let offset = ingest.offset
         let headers = offset > 0 ? [(name: "Range", value: "bytes=\(offset)-")] : []
-        let response = try await client.get(reference, source, path: "blobs/\(descriptor.digest)", headers: headers, credentials: credentials)
+        let response = try await client.get(
+            reference, source, path: "blobs/\(descriptor.digest)", headers: headers, credentials: credentials)
         switch response.status.code {
         case 206 where offset > 0 && response.headers.first(name: "Content-Range")?.hasPrefix("bytes \(offset)-") == true: break
         case 200 where offset > 0: try await BlockingFiles.run { try ingest.restart() }
         case 200: break
         case 416, 206:
             try await BlockingFiles.run { try ingest.restart() }
-            throw ImagePullError(.registryUnavailable, "\(descriptor.digest): \(source.url.origin) cannot continue at byte \(offset)")
+            throw ImagePullError(
+                .registryUnavailable, "\(descriptor.digest): \(source.url.origin) cannot continue at byte \(offset)")
         case 404: throw ImagePullError(.notFound, "\(reference.name)@\(descriptor.digest): \(source.url.origin) has no such blob")
         default: throw RegistryClient.refusal(response, source, "\(reference.name)@\(descriptor.digest)")
         }
-        if let length = response.headers.first(name: "Content-Length").flatMap({ Int64($0) }), length != ingest.size - ingest.offset {
-            throw ImageStoreError.sizeMismatch(subject: "blob \(descriptor.digest)", expected: ingest.size, found: ingest.offset &+ length)
+        if let length = response.headers.first(name: "Content-Length").flatMap({ Int64($0) }),
+            length != ingest.size - ingest.offset
+        {
+            throw ImageStoreError.sizeMismatch(
+                subject: "blob \(descriptor.digest)", expected: ingest.size, found: ingest.offset &+ length)
         }
         do {
             try await copy(response.body, to: ingest)
@@ -90,7 +96,8 @@ struct BlobDownload: Sendable {
         }
         guard ingest.offset == ingest.size else {
             throw ImagePullError(
-                .registryUnavailable, "\(descriptor.digest): \(source.url.origin) ended after \(ingest.offset) of \(ingest.size) bytes")
+                .registryUnavailable,
+                "\(descriptor.digest): \(source.url.origin) ended after \(ingest.offset) of \(ingest.size) bytes")
         }
     }
 
@@ -108,7 +115,8 @@ struct BlobDownload: Sendable {
                 }
                 guard ingest.offset + Int64(gathered.readableBytes + piece.readableBytes) <= ingest.size else {
                     throw ImageStoreError.sizeMismatch(
-                        subject: "blob \(descriptor.digest)", expected: ingest.size, found: ingest.offset + Int64(gathered.readableBytes + piece.readableBytes))
+                        subject: "blob \(descriptor.digest)", expected: ingest.size,
+                        found: ingest.offset + Int64(gathered.readableBytes + piece.readableBytes))
                 }
                 gathered.writeBuffer(&piece)
                 if gathered.readableBytes >= Self.pieceBytes {

@@ -45,12 +45,17 @@ public enum DockerConfig {
         do {
             file = try JSON.decode(File.self, from: bytes)
         } catch {
-            throw Unreadable(description: "\(subject): expected Docker's config.json; \(error is JSONError ? JSON.describe(error) : "a member has another type")")
+            throw Unreadable(
+                description:
+                    "\(subject): expected Docker's config.json; \(error is JSONError ? JSON.describe(error) : "a member has another type")"
+            )
         }
         let helpers = (file.credHelpers ?? [:]).map { "\($0.value) for \($0.key)" }.sorted() + [file.credsStore].compactMap { $0 }
         guard helpers.isEmpty || file.auths?.isEmpty == false else {
             throw Unreadable(
-                description: "\(subject): credential helpers are not run (\(helpers.prefix(3).joined(separator: ", "))); put the registry's auth into \"auths\"")
+                description:
+                    "\(subject): credential helpers are not run (\(helpers.prefix(3).joined(separator: ", "))); put the registry's auth into \"auths\""
+            )
         }
         var result: [RegistryCredential] = []
         for (server, entry) in (file.auths ?? [:]).sorted(by: { $0.key < $1.key }) {
@@ -63,17 +68,21 @@ public enum DockerConfig {
         _ server: String, _ entry: File.Entry, helper: String?, _ subject: String
     ) throws(Unreadable) -> RegistryCredential {
         var result = RegistryCredential(
-            server: server, username: entry.username ?? "", password: entry.password ?? "", identityToken: entry.identitytoken ?? "",
+            server: server, username: entry.username ?? "", password: entry.password ?? "",
+            identityToken: entry.identitytoken ?? "",
             registryToken: entry.registrytoken ?? "")
         if let auth = entry.auth, !auth.isEmpty {
-            guard let data = Data(base64Encoded: auth), let text = String(validating: data, as: UTF8.self), let colon = text.firstIndex(of: ":")
+            guard let data = Data(base64Encoded: auth), let text = String(validating: data, as: UTF8.self),
+                let colon = text.firstIndex(of: ":")
             else { throw Unreadable(description: "\(subject): auths[\"\(server)\"].auth: expected base64 of user:password") }
             result.username = String(text[..<colon])
             // Docker's own files may end with NUL bytes there.
             result.password = String(text[text.index(after: colon)...].filter { $0 != "\0" })
         } else if let helper, result.username.isEmpty, result.identityToken.isEmpty, result.registryToken.isEmpty {
             throw Unreadable(
-                description: "\(subject): auths[\"\(server)\"]: its secret is with the credential helper \"\(helper)\", which is not run; put it into \"auth\"")
+                description:
+                    "\(subject): auths[\"\(server)\"]: its secret is with the credential helper \"\(helper)\", which is not run; put it into \"auth\""
+            )
         }
         return result
     }

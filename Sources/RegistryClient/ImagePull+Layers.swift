@@ -3,7 +3,9 @@ import ImageStore
 
 extension ImagePull {
     /// `layers`: from the bottom to the top. Throws what download or unpacking throw; the other of the two ends then as well.
-    func fetch(_ layers: [Descriptor], of contents: ImageContents, _ source: RegistryClient.Source, _ reference: ImageReference) async throws {
+    func fetch(_ layers: [Descriptor], of contents: ImageContents, _ source: RegistryClient.Source, _ reference: ImageReference)
+        async throws
+    {
         // Only the newest number counts: whoever unpacks takes all that have come meanwhile.
         let (numbers, arrived) = AsyncStream.makeStream(of: Int.self, bufferingPolicy: .bufferingNewest(1))
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -17,7 +19,8 @@ extension ImagePull {
         }
     }
 
-    private func unpackWhatComes(_ numbers: AsyncStream<Int>, _ contents: ImageContents, _ reference: ImageReference) async throws {
+    private func unpackWhatComes(_ numbers: AsyncStream<Int>, _ contents: ImageContents, _ reference: ImageReference) async throws
+    {
         guard let unpack else { return }
         for await number in numbers {
             try Task.checkCancellation()

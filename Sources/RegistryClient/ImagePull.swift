@@ -19,7 +19,8 @@ public struct ImagePull: Sendable {
     public var unpack: Unpack?
 
     public init(
-        client: RegistryClient, store: ImageStore, platform: ImagePlatform = .current, signatures: SignaturePolicy = SignaturePolicy(),
+        client: RegistryClient, store: ImageStore, platform: ImagePlatform = .current,
+        signatures: SignaturePolicy = SignaturePolicy(),
         credentials: [RegistryCredential] = [], report: @escaping @Sendable (PullEvent) -> Void = { _ in }, unpack: Unpack? = nil
     ) {
         self.unpack = unpack
@@ -76,7 +77,8 @@ public struct ImagePull: Sendable {
         let (manifest, digest) = (found.manifest, found.digest)
         let subject = reference.description
         guard manifest.isContainerImage else {
-            throw ImagePullError(.invalidContent, "\(subject): no container image; its config is of type \"\(manifest.config.mediaType)\"")
+            throw ImagePullError(
+                .invalidContent, "\(subject): no container image; its config is of type \"\(manifest.config.mediaType)\"")
         }
         let layers = try manifest.imageLayers(subject: subject).map(\.descriptor)
         try checkSizes(manifest, subject)
@@ -84,7 +86,8 @@ public struct ImagePull: Sendable {
         try await fetch(manifest.config, source, reference)
         let store = store
         let config = try await BlockingFiles.run {
-            try ImageConfig(parsing: store.blobs.contents(manifest.config.digest, maximumBytes: ImageConfig.maximumBytes), subject: subject)
+            try ImageConfig(
+                parsing: store.blobs.contents(manifest.config.digest, maximumBytes: ImageConfig.maximumBytes), subject: subject)
         }
         try config.check(against: manifest, subject: subject)
         guard platform.runs(config.platform) else {
@@ -93,7 +96,8 @@ public struct ImagePull: Sendable {
         try await fetch(layers, of: ImageContents(manifest: manifest, config: config), source, reference)
         let stored = StoredImage(
             reference: reference.tag == nil ? reference.with(digest: found.sourceDigest) : Self.tagged(reference),
-            manifest: Descriptor(mediaType: found.mediaType, digest: digest, size: Int64(found.bytes.count), platform: config.platform),
+            manifest: Descriptor(
+                mediaType: found.mediaType, digest: digest, size: Int64(found.bytes.count), platform: config.platform),
             id: manifest.config.digest, sourceDigest: found.sourceDigest, added: Int64(time(nil)))
         try await BlockingFiles.run {
             for document in found.documents { try store.blobs.add(document) }
@@ -157,7 +161,9 @@ public struct ImagePull: Sendable {
             total += layer.size
             if !store.blobs.contains(layer.digest) { missing += layer.size }
         }
-        guard total <= limits.imageBytes else { throw ImageStoreError.tooLarge(subject: subject, limit: "\(limits.imageBytes) bytes") }
+        guard total <= limits.imageBytes else {
+            throw ImageStoreError.tooLarge(subject: subject, limit: "\(limits.imageBytes) bytes")
+        }
         var facts = statvfs()
         guard statvfs(store.directory, &facts) == 0 else { return }
         let free = Int64(clamping: UInt64(facts.f_bavail) &* UInt64(facts.f_frsize))
@@ -171,7 +177,9 @@ public struct ImagePull: Sendable {
     /// Signatures are fetched when the policy asks for them, and kept: the image can be verified later without the registry.
     private func checkSignature(_ found: Found, _ source: RegistryClient.Source, _ reference: ImageReference) async throws {
         guard let rule = signatures.rule(for: reference) else {
-            if signatures.refusesUnlisted { throw ImagePullError(.signatureInvalid, "\(reference): no rule of image.signatures permits it") }
+            if signatures.refusesUnlisted {
+                throw ImagePullError(.signatureInvalid, "\(reference): no rule of image.signatures permits it")
+            }
             return
         }
         guard case .keys = rule.requirement else { return try rule.permit(reference) }
@@ -194,7 +202,8 @@ public struct ImagePull: Sendable {
                 reasons.append(PullFailure.describing(error, name.description).message)
             }
         }
-        throw ImagePullError(.signatureInvalid, "\(reference): no signature that image.signatures accepts: \(reasons.joined(separator: "; "))")
+        throw ImagePullError(
+            .signatureInvalid, "\(reference): no signature that image.signatures accepts: \(reasons.joined(separator: "; "))")
     }
 
     private func keep(_ bytes: [UInt8], _ type: String, _ manifest: ImageManifest, _ name: ImageReference) async throws {
@@ -202,7 +211,8 @@ public struct ImagePull: Sendable {
         try await BlockingFiles.run {
             let digest = try store.blobs.add(bytes)
             let descriptor = Descriptor(
-                mediaType: manifest.mediaType ?? (type.isEmpty ? MediaType.ociManifest : type), digest: digest, size: Int64(bytes.count))
+                mediaType: manifest.mediaType ?? (type.isEmpty ? MediaType.ociManifest : type), digest: digest,
+                size: Int64(bytes.count))
             try store.references.set(StoredImage(reference: name, manifest: descriptor, id: nil, added: Int64(time(nil))))
         }
     }

@@ -72,11 +72,13 @@ actor RegistryAuthorizer {
         _ realm: String, _ service: String?, _ registry: RegistryURL, _ repository: String, _ credential: RegistryCredential?
     ) async throws -> (text: String, seconds: Int)? {
         guard let server = RegistryURL(realm) else {
-            throw ImagePullError(.registryUnavailable, "\(registry.origin): its token server's address cannot be used: \"\(realm.prefix(200))\"")
+            throw ImagePullError(
+                .registryUnavailable, "\(registry.origin): its token server's address cannot be used: \"\(realm.prefix(200))\"")
         }
         // A password must not leave the protection that the registry's own name promised.
         guard server.isSecure || !registry.isSecure else {
-            throw ImagePullError(.registryUnavailable, "\(registry.origin): sends to the token server \(server.origin) without TLS; refused")
+            throw ImagePullError(
+                .registryUnavailable, "\(registry.origin): sends to the token server \(server.origin) without TLS; refused")
         }
         let call = Self.tokenCall(server, service, repository, credential)
         let response = try await transport.send(call)
@@ -88,7 +90,9 @@ actor RegistryAuthorizer {
             throw ImagePullError(.registryUnavailable, "\(server.shown): token server answered \(response.status)")
         }
         let bytes = try await transport.collect(response, server, maximumBytes: transport.limits.tokenBytes)
-        guard let answer = try? JSON.decode(TokenAnswer.self, from: bytes), let text = answer.token ?? answer.access_token, Self.isToken(text) else {
+        guard let answer = try? JSON.decode(TokenAnswer.self, from: bytes), let text = answer.token ?? answer.access_token,
+            Self.isToken(text)
+        else {
             throw ImagePullError(.registryUnavailable, "\(server.shown): expected {\"token\": ...} from the token server")
         }
         // A token that is about to end may end on the way.

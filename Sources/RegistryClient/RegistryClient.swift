@@ -31,11 +31,14 @@ public final class RegistryClient: Sendable {
     /// Mirrors in their order, then the registry. Throws for an address that is none.
     func sources(_ reference: ImageReference) throws(ImagePullError) -> [Source] {
         let host = settings.host(reference.registry)
-        let own = host.endpoint ?? (reference.registry == ImageReference.dockerHub ? "https://registry-1.docker.io" : "https://\(reference.registry)")
+        let own =
+            host.endpoint
+            ?? (reference.registry == ImageReference.dockerHub ? "https://registry-1.docker.io" : "https://\(reference.registry)")
         var result: [Source] = []
         for (address, isMirror) in host.mirrors.map({ ($0, true) }) + [(own, false)] {
             guard let url = RegistryURL(address.contains("://") ? address : "https://\(address)") else {
-                throw ImagePullError(.internal, "registry \(reference.registry): expected https://host[:port], found \"\(address.prefix(200))\"")
+                throw ImagePullError(
+                    .internal, "registry \(reference.registry): expected https://host[:port], found \"\(address.prefix(200))\"")
             }
             result.append(Source(url: url, isMirror: isMirror))
         }
@@ -49,7 +52,8 @@ public final class RegistryClient: Sendable {
         let own = (given + []).filter { !source.isMirror || !$0.server.isEmpty }
         let pod = RegistryCredential.matching(own, registry: name, repository: reference.repository)
         let node = RegistryCredential.matching(
-            settings.credentials.filter { !$0.server.isEmpty || !source.isMirror }, registry: name, repository: reference.repository)
+            settings.credentials.filter { !$0.server.isEmpty || !source.isMirror }, registry: name,
+            repository: reference.repository)
         return (pod + node).map(Optional.some) + [nil]
     }
 
@@ -61,7 +65,8 @@ public final class RegistryClient: Sendable {
         credentials: [RegistryCredential]
     ) async throws -> HTTPClientResponse {
         let prefix = source.url.target == "/" ? "" : source.url.target
-        var call = RegistryTransport.Call(url: source.url.with(target: "\(prefix)/v2/\(reference.repository)/\(path)"), headers: headers)
+        var call = RegistryTransport.Call(
+            url: source.url.with(target: "\(prefix)/v2/\(reference.repository)/\(path)"), headers: headers)
         let place = RegistryAuthorizer.Place(origin: source.url.origin, repository: reference.repository)
         for identity in identities(reference, source, credentials) {
             call.authorization = await authorizer.known(place, identity)
@@ -71,7 +76,8 @@ public final class RegistryClient: Sendable {
                 let challenge = AuthenticationChallenge.best(of: response.headers["WWW-Authenticate"])
                 try await transport.discard(response, call.url)
                 guard let challenge,
-                    let header = try await authorizer.answer(challenge, at: source.url, repository: reference.repository, as: identity)
+                    let header = try await authorizer.answer(
+                        challenge, at: source.url, repository: reference.repository, as: identity)
                 else { continue }
                 call.authorization = header
                 response = try await transport.send(call)
@@ -84,7 +90,9 @@ public final class RegistryClient: Sendable {
             }
         }
         throw ImagePullError(
-            .unauthorized, "\(source.url.origin): not permitted to pull \(reference.repository); no credential is accepted, or the repository does not exist")
+            .unauthorized,
+            "\(source.url.origin): not permitted to pull \(reference.repository); no credential is accepted, or the repository does not exist"
+        )
     }
 
     /// A manifest's text and what it is, digest checked when one was asked for. Throws `ImagePullError`.
@@ -106,7 +114,9 @@ public final class RegistryClient: Sendable {
             var running = RunningDigest(expected.algorithm)
             running.update(bytes)
             let found = running.finish()
-            guard found == expected else { throw ImageStoreError.digestMismatch(subject: subject, expected: expected, found: found) }
+            guard found == expected else {
+                throw ImageStoreError.digestMismatch(subject: subject, expected: expected, found: found)
+            }
         }
         let type = response.headers.first(name: "Content-Type") ?? ""
         return (bytes, String(type.prefix { $0 != ";" }))

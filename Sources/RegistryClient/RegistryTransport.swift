@@ -33,7 +33,9 @@ final class RegistryTransport: Sendable {
         noProxy = settings.noProxy.map { $0.lowercased() }
         self.log = log
         trust = try Self.trust(settings.hosts)
-        let proxy = try settings.proxy.flatMap { $0.isEmpty ? nil : $0 }.map { (text) throws(ImagePullError) in try Self.proxy(text) }
+        let proxy = try settings.proxy.flatMap { $0.isEmpty ? nil : $0 }.map { (text) throws(ImagePullError) in
+            try Self.proxy(text)
+        }
         direct = Self.client(limits, proxy: nil)
         proxied = proxy.map { Self.client(settings.limits, proxy: $0) }
     }
@@ -49,7 +51,8 @@ final class RegistryTransport: Sendable {
 
     private static func client(_ limits: RegistryLimits, proxy: HTTPClient.Configuration.Proxy?) -> HTTPClient {
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.timeout = .init(connect: .seconds(Int64(limits.connectSeconds)), read: .seconds(Int64(limits.silenceSeconds)))
+        configuration.timeout = .init(
+            connect: .seconds(Int64(limits.connectSeconds)), read: .seconds(Int64(limits.silenceSeconds)))
         configuration.proxy = proxy
         // A layer is compressed as it is; its digest is of these bytes.
         configuration.decompression = .disabled
@@ -66,7 +69,8 @@ final class RegistryTransport: Sendable {
             do {
                 tls.additionalTrustRoots = [.certificates(try NIOSSLCertificate.fromPEMFile(file))]
             } catch {
-                throw ImagePullError(.internal, "registry \(host.registry): caFile \(file): expected PEM certificates that can be read")
+                throw ImagePullError(
+                    .internal, "registry \(host.registry): caFile \(file): expected PEM certificates that can be read")
             }
             for address in [host.endpoint ?? "https://\(host.registry)"] + host.mirrors {
                 if let url = RegistryURL(address.contains("://") ? address : "https://\(address)") { result[url.authority] = tls }
@@ -92,7 +96,9 @@ final class RegistryTransport: Sendable {
 
     private func client(for url: RegistryURL) -> HTTPClient {
         guard let proxied, !url.isLoopback else { return direct }
-        let isExempt = noProxy.contains { $0 == "*" || url.host == $0 || ($0.hasPrefix(".") && url.host.hasSuffix($0)) || url.host.hasSuffix(".\($0)") }
+        let isExempt = noProxy.contains {
+            $0 == "*" || url.host == $0 || ($0.hasPrefix(".") && url.host.hasSuffix($0)) || url.host.hasSuffix(".\($0)")
+        }
         return isExempt ? direct : proxied
     }
 
@@ -108,7 +114,8 @@ final class RegistryTransport: Sendable {
                 throw ImagePullError(.registryUnavailable, "\(url.shown): redirects to no address that can be followed")
             }
             guard next.isSecure || !url.isSecure else {
-                throw ImagePullError(.registryUnavailable, "\(url.shown): redirects from https to \(next.origin), which is not followed")
+                throw ImagePullError(
+                    .registryUnavailable, "\(url.shown): redirects from https to \(next.origin), which is not followed")
             }
             // Left unread, the connection would be closed; the text of a redirect is short.
             try await discard(response, url)
@@ -131,7 +138,8 @@ final class RegistryTransport: Sendable {
         }
         request.tlsConfiguration = trust[url.authority]
         do {
-            return try await client(for: url).execute(request, timeout: .seconds(Int64(limits.silenceSeconds + limits.connectSeconds)), logger: log)
+            return try await client(for: url).execute(
+                request, timeout: .seconds(Int64(limits.silenceSeconds + limits.connectSeconds)), logger: log)
         } catch {
             throw PullFailure.describing(error, url.shown)
         }
@@ -140,7 +148,8 @@ final class RegistryTransport: Sendable {
     /// A whole answer of at most that many bytes, within a time. Throws `invalidContent` beyond it.
     func collect(_ response: HTTPClientResponse, _ url: RegistryURL, maximumBytes: Int) async throws -> [UInt8] {
         if let length = response.headers.first(name: "Content-Length").flatMap({ Int64($0) }), length > maximumBytes {
-            throw ImagePullError(.invalidContent, "\(url.shown): its answer has \(length) bytes, at most \(maximumBytes) are taken")
+            throw ImagePullError(
+                .invalidContent, "\(url.shown): its answer has \(length) bytes, at most \(maximumBytes) are taken")
         }
         let deadline = ContinuousClock.now + .seconds(limits.silenceSeconds * 2)
         var bytes: [UInt8] = []
@@ -151,7 +160,8 @@ final class RegistryTransport: Sendable {
                 }
                 bytes += piece.readableBytesView
                 guard ContinuousClock.now < deadline else {
-                    throw ImagePullError(.registryUnavailable, "\(url.shown): its answer did not end in \(limits.silenceSeconds * 2) s")
+                    throw ImagePullError(
+                        .registryUnavailable, "\(url.shown): its answer did not end in \(limits.silenceSeconds * 2) s")
                 }
             }
         } catch {

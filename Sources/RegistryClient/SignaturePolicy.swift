@@ -79,11 +79,14 @@ public struct SignaturePolicy: Sendable {
             self.requirement = requirement
         }
 
-        func applies(to name: String) -> Bool { prefix.isEmpty || name == prefix || name.hasPrefix(prefix.hasSuffix("/") ? prefix : prefix + "/") }
+        func applies(to name: String) -> Bool {
+            prefix.isEmpty || name == prefix || name.hasPrefix(prefix.hasSuffix("/") ? prefix : prefix + "/")
+        }
 
         func permit(_ reference: ImageReference) throws(ImagePullError) {
             if case .reject = requirement {
-                throw ImagePullError(.signatureInvalid, "\(reference): image.signatures rejects images of \"\(prefix.isEmpty ? "*" : prefix)\"")
+                throw ImagePullError(
+                    .signatureInvalid, "\(reference): image.signatures rejects images of \"\(prefix.isEmpty ? "*" : prefix)\"")
             }
         }
     }
@@ -104,23 +107,30 @@ public struct SignaturePolicy: Sendable {
 
     /// Whether an image in the store may run: by the signatures that lie beside it. Blocks on the disk. Throws `ImagePullError`.
     public func verify(_ image: StoredImage, in store: ImageStore) throws {
-        try verify(image.reference, digests: Set([image.sourceDigest, image.manifest.digest]).sorted(), blobs: store.blobs, references: store.references)
+        try verify(
+            image.reference, digests: Set([image.sourceDigest, image.manifest.digest]).sorted(), blobs: store.blobs,
+            references: store.references)
         // A signed index vouches for the manifests that it names, and for no other.
         if image.sourceDigest != image.manifest.digest, case .keys = rule(for: image.reference)?.requirement {
-            guard try Self.index(image.sourceDigest, names: image.manifest.digest, store.blobs, depth: ImageIndex.maximumDepth) else {
+            guard try Self.index(image.sourceDigest, names: image.manifest.digest, store.blobs, depth: ImageIndex.maximumDepth)
+            else {
                 throw ImagePullError(.signatureInvalid, "\(image.reference): its index does not name its manifest")
             }
         }
     }
 
     /// Itself, or by an index within it. What else its text says (annotations) names nothing.
-    private static func index(_ digest: ContentDigest, names manifest: ContentDigest, _ blobs: BlobStore, depth: Int) throws -> Bool {
+    private static func index(_ digest: ContentDigest, names manifest: ContentDigest, _ blobs: BlobStore, depth: Int) throws
+        -> Bool
+    {
         guard depth >= 0, blobs.contains(digest),
             case .index(let index) = try ImageDocument(parsing: blobs.contents(digest), subject: "index \(digest)")
         else { return false }
         for entry in index.manifests {
             if entry.digest == manifest { return true }
-            if MediaType.isIndex(entry.mediaType), try Self.index(entry.digest, names: manifest, blobs, depth: depth - 1) { return true }
+            if MediaType.isIndex(entry.mediaType), try Self.index(entry.digest, names: manifest, blobs, depth: depth - 1) {
+                return true
+            }
         }
         return false
     }
@@ -164,20 +174,23 @@ enum SignatureVerification {
 
     /// nil: one of the keys has signed this digest. Else why not.
     static func verify(
-        _ image: ImageReference, _ digest: ContentDigest, _ keys: [SignatureKey], _ blobs: BlobStore, _ references: ImageReferences
+        _ image: ImageReference, _ digest: ContentDigest, _ keys: [SignatureKey], _ blobs: BlobStore,
+        _ references: ImageReferences
     ) throws -> String? {
         let name = reference(image, digest)
         guard let stored = try references.image(name) else { return "there is no \(name)" }
         let manifest = try ImageManifest(parsing: try blobs.contents(stored.manifest.digest), subject: name.description)
         var reason = "\(name) has no signature"
-        for layer in manifest.layers.prefix(maximumSignatures) where layer.mediaType == MediaType.simpleSigning && layer.size <= maximumPayloadBytes {
+        for layer in manifest.layers.prefix(maximumSignatures)
+        where layer.mediaType == MediaType.simpleSigning && layer.size <= maximumPayloadBytes {
             guard let text = layer.annotations?[annotation], let signature = Data(base64Encoded: text) else { continue }
             let payload = try blobs.contents(layer.digest, maximumBytes: Int(maximumPayloadBytes))
             guard keys.contains(where: { $0.isSignature(signature, of: payload) }) else {
                 reason = "\(name) is not signed by \(keys.map(\.name).joined(separator: ", "))"
                 continue
             }
-            guard let signed = try? JSON.decode(Payload.self, from: payload), signed.critical.type == "cosign container image signature",
+            guard let signed = try? JSON.decode(Payload.self, from: payload),
+                signed.critical.type == "cosign container image signature",
                 signed.critical.image["docker-manifest-digest"] == digest.description
             else {
                 reason = "\(name) signs another image"

@@ -32,7 +32,8 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
     public init(
         podUID: String, namespace: String, name: String, hostname: String, stateDirectory: String, logDirectory: String,
         hostAliases: [HostAlias] = [], nameservers: [String] = [], searches: [String] = [], limits: RuntimeLimits = .init(),
-        annotations: [String: String] = [:], handler: String? = nil, network: PodNetwork? = nil, kernelParameters: [KernelParameter] = [],
+        annotations: [String: String] = [:], handler: String? = nil, network: PodNetwork? = nil,
+        kernelParameters: [KernelParameter] = [],
         portMappings: [PodPortMapping] = [], hostUsers: Bool = false
     ) {
         self.podUID = podUID

@@ -89,7 +89,9 @@ public final class FakeImages: ImageService {
     public func imageStatus(_ image: String) async throws -> RuntimeImageStatus? {
         note(.status(image))
         return try state.withLock { state in
-            if state.statusFailures[image]?.isEmpty == false, let error = state.statusFailures[image]?.removeFirst() { throw error }
+            if state.statusFailures[image]?.isEmpty == false, let error = state.statusFailures[image]?.removeFirst() {
+                throw error
+            }
             return state.present[image] ?? state.present.values.first { $0.id == image }
         }
     }
@@ -104,7 +106,9 @@ public final class FakeImages: ImageService {
             if !held { continuation.resume() }
         }
         let result = state.withLock { state -> Result<String, ImagePullError> in
-            if state.pullFailures[image]?.isEmpty == false, let error = state.pullFailures[image]?.removeFirst() { return .failure(error) }
+            if state.pullFailures[image]?.isEmpty == false, let error = state.pullFailures[image]?.removeFirst() {
+                return .failure(error)
+            }
             guard let status = state.registry[image] else {
                 return .failure(ImagePullError(.notFound, "image \"\(image)\": the registry has no such image"))
             }
@@ -121,7 +125,9 @@ public final class FakeImages: ImageService {
     public func removeImage(_ id: String) async throws {
         note(.remove(id))
         try state.withLock { state in
-            if state.inUse.contains(id) { throw RuntimeError.unavailable(stage: "removeImage(\(id))", reason: "a container uses it") }
+            if state.inUse.contains(id) {
+                throw RuntimeError.unavailable(stage: "removeImage(\(id))", reason: "a container uses it")
+            }
             state.present = state.present.filter { $0.value.id != id }
         }
     }

@@ -193,7 +193,8 @@ public final class FakeRuntime: ContainerRuntime {
             state.nextPID += 1
             state.machine.containers[id]?.phase = .running(pid: state.nextPID, startedAt: startedAt)
             if let message = state.startFailures[id.name] {
-                return ContainerExit(exitCode: 128, reason: "StartError", message: message, startedAt: startedAt, finishedAt: startedAt)
+                return ContainerExit(
+                    exitCode: 128, reason: "StartError", message: message, startedAt: startedAt, finishedAt: startedAt)
             }
             state.machine.starts[id, default: 0] += 1
             return state.exitsOnStart[id.name]

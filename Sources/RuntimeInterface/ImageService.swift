@@ -20,7 +20,8 @@ public struct RuntimeImageStatus: Sendable, Hashable, Codable {
     public var createdAt: Int64
 
     public init(
-        id: String, repoTags: [String] = [], repoDigests: [String] = [], sizeBytes: Int64 = 0, uid: Int64? = nil, username: String? = nil,
+        id: String, repoTags: [String] = [], repoDigests: [String] = [], sizeBytes: Int64 = 0, uid: Int64? = nil,
+        username: String? = nil,
         pinned: Bool = false, createdAt: Int64 = 0
     ) {
         self.id = id

@@ -12,7 +12,9 @@ public struct RegistryCredential: Sendable, Hashable, CustomStringConvertible, C
     /// A bearer token as it is.
     public var registryToken: String
 
-    public init(server: String = "", username: String = "", password: String = "", identityToken: String = "", registryToken: String = "") {
+    public init(
+        server: String = "", username: String = "", password: String = "", identityToken: String = "", registryToken: String = ""
+    ) {
         self.server = server
         self.username = username
         self.password = password

@@ -48,7 +48,9 @@ public final class RuntimeSelection: ContainerRuntime {
         if let known = places.withLock({ $0[config.podUID] }) { return known }
         guard let handler = config.handler else { return 0 }
         guard let place = runtimes.firstIndex(where: { $0.handlers.contains(handler) }) else {
-            throw .invalid(field: "runtimeClassName", reason: "found \(handler), expected one of \(handlers.sorted().joined(separator: ", "))")
+            throw .invalid(
+                field: "runtimeClassName",
+                reason: "found \(handler), expected one of \(handlers.sorted().joined(separator: ", "))")
         }
         return place
     }
@@ -116,7 +118,9 @@ public final class RuntimeSelection: ContainerRuntime {
 
     // MARK: Access
 
-    public func execSync(_ id: ContainerID, command: [String], timeoutSeconds: Int, maximumOutputBytes: Int) async throws -> ExecResult {
+    public func execSync(_ id: ContainerID, command: [String], timeoutSeconds: Int, maximumOutputBytes: Int) async throws
+        -> ExecResult
+    {
         try await one(id) {
             try await $0.execSync(id, command: command, timeoutSeconds: timeoutSeconds, maximumOutputBytes: maximumOutputBytes)
         }
@@ -141,7 +145,9 @@ public final class RuntimeSelection: ContainerRuntime {
     }
 
     /// The first that knows it answers; `notFound` when none does.
-    private func one<T: Sendable>(_ podUID: String, _ what: String, _ body: (any ContainerRuntime) async throws -> T) async throws -> T {
+    private func one<T: Sendable>(_ podUID: String, _ what: String, _ body: (any ContainerRuntime) async throws -> T) async throws
+        -> T
+    {
         for runtime in having(podUID) {
             do { return try await body(runtime) } catch {
                 guard let error = error as? RuntimeError, case .notFound = error else { throw error }

@@ -64,7 +64,8 @@ extension ResourceAmounts {
             case "cpu": milliCPU = Self.bounded(quantity.milliValue)
             case "memory": memory = Self.bounded(quantity.value)
             case "pods": pods = Self.bounded(quantity.value)
-            default: if !Self.ignored.contains(name) && !name.hasPrefix("hugepages-") { extended[name] = Self.bounded(quantity.value) }
+            default:
+                if !Self.ignored.contains(name) && !name.hasPrefix("hugepages-") { extended[name] = Self.bounded(quantity.value) }
             }
         }
     }

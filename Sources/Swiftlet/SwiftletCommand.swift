@@ -26,7 +26,8 @@ struct SwiftletCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Setup",
                 subcommands: [
-                    MasterCommand.self, LiteCommand.self, InitCommand.self, TokenCommand.self, BackupCommand.self, RestoreCommand.self,
+                    MasterCommand.self, LiteCommand.self, InitCommand.self, TokenCommand.self, BackupCommand.self,
+                    RestoreCommand.self,
                     VersionCommand.self,
                 ]),
         ])

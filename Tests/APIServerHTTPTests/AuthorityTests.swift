@@ -83,7 +83,9 @@ struct AuthorityTests {
         #expect(info.notAfter - info.notBefore <= CertificateAuthority.leafValiditySeconds + 600)
     }
 
-    @Test("refuses what is no request", arguments: ["", "rubbish", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"])
+    @Test(
+        "refuses what is no request",
+        arguments: ["", "rubbish", "-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n"])
     func refusesRubbish(_ text: String) throws {
         #expect(throws: PKIError.self) { try CertificateRequest(pem: text) }
     }

@@ -52,7 +52,10 @@ struct ConnectionTests {
 
     @Test(
         "that wants to leave HTTP is answered and closed",
-        arguments: ["CONNECT / HTTP/1.1\r\nHost: x\r\n\r\n", "GET /version HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n"])
+        arguments: [
+            "CONNECT / HTTP/1.1\r\nHost: x\r\n\r\n",
+            "GET /version HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        ])
     func upgrade(_ bytes: String) async throws {
         try await FrontLaboratory.run { laboratory async throws in
             let connection = try await RawConnection.open(laboratory)
@@ -104,7 +107,8 @@ struct ConnectionTests {
             let connection = try await RawConnection.open(laboratory)
             let body = String(decoding: FrontLaboratory.configMap("chunked"), as: UTF8.self)
             connection.send(
-                "POST \(Self.configMapsPath) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+                "POST \(Self.configMapsPath) HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+            )
             for byte in body { connection.send("1\r\n\(byte)\r\n") }
             connection.send("0\r\n\r\n")
             try await connection.received("HTTP/1.1 201 ")
@@ -129,7 +133,8 @@ struct ConnectionTests {
             let connection = try await RawConnection.open(laboratory)
             connection.send("HEAD /version HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
             let answer = try await connection.everything()
-            #expect(answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.hasSuffix("\r\n\r\n") && answer.contains("Content-Length: "))
+            #expect(
+                answer.hasPrefix("HTTP/1.1 200 OK\r\n") && answer.hasSuffix("\r\n\r\n") && answer.contains("Content-Length: "))
             #expect(answer.contains("Date: ") && answer.contains("Audit-Id: "))
         }
     }
@@ -218,7 +223,8 @@ struct ConnectionTests {
             #expect(text.contains("process_resident_memory_bytes "))
             let other = try await RawConnection.open(laboratory, anonymous: true)
             other.send(
-                "GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(FrontLaboratory.deployToken)\r\nConnection: close\r\n\r\n")
+                "GET /metrics HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \(FrontLaboratory.deployToken)\r\nConnection: close\r\n\r\n"
+            )
             #expect(try await other.everything().hasPrefix("HTTP/1.1 403 "))
         }
     }

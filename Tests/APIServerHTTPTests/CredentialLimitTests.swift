@@ -25,7 +25,8 @@ struct CredentialLimitTests {
         #expect(!failures.attempt("wrong-3", from: Self.here, now: 1000))
     }
 
-    @Test("a token that was good is let through from an address that failed; one that is not known yet waits like all") func known() {
+    @Test("a token that was good is let through from an address that failed; one that is not known yet waits like all")
+    func known() {
         let failures = failures()
         #expect(failures.attempt("good", from: Self.here, now: 0))
         failures.forgive("good", from: Self.here, now: 0, isKnown: true)
@@ -78,7 +79,9 @@ struct CredentialLimitTests {
 
     @Test("a server answers 429 with Retry-After to a guesser, and goes on serving tokens and certificates from the same address")
     func overTLS() async throws {
-        try await FrontLaboratory.run { $0.failedCredentials = .init(burst: 5, perSecond: 0.001) } _: { laboratory async throws in
+        try await FrontLaboratory.run {
+            $0.failedCredentials = .init(burst: 5, perSecond: 0.001)
+        } _: { laboratory async throws in
             func code(_ credentials: ClientCredentials) async throws -> Int? {
                 try await laboratory.client(credentials) { api in
                     do {

@@ -60,7 +60,8 @@ struct FrontLaboratory: Sendable {
         return try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             let laboratory = FrontLaboratory(
-                authority: authority, handler: handler, store: store, lateTokens: lateTokens, service: service, tunnels: tunnels, group: group,
+                authority: authority, handler: handler, store: store, lateTokens: lateTokens, service: service, tunnels: tunnels,
+                group: group,
                 port: try await service.port())
             let result: Result<Value, any Error>
             do {

@@ -97,7 +97,8 @@ struct PodLogTests {
         }
     }
 
-    @Test("following delivers each line as it is written, and ends on the node when the reader leaves") func follow() async throws {
+    @Test("following delivers each line as it is written, and ends on the node when the reader leaves") func follow() async throws
+    {
         try await FrontLaboratory.run { laboratory async throws in
             try await laboratory.bindPod("web", to: "n1")
             let feed = BytePipe()
@@ -192,7 +193,9 @@ struct PodLogTests {
                 await new.close()
                 try await eventually("the tunnel is closed") { laboratory.tunnels.connectedNodes.isEmpty }
             }
-            let error = try await refusal { try await laboratory.client(laboratory.admin) { _ = try await $0.openTunnel(node: "n1") } }
+            let error = try await refusal {
+                try await laboratory.client(laboratory.admin) { _ = try await $0.openTunnel(node: "n1") }
+            }
             #expect(error.code == 403)
         }
     }

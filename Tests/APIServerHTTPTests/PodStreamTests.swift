@@ -16,7 +16,9 @@ struct PodStreamTests {
     /// A node whose command returns its input, then succeeds.
     private static let echo: FakeNode.Answer = { request, tunnel in
         guard request.path == kubeletPath else {
-            return try await tunnel.respond(to: request.id, status: 404, contentType: "text/plain") { try await $0.write(Array("no \(request.path)".utf8)) }
+            return try await tunnel.respond(to: request.id, status: 404, contentType: "text/plain") {
+                try await $0.write(Array("no \(request.path)".utf8))
+            }
         }
         let input = try await tunnel.input(of: request.id)
         try await tunnel.respond(to: request.id, status: 200, contentType: "application/octet-stream") { body in
@@ -33,7 +35,8 @@ struct PodStreamTests {
     }
 
     private func withNode(
-        _ answer: @escaping FakeNode.Answer = echo, _ body: @escaping @Sendable (FrontLaboratory, RawConnection) async throws -> Void
+        _ answer: @escaping FakeNode.Answer = echo,
+        _ body: @escaping @Sendable (FrontLaboratory, RawConnection) async throws -> Void
     ) async throws {
         try await FrontLaboratory.run { laboratory async throws in
             try await laboratory.bindPod("web", to: "n1")
@@ -53,7 +56,9 @@ struct PodStreamTests {
     /// Masked, as a client must; with a mask that changes nothing.
     private static func message(_ bytes: [UInt8]) -> [UInt8] { [0x82, 0x80 | UInt8(bytes.count), 0, 0, 0, 0] + bytes }
 
-    @Test("a WebSocket's channels reach the node's command and come back, to the final status", arguments: ["v5.channel.k8s.io", "v4.channel.k8s.io"])
+    @Test(
+        "a WebSocket's channels reach the node's command and come back, to the final status",
+        arguments: ["v5.channel.k8s.io", "v4.channel.k8s.io"])
     func webSocket(version: String) async throws {
         try await withNode { _, connection in
             connection.send(Self.webSocket("exec?\(Self.query)", protocols: "\(version), v3.channel.k8s.io"))
@@ -75,11 +80,13 @@ struct PodStreamTests {
             var encoder = SPDYEncoder()
             connection.send(
                 "POST /api/v1/namespaces/alice/pods/web/exec?\(Self.query) HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: Upgrade\r\n"
-                    + "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\nX-Stream-Protocol-Version: v3.channel.k8s.io\r\n\r\n")
+                    + "Upgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\nX-Stream-Protocol-Version: v3.channel.k8s.io\r\n\r\n"
+            )
             let head = try await connection.received("\r\n\r\n")
             #expect(head.hasPrefix("HTTP/1.1 101 ") && head.contains("X-Stream-Protocol-Version: v4.channel.k8s.io\r\n"))
             for (index, name) in ["error", "stdin", "stdout", "stderr"].enumerated() {
-                connection.send(try encoder.encode(.openStream(id: UInt32(index * 2 + 1), headers: ["streamtype": name], finished: false)))
+                connection.send(
+                    try encoder.encode(.openStream(id: UInt32(index * 2 + 1), headers: ["streamtype": name], finished: false)))
             }
             connection.send(SPDYEncoder.plain(.data(id: 3, Array("ping pong".utf8), finished: false)))
             try await connection.received("ping pong")
@@ -117,7 +124,9 @@ struct PodStreamTests {
     @Test("a forwarded port is a connection of its own, by WebSocket channels and by SPDY") func forward() async throws {
         let answer: FakeNode.Answer = { request, tunnel in
             guard request.path == "/portForward/alice/web?port=80" else {
-                return try await tunnel.respond(to: request.id, status: 500, contentType: "text/plain") { try await $0.write(Array("nobody listens".utf8)) }
+                return try await tunnel.respond(to: request.id, status: 500, contentType: "text/plain") {
+                    try await $0.write(Array("nobody listens".utf8))
+                }
             }
             let input = try await tunnel.input(of: request.id)
             try await tunnel.respond(to: request.id, status: 200, contentType: "application/octet-stream") { body in
@@ -140,7 +149,8 @@ struct PodStreamTests {
             for (id, type) in [(UInt32(1), "error"), (3, "data")] {
                 other.send(
                     try encoder.encode(
-                        .openStream(id: id, headers: ["streamtype": type, "port": "80", "requestid": "0"], finished: type == "error")))
+                        .openStream(
+                            id: id, headers: ["streamtype": type, "port": "80", "requestid": "0"], finished: type == "error")))
             }
             other.send(SPDYEncoder.plain(.data(id: 3, Array("two".utf8), finished: false)))
             try await other.received("<two>")
@@ -152,13 +162,23 @@ struct PodStreamTests {
 
     @Test("refusals come before the connection leaves HTTP, as Status documents") func refusals() async throws {
         try await withNode { laboratory, connection in
-            connection.send("POST /api/v1/namespaces/alice/pods/web/exec?\(Self.query) HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+            connection.send(
+                "POST /api/v1/namespaces/alice/pods/web/exec?\(Self.query) HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
             try await connection.received("Upgrade request required")
             let cases = [
                 (Self.webSocket("exec?\(Self.query)", protocols: "v9.channel.k8s.io"), "400", "unable to upgrade"),
-                (Self.webSocket("exec?container=main&stdout=true", protocols: "v5.channel.k8s.io"), "400", "at least one command"),
-                (Self.webSocket("exec?container=other&command=x&stdout=true", protocols: "v5.channel.k8s.io"), "400", "is not valid for pod"),
-                (Self.webSocket("exec?container=main&command=x&stdout=true", protocols: "v5.channel.k8s.io"), "404", "no /exec/alice/web/main"),
+                (
+                    Self.webSocket("exec?container=main&stdout=true", protocols: "v5.channel.k8s.io"), "400",
+                    "at least one command"
+                ),
+                (
+                    Self.webSocket("exec?container=other&command=x&stdout=true", protocols: "v5.channel.k8s.io"), "400",
+                    "is not valid for pod"
+                ),
+                (
+                    Self.webSocket("exec?container=main&command=x&stdout=true", protocols: "v5.channel.k8s.io"), "404",
+                    "no /exec/alice/web/main"
+                ),
                 (Self.webSocket("portforward?ports=none", protocols: "v4.channel.k8s.io"), "400", "is not a port"),
             ]
             for (request, status, message) in cases {
@@ -169,7 +189,8 @@ struct PodStreamTests {
             }
             try await laboratory.bindPod("far", to: "n2")
             let other = try await RawConnection.open(laboratory)
-            other.send(Self.webSocket("exec?\(Self.query)", protocols: "v5.channel.k8s.io").replacing("pods/web", with: "pods/far"))
+            other.send(
+                Self.webSocket("exec?\(Self.query)", protocols: "v5.channel.k8s.io").replacing("pods/web", with: "pods/far"))
             #expect(try await other.everything().contains("is not connected to this master"))
         }
     }

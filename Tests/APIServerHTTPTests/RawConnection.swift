@@ -86,7 +86,9 @@ private final class Inbox: Sendable {
     func change(_ body: (inout sending State) -> Void) { state.withLock { body(&$0) } }
 
     func wait(_ condition: @Sendable (State) -> Bool) async throws {
-        try await eventually("the bytes that the test waits for; there are: \(text.suffix(400))") { condition(state.withLock { $0 }) }
+        try await eventually("the bytes that the test waits for; there are: \(text.suffix(400))") {
+            condition(state.withLock { $0 })
+        }
     }
 }
 

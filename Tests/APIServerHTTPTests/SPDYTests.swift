@@ -16,7 +16,8 @@ struct SPDYTests {
         #expect(high << 16 | low == 0xe3c6_a7c2)  // its Adler-32, which every peer checks
     }
 
-    @Test("frames come back as they were written, in whatever pieces the bytes arrive", arguments: [UInt64(1), 2, 3, 4, 5, 6, 7, 8])
+    @Test(
+        "frames come back as they were written, in whatever pieces the bytes arrive", arguments: [UInt64(1), 2, 3, 4, 5, 6, 7, 8])
     func roundTrip(seed: UInt64) throws {
         var random = Seeded(seed)
         var (encoder, decoder) = (SPDYEncoder(), SPDYDecoder())
@@ -40,7 +41,9 @@ struct SPDYTests {
             var (encoder, decoder) = (SPDYEncoder(), SPDYDecoder())
             var bytes: [UInt8] = []
             for _ in 0..<4 { bytes += (try? encoder.encode(Self.frame(&random))) ?? [] }
-            for _ in 0..<(1 + random.below(8)) where !bytes.isEmpty { bytes[random.below(bytes.count)] = UInt8(random.below(256)) }
+            for _ in 0..<(1 + random.below(8)) where !bytes.isEmpty {
+                bytes[random.below(bytes.count)] = UInt8(random.below(256))
+            }
             decoder.append(bytes)
             var count = 0
             while count < 100, let frame = try? decoder.next() {
@@ -53,7 +56,8 @@ struct SPDYTests {
 
     @Test("a block that would expand to megabytes is refused") func bomb() throws {
         var (encoder, decoder) = (SPDYEncoder(), SPDYDecoder())
-        let block = try encoder.encode(.openStream(id: 1, headers: ["a": String(repeating: "x", count: 1 << 20)], finished: false))
+        let block = try encoder.encode(
+            .openStream(id: 1, headers: ["a": String(repeating: "x", count: 1 << 20)], finished: false))
         decoder.append(block)
         #expect(throws: SPDYError.self) { try decoder.next() }
     }
@@ -79,13 +83,17 @@ struct SPDYTests {
         let id = UInt32(random.below(1000) * 2 + 1)
         switch random.below(6) {
         case 0:
-            let headers = ["streamtype": ["stdin", "stdout", "error", "data"][random.below(4)], "port": "\(random.below(65536))", "requestid": "\(random.below(99))"]
+            let headers = [
+                "streamtype": ["stdin", "stdout", "error", "data"][random.below(4)], "port": "\(random.below(65536))",
+                "requestid": "\(random.below(99))",
+            ]
             return .openStream(id: id, headers: headers, finished: random.below(2) == 0)
         case 1: return .reply(id: id)
         case 2: return .reset(id: id, status: UInt32(random.below(11)))
         case 3: return .ping(UInt32(random.below(1 << 30)))
         case 4: return .goAway
-        default: return .data(id: id, (0..<random.below(500)).map { _ in UInt8(random.below(256)) }, finished: random.below(4) == 0)
+        default:
+            return .data(id: id, (0..<random.below(500)).map { _ in UInt8(random.below(256)) }, finished: random.below(4) == 0)
         }
     }
 }

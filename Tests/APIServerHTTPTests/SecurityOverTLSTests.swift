@@ -22,7 +22,9 @@ struct SecurityOverTLSTests {
         #expect(signature.count == 64 && keys.isValid(signature, for: message, keyID: keys.keyID) == true)
         #expect(keys.isValid(signature, for: message + [0], keyID: keys.keyID) == false)
         #expect(keys.isValid(signature, for: message, keyID: "other") == nil)
-        for length in [0, 1, 63, 65] { #expect(keys.isValid(Array(repeating: 0, count: length), for: message, keyID: keys.keyID) == false) }
+        for length in [0, 1, 63, 65] {
+            #expect(keys.isValid(Array(repeating: 0, count: length), for: message, keyID: keys.keyID) == false)
+        }
         let new = try TokenKeys(privateKeyPEM: TokenKeys.makePEM(), retiredPEMs: [old])
         #expect(new.keyID != keys.keyID && new.isValid(signature, for: message, keyID: keys.keyID) == true)
         #expect(new.publicKeys.count == 2 && new.publicKeys.allSatisfy { $0.x.count == 32 && $0.y.count == 32 })
@@ -58,7 +60,8 @@ struct SecurityOverTLSTests {
             }
             guard let read = try? CertificateRequest(pem: String(decoding: bytes, as: UTF8.self)) else { continue }
             #expect(
-                read.commonName == original.commonName && read.organizations == original.organizations && read.names == original.names,
+                read.commonName == original.commonName && read.organizations == original.organizations
+                    && read.names == original.names,
                 "seed \(seed)")
         }
     }
@@ -82,7 +85,9 @@ struct SecurityOverTLSTests {
     @Test("files of secrets are read only when nobody else can") func secretFiles() throws {
         let path = "/tmp/swiftlet-secret-\(UInt64.random(in: 0 ... .max))"
         defer { unlink(path) }
-        try CertificateFiles.write("0123456789abcdef0123,ann,u1,\"dev,ops\"\n# comment\n\nfedcba9876543210,root,,system:masters\n", to: path, mode: 0o600)
+        try CertificateFiles.write(
+            "0123456789abcdef0123,ann,u1,\"dev,ops\"\n# comment\n\nfedcba9876543210,root,,system:masters\n", to: path, mode: 0o600
+        )
         _ = try StaticTokenAuthenticator(file: path)
         chmod(path, 0o640)
         #expect(throws: PKIError.self) { try StaticTokenAuthenticator(file: path) }
@@ -100,7 +105,9 @@ struct SecurityOverTLSTests {
         defer { unlink(path) }
         try CertificateFiles.write("0123456789abcdef0123,ann,u1,\"dev,ops\"\n", to: path, mode: 0o600)
         let tokens = try StaticTokenAuthenticator(file: path)
-        #expect(try await tokens.authenticate(bearerToken: "0123456789abcdef0123") == UserInfo(name: "ann", uid: "u1", groups: ["dev", "ops"]))
+        #expect(
+            try await tokens.authenticate(bearerToken: "0123456789abcdef0123")
+                == UserInfo(name: "ann", uid: "u1", groups: ["dev", "ops"]))
         #expect(try await tokens.authenticate(bearerToken: "0123456789abcdef012") == nil)
     }
 
@@ -111,7 +118,8 @@ struct SecurityOverTLSTests {
     private func object(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     /// A server that issues tokens, with an account `runner` in alice.
-    private func withTokens(_ body: @escaping @Sendable (FrontLaboratory, ServiceAccountTokens) async throws -> Void) async throws {
+    private func withTokens(_ body: @escaping @Sendable (FrontLaboratory, ServiceAccountTokens) async throws -> Void) async throws
+    {
         try await FrontLaboratory.run { laboratory async throws in
             let keys = try TokenKeys(privateKeyPEM: TokenKeys.makePEM())
             let tokens = ServiceAccountTokens(store: laboratory.store, keys: TokenKeySigner(keys), now: { unixNow() })
@@ -129,7 +137,8 @@ struct SecurityOverTLSTests {
 
     private static func token(_ api: HTTPKubernetesAPI, _ spec: String = "{}") async throws -> String {
         let body = #"{"apiVersion":"authentication.k8s.io/v1","kind":"TokenRequest","spec":\#(spec)}"#
-        let answer = try await api.create(accounts, namespace: "alice", name: "runner", subresource: "token", body: Array(body.utf8))
+        let answer = try await api.create(
+            accounts, namespace: "alice", name: "runner", subresource: "token", body: Array(body.utf8))
         return try #require(try JSONValue(parsing: answer)[path: "status", "token"]?.stringValue)
     }
 
@@ -155,7 +164,8 @@ struct SecurityOverTLSTests {
             // A binding holds from the next request on.
             _ = try await laboratory.client(laboratory.admin) { api in
                 try await api.create(
-                    GroupVersionResource(group: "rbac.authorization.k8s.io", resource: "rolebindings"), namespace: "alice", name: nil,
+                    GroupVersionResource(group: "rbac.authorization.k8s.io", resource: "rolebindings"), namespace: "alice",
+                    name: nil,
                     subresource: nil,
                     body: Array(
                         #"""
@@ -168,7 +178,9 @@ struct SecurityOverTLSTests {
                 _ = try await api.list(configMaps, namespace: "alice", options: ListOptions())
                 let elsewhere = try await refusal { _ = try await api.list(configMaps, namespace: "bob", options: ListOptions()) }
                 #expect(elsewhere.code == 403)
-                let (keys, document) = (try await api.send("GET", "/openid/v1/jwks"), try await api.send("GET", "/.well-known/openid-configuration"))
+                let (keys, document) = (
+                    try await api.send("GET", "/openid/v1/jwks"), try await api.send("GET", "/.well-known/openid-configuration")
+                )
                 #expect(keys.status.code == 200 && document.status.code == 200)
             }
             _ = try await laboratory.client(laboratory.admin) { api in
@@ -181,11 +193,14 @@ struct SecurityOverTLSTests {
         }
     }
 
-    @Test("a token bound to a pod ends with the pod; a node gets such tokens for its own pods only") func boundTokens() async throws {
+    @Test("a token bound to a pod ends with the pod; a node gets such tokens for its own pods only") func boundTokens()
+        async throws
+    {
         try await withTokens { laboratory, _ in
             try await laboratory.bindPod("p", to: "n1", account: "runner")
             let uid = try await laboratory.client(laboratory.admin) { api in
-                try JSONValue(parsing: try await api.get(pods, namespace: "alice", name: "p", subresource: nil))[path: "metadata", "uid"]?.stringValue ?? ""
+                try JSONValue(parsing: try await api.get(pods, namespace: "alice", name: "p", subresource: nil))[
+                    path: "metadata", "uid"]?.stringValue ?? ""
             }
             let spec = #"{"boundObjectRef":{"kind":"Pod","apiVersion":"v1","name":"p","uid":"\#(uid)"}}"#
             let token = try await laboratory.client(laboratory.node("n1")) { try await Self.token($0, spec) }
@@ -217,15 +232,22 @@ struct SecurityOverTLSTests {
                 let answer = try await api.send(
                     "POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", body: .bytes(Array("{}".utf8)),
                     headers: [("Impersonate-User", "eve"), ("Impersonate-Group", "dev")])
-                let user = try JSONValue(parsing: Array((try await answer.body.collect(upTo: 1 << 16)).readableBytesView))[path: "status", "userInfo"]
+                let user = try JSONValue(parsing: Array((try await answer.body.collect(upTo: 1 << 16)).readableBytesView))[
+                    path: "status", "userInfo"]
                 #expect(user?["username"] == "eve" && user?["groups"] == ["dev", "system:authenticated"])
-                let listed = try await refusal { _ = try await api.send("GET", "/api/v1/namespaces/alice/secrets", headers: [("Impersonate-User", "eve")]) }
+                let listed = try await refusal {
+                    _ = try await api.send("GET", "/api/v1/namespaces/alice/secrets", headers: [("Impersonate-User", "eve")])
+                }
                 #expect(listed.code == 403)
-                let alone = try await refusal { _ = try await api.send("GET", "/api", headers: [("Impersonate-Group", "system:masters")]) }
+                let alone = try await refusal {
+                    _ = try await api.send("GET", "/api", headers: [("Impersonate-Group", "system:masters")])
+                }
                 #expect(alone.code == 400)
             }
             try await laboratory.client(laboratory.node("n1")) { api in
-                let refused = try await refusal { _ = try await api.send("GET", "/api", headers: [("Impersonate-User", "kubernetes-admin")]) }
+                let refused = try await refusal {
+                    _ = try await api.send("GET", "/api", headers: [("Impersonate-User", "kubernetes-admin")])
+                }
                 #expect(refused.code == 403)
             }
         }
@@ -243,10 +265,14 @@ struct SecurityOverTLSTests {
                         "usages": ["client auth"], "expirationSeconds": 3600,
                     ],
                 ]
-                var object = try JSONValue(parsing: try await api.create(requests, namespace: nil, name: nil, subresource: nil, body: body.serialized()))
+                var object = try JSONValue(
+                    parsing: try await api.create(requests, namespace: nil, name: nil, subresource: nil, body: body.serialized()))
                 #expect(object["status"]?["certificate"] == nil)
-                object["status"] = ["conditions": [["type": "Approved", "status": "True", "reason": "Test", "message": "by hand"]]]
-                let approved = try await api.update(requests, namespace: nil, name: "ann", subresource: "approval", body: object.serialized())
+                object["status"] = [
+                    "conditions": [["type": "Approved", "status": "True", "reason": "Test", "message": "by hand"]]
+                ]
+                let approved = try await api.update(
+                    requests, namespace: nil, name: "ann", subresource: "approval", body: object.serialized())
                 return fromBase64(try #require(try JSONValue(parsing: approved)[path: "status", "certificate"]?.stringValue))
             }
             let info = try CertificateInfo(pem: pem)
@@ -280,7 +306,9 @@ struct SecurityOverTLSTests {
         configuration.waitingPerCaller = 1
         configuration.maximumWaitMilliseconds = 100
         let gate = LimitsGate(configuration)
-        let (ann, bob) = (UserInfo(name: "ann", groups: ["system:authenticated"]), UserInfo(name: "bob", groups: ["system:authenticated"]))
+        let (ann, bob) = (
+            UserInfo(name: "ann", groups: ["system:authenticated"]), UserInfo(name: "bob", groups: ["system:authenticated"])
+        )
         func enter(_ user: UserInfo) async throws -> RequestTicket {
             try await gate.enter(user, method: .get, path: "/api/v1/namespaces/alice/pods", isLongRunning: false)
         }

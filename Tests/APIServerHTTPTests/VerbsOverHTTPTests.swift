@@ -31,7 +31,8 @@ struct VerbsOverHTTPTests {
                     configMaps, namespace: "alice", name: "one", subresource: nil, type: .merge,
                     body: Array(#"{"data":{"key":"x"}}"#.utf8))
                 #expect(try JSONValue(parsing: patched)[path: "data", "key"] == "x")
-                let list = try await api.list(configMaps, namespace: "alice", options: ListOptions(fieldSelector: "metadata.name=one"))
+                let list = try await api.list(
+                    configMaps, namespace: "alice", options: ListOptions(fieldSelector: "metadata.name=one"))
                 #expect(try JSONValue(parsing: list)["items"]?.arrayValue?.count == 1)
                 _ = try await api.delete(configMaps, namespace: "alice", name: "one", options: DeleteOptions())
                 let gone = try await refusal {
@@ -48,7 +49,8 @@ struct VerbsOverHTTPTests {
                 for size in [APIHandler.maximumBodyBytes + 1, 8 << 20] {
                     let error = try await refusal {
                         _ = try await api.create(
-                            configMaps, namespace: "alice", name: nil, subresource: nil, body: [UInt8](repeating: 0x20, count: size))
+                            configMaps, namespace: "alice", name: nil, subresource: nil,
+                            body: [UInt8](repeating: 0x20, count: size))
                     }
                     #expect(error.code == 413 && error.reason == "RequestEntityTooLarge")
                 }
@@ -79,7 +81,9 @@ struct VerbsOverHTTPTests {
 
     @Test(
         "a request target that is not in origin form or badly escaped is refused",
-        arguments: ["", "*", "https://host/path", "/a%zz", "/a%2", "/a?b=%", "/a?b=%ff", "/" + String(repeating: "a", count: 20000)])
+        arguments: [
+            "", "*", "https://host/path", "/a%zz", "/a%2", "/a?b=%", "/a?b=%ff", "/" + String(repeating: "a", count: 20000),
+        ])
     func malformedTargets(_ text: String) { #expect(RequestTarget(text) == nil) }
 
     @Test("a request target is split and its query decoded") func targets() throws {
@@ -106,7 +110,8 @@ struct VerbsOverHTTPTests {
         try await FrontLaboratory.run { laboratory async throws in
             try await laboratory.client(laboratory.admin) { api in
                 _ = try await api.list(configMaps, namespace: "alice", options: ListOptions())
-                let text = String(decoding: try await api.collect(try await api.send("GET", "/metrics"), "metrics"), as: UTF8.self)
+                let text = String(
+                    decoding: try await api.collect(try await api.send("GET", "/metrics"), "metrics"), as: UTF8.self)
                 #expect(text.contains(#"apiserver_request_total{verb="LIST",resource="configmaps",code="200"} 1"#))
             }
         }

@@ -33,7 +33,9 @@ struct WatchCompressionTests {
         }
     }
 
-    @Test("shared pieces and a watch's own bytes, in any order, are one stream of which every part is readable when it is there", arguments: UInt64(1)...20)
+    @Test(
+        "shared pieces and a watch's own bytes, in any order, are one stream of which every part is readable when it is there",
+        arguments: UInt64(1)...20)
     func streams(seed: UInt64) throws {
         var state = seed
         func random(_ bound: UInt64) -> Int {
@@ -42,7 +44,9 @@ struct WatchCompressionTests {
         }
         func text() -> [UInt8] {
             let kind = random(3)
-            return (0..<random(random(4) == 0 ? 150_000 : 5000) + 1).map { _ in kind == 0 ? UInt8(random(256)) : 97 + UInt8(random(3)) }
+            return (0..<random(random(4) == 0 ? 150_000 : 5000) + 1).map { _ in
+                kind == 0 ? UInt8(random(256)) : 97 + UInt8(random(3))
+            }
         }
         let shared = try (0..<4).map { _ in
             let plain = text()
@@ -72,7 +76,8 @@ struct WatchCompressionTests {
     private static func body(_ bytes: [UInt8]) -> [UInt8] {
         guard let head = bytes.firstRange(of: Array("\r\n\r\n".utf8)) else { return [] }
         var (rest, body) = (bytes[head.upperBound...], [UInt8]())
-        while let line = rest.firstRange(of: Array("\r\n".utf8)), let size = Int(String(decoding: rest[..<line.lowerBound], as: UTF8.self), radix: 16),
+        while let line = rest.firstRange(of: Array("\r\n".utf8)),
+            let size = Int(String(decoding: rest[..<line.lowerBound], as: UTF8.self), radix: 16),
             size > 0, rest.endIndex - line.upperBound >= size + 2
         {
             body += rest[line.upperBound..<line.upperBound + size]
@@ -87,7 +92,9 @@ struct WatchCompressionTests {
         }
     }
 
-    @Test("few watches are as they are; one of many is compressed if its client takes it, sees every event in order, and ends in order")
+    @Test(
+        "few watches are as they are; one of many is compressed if its client takes it, sees every event in order, and ends in order"
+    )
     func many() async throws {
         try await FrontLaboratory.run { laboratory async throws in
             let path = "/api/v1/namespaces/alice/configmaps?watch=true&resourceVersion="
@@ -116,7 +123,8 @@ struct WatchCompressionTests {
                 #expect(!plain.lowercased().contains("content-encoding"))
                 // Readable before the stream ends.
                 let bytes = try await late.bytes { bytes in
-                    Self.inflated(Self.body(bytes)).map { String(decoding: $0.text, as: UTF8.self).contains(#""name":"c49""#) } ?? false
+                    Self.inflated(Self.body(bytes)).map { String(decoding: $0.text, as: UTF8.self).contains(#""name":"c49""#) }
+                        ?? false
                 }
                 #expect(String(decoding: bytes.prefix(1000), as: UTF8.self).contains("Content-Encoding: gzip\r\n"))
                 #expect(try Self.names(try #require(Self.inflated(Self.body(bytes))).text) == names)

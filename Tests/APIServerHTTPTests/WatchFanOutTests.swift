@@ -27,12 +27,14 @@ struct WatchFanOutTests {
                         let namespace: String? = watcher % 2 == 0 ? "alice" : nil
                         let revision = revisions[start]
                         group.addTask {
-                            let watch = try await api.watch(configMaps, namespace: namespace, options: ListOptions(resourceVersion: revision))
+                            let watch = try await api.watch(
+                                configMaps, namespace: namespace, options: ListOptions(resourceVersion: revision))
                             defer { watch.cancel() }
                             var names: [String] = []
                             while names.last != "last", let events = try await watch.next() {
                                 for event in events where event.kind != .bookmark {
-                                    names.append(try JSONValue(parsing: event.object)[path: "metadata", "name"]?.stringValue ?? "")
+                                    names.append(
+                                        try JSONValue(parsing: event.object)[path: "metadata", "name"]?.stringValue ?? "")
                                 }
                             }
                             let wanted = (start + 1..<600).filter { namespace == nil || $0 % 3 != 0 }.map { "c\($0)" } + ["last"]

@@ -67,7 +67,8 @@ struct WatchOverHTTPTests {
         }
     }
 
-    @Test("a server with open watches ends within two seconds, and their clients see an orderly end") func shutdown() async throws {
+    @Test("a server with open watches ends within two seconds, and their clients see an orderly end") func shutdown() async throws
+    {
         let api = try await FrontLaboratory.run { laboratory async throws in
             let api = try HTTPKubernetesAPI(endpoint: laboratory.endpoint, credentials: laboratory.admin)
             let watches = try await withThrowingTaskGroup(of: (any WatchStream).self) { group in

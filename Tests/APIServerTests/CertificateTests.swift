@@ -12,7 +12,9 @@ private struct FakeSigner: CertificateSigning {
         return CertificateSubject(commonName: parts[0], organizations: parts[1].split(separator: ",").map(String.init))
     }
 
-    func sign(csrPEM: [UInt8], profile: CertificateProfile, expirationSeconds seconds: Int?) throws -> [UInt8] { Array("signed".utf8) }
+    func sign(csrPEM: [UInt8], profile: CertificateProfile, expirationSeconds seconds: Int?) throws -> [UInt8] {
+        Array("signed".utf8)
+    }
 }
 
 struct CertificateTests {

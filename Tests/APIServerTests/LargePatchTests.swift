@@ -30,7 +30,8 @@ struct LargePatchTests {
             #expect(try timed { try merge(object("new")) } == object("new"))
             #expect(try timed { try merge(object(.null)) } == [:])
             let moved = try timed { try merge(object("new", from: Self.count / 2)) }
-            #expect(moved["key0"] == "old" && moved["key\(Self.count)"] == "new" && moved.objectValue?.count == Self.count * 3 / 2)
+            #expect(
+                moved["key0"] == "old" && moved["key\(Self.count)"] == "new" && moved.objectValue?.count == Self.count * 3 / 2)
         }
     }
 
@@ -45,6 +46,8 @@ struct LargePatchTests {
         }
         let merged = try timed { try StrategicMergePatch.apply(list(("value", "v")), to: list(nil), schema: schema) }
         #expect(merged == list(("value", "v")))
-        #expect(try timed { try StrategicMergePatch.apply(list(("$patch", "delete")), to: list(nil), schema: schema) } == ["list": []])
+        #expect(
+            try timed { try StrategicMergePatch.apply(list(("$patch", "delete")), to: list(nil), schema: schema) } == ["list": []]
+        )
     }
 }

@@ -11,14 +11,17 @@ extension RBACPolicy {
             to: ["metadata": ["labels": labels], "rules": .array(rules.map(\.json))])
     }
 
-    mutating func bind(_ name: String, in namespace: String = "", role: String, kind: String = "ClusterRole", to subjects: JSONValue...) {
+    mutating func bind(
+        _ name: String, in namespace: String = "", role: String, kind: String = "ClusterRole", to subjects: JSONValue...
+    ) {
         setBinding(
             RBACName(namespace: namespace, name: name),
             to: ["roleRef": ["kind": .string(kind), "name": .string(role)], "subjects": .array(subjects)])
     }
 
     func allows(
-        _ user: UserInfo, _ verb: String, _ resource: String = "", group: String = "", sub: String = "", in namespace: String? = nil,
+        _ user: UserInfo, _ verb: String, _ resource: String = "", group: String = "", sub: String = "",
+        in namespace: String? = nil,
         name: String? = nil, path: String = ""
     ) -> Bool {
         allows(
@@ -147,7 +150,10 @@ struct RBACTests {
     }
 
     @Test("nobody gives away what he has not") func escalation() {
-        let held = [PolicyRule.allow(["get", "list"], ["pods", "services"]), .allow(["get"], ["secrets"], named: ["a"]), .allow(["get"], urls: ["/apis/*"])]
+        let held = [
+            PolicyRule.allow(["get", "list"], ["pods", "services"]), .allow(["get"], ["secrets"], named: ["a"]),
+            .allow(["get"], urls: ["/apis/*"]),
+        ]
         func missing(_ wanted: PolicyRule...) -> Int { RuleCoverage.missing(wanted, heldBy: held).count }
         #expect(missing(.allow(["get"], ["pods"])) == 0)
         #expect(missing(.allow(["get"], ["pods"], named: ["x"])) == 0)
@@ -160,11 +166,15 @@ struct RBACTests {
         #expect(missing(.allow(["get"], urls: ["/apis/apps"]), .allow(["get"], urls: ["/apis/*"])) == 0)
         #expect(missing(.allow(["get"], urls: ["*"])) == 1)
         // Held in two rules, wanted in one.
-        #expect(RuleCoverage.missing([.allow(["get", "list"], ["a"])], heldBy: [.allow(["get"], ["a"]), .allow(["list"], ["a"])]).isEmpty)
+        #expect(
+            RuleCoverage.missing([.allow(["get", "list"], ["a"])], heldBy: [.allow(["get"], ["a"]), .allow(["list"], ["a"])])
+                .isEmpty)
         // A product that nobody can go through is refused as a whole.
         let many = (0..<1000).map { "x\($0)" }
         #expect(RuleCoverage.missing([PolicyRule(verbs: many, apiGroups: many, resources: many)], heldBy: held).count == 1)
-        #expect(RuleCoverage.missing([PolicyRule(verbs: many, apiGroups: many, resources: many)], heldBy: PolicyRule.everything).isEmpty)
+        #expect(
+            RuleCoverage.missing([PolicyRule(verbs: many, apiGroups: many, resources: many)], heldBy: PolicyRule.everything)
+                .isEmpty)
     }
 
     /// Invariant I-RBAC-1: whatever the order of changes, the policy decides as one that was told only the last state.
@@ -184,7 +194,12 @@ struct RBACTests {
             case 1:
                 var role: JSONValue = [
                     "metadata": ["labels": [["x", "y"].randomElement(using: &random) ?? "": "true"]],
-                    "rules": [PolicyRule.allow([["get", "list", "*"].randomElement(using: &random) ?? ""], [["pods", "secrets"].randomElement(using: &random) ?? ""]).json],
+                    "rules": [
+                        PolicyRule.allow(
+                            [["get", "list", "*"].randomElement(using: &random) ?? ""],
+                            [["pods", "secrets"].randomElement(using: &random) ?? ""]
+                        ).json
+                    ],
                 ]
                 if namespace.isEmpty, Bool.random(using: &random) {
                     role["aggregationRule"] = ["clusterRoleSelectors": [["matchLabels": ["x": "true"]]]]
@@ -196,8 +211,16 @@ struct RBACTests {
                 policy.setBinding(name, to: nil)
             default:
                 let binding: JSONValue = [
-                    "roleRef": ["kind": .string(Bool.random(using: &random) ? "Role" : "ClusterRole"), "name": .string("n\(Int.random(in: 0..<4, using: &random))")],
-                    "subjects": [["kind": .string(Bool.random(using: &random) ? "User" : "Group"), "name": .string(Bool.random(using: &random) ? "ann" : "dev")]],
+                    "roleRef": [
+                        "kind": .string(Bool.random(using: &random) ? "Role" : "ClusterRole"),
+                        "name": .string("n\(Int.random(in: 0..<4, using: &random))"),
+                    ],
+                    "subjects": [
+                        [
+                            "kind": .string(Bool.random(using: &random) ? "User" : "Group"),
+                            "name": .string(Bool.random(using: &random) ? "ann" : "dev"),
+                        ]
+                    ],
                 ]
                 bindings[name] = binding
                 policy.setBinding(name, to: binding)
@@ -209,7 +232,9 @@ struct RBACTests {
         for verb in ["get", "list", "delete"] {
             for resource in ["pods", "secrets"] {
                 for place in [nil, "alice", "bob"] {
-                    let pair = (policy.allows(Self.ann, verb, resource, in: place), fresh.allows(Self.ann, verb, resource, in: place))
+                    let pair = (
+                        policy.allows(Self.ann, verb, resource, in: place), fresh.allows(Self.ann, verb, resource, in: place)
+                    )
                     #expect(pair.0 == pair.1, "seed \(seed): \(verb) \(resource) \(place ?? "-")")
                 }
             }
@@ -240,7 +265,8 @@ struct NodeGraphTests {
         var policy = ClusterPolicy()
         var present: [String: JSONValue] = [:]
         func pod(_ name: String, _ node: String?, _ secret: Int) -> JSONValue {
-            Laboratory.pod(name, node: node).with(["spec", "volumes"], [["name": "v", "secret": ["secretName": .string("s\(secret)")]]])
+            Laboratory.pod(name, node: node).with(
+                ["spec", "volumes"], [["name": "v", "secret": ["secretName": .string("s\(secret)")]]])
         }
         for _ in 0..<500 {
             let name = "p\(Int.random(in: 0..<6, using: &random))"
@@ -261,12 +287,14 @@ struct NodeGraphTests {
             if Bool.random(using: &random) {
                 let asked = "n\(Int.random(in: 0..<3, using: &random))"
                 let node = UserInfo(name: NodeIdentity.userPrefix + asked, groups: [NodeIdentity.nodesGroup])
-                policy.prepare(for: AuthorizationAttributes(user: node, verb: "get", resource: "secrets", namespace: "alice", name: "s0"))
+                policy.prepare(
+                    for: AuthorizationAttributes(user: node, verb: "get", resource: "secrets", namespace: "alice", name: "s0"))
             }
             for node in 0..<3 {
                 for secret in 0..<3 {
                     let needs = present.values.contains {
-                        $0["spec"]?["nodeName"]?.stringValue == "n\(node)" && $0["spec"]?["volumes"]?[0]?["secret"]?["secretName"]?.stringValue == "s\(secret)"
+                        $0["spec"]?["nodeName"]?.stringValue == "n\(node)"
+                            && $0["spec"]?["volumes"]?[0]?["secret"]?["secretName"]?.stringValue == "s\(secret)"
                     }
                     let reference = PodReference(kind: .secret, namespace: "alice", name: "s\(secret)")
                     #expect(policy.graph.node("n\(node)", needs: reference) == needs, "seed \(seed)")
@@ -282,11 +310,23 @@ struct NodeGraphTests {
             "spec": [
                 "serviceAccountName": "sa", "imagePullSecrets": [["name": "pull"]],
                 "volumes": [
-                    ["secret": ["secretName": "v"]], ["configMap": ["name": "c"]], ["persistentVolumeClaim": ["claimName": "data"]],
-                    ["projected": ["sources": [["secret": ["name": "pv"]], ["configMap": ["name": "pc"]], ["serviceAccountToken": [:]]]]],
+                    ["secret": ["secretName": "v"]], ["configMap": ["name": "c"]],
+                    ["persistentVolumeClaim": ["claimName": "data"]],
+                    [
+                        "projected": [
+                            "sources": [["secret": ["name": "pv"]], ["configMap": ["name": "pc"]], ["serviceAccountToken": [:]]]
+                        ]
+                    ],
                 ],
                 "initContainers": [["envFrom": [["secretRef": ["name": "e"]], ["configMapRef": ["name": "ec"]]]]],
-                "containers": [["env": [["valueFrom": ["secretKeyRef": ["name": "k"]]], ["valueFrom": ["configMapKeyRef": ["name": "kc"]]], ["name": "x"]]]],
+                "containers": [
+                    [
+                        "env": [
+                            ["valueFrom": ["secretKeyRef": ["name": "k"]]], ["valueFrom": ["configMapKeyRef": ["name": "kc"]]],
+                            ["name": "x"],
+                        ]
+                    ]
+                ],
             ]
         ]
         let found = NodeGraph.references(of: try JSONTape(parsing: pod.serialized()), namespace: "a")

@@ -17,7 +17,8 @@ private struct FakeLookup: AdmissionLookup {
         return StoredObject(
             key: key, revision: 1, bytes: object.serialized(),
             index: ObjectIndex(
-                uid: object["metadata"]?["uid"]?.stringValue ?? "", labels: [:], fields: node.map { ["spec.nodeName": $0] } ?? [:]))
+                uid: object["metadata"]?["uid"]?.stringValue ?? "", labels: [:], fields: node.map { ["spec.nodeName": $0] } ?? [:]
+            ))
     }
 
     func stored(_ collection: CollectionID, namespace: String?) throws(StatusError) -> [StoredObject] { [] }
@@ -38,7 +39,8 @@ private struct PolicyAuthorizer: RuleHolding {
 /// Reads "CN|O1,O2|name,name" as a request and answers with a marker.
 private struct TextSigner: CertificateSigning {
     func subject(ofCSR csrPEM: [UInt8]) throws -> CertificateSubject {
-        let parts = String(decoding: csrPEM, as: UTF8.self).split(separator: "|", omittingEmptySubsequences: false).map(String.init)
+        let parts = String(decoding: csrPEM, as: UTF8.self).split(separator: "|", omittingEmptySubsequences: false).map(
+            String.init)
         guard parts.count == 3 else { throw TestFailure("no request") }
         func list(_ text: String) -> [String] { text.split(separator: ",").map(String.init) }
         return CertificateSubject(commonName: parts[0], organizations: list(parts[1]), dnsNames: list(parts[2]))
@@ -54,16 +56,19 @@ struct SecurityAdmissionTests {
     private static let lite = UserInfo.lite("n1", domain: "alice")
 
     private static func attributes(
-        _ user: UserInfo, _ operation: AdmissionAttributes.Operation, _ resource: String, group: String = "", namespace: String? = nil,
+        _ user: UserInfo, _ operation: AdmissionAttributes.Operation, _ resource: String, group: String = "",
+        namespace: String? = nil,
         name: String = "", sub: String = ""
     ) throws -> AdmissionAttributes {
         let kind = try #require(kinds[GroupVersionResource(group: group, resource: resource)], "\(resource) is not served")
-        return AdmissionAttributes(user: user, operation: operation, kind: kind, namespace: namespace, name: name, subresource: sub)
+        return AdmissionAttributes(
+            user: user, operation: operation, kind: kind, namespace: namespace, name: name, subresource: sub)
     }
 
     /// nil: allowed; else the refusal's message.
     private static func restrict(
-        _ operation: AdmissionAttributes.Operation, _ resource: String, group: String = "", namespace: String? = nil, sub: String = "",
+        _ operation: AdmissionAttributes.Operation, _ resource: String, group: String = "", namespace: String? = nil,
+        sub: String = "",
         old: JSONValue? = nil, _ object: JSONValue, as user: UserInfo = lite, lookup: FakeLookup = FakeLookup()
     ) throws -> String? {
         let name = object["metadata"]?["name"]?.stringValue ?? old?["metadata"]?["name"]?.stringValue ?? ""
@@ -77,7 +82,9 @@ struct SecurityAdmissionTests {
 
     // MARK: Nodes
 
-    private static func node(_ name: String = "n1", labels: JSONValue = [:], taints: JSONValue = [], domain: String = "alice") -> JSONValue {
+    private static func node(_ name: String = "n1", labels: JSONValue = [:], taints: JSONValue = [], domain: String = "alice")
+        -> JSONValue
+    {
         var all: JSONValue = ["kuscia.secretflow/namespace": .string(domain), "domain": .string(domain)]
         for (key, value) in labels.objectValue ?? [:] { all[key] = value }
         return ["metadata": ["name": .string(name), "labels": all], "spec": ["taints": taints]]
@@ -88,7 +95,10 @@ struct SecurityAdmissionTests {
         #expect(try Self.restrict(.create, "nodes", Self.node("n2")) != nil)
         #expect(try Self.restrict(.create, "nodes", Self.node(domain: "bob")) != nil)
         #expect(try Self.restrict(.create, "nodes", Self.node(labels: ["kubernetes.io/hostname": "h", "rack": "7"])) == nil)
-        for label in ["node-restriction.kubernetes.io/team", "node-role.kubernetes.io/control-plane", "kubernetes.io/anything", "x.k8s.io/y"] {
+        for label in [
+            "node-restriction.kubernetes.io/team", "node-role.kubernetes.io/control-plane", "kubernetes.io/anything",
+            "x.k8s.io/y",
+        ] {
             let message = try Self.restrict(.create, "nodes", Self.node(labels: [label: "x"]))
             #expect(message?.contains(label) == true, "\(label): \(message ?? "allowed")")
             // What somebody else has set may stay, but not change.
@@ -98,7 +108,9 @@ struct SecurityAdmissionTests {
         }
         let stock = UserInfo(name: "system:node:n1", groups: ["system:nodes"])
         #expect(try Self.restrict(.create, "nodes", ["metadata": ["name": "n1"]], as: stock) == nil)
-        #expect(try Self.restrict(.create, "nodes", Self.node(), as: stock) != nil, "no domain may be claimed without its certificate")
+        #expect(
+            try Self.restrict(.create, "nodes", Self.node(), as: stock) != nil, "no domain may be claimed without its certificate"
+        )
     }
 
     @Test("a node may add taints to itself, not take one away, nor make itself schedulable") func taints() throws {
@@ -114,11 +126,15 @@ struct SecurityAdmissionTests {
     }
 
     @Test("a node writes only pods that are bound to it") func pods() throws {
-        func pod(_ node: String?, labels: JSONValue = [:]) -> JSONValue { Laboratory.pod("p", node: node).with(["metadata", "labels"], labels) }
+        func pod(_ node: String?, labels: JSONValue = [:]) -> JSONValue {
+            Laboratory.pod("p", node: node).with(["metadata", "labels"], labels)
+        }
         #expect(try Self.restrict(.update, "pods", namespace: "alice", sub: "status", old: pod("n1"), pod("n1")) == nil)
         #expect(try Self.restrict(.update, "pods", namespace: "alice", sub: "status", old: pod("n2"), pod("n2")) != nil)
         #expect(try Self.restrict(.update, "pods", namespace: "alice", sub: "status", old: pod(nil), pod(nil)) != nil)
-        #expect(try Self.restrict(.update, "pods", namespace: "alice", sub: "status", old: pod("n1"), pod("n1", labels: ["a": "b"])) != nil)
+        #expect(
+            try Self.restrict(.update, "pods", namespace: "alice", sub: "status", old: pod("n1"), pod("n1", labels: ["a": "b"]))
+                != nil)
         #expect(try Self.restrict(.delete, "pods", namespace: "alice", old: pod("n1"), .null) == nil)
         #expect(try Self.restrict(.delete, "pods", namespace: "alice", old: pod("n2"), .null) != nil)
         #expect(try Self.restrict(.create, "pods", namespace: "alice", pod("n1")) != nil, "no mirror pod")
@@ -131,7 +147,9 @@ struct SecurityAdmissionTests {
 
     @Test("a node gets tokens only for accounts of its pods, bound to them") func tokens() throws {
         var lookup = FakeLookup()
-        func pod(_ uid: String, _ node: String) -> JSONValue { ["metadata": ["uid": .string(uid)], "spec": ["nodeName": .string(node), "serviceAccountName": "sa"]] }
+        func pod(_ uid: String, _ node: String) -> JSONValue {
+            ["metadata": ["uid": .string(uid)], "spec": ["nodeName": .string(node), "serviceAccountName": "sa"]]
+        }
         lookup.put("pods", "alice", "p", pod("u1", "n1"))
         lookup.put("pods", "alice", "q", pod("u2", "n2"))
         func ask(_ account: String, _ reference: JSONValue?) throws -> String? {
@@ -187,7 +205,8 @@ struct SecurityAdmissionTests {
         let asked = pod.with(["spec", "automountServiceAccountToken"], true)
         #expect(try Self.admit(ServiceAccountAdmission(), asked, lookup)["spec"]?["volumes"] != nil)
         #expect(try Self.admit(on, pod.with(["spec", "automountServiceAccountToken"], false), lookup)["spec"]?["volumes"] == nil)
-        let own = pod.with(["spec", "containers", "0", "volumeMounts"], [["name": "v", "mountPath": .string(ServiceAccountAdmission.tokenPath)]])
+        let own = pod.with(
+            ["spec", "containers", "0", "volumeMounts"], [["name": "v", "mountPath": .string(ServiceAccountAdmission.tokenPath)]])
         #expect(try Self.admit(on, own, lookup)["spec"]?["volumes"] == nil)
         lookup.put("serviceaccounts", "alice", "default", ["automountServiceAccountToken": false])
         #expect(try Self.admit(on, pod, lookup)["spec"]?["volumes"] == nil)
@@ -201,7 +220,10 @@ struct SecurityAdmissionTests {
     private static func request(_ text: String, signer: String, usages: JSONValue) -> JSONValue {
         [
             "metadata": ["name": "r"],
-            "spec": ["request": .string(Base64.encode(Array(text.utf8))), "signerName": .string(signer), "usages": usages, "username": "liar"],
+            "spec": [
+                "request": .string(Base64.encode(Array(text.utf8))), "signerName": .string(signer), "usages": usages,
+                "username": "liar",
+            ],
         ]
     }
 
@@ -209,7 +231,8 @@ struct SecurityAdmissionTests {
         _ object: JSONValue, as user: UserInfo, old: JSONValue? = nil, sub: String = "", lookup: FakeLookup = FakeLookup(),
         policy: ClusterPolicy = ClusterPolicy()
     ) throws -> JSONValue {
-        let attributes = try attributes(user, old == nil ? .create : .update, "certificatesigningrequests", group: csr, name: "r", sub: sub)
+        let attributes = try attributes(
+            user, old == nil ? .create : .update, "certificatesigningrequests", group: csr, name: "r", sub: sub)
         let step = CertificateAdmission(authorizer: PolicyAuthorizer(policy: policy), signer: TextSigner())
         var review = AdmissionReview(attributes, old: old, object: object)
         try step.mutate(&review, lookup)
@@ -223,41 +246,56 @@ struct SecurityAdmissionTests {
     private static func condition(_ type: String) -> JSONValue { ["type": .string(type), "status": "True", "reason": "X"] }
 
     @Test("a person's certificate waits for approval, and is signed in the commit that approves it") func approval() throws {
-        let made = try Self.certify(Self.request("ann|dev|", signer: Self.client, usages: ["client auth"]), as: UserInfo(name: "ann", groups: ["g"]))
+        let made = try Self.certify(
+            Self.request("ann|dev|", signer: Self.client, usages: ["client auth"]), as: UserInfo(name: "ann", groups: ["g"]))
         #expect(made["spec"]?["username"] == "ann" && made["spec"]?["groups"] == ["g"] && made["status"] == nil)
         let approved = made.with(["status", "conditions"], [Self.condition("Approved")]).with(["spec", "username"], "other")
-        #expect(throws: StatusError.self, "who may not approve") { try Self.certify(approved, as: UserInfo(name: "ann"), old: made, sub: "approval") }
+        #expect(throws: StatusError.self, "who may not approve") {
+            try Self.certify(approved, as: UserInfo(name: "ann"), old: made, sub: "approval")
+        }
         let signed = try Self.certify(approved, as: Self.admin, old: made, sub: "approval")
         #expect(signed["status"]?["certificate"]?.stringValue.flatMap(Base64.decode) == Array("client 0".utf8))
         #expect(signed["spec"]?["username"] == "ann", "an approval changes nothing else")
         // A decision stays.
         for conditions: JSONValue in [[], [Self.condition("Denied")], [Self.condition("Approved"), Self.condition("Denied")]] {
             let change = signed.with(["status", "conditions"], conditions)
-            #expect(throws: StatusError.self, "\(conditions)") { try Self.certify(change, as: Self.admin, old: signed, sub: "approval") }
+            #expect(throws: StatusError.self, "\(conditions)") {
+                try Self.certify(change, as: Self.admin, old: signed, sub: "approval")
+            }
         }
-        let denied = try Self.certify(made.with(["status", "conditions"], [Self.condition("Denied")]), as: Self.admin, old: made, sub: "approval")
+        let denied = try Self.certify(
+            made.with(["status", "conditions"], [Self.condition("Denied")]), as: Self.admin, old: made, sub: "approval")
         #expect(denied["status"]?["certificate"] == nil && denied["status"]?["conditions"]?[0]?["lastUpdateTime"] != nil)
     }
 
     @Test("what the signer does not sign fails after approval, or is not even stored") func signerRules() throws {
-        let wrongUsage = try Self.certify(Self.request("ann||", signer: Self.client, usages: ["server auth"]), as: UserInfo(name: "ann"))
+        let wrongUsage = try Self.certify(
+            Self.request("ann||", signer: Self.client, usages: ["server auth"]), as: UserInfo(name: "ann"))
         let failed = try Self.certify(
-            wrongUsage.with(["status", "conditions"], [Self.condition("Approved")]), as: Self.admin, old: wrongUsage, sub: "approval")
+            wrongUsage.with(["status", "conditions"], [Self.condition("Approved")]), as: Self.admin, old: wrongUsage,
+            sub: "approval")
         #expect(failed["status"]?["certificate"] == nil && failed["status"]?["conditions"]?[1]?["type"] == "Failed")
         for text in ["root|system:masters|", "root|dev,system:masters|"] {
-            #expect(throws: StatusError.self) { try Self.certify(Self.request(text, signer: Self.client, usages: ["client auth"]), as: UserInfo(name: "ann")) }
+            #expect(throws: StatusError.self) {
+                try Self.certify(Self.request(text, signer: Self.client, usages: ["client auth"]), as: UserInfo(name: "ann"))
+            }
         }
-        #expect(throws: StatusError.self) { try Self.certify(Self.request("junk", signer: Self.client, usages: ["client auth"]), as: UserInfo(name: "ann")) }
-        let others = try Self.certify(Self.request("ann||", signer: "example.com/mine", usages: ["any"]), as: UserInfo(name: "ann"))
+        #expect(throws: StatusError.self) {
+            try Self.certify(Self.request("junk", signer: Self.client, usages: ["client auth"]), as: UserInfo(name: "ann"))
+        }
+        let others = try Self.certify(
+            Self.request("ann||", signer: "example.com/mine", usages: ["any"]), as: UserInfo(name: "ann"))
         #expect(others["status"] == nil)
     }
 
     @Test("a node's serving certificate is signed at once for its own names, else it waits") func serving() throws {
         let serving = "kubernetes.io/kubelet-serving"
         var lookup = FakeLookup()
-        lookup.put("nodes", "", "n1", ["metadata": [:], "status": ["addresses": [["type": "InternalIP", "address": "10.0.0.1"]]]])
+        lookup.put(
+            "nodes", "", "n1", ["metadata": [:], "status": ["addresses": [["type": "InternalIP", "address": "10.0.0.1"]]]])
         func ask(_ text: String, as user: UserInfo) throws -> JSONValue {
-            try Self.certify(Self.request(text, signer: serving, usages: ["server auth", "digital signature"]), as: user, lookup: lookup)
+            try Self.certify(
+                Self.request(text, signer: serving, usages: ["server auth", "digital signature"]), as: user, lookup: lookup)
         }
         let subject = "system:node:n1|system:nodes,kuscia:domain:alice"
         let signed = try ask("\(subject)|n1,10.0.0.1", as: Self.lite)
@@ -274,7 +312,9 @@ struct SecurityAdmissionTests {
             status["certificate"] = certificate
             return ["metadata": ["creationTimestamp": .string(RFC3339.text(seconds: 1_000_000))], "status": status]
         }
-        func stale(_ request: JSONValue, after seconds: Int64) -> Bool { CertificateRequestPolicy.isStale(request, now: 1_000_000 + seconds) }
+        func stale(_ request: JSONValue, after seconds: Int64) -> Bool {
+            CertificateRequestPolicy.isStale(request, now: 1_000_000 + seconds)
+        }
         #expect(!stale(request([]), after: 24 * 3600) && stale(request([]), after: 24 * 3600 + 1))
         let approved: JSONValue = [Self.condition("Approved")]
         #expect(!stale(request(approved), after: 3601) && stale(request(approved, certificate: "x"), after: 3601))
@@ -286,7 +326,9 @@ struct SecurityAdmissionTests {
 
     private static let rbac = "rbac.authorization.k8s.io"
 
-    @Test("nobody writes a role or a binding with rights that he has not, unless he may escalate or bind") func escalation() throws {
+    @Test("nobody writes a role or a binding with rights that he has not, unless he may escalate or bind") func escalation()
+        throws
+    {
         guard Self.kinds[GroupVersionResource(group: Self.rbac, resource: "roles")] != nil else { return }
         var policy = ClusterPolicy()
         policy.load(BootstrapPolicy.roles.map(BootstrapPolicy.object))
@@ -301,10 +343,14 @@ struct SecurityAdmissionTests {
             "kind": "Role", "metadata": ["name": "binder", "namespace": "alice"],
             "rules": [PolicyRule.allow(["bind"], ["clusterroles"], in: [Self.rbac], named: ["view"]).json],
         ]
-        policy.load([binder, [
-            "kind": "RoleBinding", "metadata": ["name": "b", "namespace": "alice"], "roleRef": ["kind": "Role", "name": "binder"],
-            "subjects": [["kind": "User", "name": "bea"]],
-        ]])
+        policy.load([
+            binder,
+            [
+                "kind": "RoleBinding", "metadata": ["name": "b", "namespace": "alice"],
+                "roleRef": ["kind": "Role", "name": "binder"],
+                "subjects": [["kind": "User", "name": "bea"]],
+            ],
+        ])
         func write(_ resource: String, _ object: JSONValue, as user: UserInfo) throws -> Bool {
             let attributes = try Self.attributes(user, .create, resource, group: Self.rbac, namespace: "alice", name: "x")
             let step = RoleEscalation(authorizer: PolicyAuthorizer(policy: policy))
@@ -314,7 +360,9 @@ struct SecurityAdmissionTests {
             return true
         }
         func role(_ rule: PolicyRule) -> JSONValue { ["metadata": ["name": "x"], "rules": [rule.json]] }
-        func binding(_ role: String) -> JSONValue { ["roleRef": ["kind": "ClusterRole", "name": .string(role)], "subjects": [["kind": "User", "name": "eve"]]] }
+        func binding(_ role: String) -> JSONValue {
+            ["roleRef": ["kind": "ClusterRole", "name": .string(role)], "subjects": [["kind": "User", "name": "eve"]]]
+        }
         let (adm, ed, bea) = (UserInfo(name: "adm"), UserInfo(name: "ed"), UserInfo(name: "bea"))
         #expect(try write("roles", role(.allow(["get"], ["secrets"])), as: adm))
         #expect(try !write("roles", role(.allow(["get"], ["nodes"])), as: adm))

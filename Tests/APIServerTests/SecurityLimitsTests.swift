@@ -97,7 +97,10 @@ struct SecurityLimitsTests {
         var random = SeededRandom(seed: seed)
         let count = Int.random(in: 2...40, using: &random)
         var callers = (0..<count).map { index in
-            (name: "c\(index)", level: FairQueue.Level(rawValue: Int.random(in: 0...1, using: &random)) ?? .system, cost: Int.random(in: 1...4, using: &random))
+            (
+                name: "c\(index)", level: FairQueue.Level(rawValue: Int.random(in: 0...1, using: &random)) ?? .system,
+                cost: Int.random(in: 1...4, using: &random)
+            )
         }
         callers.append((name: "victim", level: .guest, cost: 4))
         // A round of levels gives each at most its weight in quanta, each departure costs at least one.
@@ -168,7 +171,9 @@ struct SecurityLimitsTests {
         #expect(classOf(ann, .get, "/api/v1/namespaces/alice") == .queued(.workload, cost: 1))
         #expect(classOf(ann, .get, "/api/v1/namespaces") == .queued(.workload, cost: 4))
         #expect(classOf(ann, .get, "/api/v1/pods", long: true) == .queued(.workload, cost: 2))
-        #expect(classOf(.deployToken("alice"), .post, "/apis/certificates.k8s.io/v1/certificatesigningrequests") == .queued(.guest, cost: 2))
+        #expect(
+            classOf(.deployToken("alice"), .post, "/apis/certificates.k8s.io/v1/certificatesigningrequests")
+                == .queued(.guest, cost: 2))
         #expect(RequestSize.maximumBytes(for: .deployToken("alice")) < RequestSize.maximumBytes(for: ann))
     }
 }

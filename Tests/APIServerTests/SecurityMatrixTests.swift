@@ -33,7 +33,12 @@ struct SecurityMatrixTests {
         ("sched", UserInfo(name: "system:kube-scheduler", groups: ["system:authenticated"])),
         ("editor", UserInfo(name: "eve", groups: ["system:authenticated"])),
         ("viewer", UserInfo(name: "vic", groups: ["system:authenticated"])),
-        ("sa", UserInfo(name: "system:serviceaccount:alice:runner", groups: ["system:serviceaccounts", "system:serviceaccounts:alice", "system:authenticated"])),
+        (
+            "sa",
+            UserInfo(
+                name: "system:serviceaccount:alice:runner",
+                groups: ["system:serviceaccounts", "system:serviceaccounts:alice", "system:authenticated"])
+        ),
         ("known", UserInfo(name: "someone", groups: ["system:authenticated"])),
         ("nobody", UserInfo(name: "system:anonymous", groups: ["system:unauthenticated"])),
     ]
@@ -45,7 +50,8 @@ struct SecurityMatrixTests {
         func binding(_ name: String, _ role: String, _ subject: JSONValue) -> JSONValue {
             [
                 "kind": "RoleBinding", "metadata": ["name": .string(name), "namespace": "alice"],
-                "roleRef": ["kind": .string(role == "one" ? "Role" : "ClusterRole"), "name": .string(role)], "subjects": [subject],
+                "roleRef": ["kind": .string(role == "one" ? "Role" : "ClusterRole"), "name": .string(role)],
+                "subjects": [subject],
             ]
         }
         policy.load([

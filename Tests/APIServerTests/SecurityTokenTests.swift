@@ -9,7 +9,9 @@ import Testing
 /// Keys whose signature is a digest with a secret; ES256 itself is tested where the cryptography is.
 struct FakeTokenKeys: TokenSigning {
     var keyID = "k1"
-    var publicKeys: [TokenPublicKey] { [TokenPublicKey(id: keyID, x: Array(repeating: 1, count: 32), y: Array(repeating: 2, count: 32))] }
+    var publicKeys: [TokenPublicKey] {
+        [TokenPublicKey(id: keyID, x: Array(repeating: 1, count: 32), y: Array(repeating: 2, count: 32))]
+    }
 
     func signature(for message: [UInt8]) throws -> [UInt8] {
         var state: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -39,10 +41,14 @@ struct SecurityTokenTests {
             let clock = ClockBox()
             box = clock
             tokens = ServiceAccountTokens(store: store, keys: FakeTokenKeys(), now: { clock.now.load(ordering: .relaxed) })
-            for (resource, namespace, name) in [("serviceaccounts", "alice", "runner"), ("pods", "alice", "p"), ("nodes", "", "n")] {
+            for (resource, namespace, name) in [
+                ("serviceaccounts", "alice", "runner"), ("pods", "alice", "p"), ("nodes", "", "n"),
+            ] {
                 let key = ResourceKey(group: "", resource: resource, namespace: namespace, name: name)
                 _ = try await store.commit([
-                    .create(key, bytes: Array(#"{"metadata":{}}"#.utf8), index: ObjectIndex(uid: "uid-\(name)", labels: [:], fields: [:]))
+                    .create(
+                        key, bytes: Array(#"{"metadata":{}}"#.utf8),
+                        index: ObjectIndex(uid: "uid-\(name)", labels: [:], fields: [:]))
                 ])
             }
         }
@@ -91,7 +97,8 @@ struct SecurityTokenTests {
         fixture.advance(1)
         #expect(try await fixture.user(token) == nil)
         for change: @Sendable (inout ServiceAccountClaims) -> Void in [
-            { $0.issuer = "https://other" }, { $0.audiences = ["vault"] }, { $0.audiences = [] }, { $0.notBefore += 60 }, { $0.issuedAt += 60 },
+            { $0.issuer = "https://other" }, { $0.audiences = ["vault"] }, { $0.audiences = [] }, { $0.notBefore += 60 },
+            { $0.issuedAt += 60 },
         ] {
             #expect(try await fixture.user(fixture.tokens.issue(fixture.claims(change))) == nil)
         }
@@ -199,11 +206,14 @@ struct SecurityTokenTests {
                 "/users/ eve", "/groups/ dev", "/groups/ ops", "authentication.k8s.io/uids/ u",
                 "authentication.k8s.io/userextras/scopes/x read",
             ])
-        #expect(plan.user == UserInfo(name: "eve", uid: "u", groups: ["dev", "ops", "system:authenticated"], extra: ["scopes/x": ["read"]]))
+        #expect(
+            plan.user
+                == UserInfo(name: "eve", uid: "u", groups: ["dev", "ops", "system:authenticated"], extra: ["scopes/x": ["read"]]))
         #expect(ImpersonationRequest(headers: [(name: "Accept", value: "x")]) == nil)
         let alone = try #require(ImpersonationRequest(headers: [(name: "Impersonate-Group", value: "system:masters")]))
         #expect(ImpersonationPlan(alone, by: caller) == nil)
-        let account = try #require(ImpersonationRequest(headers: [(name: "Impersonate-User", value: "system:serviceaccount:a:b")]))
+        let account = try #require(
+            ImpersonationRequest(headers: [(name: "Impersonate-User", value: "system:serviceaccount:a:b")]))
         let asAccount = try #require(ImpersonationPlan(account, by: caller))
         #expect(asAccount.questions.map(\.resource) == ["serviceaccounts"] && asAccount.questions[0].namespace == "a")
         #expect(asAccount.user.groups.contains("system:serviceaccounts:a"))

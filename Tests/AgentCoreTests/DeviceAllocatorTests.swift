@@ -9,7 +9,8 @@ struct DeviceAllocatorTests {
     private static let resource = "example.com/gpu"
 
     private func container(_ name: String, _ count: Int64, sidecar: Bool = false) -> Container {
-        var container = Container(name: name, image: "psi:1", resources: ResourceRequirements(limits: [Self.resource: Quantity(count)]))
+        var container = Container(
+            name: name, image: "psi:1", resources: ResourceRequirements(limits: [Self.resource: Quantity(count)]))
         if sidecar { container.restartPolicy = "Always" }
         return container
     }
@@ -27,7 +28,8 @@ struct DeviceAllocatorTests {
 
     @Test("each container has its own, what other pods hold is left alone, who asks for none gets none")
     func distinct() throws {
-        let given = try allocator(5, taken: ["/dev/gpu1"]).allocate(pod([container("a", 2), container("b", 1), Container(name: "c")]))
+        let given = try allocator(5, taken: ["/dev/gpu1"]).allocate(
+            pod([container("a", 2), container("b", 1), Container(name: "c")]))
         #expect(given == ["a": ["/dev/gpu0", "/dev/gpu2"], "b": ["/dev/gpu3"]])
     }
 
@@ -55,7 +57,9 @@ struct DeviceAllocatorTests {
         #expect(try allocator.allocate(pod([both])) == ["a": ["/dev/0", "/dev/1"]])
     }
 
-    @Test("invariant: containers that run together share no path, and the pod holds as many as the scheduler counts", arguments: 0..<300)
+    @Test(
+        "invariant: containers that run together share no path, and the pod holds as many as the scheduler counts",
+        arguments: 0..<300)
     func invariant(seed: UInt64) throws {
         var state = seed &* 2_862_933_555_777_941_757 &+ 3_037_000_493
         func random(_ bound: UInt64) -> Int64 {

@@ -76,7 +76,8 @@ struct EnvironmentBuilderTests {
         #expect(reason(EnvVarSource(configMapKeyRef: .init(name: "none", key: "k"))) == "configmap \"none\" not found")
         #expect(reason(EnvVarSource(secretKeyRef: .init(name: "none", key: "k"))) == "secret \"none\" not found")
         #expect(
-            reason(EnvVarSource(configMapKeyRef: .init(name: "settings", key: "k"))) == "couldn't find key k in ConfigMap alice/settings")
+            reason(EnvVarSource(configMapKeyRef: .init(name: "settings", key: "k")))
+                == "couldn't find key k in ConfigMap alice/settings")
         #expect(reason(EnvVarSource(secretKeyRef: .init(name: "token", key: "k"))) == "couldn't find key k in Secret alice/token")
         #expect(reason(EnvVarSource(fieldRef: .init(fieldPath: "spec.secret"))) == nil)
     }

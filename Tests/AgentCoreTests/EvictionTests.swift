@@ -156,7 +156,9 @@ struct EvictionMachineTests {
                     load.diskFreeBytes = Int64.random(in: 5...40, using: &random) << 30
                     load.processes = Int64.random(in: 28_000...30_000, using: &random)
                 }
-                for index in pods.indices { pods[index].containers[0].memoryBytes = Int64.random(in: 0...100, using: &random) << 20 }
+                for index in pods.indices {
+                    pods[index].containers[0].memoryBytes = Int64.random(in: 0...100, using: &random) << 20
+                }
                 if let gone = ending, Int.random(in: 0..<3, using: &random) == 0 {
                     pods.removeAll { $0.uid == gone.uid }
                     pods.append(pod("p\(now)", priority: Int.random(in: 0...2, using: &random)))

@@ -55,7 +55,9 @@ struct ImageCollectorTests {
             collector.note(list, now: now)
             let order = collector.order(list, now: now)
             let last = order.map { max(seen[$0] ?? 0, used[$0] ?? 0) }
-            #expect(order.allSatisfy { id in list.contains { $0.id == id && !$0.isPinned && !$0.isInUse } }, "I-IMAGE-1, seed \(seed)")
+            #expect(
+                order.allSatisfy { id in list.contains { $0.id == id && !$0.isPinned && !$0.isInUse } }, "I-IMAGE-1, seed \(seed)"
+            )
             #expect(last.allSatisfy { now - $0 >= 30 * second }, "I-IMAGE-1, seed \(seed)")
             #expect(order.map { used[$0] ?? seen[$0] ?? 0 }.isSorted, "I-IMAGE-2, seed \(seed)")
         }

@@ -6,14 +6,17 @@ import Testing
 @Suite("a node's name")
 struct NodeNameGuardTests {
     private let other = NodeHolder(machineID: "m-1", instance: "b")
-    private func makeGuard() -> NodeNameGuard { NodeNameGuard(own: NodeHolder(machineID: "m-1", instance: "a"), leaseSeconds: 40) }
+    private func makeGuard() -> NodeNameGuard {
+        NodeNameGuard(own: NodeHolder(machineID: "m-1", instance: "a"), leaseSeconds: 40)
+    }
 
     @Test(
         "free at once: its own, one of an agent without an instance, one that said good-bye",
         arguments: [("m-1", "a", true), ("m-1", "", true), ("", "", true), ("m-2", "b", false)])
     func free(_ machine: String, _ instance: String, _ isReady: Bool) {
         var name = makeGuard()
-        #expect(name.look(NodeHolder(machineID: machine, instance: instance), isReady: isReady, renewTime: "1", now: epoch) == .free)
+        #expect(
+            name.look(NodeHolder(machineID: machine, instance: instance), isReady: isReady, renewTime: "1", now: epoch) == .free)
     }
 
     @Test("another that renews its lease while we watch has it; also one of another machine", arguments: ["m-1", "m-2"])

@@ -22,9 +22,15 @@ struct NodePermissionTests {
         ("spec.shareProcessNamespace", { $0.spec.shareProcessNamespace = true }),
         ("privileged", { $0.spec.containers[0].securityContext = SecurityContext(privileged: true) }),
         ("procMount", { $0.spec.containers[0].securityContext = SecurityContext(procMount: "Unmasked") }),
-        ("Unconfined", { $0.spec.containers[0].securityContext = SecurityContext(seccompProfile: SeccompProfile(type: "Unconfined")) }),
+        (
+            "Unconfined",
+            { $0.spec.containers[0].securityContext = SecurityContext(seccompProfile: SeccompProfile(type: "Unconfined")) }
+        ),
         ("Unconfined", { $0.spec.securityContext = PodSecurityContext(seccompProfile: SeccompProfile(type: "Unconfined")) }),
-        ("SYS_ADMIN", { $0.spec.containers[0].securityContext = SecurityContext(capabilities: Capabilities(add: ["CAP_SYS_ADMIN"])) }),
+        (
+            "SYS_ADMIN",
+            { $0.spec.containers[0].securityContext = SecurityContext(capabilities: Capabilities(add: ["CAP_SYS_ADMIN"])) }
+        ),
         ("runAsNonRoot", { $0.spec.securityContext = PodSecurityContext(runAsNonRoot: true) }),
         (KusciaAnnotation.network, { $0.metadata.annotations[KusciaAnnotation.network] = "bridge" }),
         (KusciaAnnotation.network, { $0.metadata.annotations[KusciaAnnotation.network] = "cni/../x" }),
@@ -44,21 +50,27 @@ struct NodePermissionTests {
         let pod = Self.pod {
             $0.spec.hostUsers = true
             $0.spec.containers[0].securityContext = SecurityContext(
-                privileged: true, capabilities: Capabilities(add: ["SYS_ADMIN"]), seccompProfile: SeccompProfile(type: "Unconfined"))
+                privileged: true, capabilities: Capabilities(add: ["SYS_ADMIN"]),
+                seccompProfile: SeccompProfile(type: "Unconfined"))
         }
         #expect(NodePermissions(privileged: true, unconfined: true, hostUsers: true).refusal(pod) == nil)
-        #expect(NodePermissions().refusal(Self.pod { $0.spec.containers[0].securityContext?.capabilities = Capabilities(add: ["chown"]) }) == nil)
+        #expect(
+            NodePermissions().refusal(
+                Self.pod { $0.spec.containers[0].securityContext?.capabilities = Capabilities(add: ["chown"]) }) == nil)
     }
 
     @Test("a pod on the node's network may bind the ports it declares and connect anywhere; annotations say otherwise")
     func networks() throws {
-        let declared = Self.pod { $0.spec.containers[0].ports = [ContainerPort(name: "a", hostPort: 7000, containerPort: 80, protocol: "TCP")] }
+        let declared = Self.pod {
+            $0.spec.containers[0].ports = [ContainerPort(name: "a", hostPort: 7000, containerPort: 80, protocol: "TCP")]
+        }
         #expect(try NetworkWish(declared) == .host(bind: [7000], connect: nil))
         let ruled = Self.pod {
             $0.metadata.annotations = [KusciaAnnotation.tcpBind: "*", KusciaAnnotation.tcpConnect: "443, 8000-8002"]
         }
         #expect(try NetworkWish(ruled) == .host(bind: nil, connect: [443, 8000, 8001, 8002]))
         #expect(try NetworkWish(Self.pod { $0.metadata.annotations[KusciaAnnotation.network] = "none" }) == .none)
-        #expect(try NetworkWish(Self.pod { $0.metadata.annotations[KusciaAnnotation.network] = "cni/psi-net" }) == .cni("psi-net"))
+        #expect(
+            try NetworkWish(Self.pod { $0.metadata.annotations[KusciaAnnotation.network] = "cni/psi-net" }) == .cni("psi-net"))
     }
 }

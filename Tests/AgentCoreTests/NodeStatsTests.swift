@@ -13,13 +13,16 @@ struct NodeStatsTests {
             processLimit: 6, memoryTotalBytes: 8 << 30)
         return NodeStats(
             nodeName: "n1",
-            node: NodeSample(cpuNanoseconds: nodeCPU, load: load, agentCPUNanoseconds: second, agentResidentBytes: 4096, at: epoch + seconds * second),
+            node: NodeSample(
+                cpuNanoseconds: nodeCPU, load: load, agentCPUNanoseconds: second, agentResidentBytes: 4096,
+                at: epoch + seconds * second),
             pods: [PodSample(uid: "u", namespace: "alice", name: "p", startedAt: epoch, containers: containers)])
     }
 
     private func container(_ name: String, at seconds: Int64, cpu: Int64, attempt: Int = 0) -> ContainerSample {
         ContainerSample(
-            name: name, attempt: attempt, cpuNanoseconds: cpu, memoryUsageBytes: 3 << 20, workingSetBytes: 2 << 20, rssBytes: 1 << 20,
+            name: name, attempt: attempt, cpuNanoseconds: cpu, memoryUsageBytes: 3 << 20, workingSetBytes: 2 << 20,
+            rssBytes: 1 << 20,
             pids: 2, startedAt: epoch, at: epoch + seconds * second)
     }
 
@@ -46,7 +49,8 @@ struct NodeStatsTests {
         let pod = rated.summary["pods"]?.arrayValue?.first
         #expect(pod?[path: "cpu", "usageNanoCores"]?.intValue == 250_000_000)
         #expect(pod?[path: "cpu", "usageCoreNanoSeconds"]?.intValue == nil)
-        #expect(rated.podMetrics(rated.pods[0])["containers"]?.arrayValue?.first?[path: "usage", "cpu"]?.stringValue == "250000000n")
+        #expect(
+            rated.podMetrics(rated.pods[0])["containers"]?.arrayValue?.first?[path: "usage", "cpu"]?.stringValue == "250000000n")
         #expect(!rated.resourcePrometheus.contains("\ncontainer_cpu_usage_seconds_total{"))
         #expect(rated.resourcePrometheus.contains("\ncontainer_memory_working_set_bytes{"))
     }
@@ -65,7 +69,8 @@ struct NodeStatsTests {
     @Test("metrics.k8s.io objects add up")
     func metrics() {
         let before = stats(at: 10, nodeCPU: 0, containers: [container("main", at: 10, cpu: 0)])
-        let rated = stats(at: 40, nodeCPU: 30 * second, containers: [container("main", at: 40, cpu: 15 * second)]).rated(since: before)
+        let rated = stats(at: 40, nodeCPU: 30 * second, containers: [container("main", at: 40, cpu: 15 * second)]).rated(
+            since: before)
         #expect(rated.nodeMetrics["window"]?.stringValue == "30s")
         #expect(rated.nodeMetrics[path: "usage", "cpu"]?.stringValue == "1000000000n")
         let pod = rated.podMetrics(rated.pods[0])
@@ -78,7 +83,9 @@ struct NodeStatsTests {
     func prometheus() {
         var page = PrometheusText()
         page.family("a_total", .counter, "An a.", [([("pod", "x\"y\\z\n")], 1.5), ([("pod", "q")], 3)])
-        #expect(page.text == "# HELP a_total An a.\n# TYPE a_total counter\na_total{pod=\"x\\\"y\\\\z\\n\"} 1.5\na_total{pod=\"q\"} 3\n")
+        #expect(
+            page.text
+                == "# HELP a_total An a.\n# TYPE a_total counter\na_total{pod=\"x\\\"y\\\\z\\n\"} 1.5\na_total{pod=\"q\"} 3\n")
         let text = stats(at: 10, nodeCPU: second, containers: [container("main", at: 10, cpu: second / 2)])
             .prometheus(AgentCounts(knownPods: 2, runningPods: 1, runningContainers: 1, undelivered: 0))
         for line in [
@@ -134,7 +141,8 @@ struct NodeLabelPolicyTests {
     @Test("a node of a stock cluster labels itself with nothing that is refused")
     func ownLabels() {
         let identity = NodeIdentity(
-            name: "n1", domain: nil, hostname: "h", internalIP: "10.0.0.7", runtime: "runp", architecture: "amd64", machineID: "m",
+            name: "n1", domain: nil, hostname: "h", internalIP: "10.0.0.7", runtime: "runp", architecture: "amd64",
+            machineID: "m",
             bootID: "b", kernelVersion: "6.1", osImage: "Debian", agentVersion: "v0.1.0")
         let builder = NodeStatusBuilder(identity: identity, capacity: PodResources(pods: 1), reserved: PodResources())
         #expect(NodeLabelPolicy.refused(builder.labels).isEmpty)

@@ -50,7 +50,9 @@ struct NodeAdmissionTests {
         #expect(reason(used.admit(pod)) == "OutOfephemeral-storage")
     }
 
-    @Test("a node under pressure takes no pod that it would have to evict: memory keeps away best-effort pods, disk all but critical ones")
+    @Test(
+        "a node under pressure takes no pod that it would have to evict: memory keeps away best-effort pods, disk all but critical ones"
+    )
     func pressure() {
         let asking = makePod(limits: ["memory": Quantity(bytes: 1 << 20)])
         var critical = makePod()
@@ -59,13 +61,15 @@ struct NodeAdmissionTests {
         #expect(memory.admit(makePod()) == .reject(reason: "Evicted", message: "The node had condition: [MemoryPressure]. "))
         #expect(memory.admit(asking) == .accept && memory.admit(critical) == .accept)
         let disk = admission { $0.pressures = [.disk, .memory] }
-        #expect(disk.admit(asking) == .reject(reason: "Evicted", message: "The node had condition: [DiskPressure MemoryPressure]. "))
+        #expect(
+            disk.admit(asking) == .reject(reason: "Evicted", message: "The node had condition: [DiskPressure MemoryPressure]. "))
         #expect(disk.admit(critical) == .accept)
     }
 
     @Test("sidecars count beside everything that runs after them")
     func sidecars() {
-        var pod = makePod(containers: ["main"], initContainers: ["before", "side", "after"], limits: ["cpu": Quantity(millis: 100)])
+        var pod = makePod(
+            containers: ["main"], initContainers: ["before", "side", "after"], limits: ["cpu": Quantity(millis: 100)])
         pod.spec.initContainers[1].restartPolicy = "Always"
         #expect(PodResources(requestedBy: pod).cpuMillis == 200)
         pod.spec.initContainers[2].resources.limits["cpu"] = Quantity(millis: 500)
@@ -154,11 +158,14 @@ struct NodeStatusTests {
         #expect(NodeStatusBuilder.differs(exiting, from: later))
     }
 
-    @Test("a place elsewhere that is away has a condition of its own; the node stays Ready, as its pods run on, and says why in its message")
+    @Test(
+        "a place elsewhere that is away has a condition of its own; the node stays Ready, as its pods run on, and says why in its message"
+    )
     func elsewhere() {
         func status(_ away: Bool, _ previous: [NodeCondition], at seconds: Int64) -> NodeStatus {
             let remote = NodeCondition(
-                type: "ClusterReachable", status: away ? .false : .true, reason: away ? "ClusterAway" : "ClusterReachable", message: "words")
+                type: "ClusterReachable", status: away ? .false : .true, reason: away ? "ClusterAway" : "ClusterReachable",
+                message: "words")
             return builder.status(load(), .ready, remote: [remote], previous: previous, images: [], now: epoch + seconds * second)
         }
         let first = status(false, [], at: 0)
@@ -168,8 +175,10 @@ struct NodeStatusTests {
         #expect(condition("Ready", away)?.message == "Agent is ready; ClusterReachable: words")
         #expect(NodeStatusBuilder.differs(away, from: first))
         let still = status(true, away.conditions, at: 90)
-        #expect(condition("ClusterReachable", still)?.lastTransitionTime == condition("ClusterReachable", away)?.lastTransitionTime)
-        #expect(condition("ClusterReachable", away)?.lastTransitionTime != condition("ClusterReachable", first)?.lastTransitionTime)
+        #expect(
+            condition("ClusterReachable", still)?.lastTransitionTime == condition("ClusterReachable", away)?.lastTransitionTime)
+        #expect(
+            condition("ClusterReachable", away)?.lastTransitionTime != condition("ClusterReachable", first)?.lastTransitionTime)
     }
 }
 

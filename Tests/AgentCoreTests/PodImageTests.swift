@@ -9,7 +9,9 @@ struct PodImageTests {
     private let run = ContainerRun(name: "main", attempt: 0)
     private let failure = StepFailure.image("ErrImagePull", "no such image")
 
-    private func waiting(_ pod: Driver) -> ContainerStateWaiting? { pod.machine.lastStatus?.containerStatuses.first?.state.waiting }
+    private func waiting(_ pod: Driver) -> ContainerStateWaiting? {
+        pod.machine.lastStatus?.containerStatuses.first?.state.waiting
+    }
 
     private func events(_ effects: [PodEffect]) -> [String] {
         effects.compactMap { if case .event(_, let reason, let message) = $0 { "\(reason): \(message)" } else { nil } }
@@ -53,7 +55,9 @@ struct PodImageTests {
         #expect(pod.machine.lastStatus?.phase == .pending)
     }
 
-    @Test("an image that is refused waits without end, and the same reason is told once", arguments: ["ErrImageNeverPull", "InvalidImageName"])
+    @Test(
+        "an image that is refused waits without end, and the same reason is told once",
+        arguments: ["ErrImageNeverPull", "InvalidImageName"])
     func refused(_ reason: String) {
         var pod = Driver(makePod())
         pod.setUp()
@@ -114,7 +118,8 @@ struct PodImageTests {
         func decide(wasPulled: Bool, isBuiltIn: Bool = false) -> String {
             let found = isPresent ? ImageDecision.Found(isBuiltIn: isBuiltIn, fitsPin: fitsPin ?? true) : nil
             let decision = ImageDecision.decide(
-                "psi:1", ImagePullPolicy(rawValue: policy) ?? .always, found: found, wasPulled: wasPulled, pin: fitsPin.map { _ in "sha256:1" })
+                "psi:1", ImagePullPolicy(rawValue: policy) ?? .always, found: found, wasPulled: wasPulled,
+                pin: fitsPin.map { _ in "sha256:1" })
             return switch decision {
             case .use: "use"
             case .pull: "pull"

@@ -27,7 +27,9 @@ struct PodInvariants {
     private var restarts: [String: Int] = [:]
     private(set) var firstViolation: String?
 
-    mutating func check(_ input: PodInput, before: PodStateMachine, after: PodStateMachine, effects: [PodEffect], now: UnixNanoseconds) {
+    mutating func check(
+        _ input: PodInput, before: PodStateMachine, after: PodStateMachine, effects: [PodEffect], now: UnixNanoseconds
+    ) {
         note(input, before, after)
         let newRank = Self.rank(after.state)
         if newRank < rank { fail("I-POD-1", "\(before.state) -> \(after.state)") }
@@ -109,10 +111,14 @@ struct PodInvariants {
         if ran.contains(run) { fail("I-POD-2", "\(run) is started again") }
         if case .sync = machine.state {} else { fail("I-POD-3", "\(run) is started in \(machine.state)") }
         if let deadline = machine.deadline, now >= deadline { fail("I-POD-14", "\(run) is started after the deadline") }
-        guard let index = machine.containers.firstIndex(where: { $0.name == run.name }) else { return fail("I-POD-12", "\(run) is nobody") }
+        guard let index = machine.containers.firstIndex(where: { $0.name == run.name }) else {
+            return fail("I-POD-12", "\(run) is nobody")
+        }
         let slot = machine.containers[index]
         let earlier = machine.containers[..<index].filter { $0.isInit }
-        if !slot.isEphemeral, !slot.hasPassed, !earlier.allSatisfy(\.isPast) { fail("I-POD-8", "\(run) before its init containers") }
+        if !slot.isEphemeral, !slot.hasPassed, !earlier.allSatisfy(\.isPast) {
+            fail("I-POD-8", "\(run) before its init containers")
+        }
         guard run.attempt > 0 else { return }
         // As the machine had to believe it ended: after a damaged record or a reboot that is not how it did.
         guard let end = slot.lastTermination else { return fail("I-POD-12", "\(run) follows no end") }
@@ -139,7 +145,9 @@ struct PodInvariants {
 
     private mutating func checkStop(_ run: ContainerRun, _ machine: PodStateMachine, _ now: UnixNanoseconds) {
         stopped.insert(run)
-        guard case .terminating = machine.state, let index = machine.containers.firstIndex(where: { $0.name == run.name }) else { return }
+        guard case .terminating = machine.state, let index = machine.containers.firstIndex(where: { $0.name == run.name }) else {
+            return
+        }
         let slot = machine.containers[index]
         guard slot.isSidecar, let deadline = slot.stopDeadline, now < deadline else { return }
         for (other, container) in machine.containers.enumerated() where other != index && container.mayRun {
@@ -154,7 +162,9 @@ struct PodInvariants {
         if (newRank == 2) != machine.isFinal { fail("I-POD-9", "\(String(describing: status.phase)) in \(machine.state)") }
         let statuses = status.initContainerStatuses + status.containerStatuses
         for container in statuses {
-            if container.restartCount < restarts[container.name, default: 0] { fail("I-POD-9", "restartCount of \(container.name) falls") }
+            if container.restartCount < restarts[container.name, default: 0] {
+                fail("I-POD-9", "restartCount of \(container.name) falls")
+            }
             restarts[container.name] = container.restartCount
             let isInit = machine.containers.contains { $0.name == container.name && $0.kind == .initial }
             if container.ready, !isInit, container.state.running == nil || container.started != true {
@@ -164,7 +174,9 @@ struct PodInvariants {
         let ready = status.conditions.first { $0.type == "Ready" }
         let served = statuses.filter { status in !machine.containers.contains { $0.name == status.name && $0.kind == .initial } }
         if ready?.status == .true, !served.allSatisfy(\.ready) { fail("I-POD-9", "Ready with containers that are not") }
-        if newRank == 2, statuses.contains(where: { $0.state.running != nil }) { fail("I-POD-9", "over with a running container") }
+        if newRank == 2, statuses.contains(where: { $0.state.running != nil }) {
+            fail("I-POD-9", "over with a running container")
+        }
     }
 
     private mutating func fail(_ name: String, _ what: String) { firstViolation = firstViolation ?? "\(name): \(what)" }
@@ -208,7 +220,8 @@ struct PodInvariants {
             .containerExited, .sandboxRemoved, .sandboxRemovalFailed, .volumesCleaned, .volumesCleanFailed, .objectDeletionFailed,
             .objectGone, .adopted, .imageNeeded, .imagePulled, .imageFailed:
             true
-        case .added, .updated, .deletionRequested, .evicted, .rejected, .imageResolved, .stopFailed, .hookFinished, .probed, .finalStatusDelivered,
+        case .added, .updated, .deletionRequested, .evicted, .rejected, .imageResolved, .stopFailed, .hookFinished, .probed,
+            .finalStatusDelivered,
             .tick, .lost:
             false
         }

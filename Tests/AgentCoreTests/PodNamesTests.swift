@@ -13,9 +13,11 @@ struct PodNamesTests {
         ("spec.volumes", { $0.spec.volumes = [Volume(name: $1)] }),
     ]
 
-    @Test("a pod with a name that leads elsewhere, or is no directory's, is refused by node and file alike; the field is told", arguments: [
-        "../../x", "a/b", "..", "a\nb", "a\0b", "", String(repeating: "a", count: 300),
-    ])
+    @Test(
+        "a pod with a name that leads elsewhere, or is no directory's, is refused by node and file alike; the field is told",
+        arguments: [
+            "../../x", "a/b", "..", "a\nb", "a\0b", "", String(repeating: "a", count: 300),
+        ])
     func refused(_ name: String) {
         let node = NodeAdmission(allocatable: PodResources(pods: 10), used: PodResources())
         for (field, set) in Self.fields {
@@ -66,15 +68,19 @@ struct PodNumbersTests {
         return lifecycle
     }
 
-    @Test("a time with which the agent could not compute is refused by node and file alike; the field is told", arguments: [
-        Int64.max, Int64.min, -1, Int64(Int32.max) + 1,
-    ])
+    @Test(
+        "a time with which the agent could not compute is refused by node and file alike; the field is told",
+        arguments: [
+            Int64.max, Int64.min, -1, Int64(Int32.max) + 1,
+        ])
     func refused(_ value: Int64) {
         let node = NodeAdmission(allocatable: PodResources(pods: 10), used: PodResources())
         for (field, set) in Self.fields {
             var pod = makePod()
             set(&pod, value)
-            #expect(StaticPod.problem(pod)?.hasPrefix("\(field): found \(value)") == true, "\(field): \(StaticPod.problem(pod) ?? "")")
+            #expect(
+                StaticPod.problem(pod)?.hasPrefix("\(field): found \(value)") == true, "\(field): \(StaticPod.problem(pod) ?? "")"
+            )
             guard case .reject(reason: "InvalidPod", _) = node.admit(pod) else {
                 Issue.record("\(field) is admitted")
                 continue

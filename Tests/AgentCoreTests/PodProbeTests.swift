@@ -50,7 +50,8 @@ struct PodProbeTests {
         look(.failure("connection refused"))
         #expect(pod.container("main")?.ready == false)
         #expect(pod.stops(of: "main").isEmpty)
-        #expect(pod.effects.contains(.event(.warning, reason: "Unhealthy", message: "Readiness probe failed: connection refused")))
+        #expect(
+            pod.effects.contains(.event(.warning, reason: "Unhealthy", message: "Readiness probe failed: connection refused")))
     }
 
     @Test("a startup probe holds the others back; then the container has started")
@@ -71,7 +72,9 @@ struct PodProbeTests {
         #expect(pod.probes(.startup) == 1)
     }
 
-    @Test("a liveness probe that fails often enough ends the container with its own grace, and it starts again", arguments: [0, 137])
+    @Test(
+        "a liveness probe that fails often enough ends the container with its own grace, and it starts again",
+        arguments: [0, 137])
     func liveness(_ exitCode: Int) {
         var pod = pod(.onFailure) { $0.livenessProbe = makeProbe(period: 1, failures: 3, grace: 4) }
         for _ in 0..<3 {

@@ -30,7 +30,9 @@ struct PodRecordNeedTests {
 
     private let run = ContainerRun(name: "main", attempt: 0)
 
-    @Test("a plain pod's whole life is written twice, before its program begins and when its end is told; when it goes on and when all is done cost less")
+    @Test(
+        "a plain pod's whole life is written twice, before its program begins and when its end is told; when it goes on and when all is done cost less"
+    )
     func plain() {
         var pod = Recorded(makePod())
         pod.send(.added, .volumesReady)
@@ -65,7 +67,8 @@ struct PodRecordNeedTests {
     @Test("a settled pod is settled for the next agent too: nothing is told, removed or started again")
     func settled() throws {
         var pod = Recorded(makePod())
-        pod.send(.added, .volumesReady, .sandboxReady(address: nil), .containerStarted(run, at: epoch), .containerExited(run, exit(0)))
+        pod.send(
+            .added, .volumesReady, .sandboxReady(address: nil), .containerStarted(run, at: epoch), .containerExited(run, exit(0)))
         pod.send(.sandboxRemoved, .finalStatusDelivered, .volumesCleaned)
         let record = try #require(pod.record)
         #expect(record.state == pod.driver.machine.state)
@@ -94,7 +97,10 @@ struct PodRecordNeedTests {
         wanted.spec.containers[0].lifecycle = Lifecycle(postStart: commandHook)
         var pod = Recorded(wanted)
         pod.send(.added, .volumesReady, .sandboxReady(address: nil), .containerStarted(run, at: epoch))
-        for input in [PodInput.hookFinished(run, .postStart, failure: nil), .probed(run, .readiness, .success()), .probed(run, .liveness, .failure("m"))] {
+        for input in [
+            PodInput.hookFinished(run, .postStart, failure: nil), .probed(run, .readiness, .success()),
+            .probed(run, .liveness, .failure("m")),
+        ] {
             let before = pod.needs.count
             pod.send(input)
             #expect(pod.needs.count == before + 1, "\(input)")

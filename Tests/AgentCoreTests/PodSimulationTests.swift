@@ -17,7 +17,9 @@ struct PodSimulationTests {
         "\(what) seed \(seed): SWIFTLET_SIMULATION_SEED=\(seed) swift test --disable-xctest --filter PodSimulationTests"
     }
 
-    @Test("every invariant holds after every step of 10,000 seeded lives with a faulty runtime, clock and API; each ends when it is to end")
+    @Test(
+        "every invariant holds after every step of 10,000 seeded lives with a faulty runtime, clock and API; each ends when it is to end"
+    )
     func invariantsHold() async {
         for seed in Self.seeds {
             await Task.yield()  // a minute of work in one piece would keep the other tests from their deadlines

@@ -225,7 +225,9 @@ struct PodStateMachineTests {
         let run = ContainerRun(name: "main", attempt: 0)
         for _ in 0..<200 {
             pod.send(.containerStartFailed(run, .configuration("configmap \"x\" not found")))
-            #expect(pod.status.containerStatuses[0].state.waiting == .init(reason: "CreateContainerConfigError", message: "configmap \"x\" not found"))
+            #expect(
+                pod.status.containerStatuses[0].state.waiting
+                    == .init(reason: "CreateContainerConfigError", message: "configmap \"x\" not found"))
             pod.wait(seconds: 10)
         }
         #expect(pod.starts(of: "main").count == 201 && pod.status.phase == .pending)

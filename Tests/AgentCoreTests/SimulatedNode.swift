@@ -272,7 +272,9 @@ struct SimulatedNode {
             pod.spec.ephemeralContainers.append(Container(name: "debug\(pod.spec.ephemeralContainers.count)", image: "psi:1"))
             object = pod
         }
-        if random.chance(30) { pod.status.conditions.append(PodCondition(type: "gate", status: random.chance(50) ? .true : .false)) }
+        if random.chance(30) {
+            pod.status.conditions.append(PodCondition(type: "gate", status: random.chance(50) ? .true : .false))
+        }
         send(.updated(pod))
     }
 

@@ -34,8 +34,10 @@ struct BoundPodTests {
         }
         #expect(reported.asksTheSame(as: pod))
         let changes: [String: (inout Pod) -> Void] = [
-            "uid": { $0.metadata.uid = "u-2" }, "labels": { $0.metadata.labels["a"] = "c" }, "annotations": { $0.metadata.annotations["a"] = "c" },
-            "deletion": { $0.metadata.deletionTimestamp = Timestamp(unixSeconds: 1) }, "grace": { $0.metadata.deletionGracePeriodSeconds = 1 },
+            "uid": { $0.metadata.uid = "u-2" }, "labels": { $0.metadata.labels["a"] = "c" },
+            "annotations": { $0.metadata.annotations["a"] = "c" },
+            "deletion": { $0.metadata.deletionTimestamp = Timestamp(unixSeconds: 1) },
+            "grace": { $0.metadata.deletionGracePeriodSeconds = 1 },
             "finalizers": { $0.metadata.finalizers = ["x"] }, "deadline": { $0.spec.activeDeadlineSeconds = 1 },
             "ephemeral": { $0.spec.ephemeralContainers = [Container(name: "debug", image: "psi:1")] },
         ]

@@ -125,7 +125,8 @@ struct StaticPodAgentTests {
         }
         #expect(lab.runtime.count(.stopContainer) == 0, "the pod does not notice")
         try await lab.restart()
-        #expect(lab.runtime.machine.containers[id] != nil && lab.runtime.count(.startContainer) == 0, "adopted, not started again")
+        #expect(
+            lab.runtime.machine.containers[id] != nil && lab.runtime.count(.startContainer) == 0, "adopted, not started again")
         #expect(unlinkFile(manifests + "/web.json"))
         try await lab.eventually { mirror() == nil && lab.runtime.machine.containers.isEmpty }
         try await lab.stop()

@@ -53,7 +53,9 @@ struct ContainerLogReaderTests {
         #expect(try await read(Self.sample) == "one\ntwo\nthree\n\nfive\n")
     }
 
-    @Test("tail counts lines as the task wrote them", arguments: [(0, ""), (1, "five\n"), (3, "three\n\nfive\n"), (99, "one\ntwo\nthree\n\nfive\n")])
+    @Test(
+        "tail counts lines as the task wrote them",
+        arguments: [(0, ""), (1, "five\n"), (3, "three\n\nfive\n"), (99, "one\ntwo\nthree\n\nfive\n")])
     func tail(_ count: Int, _ expected: String) async throws {
         #expect(try await read(Self.sample) { $0.tailLines = count } == expected)
     }
@@ -89,14 +91,20 @@ struct ContainerLogReaderTests {
     @Test("following sees what is written later and what a rotation began, and ends with the container")
     func follow() async throws {
         let path = try Self.temporaryLog([Self.sample[0]])
-        defer { unlink(path); unlink(path + ".1") }
+        defer {
+            unlink(path)
+            unlink(path + ".1")
+        }
         var query = ContainerLogQuery()
         query.follow = true
         let sink = Sink()
         let stage = Mutex(0)
         try await ContainerLogReader(path: path, query: query).copy(ended: {
             // Each look of the reader moves the world on by one step.
-            let step = stage.withLock { $0 += 1; return $0 }
+            let step = stage.withLock {
+                $0 += 1
+                return $0
+            }
             switch step {
             case 2: Self.append([Self.sample[1]], to: path)
             case 3:
@@ -111,7 +119,9 @@ struct ContainerLogReaderTests {
 
     /// I-LOG-4: a reader that follows sees every line once and in order, whenever the log is rotated, compressed or cut under its hands,
     /// as long as it is not slower than the files that are kept.
-    @Test("I-LOG-4: following loses no line while the log is rotated and compressed again and again", arguments: 0..<40 as Range<UInt64>)
+    @Test(
+        "I-LOG-4: following loses no line while the log is rotated and compressed again and again",
+        arguments: 0..<40 as Range<UInt64>)
     func rotationWhileReading(_ seed: UInt64) async throws {
         var template = Array("/tmp/swiftlet-rotation-XXXXXX".utf8CString)
         let directory = try #require(mkdtemp(&template).map { String(cString: $0) })
@@ -146,10 +156,13 @@ struct ContainerLogReaderTests {
         #expect(sink.text == expected, "I-LOG-4, seed \(seed)")
     }
 
-    @Test("a time is taken with any zone", arguments: [
-        ("2026-11-21T04:00:00Z", "2026-11-21T04:00:00Z"), ("2026-11-21T04:00:00.123456789Z", "2026-11-21T04:00:00.123456789Z"),
-        ("2026-11-21T06:00:00+02:00", "2026-11-21T04:00:00.000000Z"), ("yesterday", nil),
-    ] as [(String, String?)])
+    @Test(
+        "a time is taken with any zone",
+        arguments: [
+            ("2026-11-21T04:00:00Z", "2026-11-21T04:00:00Z"),
+            ("2026-11-21T04:00:00.123456789Z", "2026-11-21T04:00:00.123456789Z"),
+            ("2026-11-21T06:00:00+02:00", "2026-11-21T04:00:00.000000Z"), ("yesterday", nil),
+        ] as [(String, String?)])
     func sinceTime(_ text: String, _ expected: String?) {
         let encoded = text.replacing("+", with: "%2B").replacing(":", with: "%3A")
         #expect(ContainerLogRequest("/containerLogs/alice/p/c?sinceTime=\(encoded)")?.query.since == expected)
@@ -157,14 +170,17 @@ struct ContainerLogReaderTests {
 
     @Test("a log that is not there is an error that names it")
     func missing() async throws {
-        await #expect { try await ContainerLogReader(path: "/nonexistent/0.log", query: .init()).copy(ended: { true }) { _ in } }
-            throws: { "\($0)".contains("/nonexistent/0.log") }
+        await #expect {
+            try await ContainerLogReader(path: "/nonexistent/0.log", query: .init()).copy(ended: { true }) { _ in }
+        } throws: { "\($0)".contains("/nonexistent/0.log") }
     }
 
-    @Test("the kubelet's log path is understood", arguments: [
-        ("/containerLogs/alice/p/c?follow=true&tailLines=5&timestamps=true&sinceSeconds=60", true),
-        ("/containerLogs/alice/p", true), ("/exec/alice/p/c", false), ("/containerLogs/alice", false),
-    ])
+    @Test(
+        "the kubelet's log path is understood",
+        arguments: [
+            ("/containerLogs/alice/p/c?follow=true&tailLines=5&timestamps=true&sinceSeconds=60", true),
+            ("/containerLogs/alice/p", true), ("/exec/alice/p/c", false), ("/containerLogs/alice", false),
+        ])
     func path(_ path: String, _ good: Bool) {
         let request = ContainerLogRequest(path)
         #expect((request != nil) == good)

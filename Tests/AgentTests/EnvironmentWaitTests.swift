@@ -18,7 +18,9 @@ struct EnvironmentWaitTests {
         lab.runtime.machine.configs[lab.containerID(pod, container)]?.environment.first { $0.name == name }?.value
     }
 
-    @Test("a missing ConfigMap, then a missing key: the container waits in CreateContainerConfigError and starts when both are there")
+    @Test(
+        "a missing ConfigMap, then a missing key: the container waits in CreateContainerConfigError and starts when both are there"
+    )
     func configMap() async throws {
         let lab = try AgentLab()
         await lab.start()
@@ -62,7 +64,8 @@ struct EnvironmentWaitTests {
             Container(
                 name: "debug", image: "psi:1",
                 envFrom: [
-                    EnvFromSource(configMapRef: .init(name: "here", optional: true)), EnvFromSource(secretRef: .init(name: "late")),
+                    EnvFromSource(configMapRef: .init(name: "here", optional: true)),
+                    EnvFromSource(secretRef: .init(name: "late")),
                 ])
         ]
         try lab.api.put(pod)

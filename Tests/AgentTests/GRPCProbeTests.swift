@@ -38,22 +38,29 @@ struct GRPCProbeTests {
     func serving(_ pieces: Int) async throws {
         let (start, end) = (Array(Self.message(1).prefix(3)), Array(Self.message(1).dropFirst(3)))
         let padded = Self.frame(0, 8, [2] + end + [0, 0])
-        let answer = Self.settings + Self.frame(4, 1, stream: 0) + Self.frame(8, stream: 0, [0, 0, 1, 0]) + Self.headers
+        let answer =
+            Self.settings + Self.frame(4, 1, stream: 0) + Self.frame(8, stream: 0, [0, 0, 1, 0]) + Self.headers
             + Self.frame(0, 0, start) + Self.frame(99, stream: 0, [1, 2, 3]) + padded + Self.trailers
         #expect(try await outcome(answer, pieces: pieces) == .success())
     }
 
-    @Test("every other status is a failure that names it", arguments: [(0, "UNKNOWN"), (2, "NOT_SERVING"), (3, "SERVICE_UNKNOWN"), (9, "UNKNOWN")])
+    @Test(
+        "every other status is a failure that names it",
+        arguments: [(0, "UNKNOWN"), (2, "NOT_SERVING"), (3, "SERVICE_UNKNOWN"), (9, "UNKNOWN")])
     func unhealthy(_ status: UInt8, _ name: String) async throws {
         let answer = Self.settings + Self.headers + Self.frame(0, 0, Self.message(status))
         #expect(try await outcome(answer) == .failure("service unhealthy (responded with \"\(name)\")"))
         // The first value of an enum is not sent.
-        #expect(try await outcome(Self.settings + Self.frame(0, 0, [0, 0, 0, 0, 0])) == .failure("service unhealthy (responded with \"UNKNOWN\")"))
+        #expect(
+            try await outcome(Self.settings + Self.frame(0, 0, [0, 0, 0, 0, 0]))
+                == .failure("service unhealthy (responded with \"UNKNOWN\")"))
     }
 
-    @Test("a refused, reset, empty, compressed or broken call is a failure, told at once, on an open connection too",
+    @Test(
+        "a refused, reset, empty, compressed or broken call is a failure, told at once, on an open connection too",
         arguments: [
-            trailers, frame(3, 0, [0, 0, 0, 7]), frame(7, stream: 0, [0, 0, 0, 0, 0, 0, 0, 0]), frame(7, stream: 0, [0, 0, 0, 1, 0, 0, 0, 2]),
+            trailers, frame(3, 0, [0, 0, 0, 7]), frame(7, stream: 0, [0, 0, 0, 0, 0, 0, 0, 0]),
+            frame(7, stream: 0, [0, 0, 0, 1, 0, 0, 0, 2]),
             frame(7, stream: 0), frame(0, 1), frame(0, 0, [1, 0, 0, 0, 2, 8, 1]), frame(0, 0, [0, 0xFF, 0xFF, 0xFF, 0xFF]),
             frame(0, 9, [200]), frame(0, 9),
         ])
@@ -63,8 +70,11 @@ struct GRPCProbeTests {
         }
     }
 
-    @Test("a huge frame, or a peer of another protocol, is not waited for",
-        arguments: [[0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 1], [0, 0x40, 1, 0, 0, 0, 0, 0, 1], Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8)])
+    @Test(
+        "a huge frame, or a peer of another protocol, is not waited for",
+        arguments: [
+            [0xFF, 0xFF, 0xFF, 0, 0, 0, 0, 0, 1], [0, 0x40, 1, 0, 0, 0, 0, 0, 1], Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8),
+        ])
     func otherProtocols(_ answer: [UInt8]) async throws {
         guard case .failure(let text) = try await outcome(answer) else { return #expect(Bool(false)) }
         #expect(text.contains("not an HTTP/2 answer"))

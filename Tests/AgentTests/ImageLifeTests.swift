@@ -28,7 +28,10 @@ struct ImageLifeTests {
             pod.spec.imagePullSecrets = [LocalObjectReference(name: "pull"), LocalObjectReference(name: "missing")]
         }
         let pod = try await lab.waitForPhase("task", .running)
-        #expect(lab.images.calls.filter { if case .pull = $0 { true } else { false } } == [.pull("reg.example/app:1", users: ["anna"])])
+        #expect(
+            lab.images.calls.filter { if case .pull = $0 { true } else { false } } == [
+                .pull("reg.example/app:1", users: ["anna"])
+            ])
         #expect(pod.status.containerStatuses[0].imageID == "reg.example/app@sha256:m")
         #expect(lab.runtime.machine.configs[lab.containerID(pod)]?.image == "sha256:c")
         try await lab.stop()
@@ -136,7 +139,8 @@ extension AgentLab {
         let quietLogger = Logger(label: "images") { _ in SwiftLogNoOpLogHandler() }
         return ImageKeeper(
             node: Self.node, images: images, pods: service.pods, runtime: runtime,
-            events: EventRecorder(api: api, component: "test", host: Self.node, now: { MicroTimestamp(unixMicroseconds: 0) }, logger: quietLogger),
+            events: EventRecorder(
+                api: api, component: "test", host: Self.node, now: { MicroTimestamp(unixMicroseconds: 0) }, logger: quietLogger),
             policy: .init(minimumAgeSeconds: 0), clock: SystemClock(), logger: quietLogger,
             space: { _ in (1_000_000, Int64(1_000_000 * (1 - full))) })
     }

@@ -1,9 +1,9 @@
+import AgentCore
 // Promises about what the agent reads of its machine.
 import Glibc
 import Testing
 
 @testable import Agent
-import AgentCore
 
 @Suite("Machine facts")
 struct MachineFactsTests {
@@ -30,7 +30,10 @@ struct MachineFactsTests {
         ]
         for (name, text) in files {
             var path = root
-            for part in name.split(separator: "/").dropLast() { path += "/\(part)"; mkdir(path, 0o755) }
+            for part in name.split(separator: "/").dropLast() {
+                path += "/\(part)"
+                mkdir(path, 0o755)
+            }
             let file = try #require(fopen("\(root)/\(name)", "w"))
             fputs(text, file)
             fclose(file)
@@ -40,7 +43,9 @@ struct MachineFactsTests {
         #expect(facts.cpuMillis == 500)
         #expect(facts.osImage == "Debian GNU/Linux 12")
         for name in files.keys.sorted().reversed() { unlink("\(root)/\(name)") }
-        for directory in ["proc/self", "proc", "sys/fs/cgroup/box", "sys/fs/cgroup", "sys/fs", "sys", "etc", ""] { rmdir("\(root)/\(directory)") }
+        for directory in ["proc/self", "proc", "sys/fs/cgroup/box", "sys/fs/cgroup", "sys/fs", "sys", "etc", ""] {
+            rmdir("\(root)/\(directory)")
+        }
     }
 
     @Test("a port somebody listens on is taken, a fresh one is free")
@@ -52,7 +57,10 @@ struct MachineFactsTests {
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { _ = bind(descriptor, $0, length); getsockname(descriptor, $0, &length) }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                _ = bind(descriptor, $0, length)
+                getsockname(descriptor, $0, &length)
+            }
         }
         listen(descriptor, 1)
         let port = UInt16(bigEndian: address.sin_port)

@@ -49,7 +49,9 @@ struct NodePageTests {
         _ = await lab.runtime.waitForRunning(1)
         try await lab.waitForPhase("task", .running)
         let pages = lab.service.pages
-        func text(_ path: String) async -> String { await pages.page(path).map { String(decoding: $0.body, as: UTF8.self) } ?? "-" }
+        func text(_ path: String) async -> String {
+            await pages.page(path).map { String(decoding: $0.body, as: UTF8.self) } ?? "-"
+        }
         #expect(await text("/healthz") == "ok")
         #expect(await text("/metrics?x=y").contains("\nkubelet_running_pods 1\n"))
         let labels = "{container=\"main\",namespace=\"alice\",pod=\"task\"}"

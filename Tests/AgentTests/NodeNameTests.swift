@@ -12,14 +12,16 @@ struct NodeNameTests {
     /// Another agent of the lab's machine and server, with a state directory of its own.
     private func another(_ lab: AgentLab, _ runtime: FakeRuntime = FakeRuntime(now: AgentLab.now)) -> AgentService {
         let config = AgentConfig(
-            nodeName: AgentLab.node, domain: "alice", stateDirectory: lab.directory + "/state-2", dataDirectory: lab.directory + "/data",
+            nodeName: AgentLab.node, domain: "alice", stateDirectory: lab.directory + "/state-2",
+            dataDirectory: lab.directory + "/data",
             nodeIP: "10.0.0.7")
         return AgentService(
             config: config,
             dependencies: AgentDependencies(
                 api: lab.api, runtime: runtime, images: LocalImages(names: { [] }, isPresent: { _ in true }),
                 facts: MachineFacts(
-                    hostname: "machine", cpuMillis: 4000, memoryBytes: 8 << 30, machineID: "m-1", bootID: "b-1", kernelVersion: "6.1",
+                    hostname: "machine", cpuMillis: 4000, memoryBytes: 8 << 30, machineID: "m-1", bootID: "b-1",
+                    kernelVersion: "6.1",
                     osImage: "Debian", architecture: "amd64"),
                 measure: { [machine = lab.machine] in machine.load }),
             logger: Logger(label: "second") { _ in SwiftLogNoOpLogHandler() })

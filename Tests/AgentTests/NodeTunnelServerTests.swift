@@ -68,7 +68,8 @@ struct NodeTunnelServerTests {
     private func ask(_ path: String, log: String?) async -> OneRequestTunnel.Answer {
         let tunnel = OneRequestTunnel(path: path)
         let server = NodeTunnelServer(
-            node: "alice-1", dialer: tunnel, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, secondsAgo: { _ in "" }
+            node: "alice-1", dialer: tunnel, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            secondsAgo: { _ in "" }
         ) { namespace, pod, container, _ in
             guard namespace == "alice", pod == "p", container == "c", let log else { return nil }
             return ContainerLogSource(path: log) { true }
@@ -95,7 +96,8 @@ struct NodeTunnelServerTests {
         #expect(answer.body.contains("has not started") && answer.body.contains("alice/p") && answer.body.contains("alice-1"))
     }
 
-    @Test("what the node does not have or serve is refused, naming it", arguments: ["/containerLogs/alice/q/c", "/exec/alice/p/c"])
+    @Test(
+        "what the node does not have or serve is refused, naming it", arguments: ["/containerLogs/alice/q/c", "/exec/alice/p/c"])
     func unknown(path: String) async {
         let answer = await ask(path, log: nil)
         #expect(answer.status == 404 && answer.body.contains(path.contains("exec") ? "/exec/alice/p/c" : "alice/q"), "\(answer)")

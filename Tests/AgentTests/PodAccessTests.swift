@@ -54,7 +54,8 @@ struct PodAccessTests {
     private func runtime() async throws -> FakeRuntime {
         let runtime = FakeRuntime(now: { 0 })
         try await runtime.runPodSandbox(
-            PodSandboxConfig(podUID: "u1", namespace: "alice", name: "web", hostname: "web", stateDirectory: "/x", logDirectory: "/x"))
+            PodSandboxConfig(
+                podUID: "u1", namespace: "alice", name: "web", hostname: "web", stateDirectory: "/x", logDirectory: "/x"))
         _ = try await runtime.createContainer(podUID: "u1", config: ContainerConfig(name: "main", image: "i", logPath: "/x/log"))
         try await runtime.startContainer(id)
         return runtime
@@ -63,7 +64,9 @@ struct PodAccessTests {
     private func ask(_ path: String, _ runtime: FakeRuntime, _ tunnel: CallerTunnel) -> Task<Void, any Error> {
         let access = PodAccess(
             runtime: runtime, logger: Logger(label: "test"),
-            locateContainer: { [id] namespace, pod, name in namespace == "alice" && pod == "web" && (name.isEmpty || name == "main") ? id : nil },
+            locateContainer: { [id] namespace, pod, name in
+                namespace == "alice" && pod == "web" && (name.isEmpty || name == "main") ? id : nil
+            },
             locatePod: { $1 == "web" ? "u1" : nil })
         let exchange = NodeTunnelExchange(request: TunnelRequest(id: "1", method: "POST", path: path), tunnel: tunnel)
         let route = access.routes.first { $0.fits(exchange.path) }

@@ -153,7 +153,9 @@ struct PodConfigTests {
         try await lab.stop()
     }
 
-    @Test("nothing is made behind a link that an earlier task left in a shared volume, and the runtime is told to refuse links there")
+    @Test(
+        "nothing is made behind a link that an earlier task left in a shared volume, and the runtime is told to refuse links there"
+    )
     func subPathMakesNothingOutside() async throws {
         let lab = try AgentLab()
         await lab.start()

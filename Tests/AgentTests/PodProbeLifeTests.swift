@@ -18,7 +18,9 @@ struct PodProbeLifeTests {
     }
 
     private func waitForEvent(_ name: String, _ reason: String, _ part: String) async throws {
-        try await lab.eventually { (try? events(name))?.contains { $0.reason == reason && $0.message?.contains(part) == true } == true }
+        try await lab.eventually {
+            (try? events(name))?.contains { $0.reason == reason && $0.message?.contains(part) == true } == true
+        }
     }
 
     private func condition(_ pod: Pod?, _ type: String) -> PodCondition? { pod?.status.conditions.first { $0.type == type } }
@@ -35,7 +37,9 @@ struct PodProbeLifeTests {
 
     // MARK: Probes
 
-    @Test("a container has started once its startup probe says so, and serves once its readiness probe does; nothing of what was missing is left")
+    @Test(
+        "a container has started once its startup probe says so, and serves once its readiness probe does; nothing of what was missing is left"
+    )
     func startupAndReadiness() async throws {
         let up = Mutex(false)
         lab.runtime.answerExec(["started"], ExecResult(exitCode: 1, stderr: Array("booting".utf8)))
@@ -50,7 +54,8 @@ struct PodProbeLifeTests {
         }
         await lab.start()
         try lab.submit("web") { pod in
-            pod.spec.containers[0].startupProbe = Probe(exec: ExecAction(command: ["started"]), periodSeconds: 1, failureThreshold: 50)
+            pod.spec.containers[0].startupProbe = Probe(
+                exec: ExecAction(command: ["started"]), periodSeconds: 1, failureThreshold: 50)
             pod.spec.containers[0].readinessProbe = Probe(httpGet: HTTPGetAction(port: 80), periodSeconds: 1)
         }
         try await waitForEvent("web", "Unhealthy", "Startup probe failed: booting")
@@ -76,7 +81,12 @@ struct PodProbeLifeTests {
     func livenessRestarts() async throws {
         let attempts = Mutex(0)
         lab.runtime.onPortForward { _, port in
-            guard attempts.withLock({ $0 += 1; return $0 }) > 1 else {
+            guard
+                attempts.withLock({
+                    $0 += 1
+                    return $0
+                }) > 1
+            else {
                 throw RuntimeError.unavailable(stage: "connect(127.0.0.1:\(port))", reason: "connection refused")
             }
             return FakeByteStream.pair().0
@@ -85,12 +95,15 @@ struct PodProbeLifeTests {
         await lab.start()
         try lab.submit("hung") { pod in
             pod.spec.restartPolicy = .onFailure
-            pod.spec.containers[0].livenessProbe = Probe(tcpSocket: TCPSocketAction(port: 80), periodSeconds: 1, failureThreshold: 1)
+            pod.spec.containers[0].livenessProbe = Probe(
+                tcpSocket: TCPSocketAction(port: 80), periodSeconds: 1, failureThreshold: 1)
         }
         let pod = try await lab.wait(for: "hung") {
             $0?.status.containerStatuses.first.map { $0.restartCount == 1 && $0.state.running != nil } == true
         }
-        #expect(pod?.status.containerStatuses[0].lastState.terminated?.exitCode == 0, "it was asked to end, and is started again all the same")
+        #expect(
+            pod?.status.containerStatuses[0].lastState.terminated?.exitCode == 0,
+            "it was asked to end, and is started again all the same")
         try await waitForEvent("hung", "Unhealthy", "Liveness probe failed: dial tcp 10.0.0.7:80")
         try await waitForEvent("hung", "Killing", "Container main failed liveness probe, will be restarted")
         try await lab.stop()
@@ -151,7 +164,8 @@ struct PodProbeLifeTests {
         try await lab.stop()
     }
 
-    @Test("a preStop hook comes before SIGTERM; one that fails is told and the container stopped all the same", arguments: [0, 6])
+    @Test(
+        "a preStop hook comes before SIGTERM; one that fails is told and the container stopped all the same", arguments: [0, 6])
     func preStop(_ code: Int) async throws {
         lab.runtime.answerExec(["bye"], ExecResult(exitCode: code))
         await lab.start()
@@ -183,7 +197,9 @@ struct PodProbeLifeTests {
 
     // MARK: Sidecars
 
-    @Test("sidecars start in order with the init containers, outlive the main container, end in reverse, and have no say in the end")
+    @Test(
+        "sidecars start in order with the init containers, outlive the main container, end in reverse, and have no say in the end"
+    )
     func sidecars() async throws {
         lab.runtime.exitOnStart(container: "setup", code: 0)
         await lab.start()

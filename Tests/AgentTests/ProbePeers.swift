@@ -79,7 +79,8 @@ struct ProbeLab {
 
     init() async throws {
         try await runtime.runPodSandbox(
-            PodSandboxConfig(podUID: "u1", namespace: "alice", name: "web", hostname: "web", stateDirectory: "/x", logDirectory: "/x"))
+            PodSandboxConfig(
+                podUID: "u1", namespace: "alice", name: "web", hostname: "web", stateDirectory: "/x", logDirectory: "/x"))
         _ = try await runtime.createContainer(podUID: "u1", config: ContainerConfig(name: "main", image: "i", logPath: "/x/log"))
         try await runtime.startContainer(id)
     }

@@ -58,15 +58,20 @@ struct ProberTests {
 
     // MARK: HTTP
 
-    @Test("statuses from 200 to 399 are a success, all others a failure that names them",
-        arguments: [(200, true), (204, true), (304, true), (399, true), (101, false), (400, false), (404, false), (500, false), (599, false)])
+    @Test(
+        "statuses from 200 to 399 are a success, all others a failure that names them",
+        arguments: [
+            (200, true), (204, true), (304, true), (399, true), (101, false), (400, false), (404, false), (500, false),
+            (599, false),
+        ])
     func statuses(_ status: Int, _ succeeds: Bool) async throws {
         let lab = try await ProbeLab()
         lab.answer("HTTP/1.1 \(status) X\r\nContent-Length: 0\r\n\r\n", ends: false)
         #expect(await lab.get() == (succeeds ? .success() : .failure("HTTP probe failed with statuscode: \(status)")))
     }
 
-    @Test("an answer is whole by its length, its last chunk or its connection's end, in pieces of any size",
+    @Test(
+        "an answer is whole by its length, its last chunk or its connection's end, in pieces of any size",
         arguments: [
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", false), ("HTTP/1.0 200 OK\n\nok", true),
             ("HTTP/1.1 200\r\n\r\n", true), ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false),
@@ -84,9 +89,11 @@ struct ProberTests {
         #expect(await lab.get() == .success())
     }
 
-    @Test("what is no HTTP answer is a failure, told at once",
+    @Test(
+        "what is no HTTP answer is a failure, told at once",
         arguments: [
-            "", "SSH-2.0-OpenSSH\r\n\r\n", "\r\n\r\n", "\n\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n", "HTTP/1.1 999 X\r\n\r\n",
+            "", "SSH-2.0-OpenSSH\r\n\r\n", "\r\n\r\n", "\n\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 abc OK\r\n\r\n",
+            "HTTP/1.1 999 X\r\n\r\n",
             "HTTP/1.1 20", "HTTP/2 200\r\n\r\n", "Content-Length: 0\r\n\r\n",
         ])
     func noAnswer(_ answer: String) async throws {
@@ -96,7 +103,8 @@ struct ProberTests {
         #expect(failed(outcome) && text(outcome).contains("Get \"http://127.0.0.1:8080/healthz\""), "\(outcome)")
     }
 
-    @Test("a header, or a row of informational answers, that never ends is not listened to for ever",
+    @Test(
+        "a header, or a row of informational answers, that never ends is not listened to for ever",
         arguments: ["X-More: of the same\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "x", "\0"])
     func endless(_ piece: String) async throws {
         let lab = try await ProbeLab()
@@ -130,12 +138,14 @@ struct ProberTests {
         #expect(await lab.get("/a b?q=\u{e9}#part\r\nX-Three: 3", headers) == .success())
         let lines = await collector.text.split(separator: "\r\n")
         #expect(lines.first == "GET /a%20b?q=%C3%A9 HTTP/1.1")
-        #expect(lines.dropFirst().sorted() == [
-            "Accept: */*", "Connection: close", "Host: web.example", "User-Agent: kube-probe/1.33", "X-One: 1",
-        ])
+        #expect(
+            lines.dropFirst().sorted() == [
+                "Accept: */*", "Connection: close", "Host: web.example", "User-Agent: kube-probe/1.33", "X-One: 1",
+            ])
     }
 
-    @Test("a redirect within the host is followed, however it is written",
+    @Test(
+        "a redirect within the host is followed, however it is written",
         arguments: ["/next", "next", "http://127.0.0.1:8080/next", "//127.0.0.1:8080/next", "HTTP://127.0.0.1:8080/next#part"])
     func redirects(_ location: String) async throws {
         let lab = try await ProbeLab()
@@ -181,7 +191,8 @@ struct ProberTests {
         }
     }
 
-    @Test("a peer that never answers has failed when the probe's time is over, and is hung up on",
+    @Test(
+        "a peer that never answers has failed when the probe's time is over, and is hung up on",
         arguments: ["http", "grpc", "half an answer"])
     func silence(_ kind: String) async throws {
         let lab = try await ProbeLab()
@@ -191,8 +202,10 @@ struct ProberTests {
             while try await stream.read() != nil {}
             ended.finish()
         }
-        let probe = kind == "grpc"
-            ? Probe(grpc: GRPCAction(port: 8080), timeoutSeconds: 3) : Probe(httpGet: HTTPGetAction(port: 8080), timeoutSeconds: 3)
+        let probe =
+            kind == "grpc"
+            ? Probe(grpc: GRPCAction(port: 8080), timeoutSeconds: 3)
+            : Probe(httpGet: HTTPGetAction(port: 8080), timeoutSeconds: 3)
         async let outcome = lab.outcome(probe)
         await lab.clock.waitForSleepers()
         lab.clock.pass(seconds: 3)

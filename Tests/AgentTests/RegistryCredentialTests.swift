@@ -10,12 +10,16 @@ struct RegistryCredentialTests {
     @Test(
         "a credential is for the hosts, ports and paths of its server only",
         arguments: [
-            ("reg.example", "reg.example", "a/b", true), ("reg.example", "reg.example:5000", "a", true), ("reg.example:5000", "reg.example", "a", false),
+            ("reg.example", "reg.example", "a/b", true), ("reg.example", "reg.example:5000", "a", true),
+            ("reg.example:5000", "reg.example", "a", false),
             ("reg.example:5000", "reg.example:5000", "a", true), ("https://reg.example/v2/", "reg.example", "a", true),
-            ("*.example", "reg.example", "a", true), ("*.example", "a.reg.example", "a", false), ("*.example", "example", "a", false),
+            ("*.example", "reg.example", "a", true), ("*.example", "a.reg.example", "a", false),
+            ("*.example", "example", "a", false),
             ("reg.example/team", "reg.example", "team/app", true), ("reg.example/team", "reg.example", "teams/app", false),
-            ("https://index.docker.io/v1/", "docker.io", "library/busybox", true), ("evil-reg.example", "reg.example", "a", false),
-            ("reg.example", "reg.example.evil", "a", false), ("", "anything", "a", true), ("r?g.example", "reg.example", "a", true),
+            ("https://index.docker.io/v1/", "docker.io", "library/busybox", true),
+            ("evil-reg.example", "reg.example", "a", false),
+            ("reg.example", "reg.example.evil", "a", false), ("", "anything", "a", true),
+            ("r?g.example", "reg.example", "a", true),
         ])
     func applies(_ server: String, _ registry: String, _ repository: String, _ expected: Bool) {
         #expect(RegistryCredential(server: server).applies(toRegistry: registry, repository: repository) == expected)
@@ -23,7 +27,9 @@ struct RegistryCredentialTests {
 
     @Test("the most specific comes first, and none shows its secret")
     func order() {
-        let all = ["*.example", "other", "reg.example/team"].map { RegistryCredential(server: $0, username: $0, password: "hush") }
+        let all = ["*.example", "other", "reg.example/team"].map {
+            RegistryCredential(server: $0, username: $0, password: "hush")
+        }
         let fitting = RegistryCredential.matching(all, registry: "reg.example", repository: "team/app")
         #expect(fitting.map(\.server) == ["reg.example/team", "*.example"])
         #expect(!"\(fitting) \(String(reflecting: fitting))".contains("hush"))
@@ -34,7 +40,8 @@ struct RegistryCredentialTests {
 
     @Test("secrets of both kinds are read; what cannot be read is named without its contents")
     func secrets() throws {
-        let config = Array(#"{"auths":{"b":{"username":"u","password":"p"},"a":{"auth":"dTpwOnE="},"c":{"identitytoken":"t"}}}"#.utf8)
+        let config = Array(
+            #"{"auths":{"b":{"username":"u","password":"p"},"a":{"auth":"dTpwOnE="},"c":{"identitytoken":"t"}}}"#.utf8)
         let read = try PullSecrets.credentials(in: [".dockerconfigjson": config], of: "s")
         #expect(read.map(\.server) == ["a", "b", "c"])
         #expect((read[0].username, read[0].password) == ("u", "p:q"))

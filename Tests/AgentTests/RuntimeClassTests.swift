@@ -22,7 +22,9 @@ struct RuntimeClassTests {
             let pod = try await lab.waitForPhase(name, .running)
             #expect(lab.runtime.machine.sandboxes[pod.metadata.uid ?? ""]?.handler == "fake")
         }
-        for name in ["kata", "missing"] { #expect(try await lab.waitForPhase(name, .failed).status.reason == "RuntimeClassNotFound") }
+        for name in ["kata", "missing"] {
+            #expect(try await lab.waitForPhase(name, .failed).status.reason == "RuntimeClassNotFound")
+        }
         try await lab.stop()
     }
 
@@ -37,7 +39,9 @@ struct RuntimeClassTests {
     func beginning() async throws {
         let api = InMemoryKubernetesAPI()
         let pod = try api.put(
-            Pod(metadata: ObjectMeta(name: "task", namespace: "alice"), spec: PodSpec(containers: [Container(name: "main", image: "psi:1")])))
+            Pod(
+                metadata: ObjectMeta(name: "task", namespace: "alice"),
+                spec: PodSpec(containers: [Container(name: "main", image: "psi:1")])))
         let uid = pod.metadata.uid ?? ""
         let told = Mutex(0)
         api.setHook { call in if call.verb == .patch, call.subresource == "status" { told.withLock { $0 += 1 } } }

@@ -50,10 +50,12 @@ struct StockServer: KubernetesAPI {
             return named == node ? nil : "only its own lease"
         case ("", "pods", nil):
             if verb == "list" || verb == "watch" {
-                return options.fieldSelector == "spec.nodeName=\(node)" ? nil : "can only list/watch pods with spec.nodeName field selector"
+                return options.fieldSelector == "spec.nodeName=\(node)"
+                    ? nil : "can only list/watch pods with spec.nodeName field selector"
             }
             if verb == "create" {
-                return body?[path: "metadata", "annotations", StaticPod.mirrorAnnotation]?.stringValue != nil ? nil : "may only create mirror pods"
+                return body?[path: "metadata", "annotations", StaticPod.mirrorAnnotation]?.stringValue != nil
+                    ? nil : "may only create mirror pods"
             }
             guard verb == "get" || verb == "delete" else { return "no \(verb) of pods" }
             return try isOwn(namespace, name) ? nil : "pod is not bound to the node"
@@ -133,7 +135,9 @@ struct StockServer: KubernetesAPI {
         return try await base.patch(resource, namespace: namespace, name: name, subresource: subresource, type: type, body: body)
     }
 
-    func delete(_ resource: GroupVersionResource, namespace: String?, name: String, options: DeleteOptions) async throws -> [UInt8] {
+    func delete(_ resource: GroupVersionResource, namespace: String?, name: String, options: DeleteOptions) async throws
+        -> [UInt8]
+    {
         try check("delete", resource, namespace, name)
         return try await base.delete(resource, namespace: namespace, name: name, options: options)
     }

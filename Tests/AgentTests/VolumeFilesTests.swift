@@ -121,7 +121,8 @@ struct VolumeFilesTests {
         let mount = try await lab.mount(pod)
         #expect(mount.readOnly && mount.hostPath.hasPrefix("/dev/shm/"))
         #expect(readFile(mount.hostPath + "/k") == "topsecret" && lab.mode(mount.hostPath + "/k") == 0o400)
-        #expect(try await lab.manager.environmentSources(for: pod.spec.containers[0], of: pod).secrets["s"]?["key"] == "topsecret")
+        #expect(
+            try await lab.manager.environmentSources(for: pod.spec.containers[0], of: pod).secrets["s"]?["key"] == "topsecret")
         #expect(lab.grep("topsecret", below: lab.directory).isEmpty)
         try await lab.manager.clean(pod)
         #expect(DiskFiles.names(in: lab.memory).isEmpty)

@@ -23,7 +23,9 @@ private struct PluginLab {
         chmod(path, mode)
     }
 
-    func read(_ name: String) -> String { SmallFile.read("\(directory)/\(name)").map { String(decoding: $0, as: UTF8.self) } ?? "" }
+    func read(_ name: String) -> String {
+        SmallFile.read("\(directory)/\(name)").map { String(decoding: $0, as: UTF8.self) } ?? ""
+    }
 
     func remove() {
         for name in ["fake", "other", "calls", "net.conflist", "broken.conflist"] { unlink("\(directory)/\(name)") }
@@ -40,7 +42,8 @@ struct NetworkAttachmentTests {
         case $CNI_COMMAND in ADD) echo '{"cniVersion":"1.0.0","ips":[{"address":"10.9.0.7/24"}],"dns":{"nameservers":["10.9.0.1"]},"by":"'$(basename "$0")'"}' ;; esac
         """
     private static let target = AttachmentTarget(
-        containerID: "uid-1", networkNamespace: "/run/n", arguments: "K8S_POD_NAME=p", portMappings: [.init(hostPort: 8080, containerPort: 80)])
+        containerID: "uid-1", networkNamespace: "/run/n", arguments: "K8S_POD_NAME=p",
+        portMappings: [.init(hostPort: 8080, containerPort: 80)])
     private static let list = """
         {"cniVersion": "1.0.0", "name": "psi", "plugins": [{"type": "fake", "bridge": "b0"}, {"type": "other", "capabilities": {"portMappings": true}}]}
         """
@@ -63,7 +66,8 @@ struct NetworkAttachmentTests {
         let lines = lab.read("calls").split(separator: "\n")
         let heads = lines.enumerated().filter { $0.offset % 2 == 0 }.map { String($0.element) }
         let suffix = "uid-1 /run/n eth0 K8S_POD_NAME=p"
-        #expect(heads == ["ADD fake", "ADD other", "CHECK fake", "CHECK other", "DEL other", "DEL fake"].map { "\($0) \(suffix)" })
+        #expect(
+            heads == ["ADD fake", "ADD other", "CHECK fake", "CHECK other", "DEL other", "DEL fake"].map { "\($0) \(suffix)" })
         let inputs = try lines.enumerated().filter { $0.offset % 2 == 1 }.map { try JSONValue(parsing: String($0.element)) }
         #expect(inputs[0]["prevResult"] == nil)
         #expect(inputs[0]["bridge"]?.stringValue == "b0" && inputs[0]["name"]?.stringValue == "psi")
@@ -97,7 +101,8 @@ struct NetworkAttachmentTests {
     func refusals() {
         for (text, word) in [
             ("{", "JSON"), (#"{"plugins": []}"#, "name"), (#"{"name": "n", "plugins": []}"#, "plugins"),
-            (#"{"name": "n", "plugins": [{"type": "../sh"}]}"#, "plugins[0].type"), (#"{"name": "n", "plugins": [{}]}"#, "plugins[0].type"),
+            (#"{"name": "n", "plugins": [{"type": "../sh"}]}"#, "plugins[0].type"),
+            (#"{"name": "n", "plugins": [{}]}"#, "plugins[0].type"),
         ] {
             let error = #expect(throws: CNIError.self) { _ = try NetworkList(parsing: Array(text.utf8), path: "/etc/x.conflist") }
             #expect(error.map { "\($0)".contains(word) } == true)

@@ -49,7 +49,8 @@ struct KubectlAction: Sendable {
 
     /// A program that goes on until `until` is printed.
     static func following(
-        _ name: String, _ command: String, untilFirst: String, meanwhile: @escaping Step, until: String, exit: Int32 = 1, _ checks: [Check]
+        _ name: String, _ command: String, untilFirst: String, meanwhile: @escaping Step, until: String, exit: Int32 = 1,
+        _ checks: [Check]
     ) -> KubectlAction {
         var action = KubectlAction(name, command, exit: exit, checks)  // 1: kubectl's own end at an interrupt, but for port-forward
         action.untilFirst = untilFirst

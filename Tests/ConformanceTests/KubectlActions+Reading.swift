@@ -188,7 +188,8 @@ extension KubectlAction {
         KubectlAction("exec -i", "exec -i web -c c -- cat", [.printsExactly("")]),
         KubectlAction("attach", "attach web -c c", [.prints("a line of the container")]),
         .following(
-            "port-forward", "port-forward pod/web :80", untilFirst: "Forwarding from", meanwhile: { _ in }, until: "Forwarding from", exit: 0, []),
+            "port-forward", "port-forward pod/web :80", untilFirst: "Forwarding from", meanwhile: { _ in },
+            until: "Forwarding from", exit: 0, []),
         KubectlAction("cp (tar through exec)", "cp /etc/hostname web:/tmp/x -c c", [.printsExactly("")]),
     ]
 }

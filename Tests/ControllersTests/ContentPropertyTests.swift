@@ -11,7 +11,9 @@ import Testing
 
 @Suite("content of a cluster: invariants", .serialized, .timeLimit(.minutes(2)))
 struct ContentPropertyTests {
-    @Test("I-CSR-1: exactly the requests that the rule calls stale are removed, whatever fails in between", arguments: UInt64(1)...20)
+    @Test(
+        "I-CSR-1: exactly the requests that the rule calls stale are removed, whatever fails in between",
+        arguments: UInt64(1)...20)
     func certificateRequests(seed: UInt64) async throws {
         var dice = SeededDice(seed)
         let lab = try ControllerLab()
@@ -28,7 +30,8 @@ struct ContentPropertyTests {
             now: { testTime }, logger: lab.logger)
         // One round may end early; the next goes on.
         for _ in 0..<30 { try? await cleaner.clean() }
-        #expect(try lab.api.objects(CertificateSigningRequest.self).map(\.metadata.name).sorted() == wanted.sorted(), "seed \(seed)")
+        #expect(
+            try lab.api.objects(CertificateSigningRequest.self).map(\.metadata.name).sorted() == wanted.sorted(), "seed \(seed)")
         #expect(complaints.all == [])
     }
 
@@ -43,26 +46,35 @@ struct ContentPropertyTests {
             let name = "\(isEnding ? "ending" : "fresh")-\(index)"
             try lab.api.put(
                 Namespace(
-                    metadata: ObjectMeta(name: name, deletionTimestamp: isEnding ? testTime : nil, finalizers: isEnding ? ["x"] : []),
+                    metadata: ObjectMeta(
+                        name: name, deletionTimestamp: isEnding ? testTime : nil, finalizers: isEnding ? ["x"] : []),
                     status: NamespaceStatus(phase: isEnding ? "Terminating" : "Active")))
             if dice.chance(1, of: 3), !isEnding {
-                try lab.api.put(ConfigMap(metadata: ObjectMeta(name: "kube-root-ca.crt", namespace: name), data: ["ca.crt": "old"]))
+                try lab.api.put(
+                    ConfigMap(metadata: ObjectMeta(name: "kube-root-ca.crt", namespace: name), data: ["ca.crt": "old"]))
             }
         }
         let complaints = lab.unreliable(seed: seed) { call in
-            call.verb == .create && call.namespace?.hasPrefix("ending") == true ? "\(call.resource) in \(call.namespace ?? "")" : nil
+            call.verb == .create && call.namespace?.hasPrefix("ending") == true
+                ? "\(call.resource) in \(call.namespace ?? "")" : nil
         }
         let informers = SharedInformers(api: lab.api, logger: lab.logger)
         let namespaces = Informer<Namespace>(api: lab.api, logger: lab.logger)
         let feed = ObjectFeed(api: lab.api, resources: lab.api.servedResources, informers: informers, logger: lab.logger)
         let controller = NamespaceDefaultsController(
-            api: lab.api, feed: feed, namespaces: namespaces, configMaps: informers.configMaps, authority: "PEM", logger: lab.logger)
+            api: lab.api, feed: feed, namespaces: namespaces, configMaps: informers.configMaps, authority: "PEM",
+            logger: lab.logger)
         func isProvided() throws -> Bool {
             let fresh = try lab.api.objects(Namespace.self).map(\.metadata.name).filter { $0.hasPrefix("fresh") }
-            let accounts = Set(try lab.api.objects(ServiceAccount.self).filter { $0.metadata.name == "default" }.map { $0.metadata.namespace ?? "" })
+            let accounts = Set(
+                try lab.api.objects(ServiceAccount.self).filter { $0.metadata.name == "default" }.map {
+                    $0.metadata.namespace ?? ""
+                })
             let maps = Set(
-                try lab.api.objects(ConfigMap.self).filter { $0.metadata.name == "kube-root-ca.crt" && $0.data["ca.crt"] == "PEM" }
-                    .map { $0.metadata.namespace ?? "" })
+                try lab.api.objects(ConfigMap.self).filter {
+                    $0.metadata.name == "kube-root-ca.crt" && $0.data["ca.crt"] == "PEM"
+                }
+                .map { $0.metadata.namespace ?? "" })
             return accounts == Set(fresh) && maps == Set(fresh)
         }
         try await lab.running(informers) {
@@ -75,7 +87,8 @@ struct ContentPropertyTests {
         } _: {
             try await eventually("seed \(seed): provided") { try isProvided() }
             // What is deleted comes back, however often.
-            for namespace in try lab.api.objects(ServiceAccount.self).compactMap(\.metadata.namespace) where dice.chance(1, of: 2) {
+            for namespace in try lab.api.objects(ServiceAccount.self).compactMap(\.metadata.namespace) where dice.chance(1, of: 2)
+            {
                 lab.api.remove(ServiceAccount.resource, namespace: namespace, name: "default")
                 lab.api.remove(ConfigMap.resource, namespace: namespace, name: "kube-root-ca.crt")
             }
@@ -84,7 +97,8 @@ struct ContentPropertyTests {
         #expect(complaints.all == [])
     }
 
-    @Test("I-EVENT-2: at rest exactly the events younger than their life time are there, whatever fails", arguments: UInt64(1)...10)
+    @Test(
+        "I-EVENT-2: at rest exactly the events younger than their life time are there, whatever fails", arguments: UInt64(1)...10)
     func events(seed: UInt64) async throws {
         var dice = SeededDice(seed)
         let lab = try ControllerLab()
@@ -104,7 +118,8 @@ struct ContentPropertyTests {
         let time = Mutex(testTime)
         let informers = SharedInformers(api: lab.api, logger: lab.logger)
         let controller = EventExpiryController(
-            api: lab.api, ledger: EventLedger(lifetime: 100), period: .milliseconds(5), now: { time.withLock { $0 } }, logger: lab.logger)
+            api: lab.api, ledger: EventLedger(lifetime: 100), period: .milliseconds(5), now: { time.withLock { $0 } },
+            logger: lab.logger)
         try await lab.running(informers, { try await controller.run() }) {
             // Those whose removal failed count as written anew.
             try await eventually("seed \(seed): only the young, and what could not be removed") {
@@ -119,7 +134,9 @@ struct ContentPropertyTests {
         }
     }
 
-    @Test("I-NS-1: a namespace is finalized only when nothing is in it, whatever fails and whatever holds its content", arguments: UInt64(1)...10)
+    @Test(
+        "I-NS-1: a namespace is finalized only when nothing is in it, whatever fails and whatever holds its content",
+        arguments: UInt64(1)...10)
     func namespaces(seed: UInt64) async throws {
         var dice = SeededDice(seed)
         let lab = try ControllerLab()
@@ -150,7 +167,8 @@ struct ContentPropertyTests {
         let namespaces = Informer<Namespace>(api: lab.api, logger: lab.logger)
         let feed = ObjectFeed(api: lab.api, resources: lab.api.servedResources, informers: informers, logger: lab.logger)
         let controller = NamespaceController(
-            api: lab.api, feed: feed, resources: lab.api.servedResources, namespaces: namespaces, now: { testTime }, logger: lab.logger)
+            api: lab.api, feed: feed, resources: lab.api.servedResources, namespaces: namespaces, now: { testTime },
+            logger: lab.logger)
         try await lab.running(informers) {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { await feed.run() }
@@ -187,7 +205,9 @@ struct ContentPropertyTests {
         #expect(complaints.all == [])
     }
 
-    @Test("I-QUOTA-3: at rest a quota's status is the count of what is there, whoever comes and goes meanwhile", arguments: UInt64(1)...10)
+    @Test(
+        "I-QUOTA-3: at rest a quota's status is the count of what is there, whoever comes and goes meanwhile",
+        arguments: UInt64(1)...10)
     func quotas(seed: UInt64) async throws {
         var dice = SeededDice(seed)
         let lab = try ControllerLab()
@@ -208,7 +228,8 @@ struct ContentPropertyTests {
             if dice.chance(1, of: 2) { try lab.api.put(ConfigMap(metadata: ObjectMeta(name: "m\(index)", namespace: "a"))) }
         }
         func counted() throws -> [String: Quantity] {
-            var usage = QuotaUsage(objectsOf: ConfigMap.resource, count: try lab.api.objects(ConfigMap.self, namespace: "a").count)
+            var usage = QuotaUsage(
+                objectsOf: ConfigMap.resource, count: try lab.api.objects(ConfigMap.self, namespace: "a").count)
             for pod in try lab.api.objects(Pod.self, namespace: "a") { usage += QuotaUsage(pod) }
             return usage.counted(by: hard)
         }
@@ -254,7 +275,8 @@ struct ContentPropertyTests {
             api: lab.api, informers: informers, now: { testTime },
             makeToken: { "token-\(serial.add(1, ordering: .relaxed).newValue)" }, logger: lab.logger)
         func unused(_ name: String) throws -> [String] {
-            try lab.api.object(Domain.self, name: name)?.status.deployTokenStatuses.filter { $0.state == "unused" }.map(\.token) ?? []
+            try lab.api.object(Domain.self, name: name)?.status.deployTokenStatuses.filter { $0.state == "unused" }.map(\.token)
+                ?? []
         }
         var used: Set<String> = []
         try await lab.running(informers, { try await controller.run() }) {
@@ -268,7 +290,9 @@ struct ContentPropertyTests {
                     #expect(used.isDisjoint(with: fresh), "seed \(seed): \(fresh) was used before")
                     guard dice.chance(2, of: 3), var domain = try lab.api.object(Domain.self, name: name) else { continue }
                     // A Lite registers with it.
-                    for index in domain.status.deployTokenStatuses.indices { domain.status.deployTokenStatuses[index].state = "used" }
+                    for index in domain.status.deployTokenStatuses.indices {
+                        domain.status.deployTokenStatuses[index].state = "used"
+                    }
                     used.formUnion(fresh)
                     try lab.api.put(domain)
                 }

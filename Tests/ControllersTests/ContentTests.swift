@@ -103,7 +103,8 @@ struct ContentTests {
                 written[key] = nil
                 ledger.remove(key)
             }
-            #expect(written.count <= 30 && written.values.allSatisfy { now - $0 < 100 }, "seed \(seed): a time to come counts as now")
+            #expect(
+                written.count <= 30 && written.values.allSatisfy { now - $0 < 100 }, "seed \(seed): a time to come counts as now")
             #expect(ledger.count == written.count, "seed \(seed)")
         }
     }

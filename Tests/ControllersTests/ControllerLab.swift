@@ -104,14 +104,18 @@ struct ControllerLab {
 
     @discardableResult
     func job(_ name: String, is phase: KusciaJobPhase) async throws -> KusciaJobStatus {
-        let jobs = try await wait("job \(name) \(phase)", KusciaJob.self) { $0.contains { $0.metadata.name == name && $0.status.phase == phase } }
+        let jobs = try await wait("job \(name) \(phase)", KusciaJob.self) {
+            $0.contains { $0.metadata.name == name && $0.status.phase == phase }
+        }
         return jobs.first { $0.metadata.name == name }?.status ?? .init()
     }
 
     func command(_ name: String, _ stage: String, version: String) async throws {
         try await api.patch(
             KusciaJob.self, namespace: "cross-domain", name: name,
-            merge: ["metadata": ["labels": [KusciaLabel.jobStage: .string(stage), KusciaLabel.jobStageVersion: .string(version)]]])
+            merge: [
+                "metadata": ["labels": [KusciaLabel.jobStage: .string(stage), KusciaLabel.jobStageVersion: .string(version)]]
+            ])
     }
 
     // MARK: nodes

@@ -29,7 +29,9 @@ struct DomainControllerTests {
             let used = DeployTokenStatus(token: first, state: "used")
             try await lab.api.patchStatus(
                 Domain.self, name: "alice", merge: ["status": ["deployTokenStatuses": try JSON.encodeToValue([used])]])
-            domains = try await lab.wait("another token", Domain.self) { tokens($0, "unused").count == 1 && tokens($0, "used") == [first] }
+            domains = try await lab.wait("another token", Domain.self) {
+                tokens($0, "unused").count == 1 && tokens($0, "used") == [first]
+            }
             #expect(tokens(domains, "unused").first != first)
 
             lab.api.remove(Node.resource, name: "alice-node")

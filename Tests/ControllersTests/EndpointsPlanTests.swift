@@ -100,7 +100,9 @@ struct EndpointsPlanTests {
         let service = Self.service([ServicePort(name: "a", port: 80, targetPort: "http"), ServicePort(name: "b", port: 81)])
         let found = EndpointsPlan.addresses(service, [try PodView.of(Self.pod(1, port: 7000))]).first?.ports
         #expect(found?.map(\.port) == [7000, 81])
-        #expect(EndpointsPlan.addresses(Self.service([ServicePort(port: 1, targetPort: "none")]), [try PodView.of(Self.pod(1))]).isEmpty)
+        #expect(
+            EndpointsPlan.addresses(Self.service([ServicePort(port: 1, targetPort: "none")]), [try PodView.of(Self.pod(1))])
+                .isEmpty)
         #expect(EndpointsPlan.addresses(Self.service([]), [try PodView.of(Self.pod(1))]).count == 1)
     }
 

@@ -21,7 +21,9 @@ struct GarbageCollectorTests {
             try await lab.confirmStop("alice", "job-a-0")
             try await lab.wait("pods gone", Pod.self) { Set($0.map(\.metadata.uid)) == Set(other.map(\.metadata.uid)) }
             try await lab.wait("tasks gone", KusciaTask.self) { $0.map(\.metadata.name) == ["other-a"] }
-            try await lab.wait("services gone", Service.self) { $0.allSatisfy { $0.metadata.labels[KusciaLabel.taskID] == "other-a" } }
+            try await lab.wait("services gone", Service.self) {
+                $0.allSatisfy { $0.metadata.labels[KusciaLabel.taskID] == "other-a" }
+            }
             try await lab.wait("config maps gone", ConfigMap.self) {
                 $0.allSatisfy { $0.metadata.name == "users-own" || $0.metadata.labels[KusciaLabel.taskID] == "other-a" }
             }

@@ -19,7 +19,9 @@ struct JobFlowTests {
             #expect(map.data["TASK_CLUSTER_DEFINE"]?.contains(#""selfPartyIdx":1"#) == true)
             try await lab.start("job-a")
             let hosts = try await lab.wait("hosts", ConfigMap.self) { $0.count { $0.metadata.name == "job-a-hosts" } == 2 }
-            #expect(hosts.first { $0.metadata.name == "job-a-hosts" }?.data["hosts"]?.contains("10.0.0.2 job-a-0-spu.bob.svc") == true)
+            #expect(
+                hosts.first { $0.metadata.name == "job-a-hosts" }?.data["hosts"]?.contains("10.0.0.2 job-a-0-spu.bob.svc") == true
+            )
             for domain in ["alice", "bob"] { try await lab.end(domain, "job-a-0", code: 0) }
             let second = try await lab.pods(of: "job-b")
             #expect(Set(lab.ports(of: first)).isDisjoint(with: lab.ports(of: second)), "a port that was used just before")

@@ -22,7 +22,9 @@ struct NodePropertyTests {
                 dice.chance(3, of: 4) ? NodeCondition(type: type, status: dice.one(of: [.true, .false, .unknown])) : nil
             }
             node.spec.unschedulable = dice.chance(1, of: 3)
-            if dice.chance(1, of: 4) { node.spec.taints.append(Taint(key: "own-\(step)", effect: dice.one(of: [.noSchedule, .noExecute]))) }
+            if dice.chance(1, of: 4) {
+                node.spec.taints.append(Taint(key: "own-\(step)", effect: dice.one(of: [.noSchedule, .noExecute])))
+            }
             let evict = dice.chance(1, of: 3)
             let what = Comment("seed \(seed), step \(step)")
             let others = node.spec.taints.filter { $0.key.hasPrefix("own") }
@@ -31,7 +33,9 @@ struct NodePropertyTests {
             node.spec.taints = corrected ?? node.spec.taints
             #expect(node.spec.taints.filter { $0.key.hasPrefix("own") } == others, what)
             #expect(NodeTaints.corrected(node, evict: evict, now: now.adding(seconds: 1)) == nil, what)
-            func has(_ key: String, _ effect: TaintEffect) -> Bool { node.spec.taints.contains { $0.key == key && $0.effect == effect } }
+            func has(_ key: String, _ effect: TaintEffect) -> Bool {
+                node.spec.taints.contains { $0.key == key && $0.effect == effect }
+            }
             let readiness = node.status.conditions.first { $0.type == "Ready" }?.status
             #expect(has(NodeTaints.notReady, .noSchedule) == (readiness == .false), what)
             #expect(has(NodeTaints.unreachable, .noSchedule) == (readiness == .unknown), what)
@@ -47,7 +51,8 @@ struct NodePropertyTests {
         }
     }
 
-    @Test("I-NODE-3: never more than one node is given up in ten seconds, and none while all are silent", arguments: UInt64(1)...8)
+    @Test(
+        "I-NODE-3: never more than one node is given up in ten seconds, and none while all are silent", arguments: UInt64(1)...8)
     func pace(seed: UInt64) {
         var dice = SeededDice(seed)
         var nodes = NodeLifecycle()
@@ -59,7 +64,8 @@ struct NodePropertyTests {
             if dice.chance(1, of: 12) { alive = Set((0..<count).filter { _ in dice.chance(1, of: 2) }) }
             if dice.chance(1, of: 30) { alive = [] }
             for index in 0..<count where second == 0 || alive.contains(index) {
-                let ready = NodeCondition(type: "Ready", status: .true, lastHeartbeatTime: testTime.adding(seconds: Int64(second)))
+                let ready = NodeCondition(
+                    type: "Ready", status: .true, lastHeartbeatTime: testTime.adding(seconds: Int64(second)))
                 nodes.observe(node: "n\(index)", ready: ready, evicted: false, now: .seconds(second))
                 heard[index] = second
             }
@@ -69,9 +75,11 @@ struct NodePropertyTests {
                     #expect(evictions.last.map { second - $0 >= 10 } ?? true, "seed \(seed), \(node) at \(second)")
                     #expect(heard.contains { second - $0 <= 40 }, "seed \(seed), \(node) at \(second): all are silent")
                     evictions.append(second)
-                    nodes.observe(node: node, ready: NodeCondition(type: "Ready", status: .unknown), evicted: true, now: .seconds(second))
+                    nodes.observe(
+                        node: node, ready: NodeCondition(type: "Ready", status: .unknown), evicted: true, now: .seconds(second))
                 case .markUnknown(let node, _):
-                    nodes.observe(node: node, ready: NodeCondition(type: "Ready", status: .unknown), evicted: false, now: .seconds(second))
+                    nodes.observe(
+                        node: node, ready: NodeCondition(type: "Ready", status: .unknown), evicted: false, now: .seconds(second))
                 }
             }
         }
@@ -85,7 +93,9 @@ struct NodePropertyTests {
         let lab = try ControllerLab()
         for name in ["good", "silent", "unready"] {
             var node = Node(metadata: ObjectMeta(name: name))
-            node.status.conditions = [NodeCondition(type: "Ready", status: name == "good" ? .true : name == "silent" ? .unknown : .false)]
+            node.status.conditions = [
+                NodeCondition(type: "Ready", status: name == "good" ? .true : name == "silent" ? .unknown : .false)
+            ]
             node.spec.taints = NodeTaints.corrected(node, evict: name != "good", now: testTime) ?? []
             try lab.api.put(node)
         }
@@ -105,7 +115,8 @@ struct NodePropertyTests {
             pod.spec.tolerations = tolerates ? [Toleration(operator: "Exists", tolerationSeconds: seconds)] : []
             let isTask = pod.metadata.ownerReferences.contains { $0.kind == KusciaTask.kind }
             // The clock stands 400 s after the taint; who says nothing has 300.
-            let isDue = pod.spec.nodeName != "good" && pod.status.phase != .succeeded && (tolerates ? (seconds ?? 1000) <= 400 : true)
+            let isDue =
+                pod.spec.nodeName != "good" && pod.status.phase != .succeeded && (tolerates ? (seconds ?? 1000) <= 400 : true)
             if !isDue {
                 staying.insert(pod.metadata.name)
             } else if isTask, pod.spec.nodeName == "silent" {
@@ -122,12 +133,14 @@ struct NodePropertyTests {
         let informers = SharedInformers(api: lab.api, logger: lab.logger)
         let controller = PodEvictionController(
             ControllerParts(
-                api: lab.api, informers: informers, recorder: lab.recorder(), now: { testTime.adding(seconds: 400) }, logger: lab.logger))
+                api: lab.api, informers: informers, recorder: lab.recorder(), now: { testTime.adding(seconds: 400) },
+                logger: lab.logger))
         try await lab.running(informers, { try await controller.run() }) {
             try await eventually("seed \(seed): everybody is where they belong") {
                 let pods = try lab.api.objects(Pod.self)
                 let left = Set(pods.filter { $0.metadata.deletionTimestamp == nil }.map(\.metadata.name))
-                let failed = Set(pods.filter { $0.status.reason == "NodeLost" && $0.status.phase == .failed }.map(\.metadata.name))
+                let failed = Set(
+                    pods.filter { $0.status.reason == "NodeLost" && $0.status.phase == .failed }.map(\.metadata.name))
                 return left == staying.union(failing) && failed == failing
             }
         }
@@ -176,7 +189,8 @@ struct NodePropertyTests {
         }
         let before = Set(try lab.api.objects(Pod.self).map(\.metadata.name))
         let informers = SharedInformers(api: lab.api, logger: lab.logger)
-        let collector = PodGarbageCollector(api: lab.api, informers: informers, quarantine: .zero, now: { testTime }, logger: lab.logger)
+        let collector = PodGarbageCollector(
+            api: lab.api, informers: informers, quarantine: .zero, now: { testTime }, logger: lab.logger)
         try await lab.running(informers, { try await collector.run() }) {
             try await eventually("seed \(seed): what nobody ends is gone") {
                 let pods = try lab.api.objects(Pod.self)

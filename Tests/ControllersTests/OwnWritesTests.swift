@@ -32,7 +32,9 @@ struct OwnWritesTests {
                     news.append((there, true))
                     for _ in 0..<early { hear() }
                 }
-                if copy[name]?.metadata.uid != there.metadata.uid, !news.contains(where: { $0.0.metadata.uid == there.metadata.uid }) {
+                if copy[name]?.metadata.uid != there.metadata.uid,
+                    !news.contains(where: { $0.0.metadata.uid == there.metadata.uid })
+                {
                     writes.heard(of: there, isGone: true)
                 }
             } else {

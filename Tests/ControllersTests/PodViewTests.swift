@@ -85,7 +85,9 @@ extension SeededDice {
 
 @Suite("views of objects", .timeLimit(.minutes(1)))
 struct PodViewTests {
-    @Test("I-VIEW-1: what a view says of a pod is what the whole pod says, for the scheduler as for everybody", arguments: UInt64(1)...10)
+    @Test(
+        "I-VIEW-1: what a view says of a pod is what the whole pod says, for the scheduler as for everybody",
+        arguments: UInt64(1)...10)
     func agrees(seed: UInt64) throws {
         var dice = SeededDice(seed)
         for index in 0..<20 {
@@ -100,14 +102,17 @@ struct PodViewTests {
             #expect(view.shape.tolerations == pod.spec.tolerations, what)
             #expect(view.shape.ports == pod.spec.containers.flatMap(\.ports), what)
             #expect(view.shape.schedulerName == pod.spec.schedulerName ?? "", what)
-            #expect(view.phase == pod.status.phase && view.hostname == pod.spec.hostname && view.subdomain == pod.spec.subdomain, what)
+            #expect(
+                view.phase == pod.status.phase && view.hostname == pod.spec.hostname && view.subdomain == pod.spec.subdomain, what
+            )
             #expect(view.isReady == pod.status.conditions.contains { $0.type == "Ready" && $0.status == .true }, what)
             let ip = pod.status.podIP ?? ""
             #expect(view.addresses == (pod.status.podIPs.isEmpty ? (ip.isEmpty ? [] : [ip]) : pod.status.podIPs.map(\.ip)), what)
         }
     }
 
-    @Test("I-VIEW-2: pods of one template share one shape; the smallest difference in it makes another", arguments: UInt64(1)...20)
+    @Test(
+        "I-VIEW-2: pods of one template share one shape; the smallest difference in it makes another", arguments: UInt64(1)...20)
     func shapes(seed: UInt64) throws {
         var dice = SeededDice(seed)
         let pod = dice.pod(1)
@@ -140,7 +145,8 @@ struct PodViewTests {
 
     @Test("a pod in a list keeps its own text only")
     func listed() throws {
-        let tape = try JSONTape(parsing: Array(#"{"items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b","labels":{"l":"1"}}}]}"#.utf8))
+        let tape = try JSONTape(
+            parsing: Array(#"{"items":[{"metadata":{"name":"a"}},{"metadata":{"name":"b","labels":{"l":"1"}}}]}"#.utf8))
         let items = try #require(tape.node(at: "items"))
         let views = try tape.elements(of: items).map { try PodView.observe($0, of: tape) }
         #expect(views.map(\.name) == ["a", "b"])

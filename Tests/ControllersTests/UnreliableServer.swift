@@ -9,7 +9,9 @@ import Synchronization
 extension ControllerLab {
     /// Writes fail now and then, by the seed, until `count` have; each call is shown to `watch` first, which says what is wrong
     /// with it. What it said is in the result.
-    func unreliable(seed: UInt64, failing count: Int = 12, _ watch: @escaping @Sendable (RecordedCall) throws -> String?) -> Complaints {
+    func unreliable(seed: UInt64, failing count: Int = 12, _ watch: @escaping @Sendable (RecordedCall) throws -> String?)
+        -> Complaints
+    {
         let complaints = Complaints()
         let state = Mutex((dice: SeededDice(seed), left: count))
         api.setHook { call in
@@ -26,7 +28,9 @@ extension ControllerLab {
     }
 
     /// Runs `controller` beside its informers around `body`; afterwards nothing of it is left.
-    func running(_ informers: SharedInformers, _ controller: @escaping @Sendable () async throws -> Void, _ body: () async throws -> Void)
+    func running(
+        _ informers: SharedInformers, _ controller: @escaping @Sendable () async throws -> Void, _ body: () async throws -> Void
+    )
         async throws
     {
         let running = Task {

@@ -18,14 +18,16 @@ struct AccessEndToEndTests {
         let directory = "/tmp/swiftlet-access-\(getpid())-\(UUID().uuidString.prefix(8))"
         try FileText.makeDirectory(directory, mode: 0o700)
         var arguments = [
-            "/usr/bin/python3", "\(EndToEnd.repository)/Tests/ConformanceTests/Clients/access.py", "--swiftlet", try EndToEnd.program("swiftlet"),
+            "/usr/bin/python3", "\(EndToEnd.repository)/Tests/ConformanceTests/Clients/access.py", "--swiftlet",
+            try EndToEnd.program("swiftlet"),
             "--directory", directory,
         ]
         for kubectl in Kubectl.all { arguments += ["--kubectl", kubectl.path] }
         let python = "\(EndToEnd.repository)/.venv/kubernetes/bin/python"
         if FileText.exists(python) { arguments += ["--python", python] }
         let result = try await RunningCommand(
-            arguments, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE": "1"], directory: directory
+            arguments, environment: ["PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PYTHONDONTWRITEBYTECODE": "1"],
+            directory: directory
         ).result(within: .seconds(540))
         #expect(result.status == 0, "\(result)")
         try? FileManager.default.removeItem(atPath: directory)

@@ -6,7 +6,8 @@ import Testing
 
 @Suite(.serialized, .enabled(if: EndToEnd.isRoot, EndToEnd.needsRoot))
 struct BackupEndToEndTests {
-    @Test("a running master is backed up; stopped, it returns to the backup, and its node is Ready again", .timeLimit(.minutes(5)))
+    @Test(
+        "a running master is backed up; stopped, it returns to the backup, and its node is Ready again", .timeLimit(.minutes(5)))
     func backupAndRestore() async throws {
         try await TestCluster.with(domains: ["alice"]) { cluster in
             let configuration = "\(cluster.state.master)/kuscia.yaml"

@@ -17,7 +17,9 @@ struct ImageCommandTests {
             directory = "/tmp/swiftlet-e2e-image-\(getpid())-\(UUID().uuidString.prefix(8))"
             try FileText.makeDirectory("\(directory)/tree", mode: 0o755)
             try FileText.write(bytes: Array("here\n".utf8), to: "\(directory)/tree/word")
-            let made = try await RunningCommand(["/usr/bin/tar", "-C", "\(directory)/tree", "-cf", tar, "."], directory: directory).result(within: .seconds(60))
+            let made = try await RunningCommand(
+                ["/usr/bin/tar", "-C", "\(directory)/tree", "-cf", tar, "."], directory: directory
+            ).result(within: .seconds(60))
             try #require(made.status == 0, "\(made.errors)")
         }
 
@@ -58,12 +60,16 @@ struct ImageCommandTests {
     @Test("a mount's name belongs to one image: another under it is refused, with what is there and what helps")
     func mountName() async throws {
         let bench = try await Bench()
-        for name in ["one", "two"] { #expect(try await bench.image("import", bench.tar, "\(name):1", "--env", "N=\(name)").status == 0) }
+        for name in ["one", "two"] {
+            #expect(try await bench.image("import", bench.tar, "\(name):1", "--env", "N=\(name)").status == 0)
+        }
         #expect(try await bench.image("mount", "one:1").status == 0)
         #expect(try await bench.image("mount", "one:1").status == 0, "the same again is no mistake")
         let refused = try await bench.image("mount", "two:1")
         #expect(refused.status != 0)
-        #expect(refused.errors.contains("mounted: image") && refused.errors.contains("swiftlet image unmount mounted"), "\(refused.errors)")
+        #expect(
+            refused.errors.contains("mounted: image") && refused.errors.contains("swiftlet image unmount mounted"),
+            "\(refused.errors)")
         #expect(try await bench.image("unmount").status == 0)
         #expect(try await bench.image("mount", "two:1").status == 0)
         #expect(try await bench.image("unmount").status == 0)
@@ -73,20 +79,25 @@ struct ImageCommandTests {
     func mistakes() async throws {
         let bench = try await Bench()
         let unknown = try await bench.image("inspect", "nonesuch:1")
-        #expect(unknown.status != 0 && unknown.errors.contains("image nonesuch:1: not found") && unknown.errors.contains("swiftlet image ls"))
+        #expect(
+            unknown.status != 0 && unknown.errors.contains("image nonesuch:1: not found")
+                && unknown.errors.contains("swiftlet image ls"))
         let plain = try await bench.image("load", "-i", bench.tar)
         #expect(plain.status != 0 && plain.errors.contains("neither manifest.json nor index.json"), "\(plain.errors)")
         #expect(try await bench.image("ls").errors.contains("no images yet"))
 
         #expect(try await bench.image("import", bench.tar, "tool:1").status == 0)
         let shown = try JSONValue(parsing: try await bench.image("inspect", "tool:1").output)
-        let layer = try #require(shown["manifest"]?["layers"]?.arrayValue?.first?["digest"]?.stringValue).dropFirst("sha256:".count)
+        let layer = try #require(shown["manifest"]?["layers"]?.arrayValue?.first?["digest"]?.stringValue).dropFirst(
+            "sha256:".count)
         let blob = "\(bench.directory)/store/images/layout/blobs/sha256/\(layer)"
         var bytes = try #require(FileText.bytes(blob))
         bytes[bytes.count / 2] ^= 1
         try FileText.write(bytes: bytes, to: blob)
         let verified = try await bench.image("verify", "tool:1")
-        #expect(verified.status != 0 && verified.output.contains("tool:1: ") && verified.errors.contains("1 of 1 images"), "\(verified.errors)")
+        #expect(
+            verified.status != 0 && verified.output.contains("tool:1: ") && verified.errors.contains("1 of 1 images"),
+            "\(verified.errors)")
         let archive = "\(bench.directory)/saved.tar"
         #expect(try await bench.image("save", "-o", archive, "tool:1").status != 0)
         #expect(!FileText.exists(archive))

@@ -29,13 +29,18 @@ struct ImageJobEndToEndTests {
                 for party in ["alice", "bob"] {
                     let summary = try JSONValue(
                         parsing: FileText.bytes("\(cluster.jobVolume(name, of: party))/summary.json") ?? [])
-                    for key in ["rows", "intersection", "sha256"] { #expect(summary[key] == expected[key], "\(runtime) \(party) \(key)") }
+                    for key in ["rows", "intersection", "sha256"] {
+                        #expect(summary[key] == expected[key], "\(runtime) \(party) \(key)")
+                    }
                 }
                 // Which runtime it was, by what it leaves: an OCI runtime has a state directory of its own from its first container on.
                 for party in ["alice", "bob"] {
-                    #expect(FileText.exists("\(cluster.state.node(party))/runc/oci/runc") == (runtime == "runc"), "\(runtime) at \(party)")
+                    #expect(
+                        FileText.exists("\(cluster.state.node(party))/runc/oci/runc") == (runtime == "runc"),
+                        "\(runtime) at \(party)")
                 }
-                for pod in try await cluster.objects("pods") where pod[path: "metadata", "name"]?.stringValue?.hasPrefix(name) == true {
+                for pod in try await cluster.objects("pods")
+                where pod[path: "metadata", "name"]?.stringValue?.hasPrefix(name) == true {
                     #expect(
                         pod[path: "status", "containerStatuses"]?[0]?["imageID"]?.stringValue?.contains("sha256:") == true,
                         "\(pod[path: "status"] ?? .null)")

@@ -68,7 +68,9 @@ struct JoinEndToEndTests {
         ]
     }
 
-    @Test("with a stock node's credentials a node registers, runs what is bound to it in any namespace, and kubectl sees it right", .timeLimit(.minutes(5)))
+    @Test(
+        "with a stock node's credentials a node registers, runs what is bound to it in any namespace, and kubectl sees it right",
+        .timeLimit(.minutes(5)))
     func join() async throws {
         let kubectl = try #require(Kubectl.all.last, "no kubectl here: Scripts/setup --test installs one")
         try await TestCluster.with(domains: ["alice"]) { cluster in
@@ -132,7 +134,9 @@ struct JoinEndToEndTests {
         #expect(cordoned == .some(.bool(true)))
     }
 
-    @Test("kubectl top and swiftlet top show what nodes and pods use; the node's pages are reached through the master", .timeLimit(.minutes(5)))
+    @Test(
+        "kubectl top and swiftlet top show what nodes and pods use; the node's pages are reached through the master",
+        .timeLimit(.minutes(5)))
     func top() async throws {
         let kubectl = try #require(Kubectl.all.last, "no kubectl here: Scripts/setup --test installs one")
         try await TestCluster.with(domains: ["alice"]) { cluster in

@@ -33,7 +33,8 @@ struct LifecycleEndToEndTests {
                 "volumes": [["name": "shared", "persistentVolumeClaim": ["claimName": "life"]]],
                 "initContainers": [
                     [
-                        "name": "proxy", "image": "host:latest", "restartPolicy": "Always", "command": shell(sidecar), "volumeMounts": mounts,
+                        "name": "proxy", "image": "host:latest", "restartPolicy": "Always", "command": shell(sidecar),
+                        "volumeMounts": mounts,
                         "startupProbe": [
                             "exec": ["command": shell("test -s /shared/sidecar")], "periodSeconds": 1, "failureThreshold": 60,
                         ],
@@ -50,7 +51,8 @@ struct LifecycleEndToEndTests {
                             "exec": ["command": shell("test -e /shared/ready")], "periodSeconds": 1, "timeoutSeconds": 5,
                         ],
                         "livenessProbe": [
-                            "exec": ["command": shell("test ! -e /shared/hung || { rm /shared/hung; exit 1; }")], "periodSeconds": 1, "timeoutSeconds": 5,
+                            "exec": ["command": shell("test ! -e /shared/hung || { rm /shared/hung; exit 1; }")],
+                            "periodSeconds": 1, "timeoutSeconds": 5,
                             "failureThreshold": 1,
                         ],
                     ]
@@ -61,7 +63,9 @@ struct LifecycleEndToEndTests {
 
     private func lines(_ path: String) -> [String] { (FileText.read(path) ?? "").split(separator: "\n").map(String.init) }
 
-    private func status(_ cluster: TestCluster) async throws -> JSONValue? { try await cluster.object("pod", Self.name)?["status"] }
+    private func status(_ cluster: TestCluster) async throws -> JSONValue? {
+        try await cluster.object("pod", Self.name)?["status"]
+    }
 
     private func isReady(_ status: JSONValue?) -> Bool {
         status?["conditions"]?.arrayValue?.contains {
@@ -69,7 +73,9 @@ struct LifecycleEndToEndTests {
         } ?? false
     }
 
-    @Test("a pod's probes, hooks, sidecar and last word: ready when it says so, restarted when it hangs, ended in order", .timeLimit(.minutes(5)))
+    @Test(
+        "a pod's probes, hooks, sidecar and last word: ready when it says so, restarted when it hangs, ended in order",
+        .timeLimit(.minutes(5)))
     func life() async throws {
         let kubectl = try #require(Kubectl.all.last, "no kubectl here: Scripts/setup --test installs one")
         try await TestCluster.with(domains: ["alice"]) { cluster in
@@ -79,7 +85,8 @@ struct LifecycleEndToEndTests {
             try await cluster.run([kubectl.path, "apply", "-f", file])
             try await becomesReady(cluster, shared)
             try await isRestarted(cluster, kubectl, shared)
-            try await cluster.run([kubectl.path, "delete", "pod", Self.name, "-n", "alice", "--timeout=60s"], within: .seconds(70))
+            try await cluster.run(
+                [kubectl.path, "delete", "pod", Self.name, "-n", "alice", "--timeout=60s"], within: .seconds(70))
             #expect(lines("\(shared)/hooks") == ["post", "pre", "post", "pre"])
             #expect(lines("\(shared)/sidecar") == ["up", "last"], "the sidecar outlived the container, once")
         }
@@ -89,7 +96,8 @@ struct LifecycleEndToEndTests {
         try await eventually("the pod runs and is not ready", state: { "\((try? await status(cluster)) ?? .null)" }) {
             let status = try await status(cluster)
             let main = status?["containerStatuses"]?[0]
-            return status?["phase"]?.stringValue == "Running" && main?["started"]?.boolValue == true && main?["ready"]?.boolValue == false
+            return status?["phase"]?.stringValue == "Running" && main?["started"]?.boolValue == true
+                && main?["ready"]?.boolValue == false
         }
         #expect(lines("\(shared)/hooks") == ["post"])
         try FileText.write("", to: "\(shared)/ready")

@@ -9,7 +9,8 @@ import Testing
 
 @Suite(.serialized, .enabled(if: EndToEnd.isRoot, EndToEnd.needsRoot))
 struct RegistryEndToEndTests {
-    private static let registryProgram = ["/usr/bin/docker-registry", "\(EndToEnd.repository)/.peers/usr/bin/docker-registry"].first { FileText.exists($0) }
+    private static let registryProgram = ["/usr/bin/docker-registry", "\(EndToEnd.repository)/.peers/usr/bin/docker-registry"]
+        .first { FileText.exists($0) }
 
     /// Debian's docker-registry on 127.0.0.1; its user is me:s3cret.
     private struct Registry {
@@ -18,13 +19,16 @@ struct RegistryEndToEndTests {
         var process: RunningCommand
 
         init(in directory: String) async throws {
-            let program = try #require(RegistryEndToEndTests.registryProgram, "docker-registry is not installed (Scripts/setup --test)")
+            let program = try #require(
+                RegistryEndToEndTests.registryProgram, "docker-registry is not installed (Scripts/setup --test)")
             try FileText.makeDirectory("\(directory)/certs")
             authority = "\(directory)/certs/ca.crt"
             let certificate = try RunningCommand(
                 [
-                    "/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                    "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "\(directory)/registry.key", "-out", authority,
+                    "/usr/bin/openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj",
+                    "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", "\(directory)/registry.key", "-out",
+                    authority,
                 ], directory: directory)
             #expect(try await certificate.result(within: .seconds(20)).status == 0)
             // bcrypt of "s3cret" with a fixed salt.
@@ -56,7 +60,9 @@ struct RegistryEndToEndTests {
         try FileManager.default.createSymbolicLink(atPath: "\(root)/bin/sh", withDestinationPath: "busybox")
         try FileText.write("root:x:0:0:root:/:/bin/sh\napp:x:1234:1234:app:/tmp:/bin/sh\n", to: "\(root)/etc/passwd")
         try FileText.write("from the image\n", to: "\(root)/etc/motd")
-        let (tar, archive, images) = ("\(cluster.directory)/root.tar", "\(cluster.directory)/image.tar", "\(cluster.directory)/images")
+        let (tar, archive, images) = (
+            "\(cluster.directory)/root.tar", "\(cluster.directory)/image.tar", "\(cluster.directory)/images"
+        )
         try await cluster.run(["/usr/bin/tar", "-C", root, "-cf", tar, "--owner=0", "--group=0", "."])
         try await cluster.run("image", "import", "--store", images, tar, "localhost/busy:1", "--env", "PATH=/bin")
         try await cluster.run("image", "save", "--store", images, "-o", archive, "localhost/busy:1")
@@ -64,7 +70,9 @@ struct RegistryEndToEndTests {
     }
 
     private static func configuration(_ cluster: TestCluster, _ registry: Registry) async throws -> String {
-        let token = try await cluster.run("token", "carol", "--create").output.split(whereSeparator: \.isWhitespace).last.map(String.init) ?? ""
+        let token =
+            try await cluster.run("token", "carol", "--create").output.split(whereSeparator: \.isWhitespace).last.map(String.init)
+            ?? ""
         let server = try Kubeconfig(parsing: FileText.read(cluster.state.kubeconfig) ?? "").connection().cluster.server
         let path = "\(cluster.directory)/carol.yaml"
         let text = """
@@ -84,7 +92,8 @@ struct RegistryEndToEndTests {
         return path
     }
 
-    private static func pod(_ name: String, _ registry: Registry, runtime: String, script: String, secret: Bool = true) -> String {
+    private static func pod(_ name: String, _ registry: Registry, runtime: String, script: String, secret: Bool = true) -> String
+    {
         """
         {"apiVersion":"v1","kind":"Pod","metadata":{"name":"\(name)","namespace":"carol"},"spec":{"nodeName":"carol","restartPolicy":"Never",
         "runtimeClassName":"\(runtime)","imagePullSecrets":[\(secret ? "{\"name\":\"registry\"}" : "")],
@@ -102,10 +111,12 @@ struct RegistryEndToEndTests {
             let registry = try await Registry(in: cluster.directory)
             let archive = try await Self.archive(cluster)
             try await cluster.run([
-                "/usr/bin/skopeo", "--insecure-policy", "copy", "--dest-cert-dir", "\(cluster.directory)/certs", "--dest-creds", "me:s3cret",
+                "/usr/bin/skopeo", "--insecure-policy", "copy", "--dest-cert-dir", "\(cluster.directory)/certs", "--dest-creds",
+                "me:s3cret",
                 "docker-archive:\(archive)", "docker://\(registry.host)/team/busy:1",
             ])
-            let lite = try cluster.start("lite", "--stop-tasks-on-exit", "--config", try await Self.configuration(cluster, registry))
+            let lite = try cluster.start(
+                "lite", "--stop-tasks-on-exit", "--config", try await Self.configuration(cluster, registry))
             do {
                 try await eventually("the node is Ready", within: .seconds(60), state: { lite.output + lite.errors }) {
                     try await cluster.object("node", "carol")?[path: "status", "conditions"]?.arrayValue?.contains {
@@ -113,7 +124,8 @@ struct RegistryEndToEndTests {
                     } ?? false
                 }
                 try await cluster.run([
-                    kubectl.path, "create", "secret", "docker-registry", "registry", "-n", "carol", "--docker-server=\(registry.host)",
+                    kubectl.path, "create", "secret", "docker-registry", "registry", "-n", "carol",
+                    "--docker-server=\(registry.host)",
                     "--docker-username=me", "--docker-password=s3cret",
                 ])
                 try await refused(cluster, kubectl.path, registry)
@@ -142,7 +154,8 @@ struct RegistryEndToEndTests {
     }
 
     private func refused(_ cluster: TestCluster, _ kubectl: String, _ registry: Registry) async throws {
-        try await apply(cluster, kubectl, "stranger", Self.pod("stranger", registry, runtime: "runp", script: "true", secret: false))
+        try await apply(
+            cluster, kubectl, "stranger", Self.pod("stranger", registry, runtime: "runp", script: "true", secret: false))
         try await eventually("without a secret nothing is pulled, and the reason says so", within: .seconds(60)) {
             let reason = try await status(cluster, "stranger")[path: "state", "waiting", "reason"]?.stringValue ?? ""
             return reason == "ErrImagePull" || reason == "ImagePullBackOff"
@@ -159,12 +172,14 @@ struct RegistryEndToEndTests {
         try await eventually("\(name) has spoken") {
             try await cluster.run([kubectl, "logs", "-n", "carol", name], expecting: nil).output == "from the image\nmore\n"
         }
-        let exec = try await cluster.run([kubectl, "exec", "-n", "carol", name, "--", "/bin/sh", "-c", "cat /etc/motd; exit 5"], expecting: nil)
+        let exec = try await cluster.run(
+            [kubectl, "exec", "-n", "carol", name, "--", "/bin/sh", "-c", "cat /etc/motd; exit 5"], expecting: nil)
         #expect(exec.output == "from the image\n" && exec.status == 5, "\(exec)")
         try await cluster.run([kubectl, "delete", "pod", name, "-n", "carol", "--grace-period=1"])
         try await eventually("\(name) is gone") { try await !cluster.exists("pod", name) }
         let greedy = "greedy-\(runtime)"
-        try await apply(cluster, kubectl, greedy, Self.pod(greedy, registry, runtime: runtime, script: "exec /bin/busybox tail /dev/zero"))
+        try await apply(
+            cluster, kubectl, greedy, Self.pod(greedy, registry, runtime: runtime, script: "exec /bin/busybox tail /dev/zero"))
         try await eventually("\(greedy) is stopped by its limit", within: .seconds(90)) {
             try await status(cluster, greedy)[path: "state", "terminated", "reason"]?.stringValue == "OOMKilled"
         }

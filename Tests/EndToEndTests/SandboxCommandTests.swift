@@ -12,7 +12,8 @@ struct SandboxCommandTests {
         let directory = "/tmp/swiftlet-e2e-run-\(getpid())-\(UUID().uuidString.prefix(8))"
         try FileText.makeDirectory(directory, mode: 0o700)
         defer { try? FileManager.default.removeItem(atPath: directory) }
-        return try await RunningCommand([try EndToEnd.program("swiftlet")] + arguments, directory: directory).result(within: .seconds(60))
+        return try await RunningCommand([try EndToEnd.program("swiftlet")] + arguments, directory: directory).result(
+            within: .seconds(60))
     }
 
     @Test("the exit status is the command's, and swiftlet's own are told apart")
@@ -50,14 +51,17 @@ struct SandboxCommandTests {
         #expect(data["operations"]?.arrayValue?.isEmpty == false)
     }
 
-    @Test("a signal to swiftlet run reaches the command, whose status is told", arguments: [[], ["--json"]], [SIGTERM, SIGINT, SIGUSR1])
+    @Test(
+        "a signal to swiftlet run reaches the command, whose status is told", arguments: [[], ["--json"]],
+        [SIGTERM, SIGINT, SIGUSR1])
     func signals(further: [String], signal: Int32) async throws {
         let directory = "/tmp/swiftlet-e2e-run-\(getpid())-\(UUID().uuidString.prefix(8))"
         try FileText.makeDirectory(directory, mode: 0o700)
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let name = [SIGTERM: "TERM", SIGINT: "INT", SIGUSR1: "USR1"][signal, default: "TERM"]
         let script = "trap 'echo ended; exit 9' \(name); echo ready; while :; do sleep 0.1; done"
-        let command = try RunningCommand([try EndToEnd.program("swiftlet"), "run"] + further + ["sh", "-c", script], directory: directory)
+        let command = try RunningCommand(
+            [try EndToEnd.program("swiftlet"), "run"] + further + ["sh", "-c", script], directory: directory)
         try await eventually("the command is ready") { command.output.contains("ready") }
         kill(command.identity.pid, signal)
         let result = try await command.result(within: .seconds(30))

@@ -6,7 +6,9 @@ import Testing
 
 @testable import ImageStore
 
-@Suite("Image archives", .enabled(if: Privilege.isRoot, "unpacking gives files to their owners, which needs root"), .timeLimit(.minutes(2)))
+@Suite(
+    "Image archives", .enabled(if: Privilege.isRoot, "unpacking gives files to their owners, which needs root"),
+    .timeLimit(.minutes(2)))
 struct ArchiveTests {
     private static func open(_ bytes: [UInt8]) throws -> Int32 {
         let file = clinux_memfd("archive")
@@ -26,7 +28,9 @@ struct ArchiveTests {
     func roundTrip() throws {
         let (one, two) = (try StoreStage(), try StoreStage())
         let layer = TarText.finished { $0.file("hello") }
-        let image = try one.image([Compressed.gzip(layer), TarText.finished { $0.file("second") }], uncompressed: [layer, TarText.finished { $0.file("second") }])
+        let image = try one.image(
+            [Compressed.gzip(layer), TarText.finished { $0.file("second") }],
+            uncompressed: [layer, TarText.finished { $0.file("second") }])
         let path = one.path + "/saved.tar"
         let file = clinux_open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         defer { close(file) }
@@ -38,7 +42,8 @@ struct ArchiveTests {
         #expect(try two.tree(of: loaded[0]) == one.tree(of: image))
         for transport in ["oci-archive", "docker-archive"] {
             let run = try ProgramRun(
-                "/usr/bin/skopeo", arguments: ["skopeo", "inspect", "--raw", "\(transport):\(path)"], environment: ["PATH=/usr/bin:/bin", "HOME=/root"],
+                "/usr/bin/skopeo", arguments: ["skopeo", "inspect", "--raw", "\(transport):\(path)"],
+                environment: ["PATH=/usr/bin:/bin", "HOME=/root"],
                 deadlineMilliseconds: 30_000)
             #expect(run.succeeded, "\(transport): \(run.complaint)")
         }
@@ -48,12 +53,15 @@ struct ArchiveTests {
     func docker() throws {
         let stage = try StoreStage()
         let layer = TarText.finished { $0.file("hello") }
-        let config = try ImageDocument.encode(ImageConfig(platform: .current, diffIDs: [ContentDigest(of: layer), ContentDigest(of: layer)]), "")
+        let config = try ImageDocument.encode(
+            ImageConfig(platform: .current, diffIDs: [ContentDigest(of: layer), ContentDigest(of: layer)]), "")
         let archive = TarText.finished { tar in
             tar.add("abc/layer.tar", data: layer)
             tar.link("def/layer.tar", to: "../abc/layer.tar")
             tar.add("conf.json", data: config)
-            tar.file("manifest.json", #"[{"Config":"conf.json","RepoTags":["example.com/a/b:1","c:2"],"Layers":["abc/layer.tar","def/layer.tar"]}]"#)
+            tar.file(
+                "manifest.json",
+                #"[{"Config":"conf.json","RepoTags":["example.com/a/b:1","c:2"],"Layers":["abc/layer.tar","def/layer.tar"]}]"#)
         }
         let images = try Self.load(stage, Compressed.gzip(archive))
         #expect(images.map(\.reference.description) == ["example.com/a/b:1", "docker.io/library/c:2"])
@@ -74,7 +82,9 @@ struct ArchiveTests {
         Broken(name: "no index of any kind", words: "no image archive") { $0.file("hello") },
         Broken(name: "no image in it", words: "none") { $0.file("manifest.json", "[]") },
         Broken(name: "a config that is not there", words: "lacks") { $0.file("manifest.json", #"[{"Config":"c","Layers":[]}]"#) },
-        Broken(name: "a config above the archive", words: "leads out") { $0.file("manifest.json", #"[{"Config":"../../../etc/passwd","Layers":[]}]"#) },
+        Broken(name: "a config above the archive", words: "leads out") {
+            $0.file("manifest.json", #"[{"Config":"../../../etc/passwd","Layers":[]}]"#)
+        },
         Broken(name: "a config by a link out of the archive", words: "lacks") { tar in
             tar.link("c", to: "../../../../../../etc/hostname")
             tar.file("manifest.json", #"[{"Config":"c","Layers":[]}]"#)
@@ -101,15 +111,23 @@ struct ArchiveTests {
         Broken(name: "a blob of another content", words: "digest") { tar in
             let hex = String(repeating: "1", count: 64)
             tar.file("blobs/sha256/\(hex)", "else")
-            tar.file("index.json", #"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:\#(hex)","size":4}]}"#)
+            tar.file(
+                "index.json",
+                #"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.manifest.v1+json","digest":"sha256:\#(hex)","size":4}]}"#
+            )
         },
-        Broken(name: "a device in the archive", words: "neither file nor link") { $0.add("manifest.json", type: "3", device: (1, 3)) },
+        Broken(name: "a device in the archive", words: "neither file nor link") {
+            $0.add("manifest.json", type: "3", device: (1, 3))
+        },
         Broken(name: "a name that climbs out", words: "leads out") { $0.file("../../manifest.json", "[]") },
         Broken(name: "an index as deep as one likes", words: "") { tar in
             let text = #"{"schemaVersion":2,"manifests":[]}"#
             let digest = ContentDigest(of: Array(text.utf8))
             tar.file("blobs/sha256/\(digest.hex)", text)
-            tar.file("index.json", #"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"\#(digest)","size":\#(text.utf8.count)}]}"#)
+            tar.file(
+                "index.json",
+                #"{"schemaVersion":2,"manifests":[{"mediaType":"application/vnd.oci.image.index.v1+json","digest":"\#(digest)","size":\#(text.utf8.count)}]}"#
+            )
         },
     ]
 

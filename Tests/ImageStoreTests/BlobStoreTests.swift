@@ -14,7 +14,9 @@ import Testing
         return ingest
     }
 
-    private func append(_ bytes: some Sequence<UInt8>, to ingest: BlobIngest) throws { try Array(bytes).withUnsafeBytes { try ingest.append($0) } }
+    private func append(_ bytes: some Sequence<UInt8>, to ingest: BlobIngest) throws {
+        try Array(bytes).withUnsafeBytes { try ingest.append($0) }
+    }
 
     @Test("a content is there after commit and not before")
     func commit() throws {
@@ -60,7 +62,9 @@ import Testing
         let store = try BlobStore(directory: state.path)
         var ingest = try ingest(store)
         try append(Self.content.dropLast(), to: ingest)
-        #expect(throws: ImageStoreError.sizeMismatch(subject: "blob \(Self.digest)", expected: 24, found: 23)) { try ingest.commit() }
+        #expect(throws: ImageStoreError.sizeMismatch(subject: "blob \(Self.digest)", expected: 24, found: 23)) {
+            try ingest.commit()
+        }
         #expect(throws: ImageStoreError.self) { try append("xy".utf8, to: ingest) }
         try append("x".utf8, to: ingest)
         #expect {
@@ -98,7 +102,8 @@ import Testing
         func image(_ reference: ImageReference, _ content: String) -> StoredImage {
             let digest = ContentDigest(of: Array(content.utf8))
             return StoredImage(
-                reference: reference, manifest: Descriptor(mediaType: MediaType.ociManifest, digest: digest, size: 1), id: digest, added: 7)
+                reference: reference, manifest: Descriptor(mediaType: MediaType.ociManifest, digest: digest, size: 1), id: digest,
+                added: 7)
         }
         try store.references.set(image(one, "x"))
         try store.references.set(image(two, "x"))
@@ -124,7 +129,8 @@ import Testing
                     try store.references.set(
                         StoredImage(
                             reference: try ImageReference("a:\(number)"),
-                            manifest: Descriptor(mediaType: MediaType.ociManifest, digest: digest, size: 1), id: digest, added: 0))
+                            manifest: Descriptor(mediaType: MediaType.ociManifest, digest: digest, size: 1), id: digest, added: 0)
+                    )
                 }
             }
             try await group.waitForAll()

@@ -4,9 +4,13 @@ import Testing
 
 @testable import ImageStore
 
-@Suite("Hostile layers", .enabled(if: Privilege.isRoot, "unpacking gives files to their owners, which needs root"), .timeLimit(.minutes(3)))
+@Suite(
+    "Hostile layers", .enabled(if: Privilege.isRoot, "unpacking gives files to their owners, which needs root"),
+    .timeLimit(.minutes(3)))
 struct HostileLayerTests {
-    @Test("is refused with its reason or kept inside; nothing around the store changes, nothing half-done is seen", arguments: HostileLayer.all)
+    @Test(
+        "is refused with its reason or kept inside; nothing around the store changes, nothing half-done is seen",
+        arguments: HostileLayer.all)
     func layer(_ attack: HostileLayer) throws {
         let stage = try StoreStage(policy: attack.policy)
         let before = try stage.surroundings()
@@ -19,7 +23,9 @@ struct HostileLayerTests {
                 Issue.record("it was unpacked")
             } catch {
                 #expect(error.description.contains(words), "\(error)")
-                #expect(error.description.contains(image.reference.description) || words == "kept for others", "the image is named: \(error)")
+                #expect(
+                    error.description.contains(image.reference.description) || words == "kept for others",
+                    "the image is named: \(error)")
             }
             // Those below the refused one were whole.
             #expect(try stage.layers().count == layers.count - 1)
@@ -33,7 +39,9 @@ struct HostileLayerTests {
         #expect(try stage.surroundings() == before)
     }
 
-    @Test("in a tree of its own, where overlays cannot be, the same holds", arguments: HostileLayer.paths + HostileLayer.links + HostileLayer.whiteouts)
+    @Test(
+        "in a tree of its own, where overlays cannot be, the same holds",
+        arguments: HostileLayer.paths + HostileLayer.links + HostileLayer.whiteouts)
     func copied(_ attack: HostileLayer) throws {
         let stage = try StoreStage(policy: attack.policy, usesOverlays: false)
         let before = try stage.surroundings()

@@ -5,7 +5,8 @@ import Testing
 
 @testable import ImageStore
 
-@Suite("Layers", .enabled(if: Privilege.isRoot, "unpacking gives files to their owners, which needs root"), .timeLimit(.minutes(2)))
+@Suite(
+    "Layers", .enabled(if: Privilege.isRoot, "unpacking gives files to their owners, which needs root"), .timeLimit(.minutes(2)))
 struct LayerTests {
     @Test("owners, modes, times, links, pipes, attributes and holes are what the archive says")
     func everything() throws {
@@ -19,8 +20,13 @@ struct LayerTests {
             tar.add("pipe", type: "6", mode: 0o600)
             tar.pax([("mtime", Array("1234567890.123456789".utf8)), ("SCHILY.xattr.user.note", Array("kept".utf8))])
             tar.file("noted")
-            tar.pax([("GNU.sparse.major", [49]), ("GNU.sparse.minor", [48]), ("GNU.sparse.name", Array("holes".utf8)), ("GNU.sparse.realsize", Array("1048576".utf8))])
-            tar.add("GNUSparseFile.0/holes", data: Array("1\n524288\n4\n".utf8) + [UInt8](repeating: 0, count: 501) + Array("data".utf8))
+            tar.pax([
+                ("GNU.sparse.major", [49]), ("GNU.sparse.minor", [48]), ("GNU.sparse.name", Array("holes".utf8)),
+                ("GNU.sparse.realsize", Array("1048576".utf8)),
+            ])
+            tar.add(
+                "GNUSparseFile.0/holes",
+                data: Array("1\n524288\n4\n".utf8) + [UInt8](repeating: 0, count: 501) + Array("data".utf8))
         }
         let tree = try stage.tree(of: image)
         #expect(Tree.line("bin", in: tree) == "bin 0o41777 7:0 time=1500000000000000000")
@@ -35,7 +41,9 @@ struct LayerTests {
         #expect(stat(holes, &facts) == 0 && facts.st_blocks * 512 < 65_536, "a hole takes no room")
     }
 
-    @Test("a layer may end with its last file's content: some builders write neither padding nor end blocks; one that ends sooner is cut off")
+    @Test(
+        "a layer may end with its last file's content: some builders write neither padding nor end blocks; one that ends sooner is cut off"
+    )
     func endsWithContent() throws {
         let stage = try StoreStage()
         var tar = TarText()
@@ -99,7 +107,9 @@ struct LayerTests {
         #expect(!Tree.paths(tree).contains("replaced/gone"))
     }
 
-    @Test("a link of a lower layer leads where the image says: /lib/x lies in /usr/lib when /lib is a link there; hard links reach down too")
+    @Test(
+        "a link of a lower layer leads where the image says: /lib/x lies in /usr/lib when /lib is a link there; hard links reach down too"
+    )
     func linksAcrossLayers() throws {
         let stage = try StoreStage()
         let image = try stage.image(
@@ -137,7 +147,9 @@ struct LayerTests {
         let stage = try StoreStage()
         let tar = TarText.finished { $0.file("hello") }
         let halves = [Array(tar[..<700]), Array(tar[700...])]
-        for (index, layer) in [tar, Compressed.gzip(tar), Compressed.zstd(tar), halves.flatMap { Compressed.gzip($0) }].enumerated() {
+        for (index, layer) in [tar, Compressed.gzip(tar), Compressed.zstd(tar), halves.flatMap { Compressed.gzip($0) }]
+            .enumerated()
+        {
             let image = try stage.image([layer], uncompressed: [tar], name: "localhost/c:\(index)")
             #expect(Tree.paths(try stage.tree(of: image)) == [".", "hello"])
         }
@@ -167,7 +179,7 @@ struct LayerTests {
         }
         #expect(throws: ImageStoreError.self) { try make(.refuse) }
         #expect(!Tree.paths(try make(.leaveOut)).contains("dev/null"))
-        #expect(Tree.line("dev/null", in: try make(.make)).hasPrefix("dev/null 0o20666 0:0") )
+        #expect(Tree.line("dev/null", in: try make(.make)).hasPrefix("dev/null 0o20666 0:0"))
     }
 
     @Test("layers are unpacked once, however many ask at once, and shared by images that have them")
@@ -192,7 +204,9 @@ struct LayerTests {
         let chainID = try #require(LayerChain(diffIDs: try stage.store.contents(of: image).config.rootfs.diffIDs).ids.first)
         // Killed while unpacking; killed while removing.
         for path in [".new-\(chainID.hex)/fs", "sha256-\(chainID.hex)/fs", ".new-" + String(repeating: "0", count: 64) + "/fs"] {
-            try DurableFile.makeDirectories(["\(stage.store.layers.directory)/\(path.split(separator: "/")[0])", "\(stage.store.layers.directory)/\(path)"])
+            try DurableFile.makeDirectories([
+                "\(stage.store.layers.directory)/\(path.split(separator: "/")[0])", "\(stage.store.layers.directory)/\(path)",
+            ])
             try stage.write("half", to: "\(stage.store.layers.directory)/\(path)/half")
         }
         #expect(Tree.paths(try stage.tree(of: image)) == [".", "whole"])

@@ -24,7 +24,9 @@ import Testing
 
     private static func byte(_ place: Int) -> UInt8 { UInt8(truncatingIfNeeded: place &* 31 ^ place >> 8) }
 
-    @Test("what comes out is what went in, whatever the sizes", arguments: [(0, 1), (1, 1), (999, 7), (3_000_000, 65_536), (1_048_576, 1 << 20), (700_001, 262_144)])
+    @Test(
+        "what comes out is what went in, whatever the sizes",
+        arguments: [(0, 1), (1, 1), (999, 7), (3_000_000, 65_536), (1_048_576, 1 << 20), (700_001, 262_144)])
     func sameBytes(total: Int, piece: Int) throws {
         let ahead = ReadAhead(source(total, piece: piece))
         var place = 0
@@ -62,7 +64,8 @@ import Testing
         #expect(calls.value.load(ordering: .relaxed) == count)
     }
 
-    @Test("a layer that ends in the middle of a block is read up to there: its error is of the compression, its bytes are counted")
+    @Test(
+        "a layer that ends in the middle of a block is read up to there: its error is of the compression, its bytes are counted")
     func truncatedStream() throws {
         let whole = TarText.finished { $0.add("a", data: Array(repeating: 0x78, count: 5_000)) }
         var rest = whole[...]

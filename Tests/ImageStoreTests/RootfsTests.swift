@@ -4,7 +4,9 @@ import Testing
 
 @testable import ImageStore
 
-@Suite("Roots of containers", .enabled(if: Privilege.isRoot, "unpacking gives files to their owners, which needs root"), .timeLimit(.minutes(2)))
+@Suite(
+    "Roots of containers", .enabled(if: Privilege.isRoot, "unpacking gives files to their owners, which needs root"),
+    .timeLimit(.minutes(2)))
 struct RootfsTests {
     private static func layers() -> [[UInt8]] {
         [
@@ -53,7 +55,9 @@ struct RootfsTests {
         try later.removeRootfs("c")
     }
 
-    @Test("an id that is no file name is refused", arguments: ["", "..", ".hidden", "a/b", "a\0b", String(repeating: "x", count: 300)])
+    @Test(
+        "an id that is no file name is refused",
+        arguments: ["", "..", ".hidden", "a/b", "a\0b", String(repeating: "x", count: 300)])
     func ids(_ id: String) throws {
         let stage = try StoreStage()
         let image = try stage.image(Self.layers())
@@ -145,7 +149,8 @@ struct RootfsTests {
         let bytes = Array("{}".utf8)
         let signature = StoredImage(
             reference: image.reference.with(tag: "sha256-\(image.manifest.digest.hex).sig"),
-            manifest: Descriptor(mediaType: MediaType.ociManifest, digest: try stage.store.blobs.add(bytes), size: 2), id: nil, added: 1)
+            manifest: Descriptor(mediaType: MediaType.ociManifest, digest: try stage.store.blobs.add(bytes), size: 2), id: nil,
+            added: 1)
         try stage.store.references.set(signature)
         #expect(try stage.store.collect(now: 10).blobs == 0)
         #expect(try stage.store.references.all().count == 2)
@@ -161,7 +166,8 @@ struct RootfsTests {
         let old = try stage.image([TarText.finished { $0.file("old") }], name: "localhost/old:1")
         _ = try stage.store.prepareRootfs(used, id: "c")
         #expect(try stage.store.removeUnusedImages(olderThan: 100, now: 50).images.isEmpty)
-        #expect(try stage.store.removeUnusedImages(olderThan: 100, now: 500, keeps: { $0.reference == old.reference }).images.isEmpty)
+        #expect(
+            try stage.store.removeUnusedImages(olderThan: 100, now: 500, keeps: { $0.reference == old.reference }).images.isEmpty)
         #expect(try stage.store.removeUnusedImages(olderThan: 100, now: 500).images == [old.reference])
         #expect(try stage.store.references.all().map(\.reference) == [used.reference])
         try stage.store.removeRootfs("c")

@@ -32,16 +32,21 @@ final class StoreStage {
 
     /// An image of these layers, from the bottom to the top. `diffIDs` says otherwise what the layers' uncompressed digests are.
     func image(
-        _ layers: [[UInt8]], uncompressed: [[UInt8]]? = nil, diffIDs: [ContentDigest]? = nil, name: String = "localhost/crafted:1",
+        _ layers: [[UInt8]], uncompressed: [[UInt8]]? = nil, diffIDs: [ContentDigest]? = nil,
+        name: String = "localhost/crafted:1",
         mediaType: String = MediaType.ociLayer, process: ImageConfig.Process = ImageConfig.Process()
     ) throws -> StoredImage {
         let config = ImageConfig(
             platform: .current, diffIDs: diffIDs ?? (uncompressed ?? layers).map { ContentDigest(of: $0) }, process: process)
         let text = try ImageDocument.encode(config, "config")
-        let configDescriptor = Descriptor(mediaType: MediaType.ociConfig, digest: try store.blobs.add(text), size: Int64(text.count))
-        let descriptors = try layers.map { Descriptor(mediaType: mediaType, digest: try store.blobs.add($0), size: Int64($0.count)) }
+        let configDescriptor = Descriptor(
+            mediaType: MediaType.ociConfig, digest: try store.blobs.add(text), size: Int64(text.count))
+        let descriptors = try layers.map {
+            Descriptor(mediaType: mediaType, digest: try store.blobs.add($0), size: Int64($0.count))
+        }
         let manifest = try ImageDocument.encode(ImageManifest(config: configDescriptor, layers: descriptors), "manifest")
-        let descriptor = Descriptor(mediaType: MediaType.ociManifest, digest: try store.blobs.add(manifest), size: Int64(manifest.count))
+        let descriptor = Descriptor(
+            mediaType: MediaType.ociManifest, digest: try store.blobs.add(manifest), size: Int64(manifest.count))
         let image = StoredImage(reference: try ImageReference(name), manifest: descriptor, id: configDescriptor.digest, added: 1)
         try store.references.set(image)
         return image

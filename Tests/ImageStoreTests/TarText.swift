@@ -7,16 +7,19 @@ struct TarText {
 
     /// One entry. `size` may lie about the data; `checksum` may be wrong on purpose.
     mutating func add(
-        _ name: String, type: Character = "0", data: [UInt8] = [], size: Int64? = nil, mode: Int = 0o644, uid: Int64 = 0, gid: Int64 = 0,
+        _ name: String, type: Character = "0", data: [UInt8] = [], size: Int64? = nil, mode: Int = 0o644, uid: Int64 = 0,
+        gid: Int64 = 0,
         time: Int64 = 1_600_000_000, link: String = "", device: (Int, Int) = (0, 0), hasGoodChecksum: Bool = true
     ) {
         add(
-            Array(name.utf8), type: type, data: data, size: size, mode: mode, uid: uid, gid: gid, time: time, link: link, device: device,
+            Array(name.utf8), type: type, data: data, size: size, mode: mode, uid: uid, gid: gid, time: time, link: link,
+            device: device,
             hasGoodChecksum: hasGoodChecksum)
     }
 
     mutating func add(
-        _ name: [UInt8], type: Character = "0", data: [UInt8] = [], size: Int64? = nil, mode: Int = 0o644, uid: Int64 = 0, gid: Int64 = 0,
+        _ name: [UInt8], type: Character = "0", data: [UInt8] = [], size: Int64? = nil, mode: Int = 0o644, uid: Int64 = 0,
+        gid: Int64 = 0,
         time: Int64 = 1_600_000_000, link: String = "", device: (Int, Int) = (0, 0), hasGoodChecksum: Bool = true
     ) {
         if name.count > 100 || link.utf8.count > 100 {
@@ -31,10 +34,14 @@ struct TarText {
         func number(_ value: Int64, at offset: Int, length: Int) {
             let digits = String(value, radix: 8)
             if value >= 0, digits.utf8.count < length {
-                put(String(repeating: "0", count: length - 1 - digits.utf8.count).utf8 + Array(digits.utf8), at: offset, limit: length - 1)
+                put(
+                    String(repeating: "0", count: length - 1 - digits.utf8.count).utf8 + Array(digits.utf8), at: offset,
+                    limit: length - 1)
             } else {
                 // Base 256, as GNU tar writes what octal digits cannot.
-                for index in 0..<length { header[offset + length - 1 - index] = UInt8(truncatingIfNeeded: value >> (8 * min(index, 7))) }
+                for index in 0..<length {
+                    header[offset + length - 1 - index] = UInt8(truncatingIfNeeded: value >> (8 * min(index, 7)))
+                }
                 header[offset] |= 0x80
             }
         }
@@ -77,7 +84,9 @@ struct TarText {
 
     mutating func link(_ name: String, to target: String) { add(name, type: "2", mode: 0o777, link: target) }
     mutating func hardLink(_ name: String, to target: String) { add(name, type: "1", link: target) }
-    mutating func file(_ name: String, _ text: String = "text", mode: Int = 0o644) { add(name, data: Array(text.utf8), mode: mode) }
+    mutating func file(_ name: String, _ text: String = "text", mode: Int = 0o644) {
+        add(name, data: Array(text.utf8), mode: mode)
+    }
 
     mutating func append(_ data: [UInt8]) {
         bytes += data

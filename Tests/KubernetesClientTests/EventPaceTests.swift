@@ -15,7 +15,8 @@ struct EventPaceTests {
         logger.logLevel = .critical
         // The second ordinary event's turn is eleven days away.
         let recorder = EventRecorder(
-            api: api, component: "test", pace: .init(perSecond: 0.000_001, burst: 1), now: { MicroTimestamp(unixMicroseconds: 0) },
+            api: api, component: "test", pace: .init(perSecond: 0.000_001, burst: 1),
+            now: { MicroTimestamp(unixMicroseconds: 0) },
             logger: logger)
         let subject = EventSubject(node: "alice-node")
         for reason in ["First", "Second"] { recorder.record(subject, .normal, reason: reason, message: reason) }

@@ -13,7 +13,8 @@ struct LeaderElectorTests {
     private func elector(_ api: any KubernetesAPI, _ identity: String) -> LeaderElector {
         LeaderElector(
             api: api, namespace: "team", name: "n-agent", identity: identity, timing: Self.timing,
-            now: { MicroTimestamp(Timestamp(unixSeconds: 1_767_225_600)) }, logger: Logger(label: "leader") { _ in SwiftLogNoOpLogHandler() })
+            now: { MicroTimestamp(Timestamp(unixSeconds: 1_767_225_600)) },
+            logger: Logger(label: "leader") { _ in SwiftLogNoOpLogHandler() })
     }
 
     /// How many lead now, and how many ever did at once.

@@ -80,9 +80,11 @@ struct JobLaboratory {
     }
 }
 
-func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? = nil, priority: Int? = nil) -> KusciaTaskTemplate {
+func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? = nil, priority: Int? = nil) -> KusciaTaskTemplate
+{
     KusciaTaskTemplate(
-        alias: alias, dependencies: dependencies, tolerable: tolerable, appImage: "psi-image", taskInputConfig: "{}", priority: priority,
+        alias: alias, dependencies: dependencies, tolerable: tolerable, appImage: "psi-image", taskInputConfig: "{}",
+        priority: priority,
         parties: [KusciaJobParty(domainID: "alice", role: "guest"), KusciaJobParty(domainID: "bob")])
 }
 
@@ -210,7 +212,8 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
 
     @Test("a tolerable task may fail", arguments: [KusciaJobScheduleMode.strict, .bestEffort])
     func tolerable(mode: KusciaJobScheduleMode) {
-        var lab = JobLaboratory([template("a", tolerable: true), template("b"), template("c", ["a"], tolerable: true)], mode: mode)
+        var lab = JobLaboratory(
+            [template("a", tolerable: true), template("b"), template("c", ["a"], tolerable: true)], mode: mode)
         lab.settle()
         lab.end("job-a", .failed)
         lab.end("job-b", .succeeded)
@@ -266,9 +269,11 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
 
     // MARK: commands
 
-    @Test("Stop, Cancel and Suspend stop what runs and end the job each in its way", arguments: [
-        ("Stop", KusciaJobPhase.failed), ("Cancel", .cancelled), ("Suspend", .suspended),
-    ])
+    @Test(
+        "Stop, Cancel and Suspend stop what runs and end the job each in its way",
+        arguments: [
+            ("Stop", KusciaJobPhase.failed), ("Cancel", .cancelled), ("Suspend", .suspended),
+        ])
     func ending(stage: String, phase: KusciaJobPhase) {
         var lab = JobLaboratory([template("a"), template("b")])
         lab.settle()
@@ -308,8 +313,9 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
         #expect(lab.removed == ["job-a", "job-a"])
     }
 
-    @Test("I-JOB-1: final phases stay, whatever is commanded", arguments: [KusciaJobPhase.succeeded, .cancelled, .approvalReject],
-          ["Stop", "Cancel", "Suspend", "Restart", "Start", "Create", "Dance"])
+    @Test(
+        "I-JOB-1: final phases stay, whatever is commanded", arguments: [KusciaJobPhase.succeeded, .cancelled, .approvalReject],
+        ["Stop", "Cancel", "Suspend", "Restart", "Start", "Create", "Dance"])
     func final(phase: KusciaJobPhase, stage: String) {
         var lab = JobLaboratory([template("a")])
         lab.settle()
@@ -333,8 +339,10 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
     func refused() {
         var lab = JobLaboratory([template("a")])
         lab.settle()
-        lab.job.status = JobPlanner.refused(
-            JobWorld(job: lab.job, tasks: lab.tasks, appImage: { _ in nil }, now: lab.now), message: "invalid").status
+        lab.job.status =
+            JobPlanner.refused(
+                JobWorld(job: lab.job, tasks: lab.tasks, appImage: { _ in nil }, now: lab.now), message: "invalid"
+            ).status
         lab.settle()
         #expect(lab.phase == .failed)
         #expect(lab.job.status.reason == "TaskRefused")

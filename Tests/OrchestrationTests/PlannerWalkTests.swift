@@ -35,7 +35,11 @@ struct SeededGenerator: RandomNumberGenerator {
         }
         lab.now = lab.now.adding(seconds: 1000)
         for pod in lab.pods where pod.status.phase?.isFinished != true {
-            if pod.metadata.deletionTimestamp == nil { lab.finish(pod.namespacedName, code: 0) } else { lab.erase(pod.namespacedName) }
+            if pod.metadata.deletionTimestamp == nil {
+                lab.finish(pod.namespacedName, code: 0)
+            } else {
+                lab.erase(pod.namespacedName)
+            }
         }
         for _ in 0..<40 where lab.phase?.isFinished != true {
             advance(&lab, &random, seed)
@@ -71,7 +75,8 @@ struct SeededGenerator: RandomNumberGenerator {
         let plan = lab.plan()
         let stored = Set(before.allocatedPorts.flatMap { $0.namedPort.values })
         for case .create(let pod) in plan.actions {
-            #expect(stored.isSuperset(of: pod.spec.containers.flatMap { $0.ports.map(\.containerPort) }), "I-TASK-2, seed \(seed)")
+            #expect(
+                stored.isSuperset(of: pod.spec.containers.flatMap { $0.ports.map(\.containerPort) }), "I-TASK-2, seed \(seed)")
         }
         if Int.random(in: 0..<8, using: &random) == 0 {
             for action in plan.actions.prefix(Int.random(in: 0...plan.actions.count, using: &random)) { lab.carryOut(action) }
@@ -107,7 +112,8 @@ struct SeededGenerator: RandomNumberGenerator {
             switch Int.random(in: 0..<20, using: &random) {
             case 0:
                 version += 1
-                lab.job.metadata.labels[KusciaLabel.jobStage] = ["Stop", "Cancel", "Suspend", "Restart", "Restart"].randomElement(using: &random)
+                lab.job.metadata.labels[KusciaLabel.jobStage] = ["Stop", "Cancel", "Suspend", "Restart", "Restart"].randomElement(
+                    using: &random)
                 lab.job.metadata.labels[KusciaLabel.jobStageVersion] = "\(version)"
             case 1..<8:
                 let open = lab.tasks.values.filter { $0.status.phase?.isFinished != true }.map(\.metadata.name).sorted()
@@ -119,26 +125,33 @@ struct SeededGenerator: RandomNumberGenerator {
         }
         for _ in 0..<60 {
             check(&lab, parallel, seed)
-            for name in lab.tasks.keys where lab.tasks[name]?.status.phase?.isFinished != true { lab.tasks[name]?.status.phase = .succeeded }
+            for name in lab.tasks.keys where lab.tasks[name]?.status.phase?.isFinished != true {
+                lab.tasks[name]?.status.phase = .succeeded
+            }
         }
         #expect(
-            [.succeeded, .failed, .cancelled, .suspended].contains(lab.phase), "seed \(seed): the job hangs in \(String(describing: lab.phase))")
+            [.succeeded, .failed, .cancelled, .suspended].contains(lab.phase),
+            "seed \(seed): the job hangs in \(String(describing: lab.phase))")
         #expect(lab.underWay == 0, "seed \(seed)")
     }
 
     private func check(_ lab: inout JobLaboratory, _ parallel: Int, _ seed: UInt64) {
         let before = lab.job.status
-        let succeeded = Set(lab.tasks.values.filter { $0.status.phase == .succeeded }.map { $0.metadata.labels[KusciaLabel.taskAlias] ?? "" })
+        let succeeded = Set(
+            lab.tasks.values.filter { $0.status.phase == .succeeded }.map { $0.metadata.labels[KusciaLabel.taskAlias] ?? "" })
         let plan = lab.step()
         for case .create(let task) in plan.actions {
             let template = lab.job.spec.tasks.first { $0.alias == task.metadata.labels[KusciaLabel.taskAlias] }
             #expect(template.map { succeeded.isSuperset(of: $0.dependencies) } == true, "I-JOB-2, seed \(seed)")
         }
         #expect(lab.underWay <= parallel, "I-JOB-3, seed \(seed)")
-        if before.phase == .succeeded || before.phase == .cancelled { #expect(lab.phase == before.phase, "I-JOB-1, seed \(seed)") }
+        if before.phase == .succeeded || before.phase == .cancelled {
+            #expect(lab.phase == before.phase, "I-JOB-1, seed \(seed)")
+        }
         if before.phase == .failed || before.phase == .suspended, lab.phase != before.phase {
             let stage = lab.job.metadata.labels[KusciaLabel.jobStage] ?? ""
-            #expect(stage == "Restart" || (before.phase == .suspended && ["Stop", "Cancel"].contains(stage)), "I-JOB-1, seed \(seed)")
+            #expect(
+                stage == "Restart" || (before.phase == .suspended && ["Stop", "Cancel"].contains(stage)), "I-JOB-1, seed \(seed)")
         }
         if lab.phase == .succeeded {
             let critical = lab.job.spec.tasks.filter { $0.tolerable != true }.map { JobPlanner.taskID(lab.job, $0) }

@@ -1,8 +1,9 @@
 // A task of alice and bob in a world that the test moves by hand: stored status, pods, time.
 import KubernetesModel
 import KusciaModel
-@testable import Orchestration
 import Testing
+
+@testable import Orchestration
 
 let start = Timestamp(unixSeconds: 1_767_225_600)
 
@@ -22,7 +23,8 @@ func appImage(
                     spec: AppImagePodSpec(containers: [
                         AppImageContainer(
                             name: "engine", command: ["/bin/psi"], args: ["--config=/conf/task.json"],
-                            configVolumeMounts: [ConfigVolumeMount(mountPath: "/conf/task.json", subPath: "task.json")], ports: ports,
+                            configVolumeMounts: [ConfigVolumeMount(mountPath: "/conf/task.json", subPath: "task.json")],
+                            ports: ports,
                             env: [EnvVar(name: "HOME", value: "/root")],
                             resources: ResourceRequirements(limits: ["memory": Quantity(bytes: 2 << 30)]))
                     ]))
@@ -50,7 +52,8 @@ func ended(_ code: Int, at seconds: Int64 = 0, reason: String? = nil, name: Stri
         name: name,
         state: ContainerState(
             terminated: ContainerStateTerminated(
-                exitCode: code, reason: reason ?? (code == 0 ? "Completed" : "Error"), finishedAt: start.adding(seconds: seconds))))
+                exitCode: code, reason: reason ?? (code == 0 ? "Completed" : "Error"), finishedAt: start.adding(seconds: seconds))
+        ))
 }
 
 /// What a master, its server and its nodes would be, without any of them.
@@ -81,7 +84,9 @@ struct TaskLaboratory {
     }
 
     private var world: TaskWorld {
-        TaskWorld(task: task, pods: pods, appImage: { [image] in $0 == "psi-image" ? image : nil }, nodeAddress: { [nodes] in nodes[$0] },
+        TaskWorld(
+            task: task, pods: pods, appImage: { [image] in $0 == "psi-image" ? image : nil },
+            nodeAddress: { [nodes] in nodes[$0] },
             isSilent: { [silent] in silent.contains($0) }, now: now)
     }
 
@@ -115,7 +120,8 @@ struct TaskLaboratory {
             pod.metadata.creationTimestamp = now
             pods.append(pod)
         case .delete(let namespace, let name, let uid, let grace):
-            guard let index = pods.firstIndex(where: { $0.namespacedName == "\(namespace)/\(name)" && $0.metadata.uid == uid }) else { return }
+            guard let index = pods.firstIndex(where: { $0.namespacedName == "\(namespace)/\(name)" && $0.metadata.uid == uid })
+            else { return }
             if grace > 0 && pods[index].spec.nodeName != nil && pods[index].status.phase?.isFinished != true {
                 pods[index].metadata.deletionTimestamp = now.adding(seconds: Int64(grace))
             } else {
@@ -149,7 +155,9 @@ struct TaskLaboratory {
         edit(name) { pod in
             pod.status.phase = .running
             pod.status.startTime = now
-            pod.status.containerStatuses = [ContainerStatus(name: "engine", state: ContainerState(running: .init(startedAt: now)), ready: true)]
+            pod.status.containerStatuses = [
+                ContainerStatus(name: "engine", state: ContainerState(running: .init(startedAt: now)), ready: true)
+            ]
         }
     }
 

@@ -4,7 +4,9 @@ import Orchestration
 import Testing
 
 @Suite("TaskGraph") struct TaskGraphTests {
-    private func template(_ alias: String, _ dependencies: [String] = [], id: String? = nil, priority: Int? = nil) -> KusciaTaskTemplate {
+    private func template(_ alias: String, _ dependencies: [String] = [], id: String? = nil, priority: Int? = nil)
+        -> KusciaTaskTemplate
+    {
         KusciaTaskTemplate(alias: alias, taskID: id, dependencies: dependencies, priority: priority)
     }
 
@@ -23,9 +25,12 @@ import Testing
     @Test("a task without alias is refused, and an alias or task id given twice names both places")
     func duplicates() {
         #expect(defect([template("")]) == "spec.tasks[0].alias: Required value")
-        #expect(defect([template("a"), template("b"), template("a")]) == #"spec.tasks[2].alias: "a" is the alias of spec.tasks[0] already"#)
         #expect(
-            defect([template("a", id: "x"), template("b", id: "x")]) == #"spec.tasks[1].taskID: "x" is the task id of spec.tasks[0] already"#)
+            defect([template("a"), template("b"), template("a")])
+                == #"spec.tasks[2].alias: "a" is the alias of spec.tasks[0] already"#)
+        #expect(
+            defect([template("a", id: "x"), template("b", id: "x")])
+                == #"spec.tasks[1].taskID: "x" is the task id of spec.tasks[0] already"#)
     }
 
     @Test("a dependency on no task is refused by its name")
@@ -51,7 +56,8 @@ import Testing
     @Test("ready are those whose dependencies have all succeeded, by priority, and as written where that is equal")
     func ready() throws {
         let graph = try TaskGraph([
-            template("low"), template("first"), template("high", priority: 9), template("second"), template("join", ["low", "high"], priority: 5),
+            template("low"), template("first"), template("high", priority: 9), template("second"),
+            template("join", ["low", "high"], priority: 5),
         ])
         func ready(_ phases: [String: KusciaTaskPhase?]) -> [String] { graph.ready(phases: phases) { $0.alias }.map(\.alias) }
         #expect(ready([:]) == ["high", "low", "first", "second"])

@@ -22,7 +22,9 @@ import Testing
     @Test("pods are named after task, role and number; the party's replicas go before the image's")
     func names() throws {
         let image = appImage(replicas: 2, roles: [nil, "server,guest"])
-        let pods = try layout(task([party("alice", role: "server"), party("bob", role: "x", replicas: 1), party("carol")]), image).pods
+        let pods = try layout(
+            task([party("alice", role: "server"), party("bob", role: "x", replicas: 1), party("carol")]), image
+        ).pods
         #expect(
             pods.map { "\($0.domain)/\($0.name)" }
                 == ["alice/psi-1-server-0", "alice/psi-1-server-1", "bob/psi-1-x-0", "carol/psi-1-0", "carol/psi-1-1"])
@@ -47,7 +49,8 @@ import Testing
         #expect(defect(task([])) == "spec.parties: the task has no pods")
         #expect(defect(task([party("alice", replicas: 0)])) == "spec.parties: the task has no pods")
         #expect(defect(task([party("alice"), party("alice")])).hasPrefix("spec.parties[1]: spec.parties[0] is domain \"alice\""))
-        #expect(defect(task([party("alice", minReservedPods: 2)])) == "spec.parties[0].minReservedPods: 2 of 1 pods cannot succeed")
+        #expect(
+            defect(task([party("alice", minReservedPods: 2)])) == "spec.parties[0].minReservedPods: 2 of 1 pods cannot succeed")
         #expect(
             defect(task(schedule: ScheduleConfig(minReservedMembers: 3)))
                 == "spec.scheduleConfig.minReservedMembers: 3 of 2 parties cannot succeed")
@@ -80,9 +83,11 @@ import Testing
         #expect(values["TASK_ID"] == "psi-1")
         #expect(values["KUSCIA_DOMAIN_ID"] == "bob")
         #expect(values["TASK_INPUT_CONFIG"] == #"{"a":"b"}"#)
-        let alice = #"{"name":"alice","role":"","services":[{"portName":"spu","endpoints":["psi-1-0-spu.alice.svc:21000"]},"#
+        let alice =
+            #"{"name":"alice","role":"","services":[{"portName":"spu","endpoints":["psi-1-0-spu.alice.svc:21000"]},"#
             + #"{"portName":"global","endpoints":["psi-1-0-global.alice.svc:21001"]}]}"#
-        let bob = #"{"name":"bob","role":"host","services":[{"portName":"spu","endpoints":["psi-1-host-0-spu.bob.svc:21004","#
+        let bob =
+            #"{"name":"bob","role":"host","services":[{"portName":"spu","endpoints":["psi-1-host-0-spu.bob.svc:21004","#
             + #""psi-1-host-1-spu.bob.svc:21008"]},{"portName":"global","endpoints":["psi-1-host-0-global.bob.svc:21005","#
             + #""psi-1-host-1-global.bob.svc:21009"]}]}"#
         #expect(values["TASK_CLUSTER_DEFINE"] == #"{"parties":[\#(alice),\#(bob)],"selfPartyIdx":1,"selfEndpointIdx":1}"#)

@@ -20,7 +20,8 @@ import Testing
         #expect(pod.namespacedName == "alice/psi-1-guest-0")
         #expect(
             pod.metadata.labels == [
-                "kuscia.secretflow/controller": "kusciatask", "kuscia.secretflow/task-id": "psi-1", "kuscia.secretflow/job-id": "job-1",
+                "kuscia.secretflow/controller": "kusciatask", "kuscia.secretflow/task-id": "psi-1",
+                "kuscia.secretflow/job-id": "job-1",
                 "kuscia.secretflow/task-alias": "psi", "kuscia.secretflow/domain": "alice", "kuscia.secretflow/role": "guest",
             ])
         #expect(
@@ -34,7 +35,8 @@ import Testing
         #expect(
             pod.metadata.ownerReferences == [
                 OwnerReference(
-                    apiVersion: "kuscia.secretflow/v1alpha1", kind: "KusciaTask", name: "psi-1", uid: "task-uid", controller: true,
+                    apiVersion: "kuscia.secretflow/v1alpha1", kind: "KusciaTask", name: "psi-1", uid: "task-uid",
+                    controller: true,
                     blockOwnerDeletion: true)
             ])
     }
@@ -64,7 +66,8 @@ import Testing
     func volumes() throws {
         let pod = try firstPod()
         let claims = Dictionary(
-            uniqueKeysWithValues: pod.spec.volumes.compactMap { volume in volume.persistentVolumeClaim.map { (volume.name, $0) } })
+            uniqueKeysWithValues: pod.spec.volumes.compactMap { volume in volume.persistentVolumeClaim.map { (volume.name, $0) } }
+        )
         #expect(claims["domain-data"] == PersistentVolumeClaimVolumeSource(claimName: "domain-data", readOnly: true))
         #expect(claims["job-data"] == PersistentVolumeClaimVolumeSource(claimName: "job-job-1"))
         #expect(pod.spec.volumes.first { $0.name == "scratch" }?.emptyDir != nil)
@@ -118,7 +121,8 @@ import Testing
     func resources(merge: Merge) throws {
         func requirements(_ pair: (Int64?, Int64?)) -> ResourceRequirements {
             ResourceRequirements(
-                limits: pair.0.map { ["cpu": Quantity(millis: $0)] } ?? [:], requests: pair.1.map { ["cpu": Quantity(millis: $0)] } ?? [:])
+                limits: pair.0.map { ["cpu": Quantity(millis: $0)] } ?? [:],
+                requests: pair.1.map { ["cpu": Quantity(millis: $0)] } ?? [:])
         }
         var image = appImage()
         image.spec.deployTemplates[0].spec.containers[0].resources = requirements(merge.template)

@@ -37,7 +37,8 @@ import Testing
             case .delete: "delete"
             }
         }
-        #expect(kinds == ["old hosts", "old hosts"] + Array(repeating: "config map", count: 4) + ["service", "service", "pod", "pod"])
+        #expect(
+            kinds == ["old hosts", "old hosts"] + Array(repeating: "config map", count: 4) + ["service", "service", "pod", "pod"])
         #expect(lab.task.status.isTrue("ResourceCreated"))
         #expect(lab.step().actions.isEmpty)
     }
@@ -82,7 +83,8 @@ import Testing
 
     @Test("with a quorum, hosts are told when so many parties are placed, and again when more come")
     func hostsOfQuorum() {
-        var lab = TaskLaboratory(task([party("alice"), party("bob"), party("carol")], schedule: ScheduleConfig(minReservedMembers: 2)))
+        var lab = TaskLaboratory(
+            task([party("alice"), party("bob"), party("carol")], schedule: ScheduleConfig(minReservedMembers: 2)))
         lab.settle()
         lab.place("alice/psi-1-0")
         lab.settle()
@@ -171,7 +173,9 @@ import Testing
         var lab = TaskLaboratory()
         lab.settle()
         lab.edit("bob/psi-1-0") { pod in
-            pod.status.conditions = [PodCondition(type: "PodScheduled", status: .false, message: "0/2 nodes: memory 1Gi of 4Gi free")]
+            pod.status.conditions = [
+                PodCondition(type: "PodScheduled", status: .false, message: "0/2 nodes: memory 1Gi of 4Gi free")
+            ]
         }
         let plan = lab.step()
         #expect(lab.phase == .pending)
@@ -312,7 +316,9 @@ import Testing
         lab.erase("alice/psi-1-0")
         lab.settle()
         #expect(lab.ports.taken == 0)
-        #expect(lab.task.status.podStatuses["alice/psi-1-0"]?.podPhase?.isFinished == true, "no pod of a finished task looks as if it ran")
+        #expect(
+            lab.task.status.podStatuses["alice/psi-1-0"]?.podPhase?.isFinished == true,
+            "no pod of a finished task looks as if it ran")
     }
 
     @Test("the end of a former task frees no port of the one that has its name now")
@@ -328,7 +334,8 @@ import Testing
         var lab = TaskLaboratory()
         lab.settle()
         let plan = TaskPlanner.refused(
-            TaskWorld(task: lab.task, pods: lab.pods, appImage: { _ in nil }, nodeAddress: { _ in nil }, now: start), message: "name too long")
+            TaskWorld(task: lab.task, pods: lab.pods, appImage: { _ in nil }, nodeAddress: { _ in nil }, now: start),
+            message: "name too long")
         #expect(plan.status.phase == .failed)
         #expect(plan.status.message == "name too long")
         #expect(plan.actions.count == 2)

@@ -50,14 +50,20 @@ import Testing
         }
         lab.settle()
         #expect(lab.phase == .failed)
-        #expect(lab.message == "party bob, pod psi-1-0: container engine cannot start: CrashLoopBackOff after exit code 7: back-off 10s")
+        #expect(
+            lab.message
+                == "party bob, pod psi-1-0: container engine cannot start: CrashLoopBackOff after exit code 7: back-off 10s")
     }
 
-    @Test("waiting that may end counts as nothing", arguments: ["ContainerCreating", "PodInitializing", "ErrImagePull", "ImagePullBackOff"])
+    @Test(
+        "waiting that may end counts as nothing",
+        arguments: ["ContainerCreating", "PodInitializing", "ErrImagePull", "ImagePullBackOff"])
     func hopeful(reason: String) {
         var lab = TaskLaboratory()
         lab.runAll()
-        lab.edit(bob) { $0.status.containerStatuses = [ContainerStatus(name: "engine", state: ContainerState(waiting: .init(reason: reason)))] }
+        lab.edit(bob) {
+            $0.status.containerStatuses = [ContainerStatus(name: "engine", state: ContainerState(waiting: .init(reason: reason)))]
+        }
         lab.settle()
         #expect(lab.phase == .running)
     }
@@ -84,7 +90,8 @@ import Testing
 
     @Test("a task has succeeded when minReservedMembers parties have; who still runs is stopped")
     func minReservedMembers() {
-        var lab = TaskLaboratory(task([party("alice"), party("bob"), party("carol")], schedule: ScheduleConfig(minReservedMembers: 2)))
+        var lab = TaskLaboratory(
+            task([party("alice"), party("bob"), party("carol")], schedule: ScheduleConfig(minReservedMembers: 2)))
         lab.runAll()
         lab.finish(alice, code: 5)
         lab.settle()
@@ -133,7 +140,8 @@ import Testing
 
     @Test("a pod that failed and was deleted is still the cause")
     func deletedAfterFailure() {
-        var lab = TaskLaboratory(task([party("alice"), party("bob"), party("carol")], schedule: ScheduleConfig(minReservedMembers: 2)))
+        var lab = TaskLaboratory(
+            task([party("alice"), party("bob"), party("carol")], schedule: ScheduleConfig(minReservedMembers: 2)))
         lab.runAll()
         lab.finish(bob, code: 4)
         lab.settle()
@@ -251,7 +259,8 @@ import Testing
         lab.silent = ["bob-node"]
         lab.settle()
         #expect(lab.phase == .running)
-        #expect(lab.message == "party bob, pod psi-1-0: its node bob-node does not report; if it stays silent the pod is given up")
+        #expect(
+            lab.message == "party bob, pod psi-1-0: its node bob-node does not report; if it stays silent the pod is given up")
         #expect(lab.task.status.podStatuses["bob/psi-1-0"]?.reason == "NodeSilent")
         #expect(lab.task.status.conditions.contains { $0.type == "NodesReporting" && $0.status == .false })
         lab.silent = []

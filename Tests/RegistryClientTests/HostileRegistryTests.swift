@@ -24,10 +24,12 @@ import Testing
         Hostility(testDescription: "another content", kind: .invalidContent, words: "its content has digest") { _, request in
             isLayer(request) ? .whole(200, body: TestImage.bytes(300_000, seed: 9)) : nil
         },
-        Hostility(testDescription: "a shorter content", kind: .invalidContent, words: "it has 299999 bytes, expected 300000") { _, request in
+        Hostility(testDescription: "a shorter content", kind: .invalidContent, words: "it has 299999 bytes, expected 300000") {
+            _, request in
             isLayer(request) ? .whole(200, body: Array(layer.dropLast())) : nil
         },
-        Hostility(testDescription: "a longer content", kind: .invalidContent, words: "it has 300001 bytes, expected 300000") { _, request in
+        Hostility(testDescription: "a longer content", kind: .invalidContent, words: "it has 300001 bytes, expected 300000") {
+            _, request in
             isLayer(request) ? .whole(200, body: layer + [0]) : nil
         },
         Hostility(testDescription: "an endless content", kind: .invalidContent, words: "expected 300000") { _, request in
@@ -36,14 +38,19 @@ import Testing
         Hostility(testDescription: "a trickle", kind: .registryUnavailable, words: "fewer than") { _, request in
             isLayer(request) ? .drip(headers: [("Content-Length", "300000")], milliseconds: 20) : nil
         },
-        Hostility(testDescription: "silence", kind: .registryUnavailable, words: "") { _, request in isLayer(request) ? .silent : nil },
+        Hostility(testDescription: "silence", kind: .registryUnavailable, words: "") { _, request in
+            isLayer(request) ? .silent : nil
+        },
         Hostility(testDescription: "a connection that always breaks", kind: .registryUnavailable, words: "") { _, request in
             isLayer(request) ? .broken(200, headers: [("Content-Length", "300000")], body: []) : nil
         },
-        Hostility(testDescription: "redirects in a circle", kind: .registryUnavailable, words: "more than 5 redirects") { _, request in
+        Hostility(testDescription: "redirects in a circle", kind: .registryUnavailable, words: "more than 5 redirects") {
+            _, request in
             isManifest(request) ? .whole(302, headers: [("Location", "/v2/app/manifests/1")]) : nil
         },
-        Hostility(testDescription: "a redirect to no address", kind: .registryUnavailable, words: "no address that can be followed") { _, request in
+        Hostility(
+            testDescription: "a redirect to no address", kind: .registryUnavailable, words: "no address that can be followed"
+        ) { _, request in
             isManifest(request) ? .whole(302, headers: [("Location", "file:///etc/passwd")]) : nil
         },
         Hostility(testDescription: "a manifest too large", kind: .invalidContent, words: "at most 4194304") { _, request in
@@ -53,24 +60,31 @@ import Testing
             isManifest(request) ? .endless : nil
         },
         Hostility(testDescription: "no JSON", kind: .invalidContent, words: "JSON") { _, request in
-            isManifest(request) ? .whole(200, headers: [("Content-Type", MediaType.ociManifest)], body: Array("<html>".utf8)) : nil
+            isManifest(request)
+                ? .whole(200, headers: [("Content-Type", MediaType.ociManifest)], body: Array("<html>".utf8)) : nil
         },
         Hostility(testDescription: "a page of HTML", kind: .invalidContent, words: "text/html") { _, request in
             isManifest(request) ? .whole(200, headers: [("Content-Type", "text/html")], body: Array("<html>".utf8)) : nil
         },
-        Hostility(testDescription: "both image and index", kind: .invalidContent, words: "both config and manifests") { image, request in
-            let text = String(decoding: image.manifest, as: UTF8.self).replacing("{\"schemaVersion\"", with: "{\"manifests\":[],\"schemaVersion\"", maxReplacements: 1)
+        Hostility(testDescription: "both image and index", kind: .invalidContent, words: "both config and manifests") {
+            image, request in
+            let text = String(decoding: image.manifest, as: UTF8.self).replacing(
+                "{\"schemaVersion\"", with: "{\"manifests\":[],\"schemaVersion\"", maxReplacements: 1)
             let both = text.contains("\"manifests\"") ? text : text.dropLast() + ",\"manifests\":[]}"
             return isManifest(request) ? .whole(200, body: Array(both.utf8)) : nil
         },
-        Hostility(testDescription: "a digest that leaves the directory", kind: .invalidContent, words: "lower-case hexadecimal") { image, request in
-            let text = String(decoding: image.manifest, as: UTF8.self).replacing("\(ContentDigest(of: layer))", with: "sha256:../../../../etc/passwd")
+        Hostility(testDescription: "a digest that leaves the directory", kind: .invalidContent, words: "lower-case hexadecimal") {
+            image, request in
+            let text = String(decoding: image.manifest, as: UTF8.self).replacing(
+                "\(ContentDigest(of: layer))", with: "sha256:../../../../etc/passwd")
             return isManifest(request) ? .whole(200, body: Array(text.utf8)) : nil
         },
         Hostility(testDescription: "an error of its own", kind: .registryUnavailable, words: "500") { _, request in
             isManifest(request) ? .whole(500) : nil
         },
-        Hostility(testDescription: "no such image", kind: .notFound, words: "no such image") { _, request in isManifest(request) ? .whole(404) : nil },
+        Hostility(testDescription: "no such image", kind: .notFound, words: "no such image") { _, request in
+            isManifest(request) ? .whole(404) : nil
+        },
         Hostility(testDescription: "nobody is let in", kind: .unauthorized, words: "not permitted") { _, _ in
             .whole(401, headers: [("WWW-Authenticate", "Basic realm=\"x\"")])
         },
@@ -118,7 +132,8 @@ import Testing
             guard request.headers.first(name: "Authorization") == "Basic bWU6c2VjcmV0" else {
                 return .whole(401, headers: [("WWW-Authenticate", "Basic realm=\"x\"")])
             }
-            return Self.isLayer(request) ? .whole(307, headers: [("Location", "\(elsewhere)/storage?signature=1")]) : image.answer(request)
+            return Self.isLayer(request)
+                ? .whole(307, headers: [("Location", "\(elsewhere)/storage?signature=1")]) : image.answer(request)
         }
         let bench = try PullBench()
         let client = try bench.client(registry)
@@ -151,14 +166,16 @@ import Testing
         for (registry, words) in [(redirecting, "redirects from https"), (asking, "without TLS; refused")] {
             let client = try bench.client(registry, authorityFile: certificate.certificateFile)
             let error = await bench.failure(
-                "\(registry.host)/app:1", client, credentials: [RegistryCredential(server: "", username: "me", password: "secret")])
+                "\(registry.host)/app:1", client,
+                credentials: [RegistryCredential(server: "", username: "me", password: "secret")])
             #expect(error?.message.contains(words) == true, "\(String(describing: error))")
             await client.shutdown()
         }
         #expect(plain.asked().isEmpty)
         let stranger = try bench.client(redirecting)
         let error = await bench.failure("\(redirecting.host)/app:1", stranger)
-        #expect(error?.kind == .registryUnavailable, "an authority that nobody named is not trusted: \(String(describing: error))")
+        #expect(
+            error?.kind == .registryUnavailable, "an authority that nobody named is not trusted: \(String(describing: error))")
         await stranger.shutdown()
         for registry in [plain, redirecting, asking] { await registry.stop() }
     }
@@ -169,7 +186,8 @@ import Testing
         let registry = try await TestRegistry.start { image.answer($0) }
         let bench = try PullBench()
         let tooSmall: [(ImagePullError.Kind, @Sendable (inout RegistryLimits) -> Void)] = [
-            (.invalidContent, { $0.layerBytes = 299_999 }), (.invalidContent, { $0.imageBytes = 300_001 }), (.noSpace, { $0.reservedDiskBytes = 1 << 60 }),
+            (.invalidContent, { $0.layerBytes = 299_999 }), (.invalidContent, { $0.imageBytes = 300_001 }),
+            (.noSpace, { $0.reservedDiskBytes = 1 << 60 }),
         ]
         for (kind, change) in tooSmall {
             let client = try bench.client(registry) { change(&$0.limits) }

@@ -16,7 +16,10 @@ import Testing
         let stored = try await bench.pull("\(registry.host)/app:1", client)
         #expect(stored.id == ContentDigest(of: image.config))
         #expect(stored.repositoryDigest == "\(registry.host)/app@\(image.digest)")
-        for name in ["\(registry.host)/app:1", "\(registry.host)/app@\(image.digest)", "\(ContentDigest(of: image.config))", ContentDigest(of: image.config).short] {
+        for name in [
+            "\(registry.host)/app:1", "\(registry.host)/app@\(image.digest)", "\(ContentDigest(of: image.config))",
+            ContentDigest(of: image.config).short,
+        ] {
             #expect(try bench.store.image(named: name) == stored, "\(name)")
         }
         let contents = try bench.store.contents(of: stored)
@@ -87,14 +90,19 @@ import Testing
                 return count
             }
             if count > 3 { return TestImage.blob(layer, request) }
-            let headers = [("Content-Length", "\(layer.count - start)"), ("Content-Range", "bytes \(start)-\(layer.count - 1)/\(layer.count)")]
+            let headers = [
+                ("Content-Length", "\(layer.count - start)"),
+                ("Content-Range", "bytes \(start)-\(layer.count - 1)/\(layer.count)"),
+            ]
             return .broken(start > 0 ? 206 : 200, headers: headers, body: Array(layer[start..<min(start + 700_000, layer.count)]))
         }
         let bench = try PullBench()
         let client = try bench.client(registry)
         let stored = try await bench.pull("\(registry.host)/app:1", client)
         #expect(try bench.store.blobs.contents(try bench.store.contents(of: stored).manifest.layers[0].digest) == layer)
-        let starts = registry.asked { $0.path.hasSuffix("\(ContentDigest(of: layer))") }.map { $0.headers.first(name: "Range") ?? "" }
+        let starts = registry.asked { $0.path.hasSuffix("\(ContentDigest(of: layer))") }.map {
+            $0.headers.first(name: "Range") ?? ""
+        }
         #expect(starts.count == 4)
         #expect(starts.dropFirst().allSatisfy { !$0.isEmpty })
         await client.shutdown()

@@ -12,7 +12,8 @@ import Testing
 @Suite(.timeLimit(.minutes(3))) struct RealRegistryTests {
     /// Debian's docker-registry: installed, or unpacked beside the tests by Scripts/setup.
     static let program: String? = {
-        let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+        let repository = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().path
         return ["/usr/bin/docker-registry", "\(repository)/.peers/usr/bin/docker-registry"].first { access($0, X_OK) == 0 }
     }()
     static let skopeo: String? = ["/usr/bin/skopeo"].first { access($0, X_OK) == 0 }
@@ -30,7 +31,8 @@ import Testing
         let push = try ProgramRun(
             #require(Self.skopeo),
             arguments: [
-                "skopeo", "--insecure-policy", "copy", "--dest-cert-dir", registry.certificates, "--dest-creds", "me:s3cret", "--format", "oci",
+                "skopeo", "--insecure-policy", "copy", "--dest-cert-dir", registry.certificates, "--dest-creds", "me:s3cret",
+                "--format", "oci",
                 "oci:\(layout):1", "docker://\(registry.host)/team/app:1",
             ], environment: ["PATH=/usr/bin:/bin", "HOME=\(bench.directory)"], deadlineMilliseconds: 60_000)
         try #require(push.succeeded, "\(push.complaint)")
@@ -39,16 +41,19 @@ import Testing
         let name = "\(registry.host)/team/app:1"
         let stranger = await bench.failure(name, client)
         #expect(stranger?.kind == .unauthorized, "\(String(describing: stranger))")
-        let wrong = await bench.failure(name, client, credentials: [RegistryCredential(server: registry.host, username: "me", password: "guess")])
+        let wrong = await bench.failure(
+            name, client, credentials: [RegistryCredential(server: registry.host, username: "me", password: "guess")])
         #expect(wrong?.kind == .unauthorized)
         #expect(wrong?.message.contains("guess") == false)
-        let stored = try await bench.pull(name, client, credentials: [RegistryCredential(server: registry.host, username: "me", password: "s3cret")])
+        let stored = try await bench.pull(
+            name, client, credentials: [RegistryCredential(server: registry.host, username: "me", password: "s3cret")])
         let contents = try bench.store.contents(of: stored)
         // skopeo compresses what it pushes; the contents are told by their diff ids.
         #expect(contents.config.rootfs.diffIDs == image.layers.map { ContentDigest(of: $0) })
         for layer in contents.manifest.layers { try bench.store.blobs.reader(layer.digest).verifyRest() }
         let missing = await bench.failure(
-            "\(registry.host)/team/app:2", client, credentials: [RegistryCredential(server: registry.host, username: "me", password: "s3cret")])
+            "\(registry.host)/team/app:2", client,
+            credentials: [RegistryCredential(server: registry.host, username: "me", password: "s3cret")])
         #expect(missing?.kind == .notFound)
         await client.shutdown()
     }
@@ -85,7 +90,8 @@ struct RealRegistry {
         try FileManager.default.createDirectory(atPath: certificates, withIntermediateDirectories: true)
         try FileManager.default.copyItem(atPath: certificate.certificateFile, toPath: "\(certificates)/ca.crt")
         // bcrypt of "s3cret" with a fixed salt.
-        try Data("me:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n".utf8).write(to: URL(filePath: "\(directory)/htpasswd"))
+        try Data("me:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n".utf8).write(
+            to: URL(filePath: "\(directory)/htpasswd"))
         port = try Self.freePort()
         let configuration = """
             version: 0.1
@@ -139,7 +145,9 @@ struct RealRegistry {
         defer { close(descriptor) }
         var address = address(port)
         return withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
 

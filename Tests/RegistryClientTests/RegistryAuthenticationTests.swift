@@ -39,12 +39,14 @@ import Testing
     func otherTokens() async throws {
         let image = try TestImage(layers: [TestImage.bytes(10)])
         let tokens = try await TestRegistry.start { request in
-            request.method == "POST" && request.body.contains("refresh_token=abc%2Fdef") && request.body.contains("grant_type=refresh_token")
+            request.method == "POST" && request.body.contains("refresh_token=abc%2Fdef")
+                && request.body.contains("grant_type=refresh_token")
                 ? .whole(200, body: Array(#"{"access_token":"fresh"}"#.utf8)) : .whole(403)
         }
         let realm = tokens.origin
         for (credential, header) in [
-            (RegistryCredential(identityToken: "abc/def"), "Bearer fresh"), (RegistryCredential(registryToken: "given"), "Bearer given"),
+            (RegistryCredential(identityToken: "abc/def"), "Bearer fresh"),
+            (RegistryCredential(registryToken: "given"), "Bearer given"),
         ] {
             let registry = try await TestRegistry.start { request in
                 request.headers.first(name: "Authorization") == header
@@ -61,7 +63,8 @@ import Testing
 
     @Test("Docker's config.json is read as docker login and Kubernetes write it")
     func dockerConfig() throws {
-        let text = #"{"auths":{"r.example:5000":{"auth":"bWU6c2U6Y3JldA=="},"https://index.docker.io/v1/":{"username":"u","password":"p"},"t.example":{"identitytoken":"x"}}}"#
+        let text =
+            #"{"auths":{"r.example:5000":{"auth":"bWU6c2U6Y3JldA=="},"https://index.docker.io/v1/":{"username":"u","password":"p"},"t.example":{"identitytoken":"x"}}}"#
         let credentials = try DockerConfig.credentials(Array(text.utf8), subject: "config.json")
         #expect(
             credentials == [
@@ -77,7 +80,8 @@ import Testing
             (#"{"credHelpers":{"r.example":"ecr-login"}}"#, "credential helpers are not run (ecr-login for r.example)"),
             (#"{"auths":{"r.example":{}},"credsStore":"desktop"}"#, "credential helper \"desktop\""),
             (#"{"auths":{"r.example":{"auth":"c2VjcmV0"}}}"#, "expected base64 of user:password"),
-            (#"{"auths":{"r.example":{"auth":7}}}"#, "expected Docker's config.json"), ("c2VjcmV0", "expected Docker's config.json"),
+            (#"{"auths":{"r.example":{"auth":7}}}"#, "expected Docker's config.json"),
+            ("c2VjcmV0", "expected Docker's config.json"),
         ])
     func refusedDockerConfig(_ text: String, _ words: String) {
         #expect {

@@ -9,7 +9,9 @@ import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct SignatureTests {
     /// A signature as cosign pushes it: payload and manifest.
-    private static func signature(_ digest: ContentDigest, by key: P256.Signing.PrivateKey) throws -> (payload: [UInt8], manifest: [UInt8]) {
+    private static func signature(_ digest: ContentDigest, by key: P256.Signing.PrivateKey) throws -> (
+        payload: [UInt8], manifest: [UInt8]
+    ) {
         let payload = Array(
             #"{"critical":{"identity":{"docker-reference":"app"},"image":{"docker-manifest-digest":"\#(digest)"},"type":"cosign container image signature"},"optional":null}"#
                 .utf8)
@@ -22,7 +24,9 @@ import Testing
     }
 
     private static func policy(_ key: P256.Signing.PrivateKey) throws -> SignaturePolicy {
-        SignaturePolicy(rules: [.init(prefix: "", requirement: .keys([try SignatureKey(pem: key.publicKey.pemRepresentation, name: "ours")]))])
+        SignaturePolicy(rules: [
+            .init(prefix: "", requirement: .keys([try SignatureKey(pem: key.publicKey.pemRepresentation, name: "ours")]))
+        ])
     }
 
     @Test("an image runs only with a signature of a key that the node trusts, over this image")
@@ -32,11 +36,15 @@ import Testing
         let good = try Self.signature(image.digest, by: ours)
         let foreign = try Self.signature(image.digest, by: theirs)
         let other = try Self.signature(ContentDigest(of: [1]), by: ours)
-        for (signature, words) in [(good, nil), (foreign, "is not signed by ours"), (other, "signs another image"), (nil, "no such image")]
+        for (signature, words) in [
+            (good, nil), (foreign, "is not signed by ours"), (other, "signs another image"), (nil, "no such image"),
+        ]
             as [((payload: [UInt8], manifest: [UInt8])?, String?)]
         {
             let registry = try await TestRegistry.start { request in
-                if let signature, request.path.hasSuffix("\(ContentDigest(of: signature.payload))") { return .whole(200, body: signature.payload) }
+                if let signature, request.path.hasSuffix("\(ContentDigest(of: signature.payload))") {
+                    return .whole(200, body: signature.payload)
+                }
                 let more = signature.map { ["sha256-\(image.digest.hex).sig": $0.manifest] } ?? [:]
                 return image.answer(request, more: more)
             }
@@ -46,7 +54,9 @@ import Testing
             if let words {
                 #expect(error?.kind == .signatureInvalid)
                 #expect(error?.message.contains(words) == true, "\(String(describing: error))")
-                #expect(registry.asked { $0.path.hasSuffix("\(ContentDigest(of: image.layers[0]))") }.isEmpty, "no layer comes of what is refused")
+                #expect(
+                    registry.asked { $0.path.hasSuffix("\(ContentDigest(of: image.layers[0]))") }.isEmpty,
+                    "no layer comes of what is refused")
             } else {
                 #expect(error == nil)
                 let stored = try #require(try bench.store.image(named: "\(registry.host)/app:1"))
@@ -62,11 +72,13 @@ import Testing
     @Test("the rule with the longest prefix decides")
     func rules() throws {
         let policy = SignaturePolicy(
-            rules: [.init(prefix: "r.example", requirement: .reject), .init(prefix: "r.example/team", requirement: .accept)], refusesUnlisted: true)
+            rules: [.init(prefix: "r.example", requirement: .reject), .init(prefix: "r.example/team", requirement: .accept)],
+            refusesUnlisted: true)
         let bench = try PullBench()
         func isRefused(_ name: String) throws -> Bool {
             let image = StoredImage(
-                reference: try ImageReference(name), manifest: Descriptor(mediaType: MediaType.ociManifest, digest: ContentDigest(of: [1]), size: 1),
+                reference: try ImageReference(name),
+                manifest: Descriptor(mediaType: MediaType.ociManifest, digest: ContentDigest(of: [1]), size: 1),
                 id: nil, added: 0)
             do {
                 try policy.verify(image, in: bench.store)

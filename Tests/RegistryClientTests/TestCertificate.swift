@@ -11,8 +11,10 @@ struct TestCertificate: Sendable {
         let run = try ProgramRun(
             "/usr/bin/openssl",
             arguments: [
-                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
-                "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", keyFile, "-out", certificateFile,
+                "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                "-subj",
+                "/CN=registry", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", keyFile, "-out",
+                certificateFile,
             ], environment: ["PATH=/usr/bin:/bin"], deadlineMilliseconds: 20_000)
         guard run.succeeded else { throw TestFailure("openssl: \(run.complaint)") }
     }

@@ -21,7 +21,8 @@ struct TestImage: Sendable {
         let descriptors = zip(layers, ids).map { Descriptor(mediaType: MediaType.ociLayer, digest: $1, size: Int64($0.count)) }
         manifest = try JSON.encode(
             ImageManifest(
-                config: Descriptor(mediaType: MediaType.ociConfig, digest: ContentDigest(of: config), size: Int64(config.count)), layers: descriptors))
+                config: Descriptor(mediaType: MediaType.ociConfig, digest: ContentDigest(of: config), size: Int64(config.count)),
+                layers: descriptors))
     }
 
     /// Bytes that compress badly and differ by seed.
@@ -42,14 +43,17 @@ struct TestImage: Sendable {
     /// What a good registry answers for repository "app": its manifests by tag and digest, its blobs, with ranges.
     func answer(_ request: TestRequest, tags: [String] = ["1"], more: [String: [UInt8]] = [:]) -> TestReply {
         let path = request.path
-        for (name, bytes) in more where path == "/v2/app/manifests/\(name)" || path == "/v2/app/manifests/\(ContentDigest(of: bytes))" {
+        for (name, bytes) in more
+        where path == "/v2/app/manifests/\(name)" || path == "/v2/app/manifests/\(ContentDigest(of: bytes))" {
             let isIndex = String(decoding: bytes, as: UTF8.self).contains(MediaType.ociIndex)
             return .whole(200, headers: [("Content-Type", isIndex ? MediaType.ociIndex : MediaType.ociManifest)], body: bytes)
         }
         if tags.contains(where: { path == "/v2/app/manifests/\($0)" }) || path == "/v2/app/manifests/\(digest)" {
             return .whole(200, headers: [("Content-Type", MediaType.ociManifest)], body: manifest)
         }
-        if path.hasPrefix("/v2/app/blobs/"), let wanted = ContentDigest(path.dropFirst("/v2/app/blobs/".count)), let bytes = blobs[wanted] {
+        if path.hasPrefix("/v2/app/blobs/"), let wanted = ContentDigest(path.dropFirst("/v2/app/blobs/".count)),
+            let bytes = blobs[wanted]
+        {
             return Self.blob(bytes, request)
         }
         return .whole(404)
@@ -59,7 +63,8 @@ struct TestImage: Sendable {
         guard let range = request.headers.first(name: "Range"), let start = Int(range.dropFirst("bytes=".count).dropLast()) else {
             return .whole(200, body: bytes)
         }
-        return .whole(206, headers: [("Content-Range", "bytes \(start)-\(bytes.count - 1)/\(bytes.count)")], body: Array(bytes[start...]))
+        return .whole(
+            206, headers: [("Content-Range", "bytes \(start)-\(bytes.count - 1)/\(bytes.count)")], body: Array(bytes[start...]))
     }
 }
 
@@ -77,8 +82,12 @@ final class PullBench: Sendable {
 
     deinit { try? FileManager.default.removeItem(atPath: directory) }
 
-    func client(_ registry: TestRegistry, authorityFile: String? = nil, change: (inout RegistrySettings) -> Void = { _ in }) throws -> RegistryClient {
-        var settings = RegistrySettings(hosts: [RegistryHost(registry: registry.host, endpoint: registry.origin, authorityFile: authorityFile)])
+    func client(_ registry: TestRegistry, authorityFile: String? = nil, change: (inout RegistrySettings) -> Void = { _ in })
+        throws -> RegistryClient
+    {
+        var settings = RegistrySettings(hosts: [
+            RegistryHost(registry: registry.host, endpoint: registry.origin, authorityFile: authorityFile)
+        ])
         settings.limits.retryMilliseconds = 5
         settings.limits.reservedDiskBytes = 0
         change(&settings)
@@ -86,14 +95,19 @@ final class PullBench: Sendable {
     }
 
     func pull(
-        _ name: String, _ client: RegistryClient, credentials: [RegistryCredential] = [], signatures: SignaturePolicy = SignaturePolicy(),
+        _ name: String, _ client: RegistryClient, credentials: [RegistryCredential] = [],
+        signatures: SignaturePolicy = SignaturePolicy(),
         report: @escaping @Sendable (PullEvent) -> Void = { _ in }
     ) async throws -> StoredImage {
-        try await ImagePull(client: client, store: store, signatures: signatures, credentials: credentials, report: report).run(name)
+        try await ImagePull(client: client, store: store, signatures: signatures, credentials: credentials, report: report).run(
+            name)
     }
 
     /// The error that a pull ends with; nothing may be visible then.
-    func failure(_ name: String, _ client: RegistryClient, credentials: [RegistryCredential] = [], signatures: SignaturePolicy = SignaturePolicy()) async
+    func failure(
+        _ name: String, _ client: RegistryClient, credentials: [RegistryCredential] = [],
+        signatures: SignaturePolicy = SignaturePolicy()
+    ) async
         -> ImagePullError?
     {
         do {

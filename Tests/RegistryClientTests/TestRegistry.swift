@@ -66,7 +66,9 @@ final class TestRegistry: Sendable {
     }
 
     /// What was asked so far.
-    func asked(_ isWanted: (TestRequest) -> Bool = { _ in true }) -> [TestRequest] { log.requests.withLock { $0 }.filter(isWanted) }
+    func asked(_ isWanted: (TestRequest) -> Bool = { _ in true }) -> [TestRequest] {
+        log.requests.withLock { $0 }.filter(isWanted)
+    }
 
     func stop() async { try? await channel.close().get() }
 }
@@ -130,7 +132,10 @@ private final class TestRegistryHandler: ChannelInboundHandler {
 
     private func send(_ status: Int, _ headers: [(String, String)], _ context: ChannelHandlerContext) {
         context.write(
-            wrapOutboundOut(.head(HTTPResponseHead(version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: HTTPHeaders(headers)))),
+            wrapOutboundOut(
+                .head(
+                    HTTPResponseHead(
+                        version: .http1_1, status: HTTPResponseStatus(statusCode: status), headers: HTTPHeaders(headers)))),
             promise: nil)
         context.flush()
     }

@@ -23,7 +23,8 @@ final class ClusterNode: Sendable {
     init(_ api: InMemoryKubernetesAPI) {
         self.api = api
         tasks = Mutex([])
-        let informer = Informer<Pod>(api: api, backoff: Backoff(first: .milliseconds(5), longest: .milliseconds(50)), logger: TwoClusters.logger)
+        let informer = Informer<Pod>(
+            api: api, backoff: Backoff(first: .milliseconds(5), longest: .milliseconds(50)), logger: TwoClusters.logger)
         let queue = WorkQueue<ObjectKey>()
         informer.onEvent { queue.add($0.object.observedKey) }
         let work: @Sendable (ObjectKey) async throws -> Void = { [weak self] key in try await self?.look(key) }
@@ -45,7 +46,9 @@ final class ClusterNode: Sendable {
     func hold() { state.withLock { $0.isHeld = true } }
 
     private func look(_ key: ObjectKey) async throws {
-        guard let pod = try api.object(Pod.self, namespace: key.namespace, name: key.name), let uid = pod.metadata.uid else { return }
+        guard let pod = try api.object(Pod.self, namespace: key.namespace, name: key.name), let uid = pod.metadata.uid else {
+            return
+        }
         let source = pod.metadata.labels["kuscia.secretflow/pod-uid"] ?? uid
         if pod.metadata.deletionTimestamp != nil { return try await end(pod, uid, source) }
         if state.withLock(\.isHeld) { return }
@@ -61,7 +64,9 @@ final class ClusterNode: Sendable {
             return true
         }
         guard isNew else { return }
-        try await report(pod, phase: .running, ContainerState(running: ContainerStateRunning(startedAt: Timestamp(unixSeconds: 1_767_225_601))))
+        try await report(
+            pod, phase: .running, ContainerState(running: ContainerStateRunning(startedAt: Timestamp(unixSeconds: 1_767_225_601)))
+        )
         if command.first == "exit" { try await finish(pod, code: Int(command.last ?? "") ?? 0) }
     }
 
@@ -79,7 +84,8 @@ final class ClusterNode: Sendable {
         // With 0 it has been told already that nothing runs: only finalizers keep it.
         guard grace > 0 else { return }
         try await api.deleteIfPresent(
-            Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name, options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
+            Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
+            options: DeleteOptions(gracePeriodSeconds: 0, uid: uid))
     }
 
     /// Its program ends.
@@ -93,14 +99,21 @@ final class ClusterNode: Sendable {
 
     private func report(_ pod: Pod, phase: PodPhase, _ container: ContainerState) async throws {
         let status = PodStatus(
-            phase: phase, conditions: [PodCondition(type: "PodScheduled", status: .true), PodCondition(type: "Ready", status: phase == .running ? .true : .false)],
+            phase: phase,
+            conditions: [
+                PodCondition(type: "PodScheduled", status: .true),
+                PodCondition(type: "Ready", status: phase == .running ? .true : .false),
+            ],
             hostIP: "10.1.0.1", podIP: "10.2.0.9",
             containerStatuses: [
-                ContainerStatus(name: "main", state: container, ready: phase == .running, image: "psi:1", imageID: "sha256:1", containerID: "fake://1")
+                ContainerStatus(
+                    name: "main", state: container, ready: phase == .running, image: "psi:1", imageID: "sha256:1",
+                    containerID: "fake://1")
             ])
         do {
             try await api.patchStatus(
-                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name, merge: ["status": try JSON.encodeToValue(status)])
+                Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,
+                merge: ["status": try JSON.encodeToValue(status)])
         } catch let error as KubernetesAPIError where error.isNotFound {
             return
         }

@@ -9,7 +9,8 @@ import Testing
 @Suite("RunK: pods", .timeLimit(.minutes(3)))
 struct ClusterPodsTests {
     private func perform(
-        seed: UInt64 = 1, rate: Double = 0, configure: (inout RunKConfiguration) -> Void = { _ in }, _ body: (TwoClusters) async throws -> Void
+        seed: UInt64 = 1, rate: Double = 0, configure: (inout RunKConfiguration) -> Void = { _ in },
+        _ body: (TwoClusters) async throws -> Void
     ) async throws {
         let lab = TwoClusters(seed: seed, rate: rate, configure: configure)
         do { try await body(lab) } catch {
@@ -47,7 +48,9 @@ struct ClusterPodsTests {
             try await lab.delete("a", grace: 0)
             try await lab.eventually("the copy is gone") { try lab.copies().isEmpty }
             #expect(lab.kubelet.graces("uid-a").contains(0) && lab.kubelet.running == 0)
-            #expect(try lab.pod("a")?.status.phase == .failed, "its end is known as long as somebody keeps the object: \(submitted.metadata.name)")
+            #expect(
+                try lab.pod("a")?.status.phase == .failed,
+                "its end is known as long as somebody keeps the object: \(submitted.metadata.name)")
         }
     }
 
@@ -170,7 +173,14 @@ struct ClusterPodsTests {
             let copy = try #require(try lab.copies().first)
             try await lab.cluster.patchStatus(
                 Pod.self, namespace: TwoClusters.namespace, name: copy.metadata.name,
-                merge: ["status": ["phase": "Pending", "conditions": [["type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"]]]])
+                merge: [
+                    "status": [
+                        "phase": "Pending",
+                        "conditions": [
+                            ["type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"]
+                        ],
+                    ]
+                ])
             try await lab.eventually("the reason is shown") { try lab.pod("a")?.status.message == "in the cluster: 0/3 nodes" }
             #expect(try lab.pod("a")?.status.containerStatuses.first?.state.waiting?.reason == "Unschedulable")
         }
@@ -190,12 +200,15 @@ struct ClusterPodsTests {
             try lab.home.put(Secret(metadata: ObjectMeta(name: "key", namespace: "alice"), data: ["k": "djE="]))
             _ = try await lab.waitForPhase("a", .running)
             let copy = try #require(try lab.copies().first).metadata.name
-            let settings = try #require(try lab.cluster.object(ConfigMap.self, namespace: TwoClusters.namespace, name: "\(copy).settings"))
+            let settings = try #require(
+                try lab.cluster.object(ConfigMap.self, namespace: TwoClusters.namespace, name: "\(copy).settings"))
             #expect(settings.data == ["a": "b"] && settings.metadata.ownerReferences.first?.name == "\(copy)-fields")
-            #expect(try lab.cluster.object(Secret.self, namespace: TwoClusters.namespace, name: "\(copy).key")?.data == ["k": "djE="])
+            #expect(
+                try lab.cluster.object(Secret.self, namespace: TwoClusters.namespace, name: "\(copy).key")?.data == ["k": "djE="])
             try await lab.delete("a")
             try await lab.eventually("the owner of all is gone") {
-                try lab.copies().isEmpty && lab.cluster.object(ConfigMap.self, namespace: TwoClusters.namespace, name: "\(copy)-fields") == nil
+                try lab.copies().isEmpty
+                    && lab.cluster.object(ConfigMap.self, namespace: TwoClusters.namespace, name: "\(copy)-fields") == nil
             }
         }
     }
@@ -204,14 +217,21 @@ struct ClusterPodsTests {
     func templates() async throws {
         try await perform { lab in
             try await lab.start()
-            try lab.home.put(ConfigMap(metadata: ObjectMeta(name: "t", namespace: "alice"), data: ["c.json": #"{"id":"{{.TASK_ID}}","w":"{{.WORD}}"}"#]))
+            try lab.home.put(
+                ConfigMap(
+                    metadata: ObjectMeta(name: "t", namespace: "alice"),
+                    data: ["c.json": #"{"id":"{{.TASK_ID}}","w":"{{.WORD}}"}"#]))
             try lab.home.put(ConfigMap(metadata: ObjectMeta(name: "v", namespace: "alice"), data: ["TASK_ID": "t-1"]))
             try lab.submit("a") { pod in
-                pod.metadata.annotations = ["kuscia.secretflow/config-template-volumes": "c", "kuscia.secretflow/config-template-value-cm-name": "v"]
+                pod.metadata.annotations = [
+                    "kuscia.secretflow/config-template-volumes": "c", "kuscia.secretflow/config-template-value-cm-name": "v",
+                ]
                 pod.spec.volumes = [Volume(name: "c", configMap: ConfigMapVolumeSource(name: "t"))]
                 pod.spec.containers[0].env = [EnvVar(name: "WORD", value: "x"), EnvVar(name: "TASK_ID", value: "no")]
             }
-            let copy = try #require((try await lab.waitForPhase("a", .running)).metadata.annotations[ClusterMark.copyName]?.split(separator: "/").last)
+            let copy = try #require(
+                (try await lab.waitForPhase("a", .running)).metadata.annotations[ClusterMark.copyName]?.split(separator: "/").last
+            )
             let rendered = try lab.cluster.object(ConfigMap.self, namespace: TwoClusters.namespace, name: "\(copy).t.rendered")
             #expect(rendered?.data == ["c.json": #"{"id":"t-1","w":"x"}"#])
             #expect(try lab.copies().first?.spec.volumes.first?.configMap?.name == "\(copy).t.rendered")
@@ -230,7 +250,9 @@ struct ClusterPodsTests {
             try await lab.eventually("both run") { lab.kubelet.starts("uid-a") == 1 && lab.kubelet.starts("uid-b") == 1 }
             lab.home.remove(Pod.resource, namespace: "alice", name: "a")
             try lab.submit("a") { $0.metadata.uid = "uid-c" }
-            try await lab.eventually("the new one runs, the old one is gone") { try lab.kubelet.starts("uid-c") == 1 && lab.copies().count == 2 }
+            try await lab.eventually("the new one runs, the old one is gone") {
+                try lab.kubelet.starts("uid-c") == 1 && lab.copies().count == 2
+            }
         }
     }
 
@@ -238,9 +260,10 @@ struct ClusterPodsTests {
     func sweep() async throws {
         try await perform { lab in
             try lab.cluster.put(
-                ConfigMap(metadata: ObjectMeta(
-                    name: "left-fields", namespace: TwoClusters.namespace,
-                    labels: [ClusterMark.node: TwoClusters.node, ClusterMark.anchor: "true", ClusterMark.podUID: "uid-x"])))
+                ConfigMap(
+                    metadata: ObjectMeta(
+                        name: "left-fields", namespace: TwoClusters.namespace,
+                        labels: [ClusterMark.node: TwoClusters.node, ClusterMark.anchor: "true", ClusterMark.podUID: "uid-x"])))
             try await lab.start()
             try await lab.eventually("it is swept") {
                 try lab.cluster.object(ConfigMap.self, namespace: TwoClusters.namespace, name: "left-fields") == nil

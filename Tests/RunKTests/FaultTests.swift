@@ -10,8 +10,10 @@ import Testing
 struct FaultTests {
     /// The calls of a pod's life: which server, verb, resource.
     static let calls: [(isHome: Bool, RecordedCall.Verb, GroupVersionResource)] = [
-        (false, .list, Pod.resource), (false, .watch, Pod.resource), (false, .create, Pod.resource), (false, .delete, Pod.resource),
-        (false, .get, Pod.resource), (false, .patch, Pod.resource), (false, .create, ConfigMap.resource), (false, .delete, ConfigMap.resource),
+        (false, .list, Pod.resource), (false, .watch, Pod.resource), (false, .create, Pod.resource),
+        (false, .delete, Pod.resource),
+        (false, .get, Pod.resource), (false, .patch, Pod.resource), (false, .create, ConfigMap.resource),
+        (false, .delete, ConfigMap.resource),
         (true, .get, Pod.resource), (true, .get, ConfigMap.resource), (true, .patch, Pod.resource), (true, .delete, Pod.resource),
         (true, .list, Pod.resource), (true, .watch, Pod.resource),
     ]
@@ -43,7 +45,9 @@ struct FaultTests {
         await lab.stop()
     }
 
-    @Test("under random faults of both servers and deaths of the agent no pod is lost or doubled; nothing is left behind", arguments: [11, 12] as [UInt64])
+    @Test(
+        "under random faults of both servers and deaths of the agent no pod is lost or doubled; nothing is left behind",
+        arguments: [11, 12] as [UInt64])
     func storm(seed: UInt64) async throws {
         var random = SeededRandom(seed: seed)
         let lab = TwoClusters(seed: seed, rate: 0.1)
@@ -65,7 +69,8 @@ struct FaultTests {
         }
         lab.homeFront.rate = 0.02
         lab.clusterFront.rate = 0.02
-        try await lab.eventually("every pod is where it belongs (seed \(seed))", within: .seconds(120), pause: .milliseconds(500)) {
+        try await lab.eventually("every pod is where it belongs (seed \(seed))", within: .seconds(120), pause: .milliseconds(500))
+        {
             try (0..<count).allSatisfy { number in
                 let phase = try lab.pod("p\(number)")?.status.phase
                 if deleted.contains(number) { return phase == nil }

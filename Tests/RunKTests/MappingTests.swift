@@ -12,14 +12,17 @@ struct MappingTests {
         [
             "apiVersion": "v1", "kind": "Pod",
             "metadata": [
-                "name": "job-a-psi-0", "namespace": "alice", "uid": "u-1", "labels": ["app": "psi", "kuscia.secretflow/task-id": "t"],
-                "annotations": annotations, "resourceVersion": "7", "ownerReferences": [["apiVersion": "v1", "kind": "X", "name": "x", "uid": "y"]],
+                "name": "job-a-psi-0", "namespace": "alice", "uid": "u-1",
+                "labels": ["app": "psi", "kuscia.secretflow/task-id": "t"],
+                "annotations": annotations, "resourceVersion": "7",
+                "ownerReferences": [["apiVersion": "v1", "kind": "X", "name": "x", "uid": "y"]],
             ],
             "spec": spec,
         ]
     }
 
-    private static func copy(_ document: JSONValue, _ configure: (inout RunKConfiguration) -> Void = { _ in }) throws -> JSONValue {
+    private static func copy(_ document: JSONValue, _ configure: (inout RunKConfiguration) -> Void = { _ in }) throws -> JSONValue
+    {
         var configuration = RunKConfiguration(node: "n", namespace: "team")
         configure(&configuration)
         let pod = try JSON.decode(Pod.self, from: document)
@@ -49,7 +52,10 @@ struct MappingTests {
     func strips() throws {
         let copy = try Self.copy(Self.document(Self.plain))
         let spec = try #require(copy["spec"])
-        for field in ["nodeName", "schedulerName", "nodeSelector", "runtimeClassName", "hostNetwork", "priority", "tolerations", "serviceAccountName"] {
+        for field in [
+            "nodeName", "schedulerName", "nodeSelector", "runtimeClassName", "hostNetwork", "priority", "tolerations",
+            "serviceAccountName",
+        ] {
             #expect(spec[field] == nil, "\(field)")
         }
         let container = try #require(spec["containers"]?[0])
@@ -59,7 +65,8 @@ struct MappingTests {
         #expect(container["ports"]?[0]?["hostPort"] == nil)
         let labels = copy[path: "metadata", "labels"]
         #expect(labels?["app"]?.stringValue == "psi" && labels?["kuscia.secretflow/task-id"] == nil)
-        #expect(labels?["kuscia.secretflow/node"]?.stringValue == "n" && labels?["kuscia.secretflow/pod-uid"]?.stringValue == "u-1")
+        #expect(
+            labels?["kuscia.secretflow/node"]?.stringValue == "n" && labels?["kuscia.secretflow/pod-uid"]?.stringValue == "u-1")
         #expect(copy[path: "metadata", "ownerReferences"] == nil && copy[path: "metadata", "uid"] == nil)
         #expect(copy[path: "metadata", "finalizers"]?[0]?.stringValue == "swiftlet.io/runk")
     }
@@ -75,8 +82,12 @@ struct MappingTests {
             configuration.dnsServers = ["10.0.0.2"]
             configuration.exposure = .hostNetwork
         }
-        #expect(copy[path: "metadata", "labels", "team"]?.stringValue == "a" && copy[path: "metadata", "annotations", "note"]?.stringValue == "b")
-        #expect(copy[path: "spec", "runtimeClassName"]?.stringValue == "kata" && copy[path: "spec", "affinity", "nodeAffinity"] != nil)
+        #expect(
+            copy[path: "metadata", "labels", "team"]?.stringValue == "a"
+                && copy[path: "metadata", "annotations", "note"]?.stringValue == "b")
+        #expect(
+            copy[path: "spec", "runtimeClassName"]?.stringValue == "kata" && copy[path: "spec", "affinity", "nodeAffinity"] != nil
+        )
         #expect(copy[path: "spec", "dnsPolicy"]?.stringValue == "None" && copy[path: "spec", "hostNetwork"]?.boolValue == true)
         #expect(copy[path: "spec", "tolerations"]?[0]?["key"]?.stringValue == "gpu")
         #expect(copy[path: "spec", "containers"]?[0]?["ports"]?[0]?["hostPort"]?.intValue == 20001)
@@ -91,10 +102,19 @@ struct MappingTests {
         #expect(container["envFrom"]?[0]?[path: "configMapRef", "name"]?.stringValue == "\(name).settings")
     }
 
-    @Test("claims become the cluster's: one for one, or a directory each in a common one; without a claim scratch where that is allowed")
+    @Test(
+        "claims become the cluster's: one for one, or a directory each in a common one; without a claim scratch where that is allowed"
+    )
     func claims() throws {
         let spec: JSONValue = [
-            "containers": [["name": "main", "volumeMounts": [["name": "job", "mountPath": "/job", "subPath": "x"], ["name": "data", "mountPath": "/data"]]]],
+            "containers": [
+                [
+                    "name": "main",
+                    "volumeMounts": [
+                        ["name": "job", "mountPath": "/job", "subPath": "x"], ["name": "data", "mountPath": "/data"],
+                    ],
+                ]
+            ],
             "volumes": [
                 ["name": "job", "persistentVolumeClaim": ["claimName": "job-17"]],
                 ["name": "data", "persistentVolumeClaim": ["claimName": "domain-data", "readOnly": true]],
@@ -106,17 +126,23 @@ struct MappingTests {
         #expect(mapped[path: "spec", "containers"]?[0]?["volumeMounts"]?[0]?["subPath"]?.stringValue == "job-17/x")
         #expect(mapped[path: "spec", "containers"]?[0]?["volumeMounts"]?[1]?["subPath"] == nil)
         let scratch = try Self.copy(Self.document(spec)) { $0.localData = .scratch }
-        #expect(scratch[path: "spec", "volumes"]?[0]?["emptyDir"] != nil && scratch[path: "spec", "volumes"]?[0]?["persistentVolumeClaim"] == nil)
+        #expect(
+            scratch[path: "spec", "volumes"]?[0]?["emptyDir"] != nil
+                && scratch[path: "spec", "volumes"]?[0]?["persistentVolumeClaim"] == nil)
         let configuration = RunKConfiguration(node: "n", namespace: "team")
         let refusal = try #require(ClusterRefusal.check(Self.document(spec), configuration))
-        #expect(refusal.reason == "LocalDataNotSupported" && refusal.message.contains("job-17") && refusal.message.contains("swiftlet.runk.claims"))
+        #expect(
+            refusal.reason == "LocalDataNotSupported" && refusal.message.contains("job-17")
+                && refusal.message.contains("swiftlet.runk.claims"))
     }
 
-    @Test("files of this node, its processes and its tokens cannot follow; each is named", arguments: [
-        (["volumes": [["name": "v", "hostPath": ["path": "/etc"]]]], "/etc"),
-        (["hostPID": true], "hostPID"), (["hostIPC": true], "hostIPC"),
-        (["volumes": [["name": "v", "projected": ["sources": [["serviceAccountToken": ["path": "t"]]]]]]], "token"),
-    ] as [(JSONValue, String)])
+    @Test(
+        "files of this node, its processes and its tokens cannot follow; each is named",
+        arguments: [
+            (["volumes": [["name": "v", "hostPath": ["path": "/etc"]]]], "/etc"),
+            (["hostPID": true], "hostPID"), (["hostIPC": true], "hostIPC"),
+            (["volumes": [["name": "v", "projected": ["sources": [["serviceAccountToken": ["path": "t"]]]]]]], "token"),
+        ] as [(JSONValue, String)])
     func refuses(spec: JSONValue, word: String) throws {
         let configuration = RunKConfiguration(node: "n", namespace: "team", localData: .scratch)
         let refusal = try #require(ClusterRefusal.check(Self.document(spec), configuration))
@@ -127,10 +153,17 @@ struct MappingTests {
     func downward() throws {
         let spec: JSONValue = [
             "containers": [["name": "main"]],
-            "volumes": [["name": "d", "downwardAPI": ["items": [
-                ["path": "name", "fieldRef": ["fieldPath": "metadata.name"]],
-                ["path": "cpu", "resourceFieldRef": ["containerName": "main", "resource": "limits.cpu"]],
-            ]]]],
+            "volumes": [
+                [
+                    "name": "d",
+                    "downwardAPI": [
+                        "items": [
+                            ["path": "name", "fieldRef": ["fieldPath": "metadata.name"]],
+                            ["path": "cpu", "resourceFieldRef": ["containerName": "main", "resource": "limits.cpu"]],
+                        ]
+                    ],
+                ]
+            ],
         ]
         let sources = try Self.copy(Self.document(spec))[path: "spec", "volumes"]?[0]?[path: "projected", "sources"]
         #expect(sources?[0]?[path: "configMap", "items"]?[0]?["key"]?.stringValue == "metadata.name")
@@ -148,7 +181,8 @@ struct MappingTests {
                         let names = ClusterNames(source: source, namespace: namespace, name: name, uid: uid)
                         #expect(names == ClusterNames(source: source, namespace: namespace, name: name, uid: uid))
                         #expect(names.pod.utf8.count <= 63 && names.pod.allSatisfy { $0.isLowercase || $0.isNumber || $0 == "-" })
-                        #expect(names.object(long + long).utf8.count <= 253 && names.object("a") != names.object("a", rendered: true))
+                        #expect(
+                            names.object(long + long).utf8.count <= 253 && names.object("a") != names.object("a", rendered: true))
                         found.insert(names.pod)
                     }
                 }
@@ -157,20 +191,27 @@ struct MappingTests {
         #expect(found.count == 24)
     }
 
-    @Test("a quota that is used up and a namespace that is away are waited for; what was denied is refused with the words that said so")
+    @Test(
+        "a quota that is used up and a namespace that is away are waited for; what was denied is refused with the words that said so"
+    )
     func failures() {
         func failure(_ code: Int, _ reason: String, _ message: String) -> CreationFailure {
             CreationFailure(
-                KubernetesAPIError.status(APIStatus(status: "Failure", message: message, reason: reason, code: code)), namespace: "team")
+                KubernetesAPIError.status(APIStatus(status: "Failure", message: message, reason: reason, code: code)),
+                namespace: "team")
         }
-        #expect(failure(403, "Forbidden", "pods \"x\" is forbidden: exceeded quota: q") == .wait(reason: "QuotaExceeded", message: "pods \"x\" is forbidden: exceeded quota: q"))
+        #expect(
+            failure(403, "Forbidden", "pods \"x\" is forbidden: exceeded quota: q")
+                == .wait(reason: "QuotaExceeded", message: "pods \"x\" is forbidden: exceeded quota: q"))
         #expect(failure(409, "AlreadyExists", "") == .present)
         let denied = "admission webhook \"w\" denied the request: no"
         #expect(failure(403, "Forbidden", denied) == .refuse(ClusterRefusal(reason: "AdmissionDenied", message: denied)))
         #expect(failure(422, "Invalid", "m") == .refuse(ClusterRefusal(reason: "Invalid", message: "m")))
         for code in [429, 500, 503] { #expect(failure(code, "X", "m") == .retry) }
         #expect(failure(401, "Unauthorized", "m") == .wait(reason: "Unauthorized", message: "m"))
-        if case .wait(let reason, _) = failure(404, "NotFound", "namespaces \"team\" not found") { #expect(reason == "NamespaceNotFound") } else {
+        if case .wait(let reason, _) = failure(404, "NotFound", "namespaces \"team\" not found") {
+            #expect(reason == "NamespaceNotFound")
+        } else {
             Issue.record("a namespace that is not there is no end")
         }
     }

@@ -21,7 +21,9 @@ struct MirrorDecisionTests {
             graces.flatMap { grace in
                 [false, true].flatMap { held in
                     [false, true].flatMap { news in
-                        [false, true].map { MirrorFact(hasEnded: ended, deletionGrace: grace, isHeld: held, isNews: news, isOutdated: $0) }
+                        [false, true].map {
+                            MirrorFact(hasEnded: ended, deletionGrace: grace, isHeld: held, isNews: news, isOutdated: $0)
+                        }
                     }
                 }
             }
@@ -33,7 +35,9 @@ struct MirrorDecisionTests {
     }
 
     private static func walk(_ body: (MirrorWish?, MirrorFact?, MirrorMemory, MirrorStep) -> Void) {
-        for wish in wishes { for fact in facts { for memory in memories { body(wish, fact, memory, MirrorDecision.next(wish, fact, memory)) } } }
+        for wish in wishes {
+            for fact in facts { for memory in memories { body(wish, fact, memory, MirrorDecision.next(wish, fact, memory)) } }
+        }
     }
 
     @Test("I-MIRROR-1: a pod whose copy was seen or recorded gets no second one, and none that is over or ending gets its first")

@@ -19,7 +19,8 @@ extension ClusterPods {
             let uid = copy.metadata.labels[ClusterMark.podUID] ?? ""
             return "\(copy.metadata.name): wished \(wishes[uid] != nil), \(String(describing: mirrors[uid]?.memory))"
         }
-        return "wishes \(wishes.count), mirrors \(mirrors.count), copies \(known.count)\n" + known.prefix(8).joined(separator: "\n")
+        return "wishes \(wishes.count), mirrors \(mirrors.count), copies \(known.count)\n"
+            + known.prefix(8).joined(separator: "\n")
     }
 }
 
@@ -71,7 +72,8 @@ final class TwoClusters: Sendable {
             api: homeFront, component: "test", now: { MicroTimestamp(now()) }, logger: Self.logger)
         let status = StatusManager(api: homeFront, events: events, logger: Self.logger)
         let pods = ClusterPods(
-            configuration: configuration, source: homeFront, target: clusterFront, reporter: status, now: now, logger: Self.logger)
+            configuration: configuration, source: homeFront, target: clusterFront, reporter: status, now: now, logger: Self.logger
+        )
         try await pods.adopt()
         let informer = Informer<Pod>(
             api: homeFront, options: ListOptions(fieldSelector: "spec.nodeName=\(Self.node)"),
@@ -84,7 +86,9 @@ final class TwoClusters: Sendable {
                 informer.onEvent { queue.add($0.object.observedKey) }
                 await pods.reconcile(informer.objects)
                 await queue.run(workers: 1) { key in
-                    if let pod = informer.get(namespace: key.namespace, name: key.name) { await pods.sync(pod) } else {
+                    if let pod = informer.get(namespace: key.namespace, name: key.name) {
+                        await pods.sync(pod)
+                    } else {
                         await pods.remove(namespace: key.namespace ?? "", name: key.name)
                     }
                 }

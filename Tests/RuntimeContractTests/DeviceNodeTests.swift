@@ -18,8 +18,11 @@ struct DeviceNodeTests {
     func given() async throws {
         try await withNode("given", 0o666) { path in
             try await withLab { lab in
-                let script = "head -c 3 \(path) | wc -c; echo x > \(path) && echo written; mknod /tmp/own c 1 5 2>/dev/null || echo refused"
-                let given = try await lab.run(script, name: "given") { $0.devices = [ContainerDevice(hostPath: path, containerPath: path)] }
+                let script =
+                    "head -c 3 \(path) | wc -c; echo x > \(path) && echo written; mknod /tmp/own c 1 5 2>/dev/null || echo refused"
+                let given = try await lab.run(script, name: "given") {
+                    $0.devices = [ContainerDevice(hostPath: path, containerPath: path)]
+                }
                 #expect(given.output == ["3", "written", "refused"], "\(given)")
                 let other = try await lab.run("test -e \(path) || echo none", name: "other")
                 #expect(other.output == ["none"], "\(other)")

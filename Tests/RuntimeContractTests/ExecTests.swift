@@ -31,7 +31,8 @@ struct ExecTests {
     }
 
     private func sh(_ lab: Lab, _ id: ContainerID, _ script: String, seconds: Int = 30) async throws -> ExecResult {
-        try await lab.runtime.execSync(id, command: ["/bin/sh", "-c", script], timeoutSeconds: seconds, maximumOutputBytes: 1 << 20)
+        try await lab.runtime.execSync(
+            id, command: ["/bin/sh", "-c", script], timeoutSeconds: seconds, maximumOutputBytes: 1 << 20)
     }
 
     @Test("a command has the container's namespaces, root, groups, ids, capabilities, filter and environment")
@@ -42,13 +43,16 @@ struct ExecTests {
             echo $A $PWD; hostname; stat -c %i /
             """
         let before = "(\(facts)) > /tmp/facts; echo ready; while :; do sleep 60; done"
-        try await withTask(before, { config in
-            config.runAsUser = 1234
-            config.runAsGroup = 2345
-            config.supplementalGroups = [3456]
-            config.environment = [EnvironmentVariable(name: "A", value: "a%20 b\"")]
-            config.workingDirectory = "/tmp"
-        }) { lab, id in
+        try await withTask(
+            before,
+            { config in
+                config.runAsUser = 1234
+                config.runAsGroup = 2345
+                config.supplementalGroups = [3456]
+                config.environment = [EnvironmentVariable(name: "A", value: "a%20 b\"")]
+                config.workingDirectory = "/tmp"
+            }
+        ) { lab, id in
             let result = try await sh(lab, id, "(\(facts)) > /tmp/others; diff /tmp/facts /tmp/others && echo same")
             #expect(result.exitCode == 0, "\(String(decoding: result.stdout + result.stderr, as: UTF8.self))")
             #expect(result.stdout == Array("same\n".utf8))
@@ -88,7 +92,10 @@ struct ExecTests {
             // SIGKILL has been sent; on a busy machine the kernel takes its time to carry it out.
             for _ in 0..<3000 where !sleeps(lab).isEmpty { try await Task.sleep(for: .milliseconds(10)) }
             #expect(sleeps(lab) == [])
-            guard case .running = try await lab.runtime.status(id)?.phase else { Issue.record("the container ended"); return }
+            guard case .running = try await lab.runtime.status(id)?.phase else {
+                Issue.record("the container ended")
+                return
+            }
             #expect(Machine.cgroups.children(of: "\(lab.parent)/\(lab.podUID)/main_0").count <= 1)
         }
     }
@@ -105,7 +112,9 @@ struct ExecTests {
         }
     }
 
-    @Test("exit codes and signals come back as they are", arguments: [("exit 0", 0), ("exit 77", 77), ("kill -15 $$", 143), ("kill -9 $$", 137)])
+    @Test(
+        "exit codes and signals come back as they are",
+        arguments: [("exit 0", 0), ("exit 77", 77), ("kill -15 $$", 143), ("kill -9 $$", 137)])
     func codes(script: String, code: Int) async throws {
         try await withTask { lab, id in
             let result = try await sh(lab, id, script)
@@ -116,7 +125,10 @@ struct ExecTests {
     @Test("a program that is not there is the command's fault, and named")
     func missingProgram() async throws {
         try await withTask { lab, id in
-            await #expect(throws: RuntimeError.invalid(field: "command", reason: "exec: \"no-such-program\": executable file not found in $PATH")) {
+            await #expect(
+                throws: RuntimeError.invalid(
+                    field: "command", reason: "exec: \"no-such-program\": executable file not found in $PATH")
+            ) {
                 _ = try await lab.runtime.execSync(id, command: ["no-such-program"], timeoutSeconds: 5, maximumOutputBytes: 10)
             }
         }
@@ -128,7 +140,9 @@ struct ExecTests {
             let session = try await lab.runtime.exec(id, ExecRequest(command: ["cat"], stdin: true))
             let bytes = (0..<(4 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 9) }
             let writer = Task {
-                for at in stride(from: 0, to: bytes.count, by: 100_000) { try await session.write(Array(bytes[at..<min(at + 100_000, bytes.count)])) }
+                for at in stride(from: 0, to: bytes.count, by: 100_000) {
+                    try await session.write(Array(bytes[at..<min(at + 100_000, bytes.count)]))
+                }
                 await session.finishInput()
             }
             var received: [UInt8] = []
@@ -143,7 +157,8 @@ struct ExecTests {
     @Test("a terminal is the command's own, is resized, controls the session and ends with it")
     func terminal() async throws {
         try await withTask { lab, id in
-            let script = "test -t 0 && test -t 1 || exit 9; stty size; trap 'stty size; exit 3' WINCH; echo go; while :; do sleep 0.05; done"
+            let script =
+                "test -t 0 && test -t 1 || exit 9; stty size; trap 'stty size; exit 3' WINCH; echo go; while :; do sleep 0.05; done"
             let session = try await lab.runtime.exec(id, ExecRequest(command: ["/bin/sh", "-c", script], tty: true, stdin: true))
             var text = ""
             var resized = false

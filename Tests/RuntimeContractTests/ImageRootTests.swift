@@ -28,7 +28,8 @@ struct ImageRootTests {
             store = try ImageStore(stateDirectory: directory)
             let images = StoredImages(store)
             var configuration = LocalConfiguration(
-                launcherPath: try #require(Machine.launcher), stateDirectory: "\(directory)/\(kind)", cgroupParent: "swiftlet-test.\(directory.suffix(6))")
+                launcherPath: try #require(Machine.launcher), stateDirectory: "\(directory)/\(kind)",
+                cgroupParent: "swiftlet-test.\(directory.suffix(6))")
             configuration.permitsUnconfined = true
             configuration.roots = images
             let resolver: RuntimeImageResolver = { try await images.resolve($0) }
@@ -37,7 +38,8 @@ struct ImageRootTests {
                 let runtime = try RunPRuntime(configuration: configuration, images: resolver)
                 (self.runtime, close) = (runtime, { try await runtime.close() })
             case .runc:
-                let runtime = try RunCRuntime(configuration: configuration, programs: [try #require(OCIPrograms.runc)], images: resolver)
+                let runtime = try RunCRuntime(
+                    configuration: configuration, programs: [try #require(OCIPrograms.runc)], images: resolver)
                 (self.runtime, close) = (runtime, { try await runtime.close() })
             }
             try importImage()
@@ -45,8 +47,10 @@ struct ImageRootTests {
             await runtime.onEvent { events.add($0) }
             try await runtime.runPodSandbox(
                 PodSandboxConfig(
-                    podUID: podUID, namespace: "alice", name: "pod", hostname: "alice-pod", stateDirectory: directory, logDirectory: "\(directory)/log",
-                    hostAliases: [HostAlias(ip: "10.1.2.3", hostnames: ["bob.svc"])], nameservers: [], searches: [], network: nil, kernelParameters: []))
+                    podUID: podUID, namespace: "alice", name: "pod", hostname: "alice-pod", stateDirectory: directory,
+                    logDirectory: "\(directory)/log",
+                    hostAliases: [HostAlias(ip: "10.1.2.3", hostnames: ["bob.svc"])], nameservers: [], searches: [], network: nil,
+                    kernelParameters: []))
         }
 
         private func importImage() throws {
@@ -57,7 +61,9 @@ struct ImageRootTests {
                 echo 'alice:x:1000:2000::/home/alice:/bin/sh' > "$1/etc/passwd"; echo 'staff:x:50:alice' > "$1/etc/group"
                 chown 1000:2000 "$1/home/alice"; tar -C "$1" -cf "$1.tar" .; rm -r "$1"
                 """
-            let run = try ProgramRun("/bin/sh", arguments: ["sh", "-c", script, "sh", tree], environment: ["PATH=/usr/bin:/bin"], deadlineMilliseconds: 30_000)
+            let run = try ProgramRun(
+                "/bin/sh", arguments: ["sh", "-c", script, "sh", tree], environment: ["PATH=/usr/bin:/bin"],
+                deadlineMilliseconds: 30_000)
             try #require(run.succeeded, "\(run.complaint)")
             var process = ImageConfig.Process()
             process.user = "alice"
@@ -67,18 +73,25 @@ struct ImageRootTests {
             process.workingDir = "/work"
             let file = clinux_open(tree + ".tar", O_RDONLY | O_CLOEXEC, 0)
             defer { Glibc.close(file) }
-            _ = try store.importTree(fd: file, subject: "tree", name: try ImageReference("localhost/box:1"), process: process, now: 1)
+            _ = try store.importTree(
+                fd: file, subject: "tree", name: try ImageReference("localhost/box:1"), process: process, now: 1)
         }
 
         /// Runs to the end: the exit code and what it said.
-        func run(_ name: String, _ change: (inout ContainerConfig) -> Void = { _ in }) async throws -> (code: Int, output: [String]) {
+        func run(_ name: String, _ change: (inout ContainerConfig) -> Void = { _ in }) async throws -> (
+            code: Int, output: [String]
+        ) {
             var config = ContainerConfig(name: name, image: "localhost/box:1", logPath: "\(directory)/log/\(name).log")
             change(&config)
             let id = try await runtime.createContainer(podUID: podUID, config: config)
             try await runtime.startContainer(id)
             try #require(await events.wait(id, seconds: 60))
-            guard case .exited(let exit)? = try await runtime.status(id)?.phase else { throw RuntimeError.notFound("end of \(id)") }
-            let output = Lab.text(config.logPath).split(separator: "\n").map { $0.split(separator: " ", maxSplits: 3).dropFirst(3).joined() }
+            guard case .exited(let exit)? = try await runtime.status(id)?.phase else {
+                throw RuntimeError.notFound("end of \(id)")
+            }
+            let output = Lab.text(config.logPath).split(separator: "\n").map {
+                $0.split(separator: " ", maxSplits: 3).dropFirst(3).joined()
+            }
             return (Int(exit.exitCode), output + (exit.exitCode == 128 ? [exit.message ?? ""] : []))
         }
 
@@ -102,11 +115,15 @@ struct ImageRootTests {
         try await stage.cleanUp()
     }
 
-    @Test("entrypoint, arguments, environment, working directory and user are the image's until the pod says otherwise", arguments: Kind.allCases)
+    @Test(
+        "entrypoint, arguments, environment, working directory and user are the image's until the pod says otherwise",
+        arguments: Kind.allCases)
     func defaults(_ kind: Kind) async throws {
         try await withStage(kind) { stage in
             #expect(try await stage.run("defaults").code == 7)
-            let said = try await stage.run("asked") { $0.args = ["id -u; id -g; id -G; echo $GREETING; echo $HOME; pwd; stat -c %u:%g /bin/busybox /home/alice"] }
+            let said = try await stage.run("asked") {
+                $0.args = ["id -u; id -g; id -G; echo $GREETING; echo $HOME; pwd; stat -c %u:%g /bin/busybox /home/alice"]
+            }
             #expect(said.output == ["1000", "2000", "2000 50", "from the image", "/home/alice", "/work", "0:0", "1000:2000"])
             let other = try await stage.run("other") { config in
                 config.command = ["/bin/sh", "-c", "id -u; id -g; echo $GREETING; pwd"]
@@ -118,7 +135,9 @@ struct ImageRootTests {
         }
     }
 
-    @Test("what a container writes over its image is its own, and goes with it; a read-only root takes nothing", arguments: Kind.allCases)
+    @Test(
+        "what a container writes over its image is its own, and goes with it; a read-only root takes nothing",
+        arguments: Kind.allCases)
     func writable(_ kind: Kind) async throws {
         try await withStage(kind) { stage in
             let script = "cat /home/alice/note 2>/dev/null; echo mine > /home/alice/note && cat /home/alice/note"
@@ -135,7 +154,10 @@ struct ImageRootTests {
                 config.args = ["echo changed > /etc/passwd && cat /etc/passwd; touch /new && stat -c %u /new"]
             }
             #expect(root.output == ["changed", "0"])
-            #expect(try await stage.run("three") { $0.args = ["cat /etc/passwd"] }.output == ["alice:x:1000:2000::/home/alice:/bin/sh"])
+            #expect(
+                try await stage.run("three") { $0.args = ["cat /etc/passwd"] }.output == [
+                    "alice:x:1000:2000::/home/alice:/bin/sh"
+                ])
             let readOnly = try await stage.run("locked") { config in
                 config.readOnlyRootFilesystem = true
                 config.runAsUser = 0

@@ -12,7 +12,8 @@ struct IsolationTests {
         try await withLab { lab in
             let result = try await lab.run("env | sort") {
                 $0.environment = [
-                    EnvironmentVariable(name: "MixedCase", value: "a b\"%$'"), EnvironmentVariable(name: "HOME", value: "/nowhere"),
+                    EnvironmentVariable(name: "MixedCase", value: "a b\"%$'"),
+                    EnvironmentVariable(name: "HOME", value: "/nowhere"),
                 ]
             }
             #expect(
@@ -26,7 +27,9 @@ struct IsolationTests {
     @Test("no capability, no way to gain one, a filter, new names")
     func privileges() async throws {
         try await withLab { lab in
-            let result = try await lab.run("grep -E '^(Cap|NoNew|Seccomp:)' /proc/self/status | tr -d '\\t'; hostname; id -u; cat /proc/self/uid_map | tr -s ' '")
+            let result = try await lab.run(
+                "grep -E '^(Cap|NoNew|Seccomp:)' /proc/self/status | tr -d '\\t'; hostname; id -u; cat /proc/self/uid_map | tr -s ' '"
+            )
             #expect(
                 result.output.dropLast() == [
                     "CapInh:0000000000000000", "CapPrm:0000000000000000", "CapEff:0000000000000000",
@@ -41,7 +44,8 @@ struct IsolationTests {
     @Test("only its own processes; its own init as pid 1 cannot be seen, read or ended")
     func processes() async throws {
         try await withLab { lab in
-            let result = try await lab.run("ls -d /proc/[0-9]* | wc -l; echo $PPID; ls /proc/1/fd 2>&1; kill -9 1 2>/dev/null; echo $?")
+            let result = try await lab.run(
+                "ls -d /proc/[0-9]* | wc -l; echo $PPID; ls /proc/1/fd 2>&1; kill -9 1 2>/dev/null; echo $?")
             #expect(Int(result.output[0]).map { $0 <= 4 } == true)
             #expect(result.output[1] == "1")
             #expect(result.output[2].contains("No such file"))
@@ -51,9 +55,11 @@ struct IsolationTests {
         }
     }
 
-    @Test("the host's files are absent", arguments: [
-        "/root", "/home", "/var", "/etc/shadow", "/etc/ssh", "/sys", "/run", "/boot", "/opt", "/work", "/proc/1/root/etc",
-    ])
+    @Test(
+        "the host's files are absent",
+        arguments: [
+            "/root", "/home", "/var", "/etc/shadow", "/etc/ssh", "/sys", "/run", "/boot", "/opt", "/work", "/proc/1/root/etc",
+        ])
     func hostFiles(path: String) async throws {
         try await withLab { lab in
             let result = try await lab.run("ls \(path) >/dev/null 2>&1 && echo visible || echo absent")
@@ -61,14 +67,21 @@ struct IsolationTests {
         }
     }
 
-    @Test("what an image needs is seen read-only, also below the host's /tmp, of which nothing else is seen", arguments: [false, true])
+    @Test(
+        "what an image needs is seen read-only, also below the host's /tmp, of which nothing else is seen",
+        arguments: [false, true])
     func readOnlyPathInTemporary(inMemory: Bool) async throws {
         try await withLab { lab in
             var template = Array("/tmp/swiftlet-image.XXXXXX".utf8CString)
             let tree = try #require(mkdtemp(&template).map { String(cString: $0) })
-            defer { rmdir("\(tree)/tool"); rmdir(tree) }
+            defer {
+                rmdir("\(tree)/tool")
+                rmdir(tree)
+            }
             mkdir("\(tree)/tool", 0o755)
-            let result = try await lab.run("ls -A \(tree); ls -A /tmp; touch \(tree)/tool/x 2>/dev/null || echo refused; touch /tmp/y && echo own") {
+            let result = try await lab.run(
+                "ls -A \(tree); ls -A /tmp; touch \(tree)/tool/x 2>/dev/null || echo refused; touch /tmp/y && echo own"
+            ) {
                 $0.image = "host+\(tree)/tool"
                 if inMemory { $0.limits.tmpBytes = 1 << 20 }
             }
@@ -88,9 +101,11 @@ struct IsolationTests {
         }
     }
 
-    @Test("what is read-only cannot be written, whatever root the task is", arguments: [
-        "/", "/usr", "/usr/bin", "/etc", "/dev", "/proc/sys/kernel", "/ro",
-    ])
+    @Test(
+        "what is read-only cannot be written, whatever root the task is",
+        arguments: [
+            "/", "/usr", "/usr/bin", "/etc", "/dev", "/proc/sys/kernel", "/ro",
+        ])
     func readOnly(path: String) async throws {
         try await withLab { lab in
             mkdir("\(lab.directory)/ro", 0o777)
@@ -130,7 +145,9 @@ struct IsolationTests {
     @Test("every mount refuses set-user-id programs")
     func setuid() async throws {
         try await withLab { lab in
-            let result = try await lab.run("grep -v nosuid /proc/self/mounts; cp /usr/bin/id /tmp/id; chmod 4755 /tmp/id; /tmp/id -u") {
+            let result = try await lab.run(
+                "grep -v nosuid /proc/self/mounts; cp /usr/bin/id /tmp/id; chmod 4755 /tmp/id; /tmp/id -u"
+            ) {
                 $0.runAsUser = 1000
             }
             #expect(result.output == ["1000"])
@@ -173,9 +190,11 @@ struct IsolationTests {
         }
     }
 
-    @Test("system calls that are no task's business are refused", arguments: [
-        ("unshare -U true", 1), ("unshare -m true", 1), ("mount -t tmpfs x /tmp", 32), ("chroot /tmp true", 125),
-    ])
+    @Test(
+        "system calls that are no task's business are refused",
+        arguments: [
+            ("unshare -U true", 1), ("unshare -m true", 1), ("mount -t tmpfs x /tmp", 32), ("chroot /tmp true", 125),
+        ])
     func systemCalls(command: String, code: Int) async throws {
         try await withLab { lab in
             let result = try await lab.run("PATH=$PATH:/usr/sbin; \(command) 2>/dev/null")

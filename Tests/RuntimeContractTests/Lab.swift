@@ -95,7 +95,8 @@ struct Lab {
     private let kernelParameters: [KernelParameter]
 
     init(
-        network: PodNetwork? = nil, kernelParameters: [KernelParameter] = [], configure: (inout RunPConfiguration) -> Void = { _ in }
+        network: PodNetwork? = nil, kernelParameters: [KernelParameter] = [],
+        configure: (inout RunPConfiguration) -> Void = { _ in }
     ) async throws {
         self.network = network
         self.kernelParameters = kernelParameters
@@ -129,7 +130,8 @@ struct Lab {
             nameservers: ["10.0.0.10"], searches: ["svc.local"], network: network, kernelParameters: kernelParameters)
     }
 
-    func config(_ script: String, name: String = "main", _ change: (inout ContainerConfig) -> Void = { _ in }) -> ContainerConfig {
+    func config(_ script: String, name: String = "main", _ change: (inout ContainerConfig) -> Void = { _ in }) -> ContainerConfig
+    {
         var config = ContainerConfig(
             name: name, image: "host", command: ["/bin/sh", "-c", script], logPath: "\(directory)/log/\(name).log")
         change(&config)
@@ -170,7 +172,9 @@ struct Lab {
 
     /// The log at this path and what rotation made of it.
     func logFiles(_ path: String) -> [(name: String, bytes: Int)] {
-        let (directory, name) = (path.split(separator: "/").dropLast().joined(separator: "/"), String(path.split(separator: "/").last ?? ""))
+        let (directory, name) = (
+            path.split(separator: "/").dropLast().joined(separator: "/"), String(path.split(separator: "/").last ?? "")
+        )
         guard let stream = opendir("/" + directory) else { return [] }
         defer { closedir(stream) }
         var found: [(name: String, bytes: Int)] = []

@@ -46,18 +46,23 @@ struct LauncherTests {
 
     @Test("a plan as Swift writes it is accepted") func accepted() throws { #expect(try check(Self.plan().text) == 0) }
 
-    @Test("a plan that is not exactly as the format says is refused", arguments: [
-        ("swiftlet-plan 1\n", "swiftlet-plan 2\n"), ("swiftlet-plan 1\n", ""), ("id x\n", ""), ("id x\n", "id x\nid y\n"),
-        ("id x\n", "id x y\n"), ("id x\n", "id ../x\n"), ("id x\n", "id  x\n"), ("id x\n", "bogus\n"), ("id x\n", "id %zz\n"),
-        ("id x\n", "id %2\n"), ("log /l ", "log l "), ("log /l ", "log /l/../m "), ("log /l ", "log //l "), ("log /l ", "log /l -"),
-        ("namespace mount\n", ""), ("namespace pid\n", ""), ("namespace uts\n", ""), ("namespace net\n", ""),
-        ("namespace user\n", ""), ("namespace ipc\n", "namespace space\n"), ("uid-map 0 1073741824", "uid-map 0 0"),
-        ("uid-map 0 1073741824 65536", "uid-map 0 4294967295 65536"), ("gid-map 0 1073741824 65536\n", ""), ("pivot\n", ""),
-        ("pivot\n", "hostname z\npivot\n"), ("no-new-privs\n", ""), ("enter-user-namespace\n", ""), ("device null", "device ../sda"),
-        ("ro,nosuid,nodev,optional,link", "ro,suid"), ("size=4096", "size=4096,huge=always"), ("umask 22", "umask 98"),
-        ("capabilities none", "capabilities all"), ("env A=\n", "env A\n"), ("proc /proc", "proc /proc\0"), ("arg \"\"", "arg "),
-        ("rlimit core 0 0", "rlimit core 0"), ("rlimit core 0 0", "rlimit core 99999999999999999999 0"),
-    ])
+    @Test(
+        "a plan that is not exactly as the format says is refused",
+        arguments: [
+            ("swiftlet-plan 1\n", "swiftlet-plan 2\n"), ("swiftlet-plan 1\n", ""), ("id x\n", ""), ("id x\n", "id x\nid y\n"),
+            ("id x\n", "id x y\n"), ("id x\n", "id ../x\n"), ("id x\n", "id  x\n"), ("id x\n", "bogus\n"), ("id x\n", "id %zz\n"),
+            ("id x\n", "id %2\n"), ("log /l ", "log l "), ("log /l ", "log /l/../m "), ("log /l ", "log //l "),
+            ("log /l ", "log /l -"),
+            ("namespace mount\n", ""), ("namespace pid\n", ""), ("namespace uts\n", ""), ("namespace net\n", ""),
+            ("namespace user\n", ""), ("namespace ipc\n", "namespace space\n"), ("uid-map 0 1073741824", "uid-map 0 0"),
+            ("uid-map 0 1073741824 65536", "uid-map 0 4294967295 65536"), ("gid-map 0 1073741824 65536\n", ""), ("pivot\n", ""),
+            ("pivot\n", "hostname z\npivot\n"), ("no-new-privs\n", ""), ("enter-user-namespace\n", ""),
+            ("device null", "device ../sda"),
+            ("ro,nosuid,nodev,optional,link", "ro,suid"), ("size=4096", "size=4096,huge=always"), ("umask 22", "umask 98"),
+            ("capabilities none", "capabilities all"), ("env A=\n", "env A\n"), ("proc /proc", "proc /proc\0"),
+            ("arg \"\"", "arg "),
+            ("rlimit core 0 0", "rlimit core 0"), ("rlimit core 0 0", "rlimit core 99999999999999999999 0"),
+        ])
     func refused(old: String, new: String) throws {
         let text = try Self.plan().text
         let changed = text.replacing(old, with: new, maxReplacements: 1)
@@ -79,7 +84,8 @@ struct LauncherTests {
     func noNetwork() async throws {
         try await withLab { lab in
             var spec = SandboxSpec(
-                id: "net", arguments: ["/bin/sh", "-c", "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"], environment: ["PATH=/usr/bin:/bin"],
+                id: "net", arguments: ["/bin/sh", "-c", "tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d ' '"],
+                environment: ["PATH=/usr/bin:/bin"],
                 hostname: "h", rootMountPoint: "\(lab.directory)/root", temporary: .memory(bytes: 1 << 20),
                 output: .log(path: "\(lab.directory)/net.log", maximumBytes: 10 << 20))
             spec.network = .none
@@ -129,7 +135,9 @@ struct LauncherTests {
             // A mount point behind a link to a host path that the image does not have: refused, and nothing made there.
             let refused = try await run(
                 "refused", [ContainerMount(hostPath: "\(lab.directory)/volume", containerPath: "/data/deep", readOnly: false)])
-            #expect(refused.0?.reason == "StartError" && refused.0?.message?.hasPrefix("mountpoint(/data/deep)") == true, "\(refused)")
+            #expect(
+                refused.0?.reason == "StartError" && refused.0?.message?.hasPrefix("mountpoint(/data/deep)") == true, "\(refused)"
+            )
             #expect(access("\(lab.directory)/outside/deep", F_OK) != 0)
             try await runtime.removePodSandbox(podUID: lab.podUID)
         }

@@ -48,10 +48,12 @@ struct LifecycleTests {
         }
     }
 
-    @Test("what cannot start ends as StartError with the stage", arguments: [
-        ("missing program", "exec(/no/such/program)"), ("missing mount", "mount(bind /no/such/source)"),
-        ("missing directory", "cwd(/usr/no/such)"),
-    ])
+    @Test(
+        "what cannot start ends as StartError with the stage",
+        arguments: [
+            ("missing program", "exec(/no/such/program)"), ("missing mount", "mount(bind /no/such/source)"),
+            ("missing directory", "cwd(/usr/no/such)"),
+        ])
     func startError(name: String, stage: String) async throws {
         try await withLab { lab in
             let config = lab.config("true") { config in
@@ -134,7 +136,8 @@ struct LifecycleTests {
     @Test("orphans are reaped: a task can make and lose more processes than its limit")
     func zombies() async throws {
         try await withLab { lab in
-            let script = "i=0; while [ $i -lt 200 ]; do (setsid true &) ; i=$((i+1)); done; echo done; cat /proc/*/status | grep -c 'State:.Z'"
+            let script =
+                "i=0; while [ $i -lt 200 ]; do (setsid true &) ; i=$((i+1)); done; echo done; cat /proc/*/status | grep -c 'State:.Z'"
             let result = try await lab.run(script) { $0.limits.pids = 40 }
             #expect(result.exit.exitCode <= 1)
             #expect(result.output.contains("done"))
@@ -209,7 +212,9 @@ struct LifecycleTests {
         }
     }
 
-    @Test("a damaged record costs what it said, not the task: it is adopted at once and its end is known", arguments: ["state.json", "config.json"])
+    @Test(
+        "a damaged record costs what it said, not the task: it is adopted at once and its end is known",
+        arguments: ["state.json", "config.json"])
     func damagedRecord(name: String) async throws {
         try await withLab { lab in
             let config = lab.config("echo ready; while [ ! -e /tmp/go ]; do sleep 0.02; done; exit 7")

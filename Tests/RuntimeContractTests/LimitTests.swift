@@ -60,7 +60,8 @@ struct LimitTests {
         }
     }
 
-    @Test("a flood of output costs at most the log files that are kept, each of the limit, the newest of all", arguments: [1, 2, 4])
+    @Test(
+        "a flood of output costs at most the log files that are kept, each of the limit, the newest of all", arguments: [1, 2, 4])
     func output(_ files: Int) async throws {
         try await withLab { lab in
             let config = lab.config("yes 0123456789012345678901234567890123456789 | head -c 20000000; echo end") {
@@ -78,7 +79,9 @@ struct LimitTests {
         }
     }
 
-    @Test("a log file that was moved away is followed by a new one at its path once the runtime is asked to reopen it, and no line is lost")
+    @Test(
+        "a log file that was moved away is followed by a new one at its path once the runtime is asked to reopen it, and no line is lost"
+    )
     func reopened() async throws {
         try await withLab { lab in
             let config = lab.config("i=0; while [ $i -lt 400 ]; do echo $i; i=$((i+1)); sleep 0.005; done")

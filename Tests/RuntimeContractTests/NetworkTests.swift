@@ -71,7 +71,8 @@ struct NetworkTests {
         }
     }
 
-    @Test("cni: an address of the network's, other pods in reach, the node's loopback out of reach, nothing left behind",
+    @Test(
+        "cni: an address of the network's, other pods in reach, the node's loopback out of reach, nothing left behind",
         .enabled(if: access("/usr/lib/cni/bridge", X_OK) == 0 && access("/usr/sbin/ip", X_OK) == 0))
     func cni() async throws {
         let suffix = String(UInt32.random(in: 0..<0xffffff), radix: 16)
@@ -131,7 +132,9 @@ struct NetworkTests {
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
         return withUnsafePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0 }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+            }
         }
     }
 

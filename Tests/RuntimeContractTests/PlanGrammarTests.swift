@@ -201,7 +201,8 @@ struct PlanGrammarTests {
 
     @Test("more than eight filters are refused")
     func filters() throws {
-        let said = try check(String(Self.text.dropLast("end\n".count)) + String(repeating: "seccomp 060000000000FF7F\n", count: 7) + "end\n")
+        let said = try check(
+            String(Self.text.dropLast("end\n".count)) + String(repeating: "seccomp 060000000000FF7F\n", count: 7) + "end\n")
         #expect(said.status == 1 && said.reason.contains("too many filters"), "\(said.reason)")
     }
 

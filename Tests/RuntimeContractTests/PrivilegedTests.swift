@@ -9,7 +9,9 @@ import Testing
 struct PrivilegedTests {
     private static let privileged = ContainerPrivileges(privileged: true)
 
-    @Test("a privileged container has every capability of its own user namespace, may mount in a mount namespace of its own, and has no filter; the host stays out of reach")
+    @Test(
+        "a privileged container has every capability of its own user namespace, may mount in a mount namespace of its own, and has no filter; the host stays out of reach"
+    )
     func privileged() async throws {
         try await withLab(configure: { $0.permitsPrivileged = true }) { lab in
             let result = try await lab.run(
@@ -24,7 +26,9 @@ struct PrivilegedTests {
             let output = result.output
             #expect(output[0].hasPrefix("CapEff:") && output[0] != "CapEff:0000000000000000", "\(output[0])")
             #expect(output[1...3] == ["NoNewPrivs:1", "Seccomp:0", "mounted"])
-            #expect(output[4].split(separator: " ").first == "0" && output[4].split(separator: " ").dropFirst().first != "0", "\(output[4])")
+            #expect(
+                output[4].split(separator: " ").first == "0" && output[4].split(separator: " ").dropFirst().first != "0",
+                "\(output[4])")
             #expect(output[5] == "absent")
         }
     }

@@ -134,7 +134,8 @@ struct ResidentLauncherTests {
         try withOperationLab { lab in
             let server = try ResidentServer(lab.directory, spares: 1)
             defer { try? server.kill() }
-            var seen: Set<Substring> = [], again = 0
+            var seen: Set<Substring> = []
+            var again = 0
             // A busy machine may be too slow for some of them, and served some patiently without meaning to: 2 of 60 were seen.
             for round in 0..<60 where again < 8 {
                 let answers = try server.run(lab.plan(Self.jail, "exit 0").text, lab.make("p\(round)"), pauseMicroseconds: 3000)
@@ -307,9 +308,11 @@ struct ResidentLauncherTests {
             jail.supervision = [.deadline(milliseconds: 2000)]
             let one: [Capability] = [.setuid]
             jail.process = [
-                .enterUserNamespace, .boundingSet(one), .user(uid: 0, gid: 0, groups: []), .capabilities(CapabilitySets(effective: one, permitted: one)), .noNewPrivileges,
+                .enterUserNamespace, .boundingSet(one), .user(uid: 0, gid: 0, groups: []),
+                .capabilities(CapabilitySets(effective: one, permitted: one)), .noNewPrivileges,
             ]
-            let result = try lab.run(jail, "exec setpriv --reuid 1000 /bin/sh -c 'trap \"exit 7\" TERM; while :; do sleep 0.05; done'")
+            let result = try lab.run(
+                jail, "exec setpriv --reuid 1000 /bin/sh -c 'trap \"exit 7\" TERM; while :; do sleep 0.05; done'")
             #expect(result.status == 7, "\(result)")
         }
     }

@@ -54,7 +54,9 @@ struct RunCNetworkTests {
         try await stage.close()
         #expect(stage.remains(stage.pod) == [])
         #expect(!(try await Self.run("/bin/ls", "\(state)/ipam/psi")).contains("10.214."), "an address is still leased")
-        #expect(!(try await Self.run("/usr/sbin/iptables", "-w", "-t", "nat", "-S")).contains("--dport \(hostPort) "), "a port still leads somewhere")
+        #expect(
+            !(try await Self.run("/usr/sbin/iptables", "-w", "-t", "nat", "-S")).contains("--dport \(hostPort) "),
+            "a port still leads somewhere")
         _ = try await Self.run("/usr/sbin/ip", "link", "del", bridge)
         try RecordFiles.removeTree(state)
     }
@@ -66,7 +68,8 @@ struct RunCNetworkTests {
         try await stage.runtime.runPodSandbox(sandbox)
         let address = try #require(try await stage.runtime.podAddress(podUID: stage.pod))
         #expect(address.hasPrefix(gateway.dropLast(1)) && address != gateway)
-        let server = try await stage.runtime.createContainer(podUID: stage.pod, config: stage.container(Self.server(5998), name: "server"))
+        let server = try await stage.runtime.createContainer(
+            podUID: stage.pod, config: stage.container(Self.server(5998), name: "server"))
         try await stage.runtime.startContainer(server)
         try await stage.waitUntilBegun(server)
         // A neighbour, and the node itself by its own port.

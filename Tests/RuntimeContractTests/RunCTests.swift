@@ -28,20 +28,26 @@ struct RunCTests {
         #expect(stage.remains(stage.pod) == [])
     }
 
-    private func start(_ stage: RunCStage, _ config: ContainerConfig, sandbox: PodSandboxConfig? = nil) async throws -> ContainerID {
+    private func start(_ stage: RunCStage, _ config: ContainerConfig, sandbox: PodSandboxConfig? = nil) async throws
+        -> ContainerID
+    {
         try await stage.runtime.runPodSandbox(sandbox ?? stage.sandbox(stage.pod))
         let id = try await stage.runtime.createContainer(podUID: stage.pod, config: config)
         try await stage.runtime.startContainer(id)
         return id
     }
 
-    private func run(_ stage: RunCStage, _ config: ContainerConfig, sandbox: PodSandboxConfig? = nil) async throws -> (exit: ContainerExit, lines: [String]) {
+    private func run(_ stage: RunCStage, _ config: ContainerConfig, sandbox: PodSandboxConfig? = nil) async throws -> (
+        exit: ContainerExit, lines: [String]
+    ) {
         let id = try await start(stage, config, sandbox: sandbox)
         let exit = try await stage.exit(id)
         return (exit, stage.lines(id))
     }
 
-    private func program(_ name: String, _ script: String, in stage: RunCStage? = nil, milliseconds: Int = 30_000) throws -> OCIProgram {
+    private func program(_ name: String, _ script: String, in stage: RunCStage? = nil, milliseconds: Int = 30_000) throws
+        -> OCIProgram
+    {
         let path = "/var/tmp/swiftlet-oci-\(name)-\(getpid())"
         let descriptor = clinux_open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0o755)
         try #require(descriptor >= 0)
@@ -70,7 +76,9 @@ struct RunCTests {
             let result = try await run(stage, config)
             #expect(result.exit.exitCode == 0, "\(result)")
             let lines = Set(result.lines)
-            for set in ["CapPrm", "CapEff", "CapBnd", "CapAmb"] { #expect(lines.contains("\(set):0000000000000000"), "\(result.lines)") }
+            for set in ["CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+                #expect(lines.contains("\(set):0000000000000000"), "\(result.lines)")
+            }
             #expect(lines.isSuperset(of: ["NoNewPrivs:1", "Seccomp:2", "alice-pod", "scratch"]), "\(result.lines)")
             #expect(lines.isDisjoint(with: ["wrote", "mounted", "unshared", "renamed"]), "\(result.lines)")
             let map = try #require(result.lines.first { $0.hasSuffix(" 65536") }?.split(separator: " ").compactMap { Int64($0) })
@@ -78,7 +86,9 @@ struct RunCTests {
         }
     }
 
-    @Test("a container and its commands never own the machine's null device: some runtimes give what they pass on to the container's ids", arguments: OCIPrograms.all)
+    @Test(
+        "a container and its commands never own the machine's null device: some runtimes give what they pass on to the container's ids",
+        arguments: OCIPrograms.all)
     func nullDevice(program: OCIProgram) async throws {
         try await withStage(program) { stage in
             var facts = stat()
@@ -90,15 +100,22 @@ struct RunCTests {
             try await stage.waitUntilBegun(id)
             #expect(!stage.lines(id).contains(machines), "\(stage.lines(id)), the machine's: \(machines)")
             let session = try await stage.runtime.exec(
-                id, ExecRequest(command: ["/bin/sh", "-c", "stat -L -c '%d-%i %u' /proc/self/fd/0 >&2; [ -c /proc/self/fd/0 ]"], stdout: false, stderr: true))
+                id,
+                ExecRequest(
+                    command: ["/bin/sh", "-c", "stat -L -c '%d-%i %u' /proc/self/fd/0 >&2; [ -c /proc/self/fd/0 ]"],
+                    stdout: false, stderr: true))
             var text = ""
-            while let output = try await session.nextOutput() { if case .stderr(let piece) = output { text += String(decoding: piece, as: UTF8.self) } }
-            #expect(try await session.wait() == 0 && !text.isEmpty && !text.contains(machines), "\(text), the machine's: \(machines)")
+            while let output = try await session.nextOutput() {
+                if case .stderr(let piece) = output { text += String(decoding: piece, as: UTF8.self) }
+            }
+            #expect(
+                try await session.wait() == 0 && !text.isEmpty && !text.contains(machines), "\(text), the machine's: \(machines)")
             await session.close()
         }
     }
 
-    @Test("capabilities, users, groups, environment, mounts and limits of files are what the pod says", arguments: OCIPrograms.all)
+    @Test(
+        "capabilities, users, groups, environment, mounts and limits of files are what the pod says", arguments: OCIPrograms.all)
     func settings(program: OCIProgram) async throws {
         try await withStage(program) { stage in
             let data = "\(stage.directory)/data"
@@ -126,17 +143,20 @@ struct RunCTests {
             let result = try await run(stage, config)
             #expect(
                 result.lines == [
-                    "1234", "2345", "2345 3456", "a b\"% /tmp", "16384", "shared", "shared", "read-only", "CapEff:0000000000000400", "0", "1234",
+                    "1234", "2345", "2345 3456", "a b\"% /tmp", "16384", "shared", "shared", "read-only",
+                    "CapEff:0000000000000400", "0", "1234",
                 ], "\(result)")
             var facts = stat()
             #expect(stat("\(stage.directory)/own/new", &facts) == 0 && facts.st_uid == 1234, "on disk the id is the one inside")
         }
     }
 
-    @Test("a pod's containers share ipc, names and network, and nothing else; another pod's are others", arguments: OCIPrograms.all)
+    @Test(
+        "a pod's containers share ipc, names and network, and nothing else; another pod's are others", arguments: OCIPrograms.all)
     func sharing(program: OCIProgram) async throws {
         try await withStage(program) { stage in
-            let script = "for n in ipc uts net pid mnt; do echo $n $(readlink /proc/self/ns/$n); done; cat /proc/sys/net/ipv4/ip_unprivileged_port_start"
+            let script =
+                "for n in ipc uts net pid mnt; do echo $n $(readlink /proc/self/ns/$n); done; cat /proc/sys/net/ipv4/ip_unprivileged_port_start"
             var sandbox = stage.sandbox(stage.pod)
             sandbox.network = PodNetwork.none
             sandbox.kernelParameters = [KernelParameter(name: "net.ipv4.ip_unprivileged_port_start", value: "80")]
@@ -164,7 +184,9 @@ struct RunCTests {
     @Test("processes over the limit are refused, and who holds too much memory is named", arguments: OCIPrograms.all)
     func limits(program: OCIProgram) async throws {
         try await withStage(program) { stage in
-            var config = stage.container("for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 5 & done 2>/dev/null; cat /proc/self/cgroup | head -1; jobs | wc -l")
+            var config = stage.container(
+                "for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do sleep 5 & done 2>/dev/null; cat /proc/self/cgroup | head -1; jobs | wc -l"
+            )
             config.limits.pids = 8
             let result = try await run(stage, config)
             #expect(result.exit.exitCode != 0 && result.exit.message?.contains("limit of processes") == true, "\(result)")
@@ -182,11 +204,16 @@ struct RunCTests {
             let tries = [21_741, 21_742].map { port in
                 "python3 -c 'import socket\ntry: socket.socket().bind((\"127.0.0.1\", \(port)))\nexcept PermissionError: print(\"refused\")\nexcept OSError: print(\"tried\")\nelse: print(\"tried\")'"
             }.joined(separator: "; ")
-            let id = try await start(stage, stage.container("\(tries); kill -0 1 2>/dev/null || echo unreached; echo begin; sleep 600"), sandbox: sandbox)
+            let id = try await start(
+                stage, stage.container("\(tries); kill -0 1 2>/dev/null || echo unreached; echo begin; sleep 600"),
+                sandbox: sandbox)
             try await stage.waitUntilBegun(id)
             #expect(stage.lines(id) == ["tried", "refused", "unreached", "begin"])
-            let result = try await stage.runtime.execSync(id, command: ["/bin/sh", "-c", tries], timeoutSeconds: 60, maximumOutputBytes: 4096)
-            #expect(String(decoding: result.stdout, as: UTF8.self) == "tried\nrefused\n", "\(String(decoding: result.stderr, as: UTF8.self))")
+            let result = try await stage.runtime.execSync(
+                id, command: ["/bin/sh", "-c", tries], timeoutSeconds: 60, maximumOutputBytes: 4096)
+            #expect(
+                String(decoding: result.stdout, as: UTF8.self) == "tried\nrefused\n",
+                "\(String(decoding: result.stderr, as: UTF8.self))")
         }
     }
 
@@ -195,19 +222,24 @@ struct RunCTests {
         let launcher = try #require(Machine.launcher)
         // What came back would come within the sleep.
         let script = "exec \(launcher) oci-init /bin/sh -c 'kill -TERM $PPID; sleep 0.5; exit 7' 3>/dev/null 4>/dev/null"
-        let run = try await Task.detached { try ProgramRun("/bin/sh", arguments: ["sh", "-c", script], deadlineMilliseconds: 60_000) }.value
+        let run = try await Task.detached {
+            try ProgramRun("/bin/sh", arguments: ["sh", "-c", script], deadlineMilliseconds: 60_000)
+        }.value
         #expect(run.ending == .exited(7), "\(run.complaint)")
     }
 
     // MARK: Commands
 
-    @Test("a command's terminal is its own, is resized and ends with it; one that is not there is named", arguments: OCIPrograms.all)
+    @Test(
+        "a command's terminal is its own, is resized and ends with it; one that is not there is named", arguments: OCIPrograms.all
+    )
     func terminal(program: OCIProgram) async throws {
         try await withStage(program) { stage in
             let id = try await start(stage, stage.container("echo begin; while :; do sleep 60; done"))
             try await stage.waitUntilBegun(id)
             let script = "test -t 0 && test -t 1 || exit 9; trap 'stty size; exit 3' WINCH; echo go; while :; do sleep 0.05; done"
-            let session = try await stage.runtime.exec(id, ExecRequest(command: ["/bin/sh", "-c", script], tty: true, stdin: true))
+            let session = try await stage.runtime.exec(
+                id, ExecRequest(command: ["/bin/sh", "-c", script], tty: true, stdin: true))
             var (text, resized) = ("", false)
             while case .stdout(let piece)? = try await session.nextOutput() {
                 text += String(decoding: piece, as: UTF8.self)
@@ -225,10 +257,13 @@ struct RunCTests {
         }
     }
 
-    @Test("a command has the container's ids, capabilities and filter; its whole tree ends when its session is closed", arguments: OCIPrograms.all)
+    @Test(
+        "a command has the container's ids, capabilities and filter; its whole tree ends when its session is closed",
+        arguments: OCIPrograms.all)
     func commands(program: OCIProgram) async throws {
         try await withStage(program) { stage in
-            let facts = "for n in mnt pid ipc uts user; do readlink /proc/self/ns/$n; done; grep -E '^(Uid|Gid|Cap.*|NoNewPrivs|Seccomp):' /proc/self/status; echo $PWD; hostname"
+            let facts =
+                "for n in mnt pid ipc uts user; do readlink /proc/self/ns/$n; done; grep -E '^(Uid|Gid|Cap.*|NoNewPrivs|Seccomp):' /proc/self/status; echo $PWD; hostname"
             var config = stage.container("(\(facts)) > /tmp/facts; echo begin; while :; do sleep 60; done")
             config.runAsUser = 1234
             let id = try await start(stage, config)
@@ -236,7 +271,8 @@ struct RunCTests {
             let command = ["/bin/sh", "-c", "(\(facts)) > /tmp/others; diff /tmp/facts /tmp/others && echo same"]
             let result = try await stage.runtime.execSync(id, command: command, timeoutSeconds: 30, maximumOutputBytes: 4096)
             #expect(result.stdout == Array("same\n".utf8), "\(String(decoding: result.stdout + result.stderr, as: UTF8.self))")
-            let session = try await stage.runtime.exec(id, ExecRequest(command: ["/bin/sh", "-c", "sleep 1009 & sleep 1009 & echo go; wait"]))
+            let session = try await stage.runtime.exec(
+                id, ExecRequest(command: ["/bin/sh", "-c", "sleep 1009 & sleep 1009 & echo go; wait"]))
             guard case .stdout? = try await session.nextOutput() else { throw RuntimeError.notFound("output") }
             await session.close()
             let group = Machine.cgroups.group("\(stage.configuration.cgroupParent)/\(stage.pod)/main_0")
@@ -279,13 +315,24 @@ struct RunCTests {
     @Test(
         "a runtime that is missing, hangs, ends early or prints rubbish is named, with its words, as what the container ended of",
         arguments: [
-            ("missing", "", "/var/tmp/swiftlet-oci-missing"), ("hangs", "#!/bin/sh\nsleep 1010\n", "hangs run: did not end within 700 ms"),
+            ("missing", "", "/var/tmp/swiftlet-oci-missing"),
+            ("hangs", "#!/bin/sh\nsleep 1010\n", "hangs run: did not end within 700 ms"),
             ("early", "#!/bin/sh\nexit 3\n", "early run: ended with status 3, and it said nothing"),
             ("shouts", "#!/bin/sh\necho cannot do that >&2; exit 1\n", "shouts run: cannot do that"),
             ("rubbish", "#!/bin/sh\necho '{}}{'; exit 0\n", "rubbish run: its pid file holds no process id"),
-            ("liar", "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ $1 = --pid-file ] && echo 1 > $2; shift; done\n", "liar run: its pid file holds no process id"),
-            ("thief", "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ $1 = --pid-file ] && echo $PPID > $2; shift; done\n", "of its pid file is not the container's"),
-            ("logs", "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ $1 = --log ] && echo '{\"level\":\"error\",\"msg\":\"no \\\"such\\\" thing\"}' > $2; shift; done; exit 1\n", "logs run: no \"such\" thing"),
+            (
+                "liar", "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ $1 = --pid-file ] && echo 1 > $2; shift; done\n",
+                "liar run: its pid file holds no process id"
+            ),
+            (
+                "thief", "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ $1 = --pid-file ] && echo $PPID > $2; shift; done\n",
+                "of its pid file is not the container's"
+            ),
+            (
+                "logs",
+                "#!/bin/sh\nwhile [ $# -gt 1 ]; do [ $1 = --log ] && echo '{\"level\":\"error\",\"msg\":\"no \\\"such\\\" thing\"}' > $2; shift; done; exit 1\n",
+                "logs run: no \"such\" thing"
+            ),
         ])
     func brokenRuntime(name: String, script: String, words: String) async throws {
         let program = try program(name, script, milliseconds: 700)

@@ -11,10 +11,13 @@ struct RuntimeSelectionTests {
     }
 
     private func sandbox(_ uid: String, _ handler: String?) -> PodSandboxConfig {
-        PodSandboxConfig(podUID: uid, namespace: "alice", name: uid, hostname: uid, stateDirectory: "/s", logDirectory: "/l", handler: handler)
+        PodSandboxConfig(
+            podUID: uid, namespace: "alice", name: uid, hostname: uid, stateDirectory: "/s", logDirectory: "/l", handler: handler)
     }
 
-    private func container(_ name: String) -> ContainerConfig { ContainerConfig(name: name, image: "image", logPath: "/l/\(name).log") }
+    private func container(_ name: String) -> ContainerConfig {
+        ContainerConfig(name: name, image: "image", logPath: "/l/\(name).log")
+    }
 
     @Test("a pod goes to the runtime of its class, one without a class to the first, one of an unknown class to none")
     func routing() async throws {
@@ -40,7 +43,9 @@ struct RuntimeSelectionTests {
         let selection = try RuntimeSelection([first, second])
         #expect(try await selection.adopt().map(\.id) == [id])
         try await selection.startContainer(id)
-        guard case .running = try #require(try await second.status(id)).phase else { throw RuntimeError.notFound("running \(id)") }
+        guard case .running = try #require(try await second.status(id)).phase else {
+            throw RuntimeError.notFound("running \(id)")
+        }
         try await selection.stopContainer(id, graceSeconds: 0)
         try await selection.removePodSandbox(podUID: "b")
         #expect(try await second.list().isEmpty)
@@ -55,7 +60,9 @@ struct RuntimeSelectionTests {
         try await selection.removeContainer(id)
         try await selection.stopPodSandbox(podUID: "none")
         try await selection.removePodSandbox(podUID: "none")
-        await #expect { try await selection.startContainer(id) } throws: { if case RuntimeError.notFound = $0 { true } else { false } }
+        await #expect { try await selection.startContainer(id) } throws: {
+            if case RuntimeError.notFound = $0 { true } else { false }
+        }
     }
 
     @Test("two runtimes of one class are refused, and so is none")

@@ -7,7 +7,8 @@ import Testing
 struct DevicePlanTests {
     private func spec(_ devices: [SandboxSpec.Device]) -> SandboxSpec {
         var spec = SandboxSpec(
-            id: "t", arguments: ["/bin/true"], environment: [], hostname: "t", rootMountPoint: "/run/t/root", temporary: .memory(bytes: 1 << 20),
+            id: "t", arguments: ["/bin/true"], environment: [], hostname: "t", rootMountPoint: "/run/t/root",
+            temporary: .memory(bytes: 1 << 20),
             output: .inherit)
         spec.devices = devices
         spec.idRangeStart = 1 << 20
@@ -19,7 +20,9 @@ struct DevicePlanTests {
         var spec = spec([.init(source: "/dev/gpu1", path: "/dev/gpu1")])
         spec.mounts = [.init(source: "/data", path: "/data", readOnly: false)]
         let operations = try spec.plan().operations
-        let binds = operations.compactMap { if case .bind(_, let path, let flags) = $0, !flags.contains(.noDev) { path } else { nil } }
+        let binds = operations.compactMap {
+            if case .bind(_, let path, let flags) = $0, !flags.contains(.noDev) { path } else { nil }
+        }
         #expect(binds == ["/dev/gpu1"])
         let bind = operations.firstIndex(of: .bind(source: "/dev/gpu1", path: "/dev/gpu1", flags: [.noSuid, .noExec]))
         let last = operations.firstIndex(of: .device("tty"))

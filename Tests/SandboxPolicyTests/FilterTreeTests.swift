@@ -9,7 +9,8 @@ struct FilterTreeTests {
     /// Every number of the table and beyond, the x32 entry, foreign entries; argument values around those that profiles ask about.
     private static let numbers = Array(UInt32(0)...700) + [4096, 0x3fff_ffff, 0x4000_0000, 0x4000_0027, 0x8000_0000, 0xffff_ffff]
     private static let values: [UInt64] = [
-        0, 1, 2, 3, 10, 15, 16, 17, 31, 38, 0x5401, 0x5412, 0x8912, 0x0002_0000, 0x003d_0f00, 0x1000_0011, 0x7e02_0000, 0x0004_0000,
+        0, 1, 2, 3, 10, 15, 16, 17, 31, 38, 0x5401, 0x5412, 0x8912, 0x0002_0000, 0x003d_0f00, 0x1000_0011, 0x7e02_0000,
+        0x0004_0000,
         0xffff_ffff, 0x1_0000_0000, 0x1_0000_000f, .max,
     ]
 
@@ -43,7 +44,8 @@ struct FilterTreeTests {
         for family in 0...45 as ClosedRange<UInt64> {
             for type in [1, 2, 3, 5, 10, 0x80801] as [UInt64] {
                 for number in [0, 1, 6, 9, 12, 17, 58, 132, 136, 262] as [UInt64] {
-                    #expect(try ours.answer("socket", [family, type, number]) == reference.answer("socket", [family, type, number]))
+                    #expect(
+                        try ours.answer("socket", [family, type, number]) == reference.answer("socket", [family, type, number]))
                 }
             }
         }

@@ -39,11 +39,13 @@ struct LaunchPlanTests {
     static func spec(_ change: (inout SandboxSpec) -> Void = { _ in }) -> SandboxSpec {
         var spec = SandboxSpec(
             id: "uid_main_0", arguments: ["python3", "-c", "print('a b')"], environment: ["PATH=/usr/bin", "Mixed=ä%"],
-            hostname: "alice", rootMountPoint: "/s/rootfs", temporary: .directory("/s/tmp"), output: .log(path: "/l/main.log", maximumBytes: 10 << 20))
+            hostname: "alice", rootMountPoint: "/s/rootfs", temporary: .directory("/s/tmp"),
+            output: .log(path: "/l/main.log", maximumBytes: 10 << 20))
         spec.idRangeStart = 0x4000_0000
         spec.cgroups = [.init(version: 1, controller: "memory", path: "/sys/fs/cgroup/memory/g")]
         spec.files = AccountFiles.files(
-            hostname: "alice", uid: 0, gid: 0, hosts: [.init(address: "10.0.0.2", names: ["bob.svc"])], nameservers: ["10.0.0.10"],
+            hostname: "alice", uid: 0, gid: 0, hosts: [.init(address: "10.0.0.2", names: ["bob.svc"])],
+            nameservers: ["10.0.0.10"],
             searches: [])
         spec.seccomp = [1, 2, 3, 4, 5, 6, 7, 0xff]
         change(&spec)
@@ -56,7 +58,8 @@ struct LaunchPlanTests {
     func mounts() throws {
         let plan = try Self.spec {
             $0.mounts = [
-                .init(source: "/v/inner", path: "/data/inner", readOnly: false), .init(source: "/v/data", path: "/data", readOnly: true),
+                .init(source: "/v/inner", path: "/data/inner", readOnly: false),
+                .init(source: "/v/data", path: "/data", readOnly: true),
             ]
             $0.uid = 1000
             $0.gid = 1000
@@ -89,7 +92,9 @@ struct LaunchPlanTests {
     }
 
     @Test("a pod's own network: a namespace that was made before, by a network plugin for instance")
-    func joinedNetwork() throws { try Golden.expect(Self.spec { $0.network = .joined(path: "/s/pods/uid/netns") }.plan(), "network-cni") }
+    func joinedNetwork() throws {
+        try Golden.expect(Self.spec { $0.network = .joined(path: "/s/pods/uid/netns") }.plan(), "network-cni")
+    }
 
     @Test("a privileged pod has every capability, no filter and all of /proc, still in its own ids")
     func privileged() throws {
@@ -169,7 +174,8 @@ struct LaunchPlanTests {
     func order() throws {
         let names = try Self.spec().plan().operations.map { String(decoding: $0.words[0], as: UTF8.self) }
         let wanted = [
-            "root-readonly", "pivot", "enter-user-namespace", "securebits", "bounding-set", "user", "capabilities", "no-new-privs", "seccomp",
+            "root-readonly", "pivot", "enter-user-namespace", "securebits", "bounding-set", "user", "capabilities",
+            "no-new-privs", "seccomp",
         ]
         #expect(names.filter(wanted.contains) == wanted)
         #expect(names.last == "seccomp")
@@ -190,7 +196,8 @@ struct LaunchPlanTests {
         let cases: [(String, (inout SandboxSpec) -> Void)] = [
             ("command", { $0.arguments = [] }), ("command", { $0.arguments = ["a\0b"] }),
             ("command", { $0.arguments = ["x", String(repeating: "a", count: 131_072)] }),
-            ("env", { $0.environment = ["novalue"] }), ("env", { $0.environment = ["=x"] }), ("hostname", { $0.hostname = "a b" }),
+            ("env", { $0.environment = ["novalue"] }), ("env", { $0.environment = ["=x"] }),
+            ("hostname", { $0.hostname = "a b" }),
             ("workingDir", { $0.workingDirectory = "a" }), ("workingDir", { $0.workingDirectory = "/a/../b" }),
             ("mounts[0].mountPath", { $0.mounts = [.init(source: "/x", path: "/proc/1", readOnly: true)] }),
             ("mounts[0].mountPath", { $0.mounts = [.init(source: "/x", path: "/", readOnly: true)] }),

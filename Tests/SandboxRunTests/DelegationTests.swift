@@ -14,7 +14,8 @@ struct DelegationTests {
         for path in ["/memory", "/memory/mine", "/pids", "/pids/mine"] { mkdir(scratch.path + path, 0o755) }
         let host = CgroupHost(
             hierarchies: [
-                .memory: .init(version: 1, path: scratch.path + "/memory"), .pids: .init(version: 1, path: scratch.path + "/pids"),
+                .memory: .init(version: 1, path: scratch.path + "/memory"),
+                .pids: .init(version: 1, path: scratch.path + "/pids"),
             ])
         let own = CgroupPaths("4:memory:/mine\n3:pids:/mine\n2:cpu,cpuacct:/elsewhere\n0::/\n")
         let seen = host.delegated(own) { $0 == scratch.path + "/memory/mine" }
@@ -49,7 +50,9 @@ struct DelegationTests {
         let (gone, own, foreign) = ("swiftlet-run-9999999", "swiftlet-run-\(getpid())", "other-9999999")
         for name in [gone, own, foreign] { mkdir("\(scratch.path)/\(name)", 0o755) }
         let host = CgroupHost(
-            hierarchies: [.cpu: .init(version: 1, path: scratch.path + "/none-here"), .pids: .init(version: 1, path: scratch.path)])
+            hierarchies: [
+                .cpu: .init(version: 1, path: scratch.path + "/none-here"), .pids: .init(version: 1, path: scratch.path),
+            ])
         StaleGroups.sweep(host)
         #expect(RunPath.exists("\(scratch.path)/\(gone)"), "it is young")
         StaleGroups.sweep(host, minimumAgeSeconds: 0)

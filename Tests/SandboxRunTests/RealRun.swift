@@ -44,12 +44,15 @@ struct RealRun {
     }
 
     init(_ words: [String], machine: Machine = RealRun.machine(), input: String = "", withRecord: Bool = true) throws {
-        guard case .run(let options) = try RunOptions.parse(words) else { throw RunFailure(field: "", found: "help", expected: "options") }
+        guard case .run(let options) = try RunOptions.parse(words) else {
+            throw RunFailure(field: "", found: "help", expected: "options")
+        }
         plan = try RunPlan(options, machine: machine, resources: .machine)
         let scratch = try ScratchDirectory("swiftlet-run-test")
         let launcher = try Self.launcher(in: scratch.path)
         chmod(scratch.path, 0o755)
-        let planPath = scratch.path + "/plan", state = scratch.path + "/state"
+        let planPath = scratch.path + "/plan"
+        let state = scratch.path + "/state"
         try #require(SmallFile.create(planPath, plan.launch.encoded(), mode: 0o644))
         let made = mkdir(state, 0o700)
         try #require(made == 0)
@@ -86,10 +89,12 @@ struct RealRun {
     }
 
     /// An outer plan without any namespace takes the user's ids and executes the launcher again, as a login would.
-    private static func asUser(_ words: [String], user: Machine.Rootless, launcher: String, directory: String) throws -> [String] {
+    private static func asUser(_ words: [String], user: Machine.Rootless, launcher: String, directory: String) throws -> [String]
+    {
         let outer = LaunchPlan(
             operations: [
-                .id("as-user"), .inheritStandardStreams, .grace(milliseconds: 1000), .user(uid: user.uid, gid: user.gid, groups: []),
+                .id("as-user"), .inheritStandardStreams, .grace(milliseconds: 1000),
+                .user(uid: user.uid, gid: user.gid, groups: []),
                 .noNewPrivileges, .workingDirectory("/"),
             ] + words.map { .argument($0) })
         let path = directory + "/outer"
@@ -122,7 +127,9 @@ struct RealRun {
     }
 
     static let canRun: Bool = {
-        if geteuid() != 0 { print("SKIPPED swiftlet run on this kernel: not root, so neither id ranges nor another user can be tried") }
+        if geteuid() != 0 {
+            print("SKIPPED swiftlet run on this kernel: not root, so neither id ranges nor another user can be tried")
+        }
         return geteuid() == 0
     }()
 }

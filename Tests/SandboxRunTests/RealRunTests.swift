@@ -14,7 +14,9 @@ struct RealRunTests {
 
     @Test("the exit status is the command's, or says why there was none", arguments: machines.indices)
     func statuses(kind: Int) throws {
-        func status(_ words: String...) throws -> Int32 { try RealRun(words, machine: Self.machines[kind](), withRecord: false).status }
+        func status(_ words: String...) throws -> Int32 {
+            try RealRun(words, machine: Self.machines[kind](), withRecord: false).status
+        }
         #expect(try status("true") == 0)
         #expect(try status("sh", "-c", "exit 7") == 7)
         #expect(try status("sh", "-c", "kill -9 $$") == 137)
@@ -32,7 +34,8 @@ struct RealRunTests {
     @Test("a task that only thrashes at its memory limit is ended when that was asked for, and the report names the limit")
     func thrashing() throws {
         let scratch = try ScratchDirectory("swiftlet-run-test")
-        let data = scratch.path + "/data", report = scratch.path + "/report"
+        let data = scratch.path + "/data"
+        let report = scratch.path + "/report"
         let made = mkdir(data, 0o755)
         try #require(made == 0)
         chmod(scratch.path, 0o755)
@@ -43,8 +46,13 @@ struct RealRunTests {
             f = os.open("/data/file", os.O_RDONLY); m = mmap.mmap(f, 0, prot=mmap.PROT_READ); m.madvise(mmap.MADV_RANDOM); n = len(m) >> 12
             while True: m[random.randrange(n) << 12]'
             """
-        let words = ["--memory", "40Mi", "--thrash-limit", "2s", "--time-limit", "2m", "--bind", "\(data):/data:rw", "--json=\(report)", "--", "sh", "-c", script]
-        guard case .run(let options) = try RunOptions.parse(words) else { throw RunFailure(field: "", found: "help", expected: "options") }
+        let words = [
+            "--memory", "40Mi", "--thrash-limit", "2s", "--time-limit", "2m", "--bind", "\(data):/data:rw", "--json=\(report)",
+            "--", "sh", "-c", script,
+        ]
+        guard case .run(let options) = try RunOptions.parse(words) else {
+            throw RunFailure(field: "", found: "help", expected: "options")
+        }
         let plan = try RunPlan(options, machine: RealRun.machine(), resources: .machine)
         let code = try RunTask(plan, launcher: Launcher(path: RealRun.launcher(in: scratch.path))).run()
         for number in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2] { signal(number, SIG_DFL) }
@@ -61,7 +69,9 @@ struct RealRunTests {
         #expect(run.errors == "oops\n")
     }
 
-    @Test("inside: no capability, no new privileges, a filter, no descriptor, own host name, loopback alone", arguments: machines.indices)
+    @Test(
+        "inside: no capability, no new privileges, a filter, no descriptor, own host name, loopback alone",
+        arguments: machines.indices)
     func inside(kind: Int) throws {
         let script = """
             grep -E '^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'
@@ -77,7 +87,9 @@ struct RealRunTests {
             ], "\(run.errors)")
     }
 
-    @Test("nothing mounted can be taken away, not even with a user namespace more and without a filter", arguments: machines.indices)
+    @Test(
+        "nothing mounted can be taken away, not even with a user namespace more and without a filter", arguments: machines.indices
+    )
     func mountsStay(kind: Int) throws {
         let script = """
             umount /proc/kcore 2>/dev/null && echo bare; umount /proc 2>/dev/null && echo proc
@@ -92,7 +104,8 @@ struct RealRunTests {
     func wholeTree(kind: Int) throws {
         let marker = "98\(getpid())\(kind)"
         let run = try RealRun(
-            ["sh", "-c", "trap '' TERM HUP; (setsid sleep \(marker) &) ; sleep \(marker) & exit 3"], machine: Self.machines[kind]())
+            ["sh", "-c", "trap '' TERM HUP; (setsid sleep \(marker) &) ; sleep \(marker) & exit 3"],
+            machine: Self.machines[kind]())
         #expect(run.status == 3)
         #expect(Self.commandLines().allSatisfy { !$0.contains(marker) })
     }
@@ -117,7 +130,9 @@ struct RealRunTests {
 
     @Test("a time limit ends the task, and is the reason")
     func timeLimit() throws {
-        let run = try RealRun(["--time-limit", "200ms", "--grace", "100ms", "sh", "-c", "trap '' TERM; while :; do sleep 1; done"])
+        let run = try RealRun([
+            "--time-limit", "200ms", "--grace", "100ms", "sh", "-c", "trap '' TERM; while :; do sleep 1; done",
+        ])
         #expect(run.status == 137)
         let report = RunReport(record: run.record, exitCode: run.status, unenforced: []).value
         #expect(report["reason"]?.stringValue == "DeadlineExceeded")
@@ -150,7 +165,8 @@ struct RealRunTests {
     func userBinds() throws {
         let shared = try ScratchDirectory("swiftlet-run-bind")
         chown(shared.path, RealRun.uid, RealRun.uid)
-        let run = try RealRun(["--bind", "\(shared.path):/data:rw", "sh", "-c", "echo hi >/data/made"], machine: RealRun.userMachine())
+        let run = try RealRun(
+            ["--bind", "\(shared.path):/data:rw", "sh", "-c", "echo hi >/data/made"], machine: RealRun.userMachine())
         #expect(run.status == 0, "\(run.errors)")
         var info = stat()
         #expect(stat(shared.path + "/made", &info) == 0 && info.st_uid == RealRun.uid)
@@ -171,7 +187,8 @@ struct RealRunTests {
 
     @Test("refused system calls stand in the report by name", arguments: machines.indices)
     func denials(kind: Int) throws {
-        let run = try RealRun(["--json=/dev/null", "sh", "-c", "unshare -U true; unshare -U true; true"], machine: Self.machines[kind]())
+        let run = try RealRun(
+            ["--json=/dev/null", "sh", "-c", "unshare -U true; unshare -U true; true"], machine: Self.machines[kind]())
         let report = RunReport(record: run.record, exitCode: run.status, unenforced: []).value
         #expect(report["deniedSystemCalls"]?["unshare"]?.intValue == 2)
     }
@@ -208,7 +225,10 @@ struct RealRunTests {
     @Test("Landlock closes what its rules do not name", .enabled(if: LandlockKernel.abi >= 1), arguments: machines.indices)
     func landlock(kind: Int) throws {
         let rules = ["/usr", "/bin", "/lib", "/lib64"].filter(RunPath.exists).flatMap { ["--landlock-exec", $0] }
-        let run = try RealRun(rules + ["--landlock-ro", "/etc/hostname", "sh", "-c", "cat /etc/hostname; cat /etc/passwd || touch /tmp/x || echo closed"], machine: Self.machines[kind]())
+        let run = try RealRun(
+            rules + [
+                "--landlock-ro", "/etc/hostname", "sh", "-c", "cat /etc/hostname; cat /etc/passwd || touch /tmp/x || echo closed",
+            ], machine: Self.machines[kind]())
         #expect(run.lines == ["sandbox", "closed"])
     }
 
@@ -220,7 +240,9 @@ struct RealRunTests {
         address.sin_family = sa_family_t(AF_INET)
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let bound = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0 }
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, length) == 0 && getsockname(socket, $0, &length) == 0
+            }
         }
         try #require(bound)
         return Int(UInt16(bigEndian: address.sin_port))

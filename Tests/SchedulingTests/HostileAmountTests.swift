@@ -20,7 +20,9 @@ struct HostileAmountTests {
         return PodDescription(pod)
     }
 
-    @Test("pods that want more than there is, bound by others or not, are counted without end of the scheduler, and given back whole", arguments: huge)
+    @Test(
+        "pods that want more than there is, bound by others or not, are counted without end of the scheduler, and given back whole",
+        arguments: huge)
     func pods(_ amount: String) throws {
         var table = NodeTable()
         _ = table.set("n", to: node("n"))

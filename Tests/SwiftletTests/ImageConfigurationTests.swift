@@ -52,7 +52,8 @@ import Testing
     @Test("device nodes in images are refused unless the node says otherwise")
     func deviceNodes() throws {
         #expect(try parse("").configuration.images.extractionPolicy.devices == .refuse)
-        #expect(try parse("swiftlet: {image: {deviceNodes: leave-out}}").configuration.images.extractionPolicy.devices == .leaveOut)
+        #expect(
+            try parse("swiftlet: {image: {deviceNodes: leave-out}}").configuration.images.extractionPolicy.devices == .leaveOut)
         #expect {
             try parse("swiftlet: {image: {deviceNodes: yes please}}")
         } throws: {
@@ -64,7 +65,10 @@ import Testing
     func rules() throws {
         for (rule, words) in [
             ("{prefix: r.example, require: signed}", "swiftlet.image.signatures.rules[0].keys: missing"),
-            ("{prefix: r.example, require: maybe}", "swiftlet.image.signatures.rules[0].require: expected one of accept, reject, signed"),
+            (
+                "{prefix: r.example, require: maybe}",
+                "swiftlet.image.signatures.rules[0].require: expected one of accept, reject, signed"
+            ),
             ("{prefix: r.example}", "swiftlet.image.signatures.rules[0].require: expected accept, reject or signed"),
         ] {
             #expect {
@@ -73,7 +77,8 @@ import Testing
                 "\($0)".contains(words)
             }
         }
-        let (configuration, _) = try parse("swiftlet: {image: {signatures: {refuseUnlisted: true, rules: [{prefix: r.example, require: accept}]}}}")
+        let (configuration, _) = try parse(
+            "swiftlet: {image: {signatures: {refuseUnlisted: true, rules: [{prefix: r.example, require: accept}]}}}")
         let policy = try configuration.images.signaturePolicy(directory: "/")
         #expect(policy.refusesUnlisted)
         #expect(policy.rules.map(\.prefix) == ["r.example"])

@@ -64,7 +64,10 @@ import Testing
             ("mode: lite\ndomainID: a\nmasterEndpoint: http://m", "masterEndpoint"),
             ("mode: lite\ndomainID: a\nmasterEndpoint: https://m\nruntime: runx", "runtime"),
             ("mode: lite\ndomainID: a\nmasterEndpoint: https://m\nruntime: runk", "runk.namespace"),
-            ("mode: lite\ndomainID: a\nmasterEndpoint: https://m\nrunk: {namespace: t}\nswiftlet: {runk: {exposure: all}}", "swiftlet.runk.exposure"),
+            (
+                "mode: lite\ndomainID: a\nmasterEndpoint: https://m\nrunk: {namespace: t}\nswiftlet: {runk: {exposure: all}}",
+                "swiftlet.runk.exposure"
+            ),
             ("mode: master\ndomainID: a\nswiftlet: {port: 99999}", "swiftlet.port"),
             ("mode: master\ndomainID: a\nswiftlet: {certificateNames: [1]}", "swiftlet.certificateNames[0]"),
             ("mode: master\ndomainID: a\ncapacity: 7", "capacity"), ("mode: master\ndomainID: a\nprotocol: NOTLS", "protocol"),
@@ -88,9 +91,13 @@ import Testing
         let (configuration, warnings) = try KusciaConfiguration.parse(text, source: "f")
         let cluster = try #require(configuration.cluster)
         #expect(warnings == [] && configuration.runtime == .runk)
-        #expect(cluster.namespace == "tasks" && cluster.dnsServers == ["10.0.0.2"] && cluster.kubeconfigFile == "c.yaml" && cluster.qps == 20)
+        #expect(
+            cluster.namespace == "tasks" && cluster.dnsServers == ["10.0.0.2"] && cluster.kubeconfigFile == "c.yaml"
+                && cluster.qps == 20)
         #expect(cluster.labels == ["team": "a"] && cluster.runtimeClassName == "kata" && cluster.tolerations.count == 1)
-        #expect(cluster.claims == ["job-*": "jobs"] && cluster.localData == .scratch && cluster.exposure == .hostNetwork && cluster.leaderElection)
+        #expect(
+            cluster.claims == ["job-*": "jobs"] && cluster.localData == .scratch && cluster.exposure == .hostNetwork
+                && cluster.leaderElection)
         #expect(try KusciaConfiguration.parse("mode: master\ndomainID: m", source: "f").configuration.cluster == nil)
     }
 }

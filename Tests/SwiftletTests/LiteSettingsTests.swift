@@ -54,7 +54,8 @@ import Testing
     func labels() throws {
         let directory = try temporary()
         let path = try kubeconfig(directory, commonName: "system:node:lab-1", organizations: ["system:nodes"])
-        let text = "swiftlet: {node: {labels: {kubernetes.io/role: agent, team: blue}, evictionHard: 'memory.available<1Gi', metricsPort: 10255}}"
+        let text =
+            "swiftlet: {node: {labels: {kubernetes.io/role: agent, team: blue}, evictionHard: 'memory.available<1Gi', metricsPort: 10255}}"
         let configuration = try KusciaConfiguration.parse(text, source: "f", joining: true).configuration
         #expect(configuration.extensions.node.labels["team"] == "blue" && configuration.extensions.node.metricsPort == 10255)
         let membership = try ClusterMembership(kubeconfigPath: path)

@@ -43,7 +43,9 @@ import Testing
     private static let arrows: [String: Set<String>] = {
         let models: Set = ["JSON", "KubernetesModel", "KusciaModel"]
         // What a runtime of this machine stands on; Runtimes/Local is module LocalRuntime.
-        let local: Set = ["JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", "Spawn", "CNI"]
+        let local: Set = [
+            "JSON", "KubernetesModel", "RuntimeInterface", "SandboxPolicy", "Cgroups", "ImageStore", "CLinux", "Spawn", "CNI",
+        ]
         return [
             "JSON": [], "CLinux": [], "CZlib": [], "CSQLite": [], "PKI": [],
             "KubernetesModel": ["JSON"], "KusciaModel": ["JSON", "KubernetesModel"],

@@ -59,7 +59,9 @@ package final class AsyncDescriptor: Sendable {
         while done < bytes.count {
             guard enter() else { throw RuntimeError.unavailable(stage: "write", reason: "the stream was closed") }
             var length = 0
-            repeat { length = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, $0.count - done) } } while length < 0
+            repeat {
+                length = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress.map { $0 + done }, $0.count - done) }
+            } while length < 0
                 && errno == EINTR
             let failure = errno
             leave()

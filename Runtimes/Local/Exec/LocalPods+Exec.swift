@@ -51,10 +51,12 @@ extension LocalPods {
             defer { streams.closeTheirs() }
             let process = try start(
                 CommandStart(
-                    request: request, container: container, sandbox: sandbox, number: number, group: group, terminalSocket: terminal?.path,
+                    request: request, container: container, sandbox: sandbox, number: number, group: group,
+                    terminalSocket: terminal?.path,
                     streams: streams.theirs))
             return ProcessExecSession(
-                process: process, streams: streams, terminal: try terminal.map { AsyncDescriptor(try $0.receive()) }, group: group)
+                process: process, streams: streams, terminal: try terminal.map { AsyncDescriptor(try $0.receive()) }, group: group
+            )
         } catch {
             group?.kill()
             group?.removeIfEmpty()

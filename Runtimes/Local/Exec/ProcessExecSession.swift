@@ -18,9 +18,11 @@ package final class ProcessExecSession: ExecSession {
         self.terminal = terminal
         self.group = group
         input = terminal ?? streams.input
-        let sources = terminal.map { [($0, false)] } ?? [(streams.output, false), (streams.errors, true)].compactMap { stream, isError in
-            stream.map { ($0, isError) }
-        }
+        let sources =
+            terminal.map { [($0, false)] }
+            ?? [(streams.output, false), (streams.errors, true)].compactMap { stream, isError in
+                stream.map { ($0, isError) }
+            }
         outputs = sources.map(\.0)
         let (pieces, outputs) = (pieces, outputs)
         readers = Task {

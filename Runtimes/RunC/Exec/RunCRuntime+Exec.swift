@@ -15,7 +15,9 @@ extension RunCRuntime {
         }
     }
 
-    private static func start(_ command: CommandStart, in oci: OCIContainer, launcher: String, shared: [String]) throws -> StartedProcess {
+    private static func start(_ command: CommandStart, in oci: OCIContainer, launcher: String, shared: [String]) throws
+        -> StartedProcess
+    {
         guard let program = oci.program else { throw RuntimeError.notFound("the OCI runtime of \(oci.id)") }
         let prefix = "\(oci.bundle)/exec-\(command.number)"
         defer { for suffix in ["process", "pid", "log"] { unlink("\(prefix).\(suffix)") } }
@@ -23,12 +25,14 @@ extension RunCRuntime {
         let console = command.terminalSocket.map { ["--console-socket", $0] } ?? []
         // Its word comes through there when the program cannot be run.
         let report = isWalled(oci) ? ["--preserve-fds", "1"] : []
-        let verb = ["exec", "--detach", "--process", "\(prefix).process", "--pid-file", "\(prefix).pid"] + report + console + [oci.name]
+        let verb =
+            ["exec", "--detach", "--process", "\(prefix).process", "--pid-file", "\(prefix).pid"] + report + console + [oci.name]
         // The runtime knows nothing of the pod's namespaces: it is in them.
         let entered = program.hasInit ? [launcher, "enter", "\(shared.count)"] + shared : []
         return try OCIExecProcess.start(
             launcher: launcher, pidFile: "\(prefix).pid", group: command.group?.path ?? "",
-            runtime: entered + program.command(root: oci.root(program), log: "\(prefix).log") + verb, environment: program.environment,
+            runtime: entered + program.command(root: oci.root(program), log: "\(prefix).log") + verb,
+            environment: program.environment,
             streams: command.streams, milliseconds: program.verbMilliseconds,
             failure: { failure(command.request, program, log: "\(prefix).log", status: $0) })
     }
@@ -44,7 +48,9 @@ extension RunCRuntime {
         let first = isWalled(oci) ? [OCIBundle.initPath, "oci-wall", SecondWall.commandPath] : []
         process["args"] = .array((first + request.command).map { .string($0) })
         process["terminal"] = .bool(request.tty)
-        if request.tty, let environment = process["env"]?.arrayValue, !environment.contains(where: { $0.stringValue?.hasPrefix("TERM=") == true }) {
+        if request.tty, let environment = process["env"]?.arrayValue,
+            !environment.contains(where: { $0.stringValue?.hasPrefix("TERM=") == true })
+        {
             process["env"] = .array(environment + ["TERM=xterm"])
         }
         return process.serialized()
@@ -53,9 +59,11 @@ extension RunCRuntime {
     private static func failure(_ request: ExecRequest, _ program: OCIProgram, log: String, status: Int) -> RuntimeError {
         let words = RuntimeWords.last(of: log) ?? "ended with status \(status)"
         let command = request.command.first ?? ""
-        let isAboutCommand = words.contains(command) && ["exec", "not found", "o such file", "ermission denied"].contains { words.contains($0) }
+        let isAboutCommand =
+            words.contains(command) && ["exec", "not found", "o such file", "ermission denied"].contains { words.contains($0) }
         return isAboutCommand
-            ? .invalid(field: "command", reason: "exec: \"\(command)\": \(words)") : .unavailable(stage: "\(program.name) exec", reason: words)
+            ? .invalid(field: "command", reason: "exec: \"\(command)\": \(words)")
+            : .unavailable(stage: "\(program.name) exec", reason: words)
     }
 }
 

@@ -41,13 +41,16 @@ struct ExecPlan {
     }
 
     private static let process: Set<String> = [
-        "rlimit", "oom-score-adj", "umask", "nice", "scheduler", "io-priority", "cpu-affinity", "personality", "securebits", "bounding-set", "user",
+        "rlimit", "oom-score-adj", "umask", "nice", "scheduler", "io-priority", "cpu-affinity", "personality", "securebits",
+        "bounding-set", "user",
         "capabilities", "no-new-privs", "cwd",
     ]
     /// Not its scopes: signals to the container's own processes are what `exec kill` is for, and the pid namespace holds already.
     private static let wall: Set<String> = ["landlock", "landlock-path", "landlock-port"]
 
-    private static func word(_ line: [UInt8]) -> String { String(decoding: line.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self) }
+    private static func word(_ line: [UInt8]) -> String {
+        String(decoding: line.prefix { $0 != UInt8(ascii: " ") }, as: UTF8.self)
+    }
 
     private func append(line: [UInt8], _ result: inout [UInt8]) {
         result += line

@@ -51,7 +51,9 @@ enum ExecProcess {
             started?.abandon()
             throw error
         }
-        guard let started else { throw RuntimeError.unavailable(stage: "exec", reason: "the launcher ended before the command began") }
+        guard let started else {
+            throw RuntimeError.unavailable(stage: "exec", reason: "the launcher ended before the command began")
+        }
         return started
     }
 
@@ -62,7 +64,9 @@ enum ExecProcess {
         defer { for pointer in pointers { free(pointer) } }
         var environment: [UnsafeMutablePointer<CChar>?] = [nil]
         let result = clinux_spawn_streams(&pid, launcher, &pointers, &environment, streams, keep, Int32(keep.count))
-        guard result == 0 else { throw RuntimeError.unavailable(stage: "spawn(\(launcher))", reason: String(cString: strerror(result))) }
+        guard result == 0 else {
+            throw RuntimeError.unavailable(stage: "spawn(\(launcher))", reason: String(cString: strerror(result)))
+        }
         return pid
     }
 

@@ -14,7 +14,9 @@ extension RunPRuntime {
 
     private static func start(_ command: CommandStart, launcher: String) throws -> StartedProcess {
         let (id, paths) = (command.container.id, command.container.paths)
-        guard let state = paths.readState(), let plan = RecordFiles.read(paths.plan) else { throw RuntimeError.notFound("record of \(id)") }
+        guard let state = paths.readState(), let plan = RecordFiles.read(paths.plan) else {
+            throw RuntimeError.notFound("record of \(id)")
+        }
         // The process' own directory, checked once it is open: another process that gets its number later is not in it.
         let target = try Descriptor.high(
             clinux_open("/proc/\(state.pid)", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0), "/proc/\(state.pid)")
@@ -25,7 +27,8 @@ extension RunPRuntime {
         let execPlan = ExecPlan(
             id: id.description, command: command.request.command, terminalSocket: command.terminalSocket,
             namespaces: foreignNamespaces(of: state.pid), group: command.group.map { ($0.container.path, $0.path) })
-        return try ExecProcess.start(launcher: launcher, plan: execPlan.encoded(from: plan), target: target, streams: command.streams)
+        return try ExecProcess.start(
+            launcher: launcher, plan: execPlan.encoded(from: plan), target: target, streams: command.streams)
     }
 
     /// Those that are not this process' own already: a user namespace cannot be entered twice.

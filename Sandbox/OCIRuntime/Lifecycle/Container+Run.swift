@@ -14,7 +14,9 @@ extension ContainerLifecycle {
     /// The program's exit code; 0 at once when detached.
     public func run(_ id: String, _ options: RunOptions) throws(OCIError) -> Int32 {
         let bundle = try Bundle(options.create.bundle)
-        guard bundle.specification.process != nil else { throw .invalid(field: "process", reason: "required by run, and missing") }
+        guard bundle.specification.process != nil else {
+            throw .invalid(field: "process", reason: "required by run, and missing")
+        }
         if !options.detach { ForegroundProcess.prepare() }
         var createOptions = options.create
         createOptions.startsAtOnce = true

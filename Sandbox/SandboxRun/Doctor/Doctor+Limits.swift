@@ -9,9 +9,16 @@ extension Doctor {
         let tries: [(String, CgroupLimits, Bool)] = [
             ("memory", CgroupLimits(memoryBytes: 64 << 20), true), ("cpu quota", CgroupLimits(cpuMillis: 500), true),
             ("pids", CgroupLimits(pids: 64), false), ("cpu weight", Self.limits { $0.cpuWeight = 50 }, false),
-            ("cpuset", Self.limits { $0.cpusetCPUs = "0" }, false), ("swap", Self.limits { ($0.memoryBytes, $0.swapBytes) = (64 << 20, 0) }, false),
-            ("memory.oom.group", Self.limits { $0.oomGroup = true }, false), ("io weight", Self.limits { $0.ioWeight = 50 }, false),
-            ("hugetlb", Self.limits { $0.hugePages = [HugePageLimit(pageSize: machine.cgroups.hugePageSizes.sorted().first ?? "2MB", bytes: 0)] }, false),
+            ("cpuset", Self.limits { $0.cpusetCPUs = "0" }, false),
+            ("swap", Self.limits { ($0.memoryBytes, $0.swapBytes) = (64 << 20, 0) }, false),
+            ("memory.oom.group", Self.limits { $0.oomGroup = true }, false),
+            ("io weight", Self.limits { $0.ioWeight = 50 }, false),
+            (
+                "hugetlb",
+                Self.limits {
+                    $0.hugePages = [HugePageLimit(pageSize: machine.cgroups.hugePageSizes.sorted().first ?? "2MB", bytes: 0)]
+                }, false
+            ),
         ]
         for (name, limits, essential) in tries { findings.append(limit(name, limits, essential: essential)) }
         findings.append(killFile)
@@ -28,14 +35,16 @@ extension Doctor {
 
     private var layout: DoctorFinding {
         let host = CgroupHost()
-        let name = switch host.layout {
-        case .version1(let hybrid): hybrid ? "v1 and v2 beside each other (hybrid)" : "v1"
-        case .version2: "v2"
-        case .none: "none"
-        }
+        let name =
+            switch host.layout {
+            case .version1(let hybrid): hybrid ? "v1 and v2 beside each other (hybrid)" : "v1"
+            case .version2: "v2"
+            case .none: "none"
+            }
         if let obstacle = machine.cgroupObstacle {
             return DoctorFinding(
-                .limits, machine.rootless == nil ? "cgroups" : "cgroup delegation", .missing, "\(name); \(obstacle.reason)", fix: obstacle.fix,
+                .limits, machine.rootless == nil ? "cgroups" : "cgroup delegation", .missing, "\(name); \(obstacle.reason)",
+                fix: obstacle.fix,
                 essential: machine.rootless == nil)
         }
         return DoctorFinding(.limits, machine.rootless == nil ? "cgroups" : "cgroup delegation", .works, name)
@@ -47,22 +56,26 @@ extension Doctor {
         if let obstacle = machine.unenforceable(limits).first {
             let stand = name == "pids" ? "; rlimit nproc stands in" : ""
             return DoctorFinding(
-                .limits, name, name == "pids" ? .limited : .missing, (machine.cgroupReason == nil ? obstacle.reason : "no cgroup of one's own") + stand,
+                .limits, name, name == "pids" ? .limited : .missing,
+                (machine.cgroupReason == nil ? obstacle.reason : "no cgroup of one's own") + stand,
                 fix: machine.cgroupReason == nil ? obstacle.fix : "as for the delegation above", essential: essential)
         }
         let plan = machine.cgroups.plan([CgroupLevel("swiftlet-doctor-\(getpid())", limits)])
         return finding(
-            .limits, name, probe.run { $0.cgroups = plan.launchOperations }, fix: "make the group's directory writable, or mount the controller",
+            .limits, name, probe.run { $0.cgroups = plan.launchOperations },
+            fix: "make the group's directory writable, or mount the controller",
             essential: essential)
     }
 
     private var killFile: DoctorFinding {
         guard let unified = CgroupHost().unified else {
-            return DoctorFinding(.limits, "cgroup.kill", .limited, "no cgroup v2: the pid namespace's end kills instead", fix: "mount cgroup2")
+            return DoctorFinding(
+                .limits, "cgroup.kill", .limited, "no cgroup v2: the pid namespace's end kills instead", fix: "mount cgroup2")
         }
         let has = CgroupHost().features.contains(.kill)
         return DoctorFinding(
-            .limits, "cgroup.kill", has ? .works : .limited, has ? unified : "the kernel lacks it: processes are killed one by one",
+            .limits, "cgroup.kill", has ? .works : .limited,
+            has ? unified : "the kernel lacks it: processes are killed one by one",
             fix: "Linux 5.14 or later")
     }
 
@@ -97,6 +110,7 @@ extension CgroupPlan {
             case .make(let version, let directory): .makeCgroup(version: version, path: directory)
             case .set(let directory, let file, let value): .setCgroup(path: directory, file: file, value: value)
             }
-        } + joins.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.path) } + removals.map { .removeCgroup(path: $0) }
+        } + joins.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.path) }
+            + removals.map { .removeCgroup(path: $0) }
     }
 }

@@ -6,14 +6,16 @@ extension Doctor {
     var namespaces: [DoctorFinding] {
         var findings: [DoctorFinding] = [userNamespace]
         let kinds: [(LaunchOperation.Namespace, String, Bool)] = [
-            (.mount, "CONFIG_NAMESPACES", true), (.pid, "CONFIG_PID_NS", true), (.ipc, "CONFIG_IPC_NS", true), (.uts, "CONFIG_UTS_NS", true),
+            (.mount, "CONFIG_NAMESPACES", true), (.pid, "CONFIG_PID_NS", true), (.ipc, "CONFIG_IPC_NS", true),
+            (.uts, "CONFIG_UTS_NS", true),
             (.cgroup, "CONFIG_CGROUPS", false), (.net, "CONFIG_NET_NS", true), (.time, "CONFIG_TIME_NS", false),
         ]
         for (kind, option, essential) in kinds {
             findings.append(
                 finding(
                     .namespaces, kind.rawValue, probe.run { $0.namespaces = [kind] },
-                    fix: "a kernel with \(option)\(machine.rootless == nil ? ", and CAP_SYS_ADMIN" : ", and user namespaces for ordinary users")",
+                    fix:
+                        "a kernel with \(option)\(machine.rootless == nil ? ", and CAP_SYS_ADMIN" : ", and user namespaces for ordinary users")",
                     essential: essential))
         }
         findings.append(
@@ -52,7 +54,8 @@ extension Doctor {
         }
         var innerMachine = machine
         innerMachine.rootless = Machine.Rootless(uid: nobody, gid: nobody)
-        var innerPlan = Probe(launcher: probe.launcher, machine: innerMachine, scratch: probe.scratch).plan(Probe.Steps(namespaces: [.mount, .pid]))
+        var innerPlan = Probe(launcher: probe.launcher, machine: innerMachine, scratch: probe.scratch).plan(
+            Probe.Steps(namespaces: [.mount, .pid]))
         innerPlan.operations[1] = .log(path: inner + "/log", maximumBytes: 65_536)
         let path = probe.scratch.path + "/nobody.plan"
         guard SmallFile.create(path, innerPlan.encoded(), mode: 0o644) else {
@@ -61,7 +64,8 @@ extension Doctor {
         let words = [probe.launcher.path, "supervise", "--foreground", "--plan", path, "--state-dir", inner]
         let outer = LaunchPlan(
             operations: [
-                .id("probe"), .log(path: probe.scratch.path + "/log", maximumBytes: 65_536), .user(uid: nobody, gid: nobody, groups: []),
+                .id("probe"), .log(path: probe.scratch.path + "/log", maximumBytes: 65_536),
+                .user(uid: nobody, gid: nobody, groups: []),
                 .noNewPrivileges,
             ] + words.map { .argument($0) })
         guard probe.run(outer).works, let record = probe.record(inner) else {
@@ -78,7 +82,9 @@ extension Doctor {
         }
         let fix = "apt-get install uidmap; usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER"
         guard let ranges = rootless.ranges else {
-            let missing = SubordinateIDs.program("newuidmap") == nil ? "no newuidmap" : "/etc/subuid or /etc/subgid grants uid \(rootless.uid) nothing"
+            let missing =
+                SubordinateIDs.program("newuidmap") == nil
+                ? "no newuidmap" : "/etc/subuid or /etc/subgid grants uid \(rootless.uid) nothing"
             return DoctorFinding(.namespaces, "id ranges", .limited, "\(missing): tasks have one id", fix: fix)
         }
         var steps = Probe.Steps()
@@ -93,7 +99,8 @@ extension Doctor {
             }
         }
         return finding(
-            .namespaces, "id ranges", probe.run(plan), detail: "\(ranges.uidCount) from \(ranges.uidStart) (/etc/subuid)", fix: fix,
+            .namespaces, "id ranges", probe.run(plan), detail: "\(ranges.uidCount) from \(ranges.uidStart) (/etc/subuid)",
+            fix: fix,
             otherwise: .limited)
     }
 }

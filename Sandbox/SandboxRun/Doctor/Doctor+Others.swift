@@ -19,7 +19,8 @@ extension Doctor {
                 .fileSystem, "read-only binds",
                 probe.run {
                     $0.namespaces = [.mount]
-                    $0.fileSystem = root + [.bind(source: directory, path: "/x", flags: [.readOnly, .noSuid, .noDev, .recursive]), .pivot]
+                    $0.fileSystem =
+                        root + [.bind(source: directory, path: "/x", flags: [.readOnly, .noSuid, .noDev, .recursive]), .pivot]
                 }, detail: "recursively", fix: mountFix, essential: true),
             idMapped,
             overlay,
@@ -48,7 +49,8 @@ extension Doctor {
         let outcome = probe.run {
             $0.user = true
             $0.namespaces = [.mount]
-            $0.fileSystem = root + [.bind(source: directory, path: "/x", flags: [.readOnly, .noSuid, .noDev, .idMapped]), .pivot]
+            $0.fileSystem =
+                root + [.bind(source: directory, path: "/x", flags: [.readOnly, .noSuid, .noDev, .idMapped]), .pivot]
         }
         return finding(
             .fileSystem, "id-mapped binds", outcome, detail: "on \(directory)",
@@ -63,11 +65,14 @@ extension Doctor {
             $0.fileSystem = [
                 .rootOverlay(
                     at: machine.mountPoints.first ?? "/mnt",
-                    options: OverlayOptions(lower: [parts[0]], upper: parts[1], work: parts[2], userAttributes: machine.rootless != nil), flags: []),
+                    options: OverlayOptions(
+                        lower: [parts[0]], upper: parts[1], work: parts[2], userAttributes: machine.rootless != nil), flags: []),
                 .device("null"), .pivot,
             ]
         }
-        return finding(.fileSystem, "overlay", outcome, detail: "on \(probe.scratch.path)", fix: "a kernel with CONFIG_OVERLAY_FS (5.11 for ordinary users)")
+        return finding(
+            .fileSystem, "overlay", outcome, detail: "on \(probe.scratch.path)",
+            fix: "a kernel with CONFIG_OVERLAY_FS (5.11 for ordinary users)")
     }
 
     // MARK: Second walls
@@ -76,13 +81,15 @@ extension Doctor {
         var findings = [
             finding(.walls, "no_new_privs", probe.run { _ in }, fix: "Linux 3.5 or later", essential: true),
             DoctorFinding(
-                .walls, "pidfd", pidfd ? .works : .missing, pidfd ? "" : String(cString: strerror(errno)), fix: "Linux 5.3 or later",
+                .walls, "pidfd", pidfd ? .works : .missing, pidfd ? "" : String(cString: strerror(errno)),
+                fix: "Linux 5.3 or later",
                 essential: true),
         ]
         if let filter = try? SeccompCompiler.program(for: .runtimeDefault()) {
             findings.append(
                 finding(
-                    .walls, "seccomp", probe.run { $0.seccomp = [.seccomp(filter)] }, detail: "RuntimeDefault, \(filter.count / 8) instructions",
+                    .walls, "seccomp", probe.run { $0.seccomp = [.seccomp(filter)] },
+                    detail: "RuntimeDefault, \(filter.count / 8) instructions",
                     fix: "a kernel with CONFIG_SECCOMP_FILTER", essential: true))
             findings.append(
                 finding(
@@ -92,7 +99,10 @@ extension Doctor {
                         $0.seccomp = [.seccomp(filter)]
                     }, detail: "refused calls are counted by name", fix: "Linux 5.0 or later", otherwise: .limited))
         } else {
-            findings.append(DoctorFinding(.walls, "seccomp", .missing, "libseccomp cannot compile the profile", fix: "apt-get install libseccomp2", essential: true))
+            findings.append(
+                DoctorFinding(
+                    .walls, "seccomp", .missing, "libseccomp cannot compile the profile", fix: "apt-get install libseccomp2",
+                    essential: true))
         }
         findings.append(landlock)
         return findings
@@ -130,7 +140,9 @@ extension Doctor {
 
     private var veth: DoctorFinding {
         guard machine.rootless == nil else {
-            return DoctorFinding(.network, "veth", .limited, "needs root: ordinary users' tasks have loopback or the host's network", fix: "run as root")
+            return DoctorFinding(
+                .network, "veth", .limited, "needs root: ordinary users' tasks have loopback or the host's network",
+                fix: "run as root")
         }
         let fix = "a kernel with CONFIG_VETH; apt-get install iproute2"
         guard let tool = ["/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip"].first(where: RunPath.isExecutable) else {
@@ -140,7 +152,8 @@ extension Doctor {
         guard let status = probe.status(of: words, { $0.namespaces = [.net] }) else {
             return DoctorFinding(.network, "veth", .missing, "no network namespace", fix: fix)
         }
-        return DoctorFinding(.network, "veth", status == 0 ? .works : .missing, status == 0 ? "" : "ip link add: status \(status)", fix: fix)
+        return DoctorFinding(
+            .network, "veth", status == 0 ? .works : .missing, status == 0 ? "" : "ip link add: status \(status)", fix: fix)
     }
 
     private var tun: DoctorFinding {
@@ -163,7 +176,9 @@ extension Doctor {
         guard missing.isEmpty else {
             return DoctorFinding(.network, "CNI plugins", .limited, "\(place) lacks \(missing.joined(separator: " "))", fix: fix)
         }
-        if machine.rootless != nil { return DoctorFinding(.network, "CNI plugins", .limited, "\(place); they need root", fix: "run the agent as root") }
+        if machine.rootless != nil {
+            return DoctorFinding(.network, "CNI plugins", .limited, "\(place); they need root", fix: "run the agent as root")
+        }
         return DoctorFinding(.network, "CNI plugins", .works, place)
     }
 
@@ -172,11 +187,13 @@ extension Doctor {
     var node: [DoctorFinding] {
         let names = ["runc", "crun", "youki", "runsc"]
         let found = names.compactMap { name in
-            (machine.environment["PATH"] ?? RunEnvironment.path).split(separator: ":").map { "\($0)/\(name)" }.first(where: RunPath.isExecutable)
+            (machine.environment["PATH"] ?? RunEnvironment.path).split(separator: ":").map { "\($0)/\(name)" }.first(
+                where: RunPath.isExecutable)
         }
         return [
             DoctorFinding(
-                .node, "OCI runtimes", found.isEmpty ? .missing : .works, found.isEmpty ? "none of \(names.joined(separator: " ")) in PATH" : found.joined(separator: " "),
+                .node, "OCI runtimes", found.isEmpty ? .missing : .works,
+                found.isEmpty ? "none of \(names.joined(separator: " ")) in PATH" : found.joined(separator: " "),
                 fix: "apt-get install crun; `swiftlet oci` is one itself"),
             DoctorFinding(
                 .node, "kernel", .works, SmallFile.line("/proc/sys/kernel/osrelease") ?? "unknown"),

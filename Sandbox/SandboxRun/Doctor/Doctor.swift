@@ -17,14 +17,18 @@ public struct Doctor {
         let doctor = Doctor(probe: Probe(launcher: launcher, machine: machine, scratch: scratch), directory: directory)
         let user = machine.rootless.map { "uid \($0.uid) (rootless)" } ?? "root"
         return DoctorReport(
-            user: user, findings: doctor.namespaces + doctor.limits + doctor.fileSystem + doctor.walls + doctor.network + doctor.node)
+            user: user,
+            findings: doctor.namespaces + doctor.limits + doctor.fileSystem + doctor.walls + doctor.network + doctor.node)
     }
 
     /// A finding from a probe's outcome.
     func finding(
-        _ group: DoctorFinding.Group, _ feature: String, _ outcome: Probe.Outcome, detail: String = "", fix: String, essential: Bool = false,
+        _ group: DoctorFinding.Group, _ feature: String, _ outcome: Probe.Outcome, detail: String = "", fix: String,
+        essential: Bool = false,
         otherwise: DoctorFinding.State = .missing
     ) -> DoctorFinding {
-        DoctorFinding(group, feature, outcome.works ? .works : otherwise, outcome.works ? detail : outcome.reason, fix: fix, essential: essential)
+        DoctorFinding(
+            group, feature, outcome.works ? .works : otherwise, outcome.works ? detail : outcome.reason, fix: fix,
+            essential: essential)
     }
 }

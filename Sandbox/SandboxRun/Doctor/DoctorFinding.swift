@@ -28,7 +28,9 @@ public struct DoctorFinding: Sendable, Hashable {
     /// Without it no sandbox is made at all, or one of its promises is empty.
     public var isEssential: Bool
 
-    public init(_ group: Group, _ feature: String, _ state: State, _ detail: String = "", fix: String = "", essential: Bool = false) {
+    public init(
+        _ group: Group, _ feature: String, _ state: State, _ detail: String = "", fix: String = "", essential: Bool = false
+    ) {
         self.group = group
         self.feature = feature
         self.state = state
@@ -51,9 +53,11 @@ public struct DoctorReport: Sendable {
             findings.filter { $0.group == group }.map { [group.rawValue, $0.feature, $0.state.rawValue, $0.detail, $0.fix] }
         }
         let missing = findings.filter { $0.isEssential && $0.state == .missing }.map(\.feature)
-        let verdict = missing.isEmpty
+        let verdict =
+            missing.isEmpty
             ? "A sandbox can be made here.\n" : "No full sandbox here: \(missing.joined(separator: ", ")).\n"
-        return "As \(user).\n\n" + RunTable(header: ["GROUP", "FEATURE", "STATE", "SEEN", "FIX"], rows: rows).text + "\n" + verdict
+        return "As \(user).\n\n" + RunTable(header: ["GROUP", "FEATURE", "STATE", "SEEN", "FIX"], rows: rows).text + "\n"
+            + verdict
     }
 
     public var json: String {
@@ -61,7 +65,8 @@ public struct DoctorReport: Sendable {
             .object(
                 JSONObject([
                     ("group", .string(finding.group.rawValue)), ("feature", .string(finding.feature)),
-                    ("state", .string(finding.state.rawValue)), ("detail", .string(finding.detail)), ("fix", .string(finding.fix)),
+                    ("state", .string(finding.state.rawValue)), ("detail", .string(finding.detail)),
+                    ("fix", .string(finding.fix)),
                     ("essential", .bool(finding.isEssential)),
                 ]))
         }

@@ -43,13 +43,16 @@ struct Probe {
     func plan(_ steps: Steps) -> LaunchPlan {
         let rootless = machine.rootless
         let needsUser = rootless != nil || steps.user
-        var operations: [LaunchOperation] = [.id("probe"), .log(path: scratch.path + "/log", maximumBytes: 65_536), .grace(milliseconds: 0)]
+        var operations: [LaunchOperation] = [
+            .id("probe"), .log(path: scratch.path + "/log", maximumBytes: 65_536), .grace(milliseconds: 0),
+        ]
         operations += steps.supervision + steps.cgroups
         if needsUser { operations.append(.namespace(.user)) }
         operations += steps.namespaces.map { .namespace($0) } + steps.timeOffsets
         if let rootless {
             operations += [
-                .uidMap(inside: 0, host: rootless.uid, count: 1), .gidMap(inside: 0, host: rootless.gid, count: 1), .rootless(.direct),
+                .uidMap(inside: 0, host: rootless.uid, count: 1), .gidMap(inside: 0, host: rootless.gid, count: 1),
+                .rootless(.direct),
             ]
         } else if needsUser {
             operations += [

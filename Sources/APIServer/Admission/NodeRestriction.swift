@@ -111,7 +111,8 @@ struct NodeRestriction: AdmissionStep {
             let pod = review.object
             try require(
                 pod["metadata"]?["annotations"]?[NodeRestriction.mirrorAnnotation] != nil, "may only create mirror pods")
-            try require(pod["spec"]?["nodeName"]?.stringValue == identity.node, "may only create pods with spec.nodeName set to itself")
+            try require(
+                pod["spec"]?["nodeName"]?.stringValue == identity.node, "may only create pods with spec.nodeName set to itself")
             let named = (try? JSONTape(parsing: pod.serialized())).map { NodeGraph.references(of: $0, namespace: "") } ?? []
             let isDefault = { (reference: PodReference) in
                 reference.kind == .serviceAccount && reference.name == ServiceAccountAdmission.defaultAccount
@@ -148,7 +149,8 @@ struct NodeRestriction: AdmissionStep {
                 return try require(false, "asked for a token bound to pod \"\(name)\", which is not there")
             }
             try require(
-                found.index.fields["spec.nodeName"] == identity.node, "asked for a token bound to a pod scheduled on a different node")
+                found.index.fields["spec.nodeName"] == identity.node,
+                "asked for a token bound to a pod scheduled on a different node")
             let account = (try? JSONTape(parsing: found.bytes))?.text(at: ["spec", "serviceAccountName"]) ?? "default"
             try require(account == review.attributes.name, "asked for a token of another service account than its pod's")
         }

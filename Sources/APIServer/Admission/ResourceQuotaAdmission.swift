@@ -60,7 +60,9 @@ struct ResourceQuotaAdmission: AdmissionStep {
         }
         if counted.isEmpty { return }
         let unknown = counted.filter { quota.status.used[$0] == nil }
-        if !unknown.isEmpty { throw refusal(review, "status unknown for quota: \(name), resources: \(unknown.joined(separator: ","))") }
+        if !unknown.isEmpty {
+            throw refusal(review, "status unknown for quota: \(name), resources: \(unknown.joined(separator: ","))")
+        }
         let exceeded = cost.exceeded(hard: hard, used: quota.status.used)
         if !exceeded.isEmpty {
             func told(_ amounts: [String: Quantity]) -> String {
@@ -68,7 +70,8 @@ struct ResourceQuotaAdmission: AdmissionStep {
             }
             throw refusal(
                 review,
-                "exceeded quota: \(name), requested: \(told(cost.amounts)), used: \(told(quota.status.used)), limited: \(told(hard))")
+                "exceeded quota: \(name), requested: \(told(cost.amounts)), used: \(told(quota.status.used)), limited: \(told(hard))"
+            )
         }
         var changed = tree
         for key in counted {

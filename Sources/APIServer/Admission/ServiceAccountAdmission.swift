@@ -82,7 +82,13 @@ struct ServiceAccountAdmission: AdmissionStep {
                 "sources": [
                     ["serviceAccountToken": ["expirationSeconds": .int(tokenSeconds), "path": "token"]],
                     ["configMap": ["name": "kube-root-ca.crt", "items": [["key": "ca.crt", "path": "ca.crt"]]]],
-                    ["downwardAPI": ["items": [["path": "namespace", "fieldRef": ["apiVersion": "v1", "fieldPath": "metadata.namespace"]]]]],
+                    [
+                        "downwardAPI": [
+                            "items": [
+                                ["path": "namespace", "fieldRef": ["apiVersion": "v1", "fieldPath": "metadata.namespace"]]
+                            ]
+                        ]
+                    ],
                 ],
             ],
         ]

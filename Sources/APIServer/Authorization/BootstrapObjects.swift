@@ -26,7 +26,8 @@ extension BootstrapPolicy {
 
     static func object(_ binding: BootstrapBinding) -> JSONValue {
         [
-            "kind": "ClusterRoleBinding", "apiVersion": apiVersion, "metadata": metadata(binding.role, [bootstrapping: "rbac-defaults"]),
+            "kind": "ClusterRoleBinding", "apiVersion": apiVersion,
+            "metadata": metadata(binding.role, [bootstrapping: "rbac-defaults"]),
             "roleRef": ["apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": .string(binding.role)],
             "subjects": .array(
                 binding.subjects.map { subject in
@@ -79,7 +80,9 @@ extension APIHandler {
             guard let kind = kinds[GroupVersionResource(group: ClusterPolicy.rbacGroup, resource: resource)] else { continue }
             let key = kind.key(namespace: nil, name: wanted["metadata"]?["name"]?.stringValue ?? "")
             if let stored = try store.peek(key) {
-                guard let object = BootstrapPolicy.reconciled(wanted, found: try JSONValue(parsing: stored.bytes)) else { continue }
+                guard let object = BootstrapPolicy.reconciled(wanted, found: try JSONValue(parsing: stored.bytes)) else {
+                    continue
+                }
                 operations.append(
                     .update(key, bytes: object.serialized(), index: kind.index(object), expectedRevision: stored.revision))
             } else {

@@ -48,7 +48,11 @@ enum BootstrapPolicy {
                 .allow(write, ["pods", "pods/attach", "pods/exec", "pods/portforward", "pods/proxy"]),
                 .allow(["create"], ["pods/eviction", "serviceaccounts/token"]),
                 .allow(
-                    write, ["configmaps", "events", "persistentvolumeclaims", "secrets", "serviceaccounts", "services", "services/proxy"]),
+                    write,
+                    [
+                        "configmaps", "events", "persistentvolumeclaims", "secrets", "serviceaccounts", "services",
+                        "services/proxy",
+                    ]),
                 .allow(readWrite, ["leases"], in: ["coordination.k8s.io"]),
                 .allow(write, ["kusciajobs", "kusciatasks"], in: kuscia),
             ], aggregatesTo: ["edit"]),
@@ -64,7 +68,10 @@ enum BootstrapPolicy {
                     ]),
                 .allow(read, ["endpointslices"], in: ["discovery.k8s.io"]), .allow(read, ["events"], in: ["events.k8s.io"]),
                 .allow(read, ["pods"], in: ["metrics.k8s.io"]),
-                .allow(read, ["kusciajobs", "kusciajobs/status", "kusciatasks", "kusciatasks/status", "domaindatas", "domaindatasources"], in: kuscia),
+                .allow(
+                    read,
+                    ["kusciajobs", "kusciajobs/status", "kusciatasks", "kusciatasks/status", "domaindatas", "domaindatasources"],
+                    in: kuscia),
             ], aggregatesTo: ["view"]),
         BootstrapRole(
             name: "system:basic-user",
@@ -77,7 +84,10 @@ enum BootstrapPolicy {
             rules: [
                 .allow(
                     ["get"],
-                    urls: ["/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz", "/version", "/version/"]),
+                    urls: [
+                        "/api", "/api/*", "/apis", "/apis/*", "/healthz", "/livez", "/openapi", "/openapi/*", "/readyz",
+                        "/version", "/version/",
+                    ]),
                 .allow(["head"], urls: ["/", "/api", "/api/*", "/apis", "/apis/*", "/openapi/*"]), .allow(["get"], urls: ["/"]),
             ]),
         BootstrapRole(
@@ -85,10 +95,21 @@ enum BootstrapPolicy {
             rules: [.allow(["get", "head"], urls: ["/healthz", "/livez", "/readyz", "/version", "/version/"])]),
         BootstrapRole(
             name: "system:service-account-issuer-discovery",
-            rules: [.allow(["get"], urls: ["/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks", "/openid/v1/jwks/"])]),
+            rules: [
+                .allow(
+                    ["get"],
+                    urls: [
+                        "/.well-known/openid-configuration", "/.well-known/openid-configuration/", "/openid/v1/jwks",
+                        "/openid/v1/jwks/",
+                    ])
+            ]),
         BootstrapRole(
             name: "system:monitoring",
-            rules: [.allow(["get"], urls: ["/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/*", "/readyz", "/readyz/*"])]),
+            rules: [
+                .allow(
+                    ["get"],
+                    urls: ["/healthz", "/healthz/*", "/livez", "/livez/*", "/metrics", "/metrics/*", "/readyz", "/readyz/*"])
+            ]),
     ]
 
     // MARK: For programs
@@ -104,7 +125,8 @@ enum BootstrapPolicy {
             rules: [
                 .allow(read, ["services", "pods"]), .allow(["create", "get", "list", "patch", "update", "watch"], ["nodes"]),
                 .allow(["patch", "update"], ["nodes/status", "pods/status"]), .allow(["create", "delete"], ["pods"]),
-                .allow(["create"], ["pods/eviction"]), .allow(read, ["configmaps", "secrets"]), .allow(["get"], ["persistentvolumeclaims"]),
+                .allow(["create"], ["pods/eviction"]), .allow(read, ["configmaps", "secrets"]),
+                .allow(["get"], ["persistentvolumeclaims"]),
                 .allow(["create", "get", "list", "watch"], ["certificatesigningrequests"], in: ["certificates.k8s.io"]),
                 .allow(["create", "get", "patch", "update"], ["leases"], in: ["coordination.k8s.io"]),
                 .allow(["create"], ["serviceaccounts/token"]), .allow(read, ["runtimeclasses"], in: ["node.k8s.io"]),
@@ -112,11 +134,16 @@ enum BootstrapPolicy {
         BootstrapRole(
             name: "system:kube-scheduler",
             rules: [
-                .allow(read, ["nodes", "namespaces", "persistentvolumeclaims", "persistentvolumes", "replicationcontrollers", "services"]),
+                .allow(
+                    read,
+                    ["nodes", "namespaces", "persistentvolumeclaims", "persistentvolumes", "replicationcontrollers", "services"]),
                 .allow(["delete", "get", "list", "watch"], ["pods"]), .allow(["create"], ["bindings", "pods/binding"]),
-                .allow(["patch", "update"], ["pods/status"]), .allow(read, ["replicasets", "statefulsets"], in: ["apps", "extensions"]),
+                .allow(["patch", "update"], ["pods/status"]),
+                .allow(read, ["replicasets", "statefulsets"], in: ["apps", "extensions"]),
                 .allow(read, ["poddisruptionbudgets"], in: ["policy"]),
-                .allow(read, ["csinodes", "csidrivers", "csistoragecapacities", "storageclasses", "volumeattachments"], in: ["storage.k8s.io"]),
+                .allow(
+                    read, ["csinodes", "csidrivers", "csistoragecapacities", "storageclasses", "volumeattachments"],
+                    in: ["storage.k8s.io"]),
                 .allow(["create", "get", "list", "update", "watch"], ["leases"], in: ["coordination.k8s.io"]),
                 .allow(["create"], ["tokenreviews"], in: ["authentication.k8s.io"]),
                 .allow(["create"], ["subjectaccessreviews"], in: ["authorization.k8s.io"]),
@@ -126,7 +153,8 @@ enum BootstrapPolicy {
         BootstrapRole(
             name: "system:kube-controller-manager",
             rules: [
-                .allow(["list", "watch"], ["*"], in: ["*"]), .allow(["get", "create", "update"], ["configmaps", "endpoints", "secrets", "serviceaccounts"]),
+                .allow(["list", "watch"], ["*"], in: ["*"]),
+                .allow(["get", "create", "update"], ["configmaps", "endpoints", "secrets", "serviceaccounts"]),
                 .allow(["get"], ["namespaces"]), .allow(["delete"], ["secrets"]), .allow(["create"], ["serviceaccounts/token"]),
                 .allow(["create", "get", "update"], ["leases"], in: ["coordination.k8s.io"]),
                 .allow(["create"], ["tokenreviews"], in: ["authentication.k8s.io"]),

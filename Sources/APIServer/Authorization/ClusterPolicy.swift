@@ -40,7 +40,9 @@ struct ClusterPolicy: Sendable {
     static let rbacGroup = "rbac.authorization.k8s.io"
     static let pods = CollectionID(group: "", resource: "pods")
     static let collections =
-        ["clusterroles", "clusterrolebindings", "roles", "rolebindings"].map { CollectionID(group: rbacGroup, resource: $0) } + [pods]
+        ["clusterroles", "clusterrolebindings", "roles", "rolebindings"].map { CollectionID(group: rbacGroup, resource: $0) } + [
+            pods
+        ]
 
     mutating func apply(_ event: StoreEvent) {
         let key = event.object.key

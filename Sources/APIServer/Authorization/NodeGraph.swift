@@ -106,7 +106,9 @@ struct NodeGraph: Sendable {
         var found: Set<PodReference> = []
 
         mutating func spec(_ spec: JSONTape.Node) {
-            let account = [member(spec, "serviceAccountName"), member(spec, "serviceAccount")].compactMap { $0.flatMap { tape.string($0) } }
+            let account = [member(spec, "serviceAccountName"), member(spec, "serviceAccount")].compactMap {
+                $0.flatMap { tape.string($0) }
+            }
             add(.serviceAccount, account.first { !$0.isEmpty } ?? ServiceAccountAdmission.defaultAccount)
             for secret in elements(spec, "imagePullSecrets") { add(.secret, text(secret, "name")) }
             for volume in elements(spec, "volumes") {
@@ -142,7 +144,9 @@ struct NodeGraph: Sendable {
         }
 
         private func member(_ node: JSONTape.Node, _ key: String) -> JSONTape.Node? { tape.member(of: node, key) }
-        private func elements(_ node: JSONTape.Node, _ key: String) -> [JSONTape.Node] { member(node, key).map { Array(tape.elements(of: $0)) } ?? [] }
+        private func elements(_ node: JSONTape.Node, _ key: String) -> [JSONTape.Node] {
+            member(node, key).map { Array(tape.elements(of: $0)) } ?? []
+        }
 
         private func text(_ node: JSONTape.Node, _ path: String...) -> String? {
             var current = node

@@ -63,7 +63,8 @@ struct NodeRules {
         case ("", "configmaps", ""): return identity.domain == nil ? needed(.configMap, request) : []
         case ("", "services", "") where isOwnDomain(request) || identity.domain == nil: return Self.reading
         case ("", "events", ""), ("events.k8s.io", "events", ""): return events(request)
-        case ("", "nodes", ""): return isOwnName ? ["get", "list", "watch", "create", "update", "patch"] : request.name == nil ? ["create"] : []
+        case ("", "nodes", ""):
+            return isOwnName ? ["get", "list", "watch", "create", "update", "patch"] : request.name == nil ? ["create"] : []
         case ("", "nodes", "status") where isOwnName: return Self.changing
         case ("coordination.k8s.io", "leases", "") where request.namespace == "kube-node-lease":
             return isOwnName ? ["get", "create", "update", "patch", "watch"] : request.name == nil ? ["create"] : []
@@ -113,7 +114,8 @@ struct NodeRules {
 
     /// Whether the answer to a node may depend on what its pods name.
     static func isAboutNeeds(_ request: AuthorizationAttributes) -> Bool {
-        request.group.isEmpty && ["secrets", "configmaps", "serviceaccounts", "persistentvolumeclaims"].contains(request.resource)
+        request.group.isEmpty
+            && ["secrets", "configmaps", "serviceaccounts", "persistentvolumeclaims"].contains(request.resource)
     }
 
     private func needed(_ kind: PodReference.Kind, _ request: AuthorizationAttributes) -> Set<String> {
@@ -127,7 +129,8 @@ struct NodeRules {
     private func stockKubelet(_ request: AuthorizationAttributes, _ isOwnName: Bool) -> Set<String> {
         guard identity.domain == nil else { return [] }
         switch (request.group, request.resource) {
-        case ("storage.k8s.io", "csinodes"): return isOwnName ? Self.changing.union(["create", "delete"]) : request.name == nil ? ["create"] : []
+        case ("storage.k8s.io", "csinodes"):
+            return isOwnName ? Self.changing.union(["create", "delete"]) : request.name == nil ? ["create"] : []
         case ("storage.k8s.io", "csidrivers"): return Self.reading
         case ("authentication.k8s.io", "tokenreviews"), ("authorization.k8s.io", "subjectaccessreviews"),
             ("authorization.k8s.io", "localsubjectaccessreviews"):

@@ -59,7 +59,8 @@ struct VerbSet: OptionSet, Sendable, Hashable {
         "get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "impersonate", "bind", "escalate",
         "approve", "sign", "use", "proxy", "head",
     ]
-    private static let bits = Dictionary(uniqueKeysWithValues: names.enumerated().map { ($1, VerbSet(rawValue: 1 << UInt32($0))) })
+    private static let bits = Dictionary(
+        uniqueKeysWithValues: names.enumerated().map { ($1, VerbSet(rawValue: 1 << UInt32($0))) })
 
     init(rawValue: UInt32) { self.rawValue = rawValue }
     init(verb: String) { self = verb == "*" ? .all : Self.bits[verb] ?? .others }

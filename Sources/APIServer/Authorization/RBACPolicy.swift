@@ -97,7 +97,8 @@ struct RBACPolicy: Sendable {
             releaseIfUnused(old.slot)
         }
         guard let binding, let role = Self.role(of: binding, in: name.namespace) else { return }
-        let subjects = Set((binding["subjects"]?.arrayValue ?? []).compactMap { RBACSubject($0, bindingNamespace: name.namespace) })
+        let subjects = Set(
+            (binding["subjects"]?.arrayValue ?? []).compactMap { RBACSubject($0, bindingNamespace: name.namespace) })
         guard !subjects.isEmpty else { return }
         let slot = slotFor(role)
         slots[slot]?.bindings += 1
@@ -180,7 +181,8 @@ struct RBACPolicy: Sendable {
     private static func selects(_ selectors: [JSONValue], _ labels: [String: String]) -> Bool {
         selectors.contains { selector in
             // An empty selector would select every role there is; that is never what an aggregation means.
-            let count = (selector["matchLabels"]?.objectValue?.count ?? 0) + (selector["matchExpressions"]?.arrayValue?.count ?? 0)
+            let count =
+                (selector["matchLabels"]?.objectValue?.count ?? 0) + (selector["matchExpressions"]?.arrayValue?.count ?? 0)
             guard count > 0 else { return false }
             let byLabel = (selector["matchLabels"]?.objectValue ?? [:]).allSatisfy { key, value in
                 labels[key] != nil && labels[key] == value.stringValue

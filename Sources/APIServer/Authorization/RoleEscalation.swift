@@ -41,7 +41,9 @@ struct RoleEscalation: AdmissionStep {
 
     private func checkBinding(_ review: AdmissionReview) throws(StatusError) {
         let attributes = review.attributes
-        if let old = review.old, old["subjects"] == review.object["subjects"], old["roleRef"] == review.object["roleRef"] { return }
+        if let old = review.old, old["subjects"] == review.object["subjects"], old["roleRef"] == review.object["roleRef"] {
+            return
+        }
         guard let role = RBACPolicy.role(of: review.object, in: attributes.namespace ?? "") else { return }
         if may("bind", role.namespace.isEmpty ? "clusterroles" : "roles", name: role.name, attributes) { return }
         guard let rules = authorizer.rules(ofRole: role) else {
@@ -55,7 +57,8 @@ struct RoleEscalation: AdmissionStep {
     private func may(_ verb: String, _ resource: String, name: String, _ attributes: AdmissionAttributes) -> Bool {
         authorizer.authorize(
             AuthorizationAttributes(
-                user: attributes.user, verb: verb, group: ClusterPolicy.rbacGroup, resource: resource, namespace: attributes.namespace,
+                user: attributes.user, verb: verb, group: ClusterPolicy.rbacGroup, resource: resource,
+                namespace: attributes.namespace,
                 name: name)) == .allow
     }
 

@@ -42,13 +42,15 @@ public final class StoreAuthorizer: RuleHolding {
                         for event in events { policy.apply(event) }
                     }
                 } else if watch?.end == .slow {
-                    log.warning("authorisation fell behind the store and reads anew", metadata: ["resource": "\(collection.resource)"])
+                    log.warning(
+                        "authorisation fell behind the store and reads anew", metadata: ["resource": "\(collection.resource)"])
                     policy.withLock { $0.forget(collection) }
                     follow(collection)
                 }
             }
         } catch {
-            log.error("authorisation cannot follow the store", metadata: ["resource": "\(collection.resource)", "error": "\(error)"])
+            log.error(
+                "authorisation cannot follow the store", metadata: ["resource": "\(collection.resource)", "error": "\(error)"])
         }
     }
 }

@@ -41,7 +41,8 @@ struct CertificateAdmission: AdmissionStep {
 
     private func decide(_ review: inout AdmissionReview, _ lookup: any AdmissionLookup) throws(StatusError) {
         let wanted = review.object["spec"]?["signerName"]?.stringValue
-        if review.attributes.user.groups.contains(NodeIdentity.deployTokensGroup), wanted != CertificateSigner.nodeClient.rawValue {
+        if review.attributes.user.groups.contains(NodeIdentity.deployTokensGroup), wanted != CertificateSigner.nodeClient.rawValue
+        {
             throw .forbidden(
                 "certificatesigningrequests", group: Self.group, name: Self.objectName(review.object),
                 "a deploy token may only ask for a node's certificate of signer \"\(CertificateSigner.nodeClient.rawValue)\"")
@@ -72,7 +73,9 @@ struct CertificateAdmission: AdmissionStep {
     ) throws(StatusError) -> (domains: Set<String>, names: Set<String>) {
         guard subject.commonName.hasPrefix(NodeIdentity.userPrefix) else { return ([], []) }
         let name = String(subject.commonName.dropFirst(NodeIdentity.userPrefix.count))
-        guard let node = try lookup.object(ResourceKey(group: "", resource: "nodes", namespace: "", name: name)) else { return ([], []) }
+        guard let node = try lookup.object(ResourceKey(group: "", resource: "nodes", namespace: "", name: name)) else {
+            return ([], [])
+        }
         let domains = NodeRestriction.domainLabels.compactMap { node["metadata"]?["labels"]?[$0]?.stringValue }
         let addresses = (node["status"]?["addresses"]?.arrayValue ?? []).compactMap { $0["address"]?.stringValue }
         return (Set(domains), Set(addresses + [name]))
@@ -107,12 +110,18 @@ struct CertificateAdmission: AdmissionStep {
         let (had, has) = (Self.conditions(old), Self.conditions(review.object))
         var errors: [FieldError] = []
         let types = Set(has.compactMap { $0["type"]?.stringValue }).intersection(Self.decisions)
-        if types.count > 1 { errors.append(.invalid("status.conditions", .array(has), "Approved and Denied conditions are mutually exclusive")) }
+        if types.count > 1 {
+            errors.append(.invalid("status.conditions", .array(has), "Approved and Denied conditions are mutually exclusive"))
+        }
         for condition in had where Self.decisions.contains(condition["type"]?.stringValue ?? "") {
             guard !has.contains(where: { $0["type"] == condition["type"] }) else { continue }
-            errors.append(.forbidden("status.conditions", "updates may not remove a condition of type \"\(condition["type"]?.stringValue ?? "")\""))
+            errors.append(
+                .forbidden(
+                    "status.conditions", "updates may not remove a condition of type \"\(condition["type"]?.stringValue ?? "")\"")
+            )
         }
-        for condition in has where condition["status"]?.stringValue != "True" && Self.decisions.contains(condition["type"]?.stringValue ?? "") {
+        for condition in has
+        where condition["status"]?.stringValue != "True" && Self.decisions.contains(condition["type"]?.stringValue ?? "") {
             errors.append(.notSupported("status.conditions.status", condition["status"] ?? .null, supported: ["True"]))
         }
         if !errors.isEmpty { throw .invalid(review.attributes.kind.declaration.gvk, Self.objectName(old), errors) }
@@ -128,12 +137,15 @@ struct CertificateAdmission: AdmissionStep {
 
     private static func stamped(_ condition: JSONValue, _ time: JSONValue) -> JSONValue {
         var condition = condition
-        for member in ["lastUpdateTime", "lastTransitionTime"] where condition[member]?.stringValue ?? "" == "" { condition[member] = time }
+        for member in ["lastUpdateTime", "lastTransitionTime"] where condition[member]?.stringValue ?? "" == "" {
+            condition[member] = time
+        }
         return condition
     }
 
     private func sign(
-        _ review: inout AdmissionReview, _ order: CertificateOrder, _ signer: any CertificateSigning, _ lookup: any AdmissionLookup
+        _ review: inout AdmissionReview, _ order: CertificateOrder, _ signer: any CertificateSigning,
+        _ lookup: any AdmissionLookup
     ) throws(StatusError) {
         if let problem = CertificatePolicy.problem(order) {
             let time = JSONValue.string(RFC3339.text(seconds: lookup.now))
@@ -169,7 +181,9 @@ struct CertificateAdmission: AdmissionStep {
             errors.append(.forbidden("status.conditions", "Approved and Denied are changed by the approval subresource only"))
         }
         let (had, has) = (old["status"]?["certificate"], review.object["status"]?["certificate"])
-        if had != nil, had != has { errors.append(.forbidden("status.certificate", "updates may not change the certificate content")) }
+        if had != nil, had != has {
+            errors.append(.forbidden("status.certificate", "updates may not change the certificate content"))
+        }
         if !errors.isEmpty { throw .invalid(review.attributes.kind.declaration.gvk, Self.objectName(old), errors) }
         if had != has { try requireSigner("sign", old, review.attributes.user) }
     }

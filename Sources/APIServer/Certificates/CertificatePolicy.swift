@@ -43,7 +43,9 @@ enum CertificatePolicy {
         let hasNames = !order.subject.dnsNames.isEmpty || !order.subject.ipAddresses.isEmpty || order.subject.hasOtherNames
         switch signer {
         case .client:
-            if order.subject.organizations.contains(SystemGroup.masters) { return "organization \"\(SystemGroup.masters)\" is not signed" }
+            if order.subject.organizations.contains(SystemGroup.masters) {
+                return "organization \"\(SystemGroup.masters)\" is not signed"
+            }
             return nil
         case .nodeClient:
             return hasNames ? "subject alternative names are not signed" : nodeProblem(order.subject)
@@ -78,11 +80,14 @@ enum CertificatePolicy {
         case .client: return .wait
         case .nodeClient:
             if let problem = problem(order) { return .refuse(problem) }
-            guard let wanted = NodeIdentity(UserInfo(name: order.subject.commonName, groups: order.subject.organizations)) else { return .wait }
+            guard let wanted = NodeIdentity(UserInfo(name: order.subject.commonName, groups: order.subject.organizations)) else {
+                return .wait
+            }
             return decideNodeClient(order, wanted, nodeDomains, isAdministrator)
         case .nodeServing:
             if let problem = problem(order) { return .refuse(problem) }
-            guard order.requester.name == order.subject.commonName, order.requester.groups.contains(NodeIdentity.nodesGroup) else {
+            guard order.requester.name == order.subject.commonName, order.requester.groups.contains(NodeIdentity.nodesGroup)
+            else {
                 return isAdministrator ? .wait : .refuse("only the node itself may ask for its serving certificate")
             }
             let names = order.subject.dnsNames + order.subject.ipAddresses
@@ -102,9 +107,13 @@ enum CertificatePolicy {
             return .refuse("the request is for domain \"\(wanted.domain ?? "")\", which is not the requester's")
         }
         // A stranger's request waits for an administrator.
-        let isKnown = NodeIdentity(order.requester) != nil || (requester != nil && order.requester.groups.contains(NodeIdentity.deployTokensGroup))
+        let isKnown =
+            NodeIdentity(order.requester) != nil
+            || (requester != nil && order.requester.groups.contains(NodeIdentity.deployTokensGroup))
         guard isKnown else { return .wait }
-        if !nodeDomains.allSatisfy({ $0 == wanted.domain }) { return .refuse("node \"\(wanted.node)\" belongs to another domain") }
+        if !nodeDomains.allSatisfy({ $0 == wanted.domain }) {
+            return .refuse("node \"\(wanted.node)\" belongs to another domain")
+        }
         return .approve("the subject fits the requester's domain")
     }
 }

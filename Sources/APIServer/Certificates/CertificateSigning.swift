@@ -26,7 +26,8 @@ public struct CertificateSubject: Sendable, Hashable {
     public var hasOtherNames: Bool
 
     public init(
-        commonName: String, organizations: [String], dnsNames: [String] = [], ipAddresses: [String] = [], hasOtherNames: Bool = false
+        commonName: String, organizations: [String], dnsNames: [String] = [], ipAddresses: [String] = [],
+        hasOtherNames: Bool = false
     ) {
         self.commonName = commonName
         self.organizations = organizations

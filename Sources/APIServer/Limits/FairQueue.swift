@@ -190,7 +190,8 @@ public struct FairQueue: Sendable {
 
     private mutating func takeNext(of level: Int) -> (id: UInt64, caller: String)? {
         while let name = rings[level].callers.first {
-            guard var caller = callers[name], let first = caller.waiting.first, caller.running < configuration.seatsPerCaller else {
+            guard var caller = callers[name], let first = caller.waiting.first, caller.running < configuration.seatsPerCaller
+            else {
                 // Abandoned, or at the end of its share: comes back by putInTurn.
                 rings[level].callers.removeFirst()
                 callers[name]?.isInTurn = false

@@ -137,7 +137,9 @@ enum StrategicMergePatch {
             }
         }
         if replaces { return (changes.compactMap(withoutDirectives), nil) }
-        return (deleted.isEmpty ? target : target.filter { element in element[key].map { !deleted.contains($0) } ?? true }, changes)
+        return (
+            deleted.isEmpty ? target : target.filter { element in element[key].map { !deleted.contains($0) } ?? true }, changes
+        )
     }
 
     private static func merge(
@@ -145,7 +147,8 @@ enum StrategicMergePatch {
     ) throws(PatchError) -> [JSONValue] {
         var result = target
         var places = Dictionary(
-            target.enumerated().compactMap { place, element in element[key].map { ($0, place) } }, uniquingKeysWith: { first, _ in first })
+            target.enumerated().compactMap { place, element in element[key].map { ($0, place) } },
+            uniquingKeysWith: { first, _ in first })
         for change in changes {
             guard let members = change.objectValue, let identity = change[key] else { throw missingKey(change, key) }
             if let place = places[identity] {

@@ -29,7 +29,8 @@ struct AccessQuestion: Sendable {
 
     private static func nodeSelector(_ resource: JSONValue?) -> String? {
         (resource?["fieldSelector"]?["requirements"]?.arrayValue ?? []).first {
-            $0["key"]?.stringValue == "spec.nodeName" && $0["operator"]?.stringValue == "In" && $0["values"]?.arrayValue?.count == 1
+            $0["key"]?.stringValue == "spec.nodeName" && $0["operator"]?.stringValue == "In"
+                && $0["values"]?.arrayValue?.count == 1
         }?["values"]?[0]?.stringValue
     }
 
@@ -43,7 +44,8 @@ struct AccessQuestion: Sendable {
         }
         let extra = (spec["extra"]?.objectValue ?? [:]).map { ($0.key, ($0.value.arrayValue ?? []).compactMap(\.stringValue)) }
         return UserInfo(
-            name: name, uid: spec["uid"]?.stringValue, groups: groups, extra: Dictionary(extra, uniquingKeysWith: { first, _ in first }))
+            name: name, uid: spec["uid"]?.stringValue, groups: groups,
+            extra: Dictionary(extra, uniquingKeysWith: { first, _ in first }))
     }
 }
 
@@ -58,7 +60,8 @@ extension APIHandler {
         if let namespace, question.attributes.namespace != namespace {
             errors.append(
                 .invalid(
-                    "spec.resourceAttributes.namespace", .string(question.attributes.namespace ?? ""), "must match metadata.namespace"))
+                    "spec.resourceAttributes.namespace", .string(question.attributes.namespace ?? ""),
+                    "must match metadata.namespace"))
         }
         let gvk = GroupVersionKind(group: Self.authorizationGroup, version: "v1", kind: kind)
         if !errors.isEmpty { throw .invalid(gvk, "", errors) }
@@ -82,7 +85,8 @@ extension APIHandler {
         let isComplete = NodeIdentity(request.user) == nil && !request.user.groups.contains(NodeIdentity.deployTokensGroup)
         var status: JSONValue = [
             "resourceRules": .array(rules.filter { !$0.resources.isEmpty }.map { $0.withoutPaths.json }),
-            "nonResourceRules": .array(rules.filter { !$0.nonResourceURLs.isEmpty }.map { PolicyRule.allow($0.verbs, urls: $0.nonResourceURLs).json }),
+            "nonResourceRules": .array(
+                rules.filter { !$0.nonResourceURLs.isEmpty }.map { PolicyRule.allow($0.verbs, urls: $0.nonResourceURLs).json }),
             "incomplete": .bool(!isComplete),
         ]
         if !isComplete { status["evaluationError"] = "nodes' own rights are not rules, and are not listed" }
@@ -132,7 +136,8 @@ extension UserInfo {
         var object: JSONValue = ["username": .string(name), "groups": .array(groups.map { .string($0) })]
         if let uid { object["uid"] = .string(uid) }
         if !extra.isEmpty {
-            object["extra"] = .object(JSONObject(extra.sorted { $0.key < $1.key }.map { ($0.key, .array($0.value.map { .string($0) })) }))
+            object["extra"] = .object(
+                JSONObject(extra.sorted { $0.key < $1.key }.map { ($0.key, .array($0.value.map { .string($0) })) }))
         }
         return object
     }

@@ -18,7 +18,8 @@ extension APIHandler {
         let verb = try Verb(request, route)
         try authorize(
             AuthorizationAttributes(
-                user: request.user, verb: verb.rawValue, group: "", resource: "nodes", subresource: "proxy", namespace: nil, name: name,
+                user: request.user, verb: verb.rawValue, group: "", resource: "nodes", subresource: "proxy", namespace: nil,
+                name: name,
                 nodeSelector: nil))
         guard request.method == .get || request.method == .head else { throw .methodNotAllowed }
         guard let kind = kinds[route.resource] else { throw .unknownPath }

@@ -36,7 +36,8 @@ extension APIHandler {
         }
         let request = call.request
         var target = PodStreamTarget(
-            verb: verb, namespace: call.route.namespace ?? "", pod: call.name, podUID: object.index.uid, node: node, container: "",
+            verb: verb, namespace: call.route.namespace ?? "", pod: call.name, podUID: object.index.uid, node: node,
+            container: "",
             command: request.queryValues("command"), stdin: request.flag("stdin"), stdout: request.flag("stdout"),
             stderr: request.flag("stderr"), tty: request.flag("tty"), ports: [])
         if verb == .portforward {

@@ -19,7 +19,9 @@ public struct ImpersonationRequest: Sendable, Hashable {
         groups = []
         extra = [:]
         for (name, value) in headers {
-            guard name.utf8.count > Self.prefix.utf8.count, let first = name.utf8.first, first | 0x20 == UInt8(ascii: "i") else { continue }
+            guard name.utf8.count > Self.prefix.utf8.count, let first = name.utf8.first, first | 0x20 == UInt8(ascii: "i") else {
+                continue
+            }
             let name = name.lowercased()
             guard name.hasPrefix(Self.prefix) else { continue }
             found = true
@@ -45,9 +47,12 @@ struct ImpersonationPlan: Sendable {
     /// nil: no user is named, which makes no sense.
     init?(_ request: ImpersonationRequest, by caller: UserInfo) {
         guard let name = request.user, !name.isEmpty else { return nil }
-        func ask(_ group: String, _ resource: String, _ name: String, namespace: String? = nil, sub: String = "") -> AuthorizationAttributes {
+        func ask(_ group: String, _ resource: String, _ name: String, namespace: String? = nil, sub: String = "")
+            -> AuthorizationAttributes
+        {
             AuthorizationAttributes(
-                user: caller, verb: "impersonate", group: group, resource: resource, subresource: sub, namespace: namespace, name: name)
+                user: caller, verb: "impersonate", group: group, resource: resource, subresource: sub, namespace: namespace,
+                name: name)
         }
         var groups = request.groups
         if let account = ServiceAccountName(userName: name) {
@@ -73,7 +78,8 @@ extension APIHandler {
         guard let request else { return caller }
         do throws(StatusError) {
             guard let plan = ImpersonationPlan(request, by: caller) else {
-                throw .badRequest("requested groups, uid or extra of another user without impersonating a user: Impersonate-User is missing")
+                throw .badRequest(
+                    "requested groups, uid or extra of another user without impersonating a user: Impersonate-User is missing")
             }
             for question in plan.questions { try authorize(question) }
             return plan.user

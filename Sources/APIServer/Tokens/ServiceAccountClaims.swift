@@ -65,7 +65,8 @@ extension ServiceAccountClaims {
             let pod = bound("pod"), let node = bound("node"), let secret = bound("secret")
         else { return nil }
         self.init(
-            issuer: issuer, audiences: audiences, issuedAt: issuedAt, notBefore: value["nbf"]?.intValue ?? issuedAt, expires: expires,
+            issuer: issuer, audiences: audiences, issuedAt: issuedAt, notBefore: value["nbf"]?.intValue ?? issuedAt,
+            expires: expires,
             id: value["jti"]?.stringValue ?? "", namespace: namespace, account: account, pod: pod, node: node, secret: secret)
         guard value["sub"]?.stringValue == accountName.userName, ServiceAccountName(userName: accountName.userName) != nil else {
             return nil

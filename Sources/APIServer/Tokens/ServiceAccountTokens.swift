@@ -69,7 +69,9 @@ public final class ServiceAccountTokens: TokenAuthenticator {
             return try store.peek(key)?.index.uid == object.uid
         }
         guard try has("serviceaccounts", claims.namespace, claims.account) else { throw TokenProblem.accountGone }
-        let bound = [("pods", claims.namespace, claims.pod), ("secrets", claims.namespace, claims.secret), ("nodes", "", claims.node)]
+        let bound = [
+            ("pods", claims.namespace, claims.pod), ("secrets", claims.namespace, claims.secret), ("nodes", "", claims.node),
+        ]
         for (resource, namespace, object) in bound {
             guard let object else { continue }
             guard try has(resource, namespace, object) else { throw TokenProblem.boundObjectGone }

@@ -34,8 +34,11 @@ struct TokenOrder: Sendable, Hashable {
         let spec = request["spec"] ?? [:]
         audiences = (spec["audiences"]?.arrayValue ?? []).compactMap(\.stringValue)
         seconds = Self.defaultSeconds
-        if audiences.count != spec["audiences"]?.arrayValue?.count ?? 0 || audiences.contains("") || audiences.count > Self.maximumAudiences {
-            errors.append(.invalid("spec.audiences", spec["audiences"] ?? .null, "must be at most \(Self.maximumAudiences) texts"))
+        if audiences.count != spec["audiences"]?.arrayValue?.count ?? 0 || audiences.contains("")
+            || audiences.count > Self.maximumAudiences
+        {
+            errors.append(
+                .invalid("spec.audiences", spec["audiences"] ?? .null, "must be at most \(Self.maximumAudiences) texts"))
         }
         if let value = spec["expirationSeconds"], !value.isNull {
             let wanted = value.intValue ?? 0
@@ -47,9 +50,13 @@ struct TokenOrder: Sendable, Hashable {
             seconds = min(wanted, Self.maximumSeconds)
         }
         guard let reference = spec["boundObjectRef"], !reference.isNull else { return }
-        guard let kind = BoundKind(rawValue: reference["kind"]?.stringValue ?? ""), reference["apiVersion"]?.stringValue ?? "v1" == "v1" else {
+        guard let kind = BoundKind(rawValue: reference["kind"]?.stringValue ?? ""),
+            reference["apiVersion"]?.stringValue ?? "v1" == "v1"
+        else {
             errors.append(
-                .invalid("spec.boundObjectRef", reference, "cannot bind token to this kind of object; supported: v1 Pod, Secret, Node"))
+                .invalid(
+                    "spec.boundObjectRef", reference, "cannot bind token to this kind of object; supported: v1 Pod, Secret, Node")
+            )
             return
         }
         guard let name = reference["name"]?.stringValue, !name.isEmpty else {
@@ -81,7 +88,8 @@ extension APIHandler {
         request["kind"] = "TokenRequest"
         request["apiVersion"] = "authentication.k8s.io/v1"
         request["metadata"] = [
-            "name": .string(call.name), "namespace": .string(claims.namespace), "creationTimestamp": .string(RFC3339.text(seconds: time)),
+            "name": .string(call.name), "namespace": .string(claims.namespace),
+            "creationTimestamp": .string(RFC3339.text(seconds: time)),
         ]
         request.set(["spec", "audiences"], to: .array(claims.audiences.map { .string($0) }))
         request.set(["spec", "expirationSeconds"], to: .int(order.seconds))
@@ -93,7 +101,8 @@ extension APIHandler {
     private func admitToken(_ call: APICall, _ request: JSONValue) throws(StatusError) {
         let step = NodeRestriction()
         let attributes = AdmissionAttributes(
-            user: call.user, operation: .create, kind: call.kind, namespace: call.route.namespace, name: call.name, subresource: "token")
+            user: call.user, operation: .create, kind: call.kind, namespace: call.route.namespace, name: call.name,
+            subresource: "token")
         guard step.handles(attributes) else { return }
         var review = AdmissionReview(attributes, old: nil, object: request)
         try step.validate(&review, StoreAdmissionLookup(store: store, now: now()))
@@ -106,7 +115,8 @@ extension APIHandler {
         func find(_ resource: String, _ name: String) throws(StatusError) -> StoredObject {
             let namespace = resource == "nodes" ? "" : call.route.namespace ?? ""
             return try present(
-                ResourceKey(group: "", resource: resource, namespace: namespace, name: name), GroupVersionResource(resource: resource))
+                ResourceKey(group: "", resource: resource, namespace: namespace, name: name),
+                GroupVersionResource(resource: resource))
         }
         let object = try find(bound.kind.resource, bound.name)
         if let uid = bound.uid, uid != object.index.uid {
@@ -127,7 +137,8 @@ extension APIHandler {
                     [
                         .invalid(
                             "spec.boundObjectRef.name", .string(bound.name),
-                            "cannot bind token for serviceaccount \"\(call.name)\" to pod running with different serviceaccount name.")
+                            "cannot bind token for serviceaccount \"\(call.name)\" to pod running with different serviceaccount name."
+                        )
                     ])
             }
             let node = object.index.fields["spec.nodeName"] ?? ""

@@ -17,7 +17,8 @@ final class CredentialGate: Sendable {
         _ token: String, from source: SourceAddress, _ authenticate: (String) async throws -> UserInfo?
     ) async throws -> UserInfo? {
         let refusal: FrontStatus? = failures.withLock { failures in
-            failures.attempt(token, from: source, now: now()) ? nil : .tooManyFailures(retryAfterSeconds: failures.secondsToWait())
+            failures.attempt(token, from: source, now: now())
+                ? nil : .tooManyFailures(retryAfterSeconds: failures.secondsToWait())
         }
         if let refusal { throw refusal }
         do {

@@ -24,7 +24,8 @@ public final class LimitsGate: RequestGate {
     }
 
     func enter(_ user: UserInfo, method: HTTPMethodName, path: String, isLongRunning: Bool) async throws -> RequestTicket {
-        guard case .queued(let level, let cost) = RequestClass(user: user, method: method, path: path, isLongRunning: isLongRunning)
+        guard
+            case .queued(let level, let cost) = RequestClass(user: user, method: method, path: path, isLongRunning: isLongRunning)
         else { return .free }
         let now = milliseconds
         let (id, outcome) = state.withLock { state in
@@ -44,7 +45,8 @@ public final class LimitsGate: RequestGate {
 
     static func refusal(_ reason: FairQueue.RefusalReason) -> FrontStatus {
         FrontStatus(
-            code: 429, reason: "TooManyRequests", message: "the server has received too many requests and has asked us to try again later: \(reason.rawValue)",
+            code: 429, reason: "TooManyRequests",
+            message: "the server has received too many requests and has asked us to try again later: \(reason.rawValue)",
             retryAfterSeconds: 1)
     }
 

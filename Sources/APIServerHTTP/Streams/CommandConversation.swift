@@ -86,8 +86,12 @@ struct CommandConversation: Sendable {
 
     private func converse(_ streams: CommandStreams, _ session: SPDYSession) async {
         await withTaskGroup(of: Void.self) { tasks in
-            if let stream = streams["stdin"] { tasks.addTask { await self.copy(stream, to: ChannelFrame.stdin, endIsTold: true) } }
-            if let stream = streams["resize"] { tasks.addTask { await self.copy(stream, to: ChannelFrame.resize, endIsTold: false) } }
+            if let stream = streams["stdin"] {
+                tasks.addTask { await self.copy(stream, to: ChannelFrame.stdin, endIsTold: true) }
+            }
+            if let stream = streams["resize"] {
+                tasks.addTask { await self.copy(stream, to: ChannelFrame.resize, endIsTold: false) }
+            }
             await copyOutput { frame in try await streams[Self.name(of: frame.channel)]?.write(frame.bytes) }
             for name in ["stdout", "stderr", "error"] { await streams[name]?.finish() }
             answer.close()

@@ -15,7 +15,8 @@ struct ForwardConversation: Sendable {
         let session = SPDYSession(connection)
         let pairs = ForwardPairs()
         await withTaskGroup(of: Void.self) { tasks in
-            let (opened, opener) = AsyncStream.makeStream(of: (error: SPDYStream, data: SPDYStream).self, bufferingPolicy: .bufferingOldest(512))
+            let (opened, opener) = AsyncStream.makeStream(
+                of: (error: SPDYStream, data: SPDYStream).self, bufferingPolicy: .bufferingOldest(512))
             tasks.addTask {
                 await session.run { stream in if let pair = pairs.add(stream) { opener.yield(pair) } }
                 opener.finish()
@@ -54,7 +55,9 @@ struct ForwardConversation: Sendable {
         await untilFirst(
             {
                 while let message = await connection.receive() {
-                    guard let channel = message.first.map(Int.init), channel % 2 == 0, channel / 2 < pipes.count, message.count > 1 else { continue }
+                    guard let channel = message.first.map(Int.init), channel % 2 == 0, channel / 2 < pipes.count,
+                        message.count > 1
+                    else { continue }
                     // Nobody reads a connection that has ended.
                     try? await pipes[channel / 2].write(Array(message.dropFirst()))
                 }
@@ -87,7 +90,8 @@ struct ForwardConversation: Sendable {
 
     /// Returns when the server in the pod has closed, or the caller has gone.
     private func forward(
-        _ port: UInt16, next: @escaping @Sendable () async throws -> [UInt8]?, send: @escaping @Sendable ([UInt8]) async throws -> Void
+        _ port: UInt16, next: @escaping @Sendable () async throws -> [UInt8]?,
+        send: @escaping @Sendable ([UInt8]) async throws -> Void
     ) async throws {
         let answer = try await hub.request(node: node, method: "POST", path: "\(path)?port=\(port)")
         defer { answer.close() }

@@ -3,17 +3,20 @@ import CZlib
 
 enum SPDYHeaders {
     /// Both ends begin with these bytes as if they had been sent (SPDY/3, 2.6.10.1): words with their lengths, then bare text.
-    static let dictionary: [UInt8] = words.flatMap { word in
-        [0, 0, 0, UInt8(word.utf8.count)] + Array(word.utf8)
-    } + Array(text.utf8)
+    static let dictionary: [UInt8] =
+        words.flatMap { word in
+            [0, 0, 0, UInt8(word.utf8.count)] + Array(word.utf8)
+        } + Array(text.utf8)
 
     private static let words = [
         "options", "head", "post", "put", "delete", "trace", "accept", "accept-charset", "accept-encoding", "accept-language",
         "accept-ranges", "age", "allow", "authorization", "cache-control", "connection", "content-base", "content-encoding",
         "content-language", "content-length", "content-location", "content-md5", "content-range", "content-type", "date",
-        "etag", "expect", "expires", "from", "host", "if-match", "if-modified-since", "if-none-match", "if-range", "if-unmodified-since", "last-modified", "location", "max-forwards", "pragma", "proxy-authenticate", "proxy-authorization",
+        "etag", "expect", "expires", "from", "host", "if-match", "if-modified-since", "if-none-match", "if-range",
+        "if-unmodified-since", "last-modified", "location", "max-forwards", "pragma", "proxy-authenticate", "proxy-authorization",
         "range", "referer", "retry-after", "server", "te", "trailer", "transfer-encoding", "upgrade", "user-agent", "vary",
-        "via", "warning", "www-authenticate", "method", "get", "status", "200 OK", "version", "HTTP/1.1", "url", "public", "set-cookie", "keep-alive", "origin",
+        "via", "warning", "www-authenticate", "method", "get", "status", "200 OK", "version", "HTTP/1.1", "url", "public",
+        "set-cookie", "keep-alive", "origin",
     ]
 
     private static let text =
@@ -86,7 +89,8 @@ final class SPDYHeaderInflater {
                 stream.avail_out = UInt32(output.count)
                 var result = CZlib.inflate(&stream, Z_SYNC_FLUSH)
                 if result == Z_NEED_DICT {
-                    guard inflateSetDictionary(&stream, SPDYHeaders.dictionary, UInt32(SPDYHeaders.dictionary.count)) == Z_OK else { return false }
+                    guard inflateSetDictionary(&stream, SPDYHeaders.dictionary, UInt32(SPDYHeaders.dictionary.count)) == Z_OK
+                    else { return false }
                     result = CZlib.inflate(&stream, Z_SYNC_FLUSH)
                 }
                 count = output.count - Int(stream.avail_out)
@@ -108,7 +112,8 @@ final class SPDYHeaderDeflater {
         if !isOpen {
             // Z_DEFAULT_COMPRESSION, in zlib's own framing.
             isOpen = swiftlet_deflateInit2(&stream, -1, 15) == Z_OK
-            guard isOpen, deflateSetDictionary(&stream, SPDYHeaders.dictionary, UInt32(SPDYHeaders.dictionary.count)) == Z_OK else {
+            guard isOpen, deflateSetDictionary(&stream, SPDYHeaders.dictionary, UInt32(SPDYHeaders.dictionary.count)) == Z_OK
+            else {
                 throw SPDYError(reason: "no memory for headers")
             }
         }

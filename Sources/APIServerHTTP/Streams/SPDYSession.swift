@@ -70,7 +70,9 @@ final class SPDYSession: Sendable {
     }
 
     /// False at the end.
-    private func take(_ frame: SPDYFrame, _ encoder: inout SPDYEncoder, _ opened: @Sendable (SPDYStream) -> Void) async throws -> Bool {
+    private func take(_ frame: SPDYFrame, _ encoder: inout SPDYEncoder, _ opened: @Sendable (SPDYStream) -> Void) async throws
+        -> Bool
+    {
         switch frame {
         case .openStream(let id, let headers, let finished):
             let stream = SPDYStream(id: id, headers: headers, connection: connection)

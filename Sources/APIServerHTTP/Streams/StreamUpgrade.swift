@@ -44,7 +44,8 @@ enum StreamProtocol: Sendable, Equatable {
             let known = forPorts ? [forwardSPDY] : commandSPDY
             if let chosen = known.first(where: offered.contains) { return .spdy(chosen) }
             throw FrontStatus(
-                code: 403, reason: "Forbidden", message: "unable to upgrade: the client offers \(offered), the server knows \(known)")
+                code: 403, reason: "Forbidden",
+                message: "unable to upgrade: the client offers \(offered), the server knows \(known)")
         }
         throw FrontStatus.badRequest("Upgrade request required")
     }
@@ -60,7 +61,8 @@ enum StreamProtocol: Sendable, Equatable {
             // RFC 6455, 4.2.2: proves that the server understood, and nothing else.
             let accept = Base64.encoded(Insecure.SHA1.hash(data: Array(key.utf8)))
             return [
-                ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Accept", accept), ("Sec-WebSocket-Protocol", name),
+                ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Accept", accept),
+                ("Sec-WebSocket-Protocol", name),
             ]
         }
     }

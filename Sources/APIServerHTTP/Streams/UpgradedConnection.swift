@@ -239,7 +239,8 @@ enum UpgradedPipeline {
         if upgrade.isWebSocket {
             try pipeline.addHandler(WebSocketFrameEncoder(), position: .before(last))
             try pipeline.addHandler(
-                ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: WebSocketMessages.maximumBytes)), position: .before(last))
+                ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: WebSocketMessages.maximumBytes)), position: .before(last)
+            )
             try pipeline.addHandler(WebSocketMessages(), position: .before(last))
         }
         try pipeline.addHandler(UpgradedHandler(connection), position: .before(last))

@@ -33,7 +33,9 @@ final class PodEvictionController: Sendable {
             else { return }
             self.add(pod)
         }
-        await parts.work(queue, workers: Self.workers, of: "pod", name: { "\($0.namespace)/\($0.name)" }) { try await self.check($0) }
+        await parts.work(queue, workers: Self.workers, of: "pod", name: { "\($0.namespace)/\($0.name)" }) {
+            try await self.check($0)
+        }
     }
 
     private func add(_ pod: PodView) {
@@ -61,7 +63,8 @@ final class PodEvictionController: Sendable {
 
     /// A task's pod on a silent node is failed, not deleted: its task must see what became of it, and nobody else will tell.
     private func evict(_ pod: PodView, from node: String, isSilent: Bool) async throws {
-        parts.logger.warning("pod is evicted", metadata: ["pod": "\(pod.namespacedName)", "node": "\(node)", "silent": "\(isSilent)"])
+        parts.logger.warning(
+            "pod is evicted", metadata: ["pod": "\(pod.namespacedName)", "node": "\(node)", "silent": "\(isSilent)"])
         let isTask = pod.isTask
         var status: JSONValue = [:]
         if isTask, isSilent {
@@ -72,10 +75,12 @@ final class PodEvictionController: Sendable {
         }
         do {
             try await parts.api.announceDisruption(
-                of: pod, reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint", at: parts.now(),
+                of: pod, reason: "DeletionByTaintManager", message: "Taint manager: deleting due to NoExecute taint",
+                at: parts.now(),
                 status: status)
             parts.recorder.record(
-                EventSubject(pod.reference), .normal, reason: "TaintManagerEviction", message: "Marking for deletion Pod \(pod.namespacedName)")
+                EventSubject(pod.reference), .normal, reason: "TaintManagerEviction",
+                message: "Marking for deletion Pod \(pod.namespacedName)")
             if isTask, isSilent { return }
             try await parts.api.delete(
                 Pod.self, namespace: pod.namespace, name: pod.name, options: DeleteOptions(uid: pod.uid))

@@ -32,7 +32,10 @@ struct ArchiveContents {
                 files[entry.path] = try directory.file { write throws(ImageStoreError) in
                     var end: Int64 = 0
                     try entries.data { (piece, offset) throws(ImageStoreError) in
-                        guard offset == end else { throw .invalid(file: subject, field: entry.path.text, reason: "a sparse file is no part of an image archive") }
+                        guard offset == end else {
+                            throw .invalid(
+                                file: subject, field: entry.path.text, reason: "a sparse file is no part of an image archive")
+                        }
                         try write(piece)
                         end += Int64(piece.count)
                     }
@@ -60,7 +63,9 @@ struct ArchiveContents {
     }
 
     func required(_ name: String, as field: String) throws(ImageStoreError) -> LoadingDirectory.File {
-        guard let file = try file(name) else { throw .invalid(file: subject, field: field, reason: "names \(name.prefix(200)), which the archive lacks") }
+        guard let file = try file(name) else {
+            throw .invalid(file: subject, field: field, reason: "names \(name.prefix(200)), which the archive lacks")
+        }
         return file
     }
 

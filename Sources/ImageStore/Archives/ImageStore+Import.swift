@@ -23,14 +23,18 @@ extension ImageStore {
         let stream = try ArchiveStream(subject: subject, limits: extractionPolicy.limits) { (buffer) throws(ImageStoreError) in
             try reader.read(into: buffer)
         }
-        let entries = try ArchiveEntries({ () throws(ImageStoreError) in try stream.next() }, subject: subject, limits: extractionPolicy.limits)
+        let entries = try ArchiveEntries(
+            { () throws(ImageStoreError) in try stream.next() }, subject: subject, limits: extractionPolicy.limits)
         while try entries.next() != nil {}
         try stream.drain()
-        let config = try ImageDocument.encode(ImageConfig(platform: platform, diffIDs: [stream.diffID], process: process), subject)
-        let configDescriptor = Descriptor(mediaType: MediaType.ociConfig, digest: try blobs.add(config), size: Int64(config.count))
+        let config = try ImageDocument.encode(
+            ImageConfig(platform: platform, diffIDs: [stream.diffID], process: process), subject)
+        let configDescriptor = Descriptor(
+            mediaType: MediaType.ociConfig, digest: try blobs.add(config), size: Int64(config.count))
         let layer = Descriptor(mediaType: stream.compression.ociMediaType, digest: file.digest, size: file.size)
         let manifest = try ImageDocument.encode(ImageManifest(config: configDescriptor, layers: [layer]), subject)
-        let descriptor = Descriptor(mediaType: MediaType.ociManifest, digest: try blobs.add(manifest), size: Int64(manifest.count))
+        let descriptor = Descriptor(
+            mediaType: MediaType.ociManifest, digest: try blobs.add(manifest), size: Int64(manifest.count))
         let image = StoredImage(reference: name, manifest: descriptor, id: configDescriptor.digest, added: now)
         try references.set(image)
         return image

@@ -22,12 +22,16 @@ extension ImageStore {
         } else if let text = try archive.bytes("index.json", maximumBytes: Self.maximumIndexBytes) {
             images = try loadLayout(try ImageIndex(parsing: text, subject: "\(subject): index.json"), archive, platform, now)
         } else {
-            throw .unsupported(subject: subject, reason: "it is no image archive: neither manifest.json nor index.json is in it; a plain file tree is imported")
+            throw .unsupported(
+                subject: subject,
+                reason: "it is no image archive: neither manifest.json nor index.json is in it; a plain file tree is imported")
         }
         guard !images.isEmpty else { throw .invalid(file: subject, field: "images", reason: "there is none in it") }
         if let name {
             guard Set(images.map(\.id)).count == 1, var image = images.first else {
-                throw .invalid(file: subject, field: "name", reason: "the archive holds \(images.count) images, so one name cannot be theirs")
+                throw .invalid(
+                    file: subject, field: "name", reason: "the archive holds \(images.count) images, so one name cannot be theirs"
+                )
             }
             image.reference = name
             images = [image]
@@ -51,7 +55,8 @@ extension ImageStore {
 
     private func loadDocker(_ text: [UInt8], _ archive: ArchiveContents, _ now: Int64) throws(ImageStoreError) -> [StoredImage] {
         var result: [StoredImage] = []
-        for (index, image) in try ImageDocument.decode([DockerImage].self, text, "\(archive.subject): manifest.json").enumerated() {
+        for (index, image) in try ImageDocument.decode([DockerImage].self, text, "\(archive.subject): manifest.json").enumerated()
+        {
             let field = "manifest.json[\(index)]"
             let configFile = try archive.required(image.config, as: "\(field).Config")
             let bytes = try LoadingDirectory.contents(configFile, maximumBytes: ImageConfig.maximumBytes)
@@ -60,18 +65,23 @@ extension ImageStore {
             var files = [configFile]
             for (number, name) in (image.layers ?? []).enumerated() {
                 let file = try archive.required(name, as: "\(field).Layers[\(number)]")
-                layers.append(Descriptor(mediaType: try Self.compression(of: file).ociMediaType, digest: file.digest, size: file.size))
+                layers.append(
+                    Descriptor(mediaType: try Self.compression(of: file).ociMediaType, digest: file.digest, size: file.size))
                 files.append(file)
             }
-            let manifest = ImageManifest(config: Descriptor(mediaType: MediaType.ociConfig, digest: configFile.digest, size: configFile.size), layers: layers)
+            let manifest = ImageManifest(
+                config: Descriptor(mediaType: MediaType.ociConfig, digest: configFile.digest, size: configFile.size),
+                layers: layers)
             try config.check(against: manifest, subject: "\(archive.subject): \(field)")
             // A tar that is stored as it is has its diff id as digest: what is not what the config says is found here.
-            for (layer, diffID) in zip(layers, config.rootfs.diffIDs) where layer.mediaType == MediaType.ociLayer && layer.digest != diffID {
+            for (layer, diffID) in zip(layers, config.rootfs.diffIDs)
+            where layer.mediaType == MediaType.ociLayer && layer.digest != diffID {
                 throw .digestMismatch(subject: "\(archive.subject): \(field): layer", expected: diffID, found: layer.digest)
             }
             for file in files { try blobs.adopt(file) }
             let stored = try ImageDocument.encode(manifest, archive.subject)
-            let descriptor = Descriptor(mediaType: MediaType.ociManifest, digest: try blobs.add(stored), size: Int64(stored.count))
+            let descriptor = Descriptor(
+                mediaType: MediaType.ociManifest, digest: try blobs.add(stored), size: Int64(stored.count))
             for name in try Self.names(image.repoTags ?? [], descriptor, archive.subject) {
                 result.append(StoredImage(reference: name, manifest: descriptor, id: configFile.digest, added: now))
             }
@@ -79,7 +89,9 @@ extension ImageStore {
         return result
     }
 
-    private static func names(_ tags: [String], _ manifest: Descriptor, _ subject: String) throws(ImageStoreError) -> [ImageReference] {
+    private static func names(_ tags: [String], _ manifest: Descriptor, _ subject: String) throws(ImageStoreError)
+        -> [ImageReference]
+    {
         var names: [ImageReference] = []
         for text in tags.isEmpty ? ["localhost/loaded@\(manifest.digest)"] : tags {
             do throws(ImageReference.Malformed) { names.append(try ImageReference(text)) } catch {
@@ -106,11 +118,13 @@ extension ImageStore {
         _ index: ImageIndex, _ archive: ArchiveContents, _ platform: ImagePlatform, _ now: Int64
     ) throws(ImageStoreError) -> [StoredImage] {
         var result: [StoredImage] = []
-        for (number, entry) in index.manifests.enumerated() where MediaType.isManifest(entry.mediaType) || MediaType.isIndex(entry.mediaType) {
+        for (number, entry) in index.manifests.enumerated()
+        where MediaType.isManifest(entry.mediaType) || MediaType.isIndex(entry.mediaType) {
             let descriptor = try manifest(entry, archive, platform)
             let file = try blob(descriptor, archive)
             let manifest = try ImageManifest(
-                parsing: try LoadingDirectory.contents(file, maximumBytes: ImageManifest.maximumBytes), subject: "\(archive.subject): \(descriptor.digest)")
+                parsing: try LoadingDirectory.contents(file, maximumBytes: ImageManifest.maximumBytes),
+                subject: "\(archive.subject): \(descriptor.digest)")
             for part in [manifest.config] + manifest.layers { try blobs.adopt(try blob(part, archive)) }
             try blobs.adopt(file)
             let stored = Descriptor(mediaType: descriptor.mediaType, digest: descriptor.digest, size: descriptor.size)
@@ -122,7 +136,9 @@ extension ImageStore {
         return result
     }
 
-    private func manifest(_ entry: Descriptor, _ archive: ArchiveContents, _ platform: ImagePlatform) throws(ImageStoreError) -> Descriptor {
+    private func manifest(_ entry: Descriptor, _ archive: ArchiveContents, _ platform: ImagePlatform) throws(ImageStoreError)
+        -> Descriptor
+    {
         var descriptor = entry
         for _ in 0...ImageIndex.maximumDepth {
             if MediaType.isManifest(descriptor.mediaType) { return descriptor }
@@ -133,15 +149,23 @@ extension ImageStore {
             // The index stays beside its manifest: a status names the image by its digest.
             try blobs.adopt(file)
         }
-        throw .unsupported(subject: archive.subject, reason: "indexes lie more than \(ImageIndex.maximumDepth) deep in each other")
+        throw .unsupported(
+            subject: archive.subject, reason: "indexes lie more than \(ImageIndex.maximumDepth) deep in each other")
     }
 
     private func blob(_ descriptor: Descriptor, _ archive: ArchiveContents) throws(ImageStoreError) -> LoadingDirectory.File {
         let digest = descriptor.digest
         let file = try archive.required("blobs/\(digest.algorithm.rawValue)/\(digest.hex)", as: "descriptor")
-        guard digest.algorithm == .sha256 else { throw .unsupported(subject: "\(archive.subject): \(digest)", reason: "archives with \(digest.algorithm.rawValue) are not loaded") }
-        guard file.digest == digest else { throw .digestMismatch(subject: "\(archive.subject): blob", expected: digest, found: file.digest) }
-        guard file.size == descriptor.size else { throw .sizeMismatch(subject: "\(archive.subject): \(digest)", expected: descriptor.size, found: file.size) }
+        guard digest.algorithm == .sha256 else {
+            throw .unsupported(
+                subject: "\(archive.subject): \(digest)", reason: "archives with \(digest.algorithm.rawValue) are not loaded")
+        }
+        guard file.digest == digest else {
+            throw .digestMismatch(subject: "\(archive.subject): blob", expected: digest, found: file.digest)
+        }
+        guard file.size == descriptor.size else {
+            throw .sizeMismatch(subject: "\(archive.subject): \(digest)", expected: descriptor.size, found: file.size)
+        }
         return file
     }
 

@@ -14,12 +14,14 @@ extension ImageStore {
         var index: [Descriptor] = []
         for image in images {
             let contents = try contents(of: image)
-            for part in [image.manifest, contents.manifest.config] + contents.manifest.layers where written.insert(part.digest).inserted {
+            for part in [image.manifest, contents.manifest.config] + contents.manifest.layers
+            where written.insert(part.digest).inserted {
                 try writer.add(Self.name(part.digest), blobs.reader(part.digest))
             }
             docker.append(
                 DockerEntry(
-                    config: Self.name(contents.manifest.config.digest), repoTags: image.reference.tag == nil ? [] : [image.reference.familiar],
+                    config: Self.name(contents.manifest.config.digest),
+                    repoTags: image.reference.tag == nil ? [] : [image.reference.familiar],
                     layers: contents.manifest.layers.map { Self.name($0.digest) }))
             var descriptor = image.manifest
             descriptor.annotations = [
@@ -68,7 +70,9 @@ private final class ArchiveWriter {
 
     func add(_ name: String, _ bytes: [UInt8]) throws(ImageStoreError) {
         try header(name, Int64(bytes.count))
-        let written = bytes.withUnsafeBytes { piece in piece.isEmpty || archive_write_data(archive, piece.baseAddress, piece.count) == piece.count }
+        let written = bytes.withUnsafeBytes { piece in
+            piece.isEmpty || archive_write_data(archive, piece.baseAddress, piece.count) == piece.count
+        }
         guard written else { throw failure() }
     }
 

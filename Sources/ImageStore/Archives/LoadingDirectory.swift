@@ -25,7 +25,9 @@ final class LoadingDirectory {
     deinit { try? TreeRemoval.remove(path) }
 
     /// A new file with what `fill` writes by the closure that it is given.
-    func file(_ fill: ((UnsafeRawBufferPointer) throws(ImageStoreError) -> Void) throws(ImageStoreError) -> Void) throws(ImageStoreError) -> File {
+    func file(_ fill: ((UnsafeRawBufferPointer) throws(ImageStoreError) -> Void) throws(ImageStoreError) -> Void)
+        throws(ImageStoreError) -> File
+    {
         count += 1
         let name = "\(path)/\(count)"
         let file = clinux_open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
@@ -75,7 +77,9 @@ extension BlobStore {
         let target = path(of: file.digest)
         // A content of another size under this name is damaged.
         if access(target, F_OK) == 0 { unlink(target) }
-        guard link(file.path, target) == 0 || errno == EEXIST else { throw .inputOutput(file: target, operation: "link", errno: errno) }
+        guard link(file.path, target) == 0 || errno == EEXIST else {
+            throw .inputOutput(file: target, operation: "link", errno: errno)
+        }
         try DurableFile.synchronizeDirectory("\(directory)/blobs/\(file.digest.algorithm.rawValue)")
     }
 }

@@ -29,7 +29,8 @@ extension BlobStore {
             }
             var opened = stat()
             var named = stat()
-            guard fstat(file, &opened) == 0, stat(path, &named) == 0, opened.st_ino == named.st_ino, self.size(of: digest) != size else {
+            guard fstat(file, &opened) == 0, stat(path, &named) == 0, opened.st_ino == named.st_ino, self.size(of: digest) != size
+            else {
                 close(file)
                 continue
             }
@@ -103,7 +104,9 @@ public final class BlobIngest: Sendable {
     /// `digestMismatch` when it is another content, which is then thrown away.
     public func commit() throws(ImageStoreError) {
         try withState { state throws(ImageStoreError) in
-            guard state.offset == size else { throw .sizeMismatch(subject: "blob \(digest)", expected: size, found: state.offset) }
+            guard state.offset == size else {
+                throw .sizeMismatch(subject: "blob \(digest)", expected: size, found: state.offset)
+            }
             let found = state.running.finish()
             guard found == digest else {
                 ftruncate(file, 0)

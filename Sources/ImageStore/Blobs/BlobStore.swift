@@ -30,8 +30,12 @@ public final class BlobStore: Sendable {
     public func contains(_ digest: ContentDigest) -> Bool { size(of: digest) != nil }
 
     /// A small content whole, its digest checked. Throws `notFound`, `tooLarge`, `digestMismatch`.
-    public func contents(_ digest: ContentDigest, maximumBytes: Int = ImageManifest.maximumBytes) throws(ImageStoreError) -> [UInt8] {
-        guard let bytes = try DurableFile.contents(path(of: digest), maximumBytes: maximumBytes) else { throw .notFound("blob \(digest)") }
+    public func contents(_ digest: ContentDigest, maximumBytes: Int = ImageManifest.maximumBytes) throws(ImageStoreError)
+        -> [UInt8]
+    {
+        guard let bytes = try DurableFile.contents(path(of: digest), maximumBytes: maximumBytes) else {
+            throw .notFound("blob \(digest)")
+        }
         var running = RunningDigest(digest.algorithm)
         running.update(bytes)
         let found = running.finish()
@@ -40,7 +44,9 @@ public final class BlobStore: Sendable {
     }
 
     /// Piece by piece; whether it is what its name says is known at the end.
-    public func reader(_ digest: ContentDigest) throws(ImageStoreError) -> BlobReader { try BlobReader(store: self, digest: digest) }
+    public func reader(_ digest: ContentDigest) throws(ImageStoreError) -> BlobReader {
+        try BlobReader(store: self, digest: digest)
+    }
 
     /// Takes a small content in.
     @discardableResult
@@ -81,7 +87,8 @@ public final class BlobStore: Sendable {
             guard file >= 0 else { continue }
             defer { close(file) }
             var facts = stat()
-            guard fstat(file, &facts) == 0, now - Int64(facts.st_mtim.tv_sec) > age, clinux_flock(file, LOCK_EX | LOCK_NB) == 0 else { continue }
+            guard fstat(file, &facts) == 0, now - Int64(facts.st_mtim.tv_sec) > age, clinux_flock(file, LOCK_EX | LOCK_NB) == 0
+            else { continue }
             if unlink(path) == 0 { freed += Int64(facts.st_size) }
         }
         return freed

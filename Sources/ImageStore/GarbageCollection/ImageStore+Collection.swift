@@ -42,7 +42,9 @@ extension ImageStore {
 
     /// Removes the names of images that no container uses and that were added more than `age` seconds ago, then collects.
     /// `keeps` spares further ones.
-    public func removeUnusedImages(olderThan age: Int64, now: Int64, keeps: (StoredImage) -> Bool = { _ in false }) throws(ImageStoreError) -> ImageCollection {
+    public func removeUnusedImages(olderThan age: Int64, now: Int64, keeps: (StoredImage) -> Bool = { _ in false })
+        throws(ImageStoreError) -> ImageCollection
+    {
         let used = try imageIDsInUse()
         var removed: [ImageReference] = []
         try references.change { images in
@@ -64,7 +66,8 @@ extension ImageStore {
     private static func removeOrphans(_ images: inout [StoredImage]) {
         let present = Set(images.filter { $0.id != nil }.flatMap { [$0.manifest.digest, $0.sourceDigest] })
         images.removeAll { image in
-            guard image.id == nil, let tag = image.reference.tag, tag.hasPrefix("sha256-"), let dot = tag.firstIndex(of: ".") else { return false }
+            guard image.id == nil, let tag = image.reference.tag, tag.hasPrefix("sha256-"), let dot = tag.firstIndex(of: ".")
+            else { return false }
             guard let signed = ContentDigest("sha256:" + tag[..<dot].dropFirst("sha256-".count)) else { return false }
             return !present.contains(signed)
         }
@@ -74,9 +77,11 @@ extension ImageStore {
         var live: (blobs: Set<ContentDigest>, layers: Set<ContentDigest>) = ([], [])
         for image in try references.all() {
             live.blobs.formUnion([image.manifest.digest, image.sourceDigest])
-            guard let manifest = try readable({ () throws(ImageStoreError) in
-                try ImageManifest(parsing: try blobs.contents(image.manifest.digest), subject: image.reference.description)
-            }) else { continue }
+            guard
+                let manifest = try readable({ () throws(ImageStoreError) in
+                    try ImageManifest(parsing: try blobs.contents(image.manifest.digest), subject: image.reference.description)
+                })
+            else { continue }
             live.blobs.formUnion([manifest.config.digest] + manifest.layers.map(\.digest))
             if let contents = try readable({ () throws(ImageStoreError) in try contents(of: image) }) {
                 live.layers.formUnion(LayerChain(diffIDs: contents.config.rootfs.diffIDs).ids)

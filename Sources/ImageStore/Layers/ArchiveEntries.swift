@@ -38,10 +38,12 @@ final class ArchiveEntries {
         archive_read_support_format_empty(archive)
         // SAFETY: this object outlives the archive, which its deinit frees.
         let me = Unmanaged.passUnretained(self).toOpaque()
-        let opened = archive_read_open(archive, me, nil, { _, data, buffer in
-            guard let data, let buffer else { return -1 }
-            return Unmanaged<ArchiveEntries>.fromOpaque(data).takeUnretainedValue().receive(into: buffer)
-        }, nil)
+        let opened = archive_read_open(
+            archive, me, nil,
+            { _, data, buffer in
+                guard let data, let buffer else { return -1 }
+                return Unmanaged<ArchiveEntries>.fromOpaque(data).takeUnretainedValue().receive(into: buffer)
+            }, nil)
         guard opened == ARCHIVE_OK else { throw corrupt() }
     }
 
@@ -72,7 +74,8 @@ final class ArchiveEntries {
     }
 
     /// The present entry's data, piece by piece with its place in the file: holes of a sparse file are not told.
-    func data(_ body: (_ piece: UnsafeRawBufferPointer, _ offset: Int64) throws(ImageStoreError) -> Void) throws(ImageStoreError) {
+    func data(_ body: (_ piece: UnsafeRawBufferPointer, _ offset: Int64) throws(ImageStoreError) -> Void) throws(ImageStoreError)
+    {
         var missing = archive_entry_size(entry)
         while true {
             isBehindContent = missing == 0
@@ -126,15 +129,20 @@ final class ArchiveEntries {
     private func kind(_ entry: OpaquePointer) throws(Refusal) -> LayerEntry.Kind {
         if let target = Self.bytes(archive_entry_hardlink(entry)) {
             do { return .hardLink(target: try EntryPath(target, maximumDepth: limits.depth)) } catch {
-                throw Refusal("the target of its hard link, \"\(String(decoding: target.prefix(200), as: UTF8.self))\": \(error.reason)")
+                throw Refusal(
+                    "the target of its hard link, \"\(String(decoding: target.prefix(200), as: UTF8.self))\": \(error.reason)")
             }
         }
         switch UInt32(archive_entry_filetype(entry)) {
         case FileType.regular: return .file(size: try size(entry))
         case FileType.directory: return .directory
         case FileType.symbolicLink:
-            guard let target = Self.bytes(archive_entry_symlink(entry)), !target.isEmpty else { throw Refusal("its symbolic link leads nowhere") }
-            guard target.count <= EntryPath.maximumBytes else { throw Refusal("the target of its symbolic link is longer than \(EntryPath.maximumBytes) bytes") }
+            guard let target = Self.bytes(archive_entry_symlink(entry)), !target.isEmpty else {
+                throw Refusal("its symbolic link leads nowhere")
+            }
+            guard target.count <= EntryPath.maximumBytes else {
+                throw Refusal("the target of its symbolic link is longer than \(EntryPath.maximumBytes) bytes")
+            }
             return .symbolicLink(target: target)
         case FileType.fifo: return .fifo
         case FileType.character, FileType.block:
@@ -151,14 +159,18 @@ final class ArchiveEntries {
         let size = archive_entry_size(entry)
         guard size >= 0 else { throw Refusal("its size of \(size) bytes is none") }
         let (sum, overflows) = statedBytes.addingReportingOverflow(size)
-        guard !overflows, sum <= limits.bytes else { throw Refusal("the layer's files hold more than \(limits.bytes) bytes with it") }
+        guard !overflows, sum <= limits.bytes else {
+            throw Refusal("the layer's files hold more than \(limits.bytes) bytes with it")
+        }
         statedBytes = sum
         return size
     }
 
     private func attributes(_ entry: OpaquePointer) throws(Refusal) -> [LayerEntry.Attribute] {
         let number = archive_entry_xattr_reset(entry)
-        guard number <= limits.attributes else { throw Refusal("it has \(number) extended attributes, more than \(limits.attributes)") }
+        guard number <= limits.attributes else {
+            throw Refusal("it has \(number) extended attributes, more than \(limits.attributes)")
+        }
         var result: [LayerEntry.Attribute] = []
         var name: UnsafePointer<CChar>?
         var value: UnsafeRawPointer?
@@ -167,7 +179,9 @@ final class ArchiveEntries {
             guard let name else { continue }
             let key = String(cString: name)
             guard Self.isTaken(attribute: key) else { continue }
-            guard size <= limits.attributeBytes else { throw Refusal("its attribute \(key) of \(size) bytes is larger than \(limits.attributeBytes)") }
+            guard size <= limits.attributeBytes else {
+                throw Refusal("its attribute \(key) of \(size) bytes is larger than \(limits.attributeBytes)")
+            }
             result.append(.init(name: key, value: value.map { Array(UnsafeRawBufferPointer(start: $0, count: size)) } ?? []))
         }
         return result

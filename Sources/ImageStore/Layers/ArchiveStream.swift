@@ -49,10 +49,12 @@ final class ArchiveStream {
         archive_read_support_format_empty(archive)
         // SAFETY: the stream outlives the archive, which its deinit frees.
         let me = Unmanaged.passUnretained(self).toOpaque()
-        let opened = archive_read_open(archive, me, nil, { _, data, buffer in
-            guard let data, let buffer else { return -1 }
-            return Unmanaged<ArchiveStream>.fromOpaque(data).takeUnretainedValue().readBlock(into: buffer)
-        }, nil)
+        let opened = archive_read_open(
+            archive, me, nil,
+            { _, data, buffer in
+                guard let data, let buffer else { return -1 }
+                return Unmanaged<ArchiveStream>.fromOpaque(data).takeUnretainedValue().readBlock(into: buffer)
+            }, nil)
         guard opened == ARCHIVE_OK else { throw corrupt() }
         // One compression and the file itself; more is no layer but a way to hide a bomb from its ratio.
         guard archive_filter_count(archive) <= 2 else {
@@ -120,7 +122,8 @@ final class ArchiveStream {
                 }
             }
             let count = min(rest.count, buffer.count - filled)
-            UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
+            UnsafeMutableRawBufferPointer(rebasing: buffer[filled...]).copyMemory(
+                from: UnsafeRawBufferPointer(rebasing: rest[..<count]))
             rest = UnsafeRawBufferPointer(rebasing: rest[count...])
             filled += count
         }

@@ -16,13 +16,17 @@ struct EntryPath: Hashable, Sendable {
     /// A leading "/" or "./" means the root, as builders write it. Throws the reason when the path cannot be obeyed.
     init(_ text: [UInt8], maximumDepth: Int) throws(Refusal) {
         guard !text.isEmpty else { throw Refusal("it has no name") }
-        guard text.count <= Self.maximumBytes else { throw Refusal("its path of \(text.count) bytes is longer than \(Self.maximumBytes)") }
+        guard text.count <= Self.maximumBytes else {
+            throw Refusal("its path of \(text.count) bytes is longer than \(Self.maximumBytes)")
+        }
         guard !text.contains(0) else { throw Refusal("its path has a NUL byte") }
         var clean: [UInt8] = []
         clean.reserveCapacity(text.count)
         var depth = 0
         for part in text.split(separator: Self.slash) where !(part.count == 1 && part.first == UInt8(ascii: ".")) {
-            guard !part.elementsEqual([UInt8(ascii: "."), UInt8(ascii: ".")]) else { throw Refusal("its path leads out of the image (\"..\")") }
+            guard !part.elementsEqual([UInt8(ascii: "."), UInt8(ascii: ".")]) else {
+                throw Refusal("its path leads out of the image (\"..\")")
+            }
             guard part.count <= Self.maximumNameBytes else {
                 throw Refusal("a name of \(part.count) bytes is longer than \(Self.maximumNameBytes)")
             }
@@ -39,7 +43,9 @@ struct EntryPath: Hashable, Sendable {
     var parent: EntryPath { EntryPath(clean: bytes.lastIndex(of: Self.slash).map { Array(bytes[..<$0]) } ?? []) }
     var components: [ArraySlice<UInt8>] { bytes.split(separator: Self.slash) }
 
-    func appending(_ name: some Sequence<UInt8>) -> EntryPath { EntryPath(clean: isRoot ? Array(name) : bytes + [Self.slash] + name) }
+    func appending(_ name: some Sequence<UInt8>) -> EntryPath {
+        EntryPath(clean: isRoot ? Array(name) : bytes + [Self.slash] + name)
+    }
 
     /// NUL-terminated, for the kernel; the root is ".".
     var kernelPath: [CChar] { isRoot ? [46, 0] : Self.terminated(bytes[...]) }
@@ -78,7 +84,9 @@ enum Whiteout: Hashable {
     init?(_ path: EntryPath) throws(Refusal) {
         // Below a directory of AUFS's own (hard links kept aside) lies nothing that an image shows.
         if let above = path.parent.components.first(where: { $0.starts(with: Self.prefix) }) {
-            guard above.starts(with: Self.prefix + Self.prefix) else { throw Refusal("it lies inside a whiteout, which is no directory") }
+            guard above.starts(with: Self.prefix + Self.prefix) else {
+                throw Refusal("it lies inside a whiteout, which is no directory")
+            }
             self = .bookkeeping
             return
         }

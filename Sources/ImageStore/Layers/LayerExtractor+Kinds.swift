@@ -58,14 +58,17 @@ extension LayerExtractor {
         guard place >= 0 else { throw failure("open", entry) }
         defer { close(place) }
         var facts = stat()
-        guard let source = try root.directory(target.parent), fstatat(source, target.kernelName, &facts, AT_SYMLINK_NOFOLLOW) == 0 else {
+        guard let source = try root.directory(target.parent), fstatat(source, target.kernelName, &facts, AT_SYMLINK_NOFOLLOW) == 0
+        else {
             throw refused(entry.path, "\(words) is not there")
         }
         guard facts.st_mode & FileType.mask != FileType.directory else { throw refused(entry.path, "\(words) is a directory") }
         _ = try make(entry, in: place, "link") { linkat(source, target.kernelName, place, $0, 0) }
     }
 
-    func placeDevice(_ entry: LayerEntry, _ isBlock: Bool, _ major: UInt32, _ minor: UInt32, in parent: Int32) throws(ImageStoreError) {
+    func placeDevice(_ entry: LayerEntry, _ isBlock: Bool, _ major: UInt32, _ minor: UInt32, in parent: Int32)
+        throws(ImageStoreError)
+    {
         guard isBlock || major != 0 || minor != 0 else {
             throw refused(entry.path, "it is character device 0:0, which would hide a file of the layers below")
         }
@@ -74,14 +77,17 @@ extension LayerExtractor {
         case .make: try placeNode(entry, isBlock ? FileType.block : FileType.character, clinux_device(major, minor), in: parent)
         case .refuse:
             throw refused(
-                entry.path, "it is a device node (\(isBlock ? "block" : "character") \(major):\(minor)), which images may not have here: "
+                entry.path,
+                "it is a device node (\(isBlock ? "block" : "character") \(major):\(minor)), which images may not have here: "
                     + "a container's devices come from its runtime; build the image without it")
         }
     }
 
     func placeNode(_ entry: LayerEntry, _ type: mode_t, _ device: dev_t, in parent: Int32) throws(ImageStoreError) {
         _ = try make(entry, in: parent, "mknod") { mknodat(parent, $0, type | 0o600, device) }
-        guard fchownat(parent, entry.path.kernelName, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) == 0 else { throw failure("chown", entry) }
+        guard fchownat(parent, entry.path.kernelName, entry.uid, entry.gid, AT_SYMLINK_NOFOLLOW) == 0 else {
+            throw failure("chown", entry)
+        }
         guard fchmodat(parent, entry.path.kernelName, entry.mode, 0) == 0 else { throw failure("chmod", entry) }
         try setOwnerAndTime(entry, in: parent)
     }
@@ -103,13 +109,16 @@ extension LayerExtractor {
             case .file, .directory: break
             default: if attribute.name.hasPrefix("user.") { continue }
             }
-            guard clinux_set_attribute(parent, entry.path.kernelName, attribute.name, attribute.value, attribute.value.count) == 0 else {
+            guard clinux_set_attribute(parent, entry.path.kernelName, attribute.name, attribute.value, attribute.value.count) == 0
+            else {
                 throw failure("setxattr \(attribute.name)", entry)
             }
         }
     }
 
-    private func write(_ piece: UnsafeRawBufferPointer, at offset: Int64, to file: Int32, _ entry: LayerEntry) throws(ImageStoreError) {
+    private func write(_ piece: UnsafeRawBufferPointer, at offset: Int64, to file: Int32, _ entry: LayerEntry)
+        throws(ImageStoreError)
+    {
         var done = 0
         while done < piece.count {
             let count = pwrite(file, piece.baseAddress?.advanced(by: done), piece.count - done, off_t(offset) + off_t(done))

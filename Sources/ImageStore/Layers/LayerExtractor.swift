@@ -64,7 +64,9 @@ final class LayerExtractor {
     /// What layers below have in that directory goes; what this one put there stays.
     private func hideContents(of path: EntryPath) throws(ImageStoreError) {
         // Not through a link: it would be another directory's contents.
-        guard let facts = try root.facts(path), facts.st_mode & FileType.mask == FileType.directory, let directory = try root.directory(path) else { return }
+        guard let facts = try root.facts(path), facts.st_mode & FileType.mask == FileType.directory,
+            let directory = try root.directory(path)
+        else { return }
         try remember(path, directory)
         for name in try TreeRemoval.names(in: directory, subject: "\(subject): \(path.text)") {
             let child = path.appending(name.dropLast().map { UInt8(bitPattern: $0) })
@@ -99,7 +101,9 @@ final class LayerExtractor {
     }
 
     /// Makes something under the entry's name, in the place of what has it.
-    func make(_ entry: LayerEntry, in parent: Int32, _ operation: String, _ body: (_ name: [CChar]) -> Int32) throws(ImageStoreError) -> Int32 {
+    func make(_ entry: LayerEntry, in parent: Int32, _ operation: String, _ body: (_ name: [CChar]) -> Int32)
+        throws(ImageStoreError) -> Int32
+    {
         let name = entry.path.kernelName
         var result = body(name)
         if result < 0, errno == EEXIST {

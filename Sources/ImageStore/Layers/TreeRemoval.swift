@@ -9,7 +9,8 @@ enum TreeRemoval {
     /// Removes the path with all that is in it; what is not there is no error.
     static func remove(_ path: String) throws(ImageStoreError) {
         let slash = path.lastIndex(of: "/") ?? path.startIndex
-        let parent = clinux_open(slash == path.startIndex ? "/" : String(path[..<slash]), clinux_o_path | O_DIRECTORY | O_CLOEXEC, 0)
+        let parent = clinux_open(
+            slash == path.startIndex ? "/" : String(path[..<slash]), clinux_o_path | O_DIRECTORY | O_CLOEXEC, 0)
         guard parent >= 0 else {
             if errno == ENOENT { return }
             throw .inputOutput(file: path, operation: "open", errno: errno)
@@ -109,7 +110,9 @@ enum TreeRemoval {
             while let entry = readdir(stream) {
                 // SAFETY: d_name is a NUL-terminated array inside the entry, which lives until the next readdir.
                 let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1)) }
+                    $0.withMemoryRebound(to: CChar.self, capacity: 256) {
+                        Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))
+                    }
                 }
                 if name != [46, 0], name != [46, 46, 0] { return name }
             }

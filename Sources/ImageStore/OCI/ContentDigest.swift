@@ -14,7 +14,9 @@ public struct ContentDigest: Sendable, Hashable, Comparable, CustomStringConvert
 
     /// nil unless the text is "sha256:" and 64, or "sha512:" and 128 lower-case hexadecimal digits: what passes here is safe as a file name.
     public init?(_ text: some StringProtocol) {
-        guard let colon = text.firstIndex(of: ":"), let algorithm = Algorithm(rawValue: String(text[..<colon])) else { return nil }
+        guard let colon = text.firstIndex(of: ":"), let algorithm = Algorithm(rawValue: String(text[..<colon])) else {
+            return nil
+        }
         self.init(algorithm: algorithm, hex: String(text[text.index(after: colon)...]))
     }
 
@@ -55,7 +57,8 @@ extension ContentDigest: Codable {
         let text = try container.decode(String.self)
         guard let digest = ContentDigest(text) else {
             throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "expected sha256: or sha512: with lower-case hexadecimal digits, found \"\(text.prefix(160))\"")
+                in: container,
+                debugDescription: "expected sha256: or sha512: with lower-case hexadecimal digits, found \"\(text.prefix(160))\"")
         }
         self = digest
     }

@@ -10,7 +10,8 @@ public struct Descriptor: Sendable, Hashable, Codable {
     public var artifactType: String?
 
     public init(
-        mediaType: String, digest: ContentDigest, size: Int64, platform: ImagePlatform? = nil, annotations: [String: String]? = nil
+        mediaType: String, digest: ContentDigest, size: Int64, platform: ImagePlatform? = nil,
+        annotations: [String: String]? = nil
     ) {
         self.mediaType = mediaType
         self.digest = digest
@@ -26,7 +27,8 @@ public struct Descriptor: Sendable, Hashable, Codable {
         digest = try container.decode(ContentDigest.self, forKey: .digest)
         size = try container.decode(Int64.self, forKey: .size)
         guard size >= 0 else {
-            throw DecodingError.dataCorruptedError(forKey: .size, in: container, debugDescription: "must not be negative, found \(size)")
+            throw DecodingError.dataCorruptedError(
+                forKey: .size, in: container, debugDescription: "must not be negative, found \(size)")
         }
         platform = try container.decodeIfPresent(ImagePlatform.self, forKey: .platform)
         annotations = try container.decodeIfPresent([String: String].self, forKey: .annotations)

@@ -91,7 +91,8 @@ public struct ImageConfig: Sendable, Hashable, Codable {
         guard rootfs.type == "layers" else {
             throw .unsupported(subject: name, reason: "rootfs.type: expected \"layers\", found \"\(rootfs.type)\"")
         }
-        for (index, entry) in (process.env ?? []).enumerated() where !entry.contains("=") || entry.hasPrefix("=") || entry.utf8.contains(0) {
+        for (index, entry) in (process.env ?? []).enumerated()
+        where !entry.contains("=") || entry.hasPrefix("=") || entry.utf8.contains(0) {
             throw .invalid(file: name, field: "config.Env[\(index)]", reason: "must be NAME=value, found \"\(entry.prefix(80))\"")
         }
     }

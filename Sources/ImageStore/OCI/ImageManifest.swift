@@ -17,7 +17,9 @@ public struct ImageManifest: Sendable, Hashable, Codable {
     public var subject: Descriptor?
     public var annotations: [String: String]?
 
-    public init(config: Descriptor, layers: [Descriptor], mediaType: String = MediaType.ociManifest, annotations: [String: String]? = nil) {
+    public init(
+        config: Descriptor, layers: [Descriptor], mediaType: String = MediaType.ociManifest, annotations: [String: String]? = nil
+    ) {
         schemaVersion = 2
         self.mediaType = mediaType
         self.config = config
@@ -29,23 +31,31 @@ public struct ImageManifest: Sendable, Hashable, Codable {
     public init(parsing bytes: [UInt8], subject name: String) throws(ImageStoreError) {
         self = try ImageDocument.decode(ImageManifest.self, bytes, name)
         guard schemaVersion == 2 else {
-            throw .unsupported(subject: name, reason: "schemaVersion: expected 2, found \(schemaVersion); push the image again with a current tool")
+            throw .unsupported(
+                subject: name,
+                reason: "schemaVersion: expected 2, found \(schemaVersion); push the image again with a current tool")
         }
         if let mediaType, !MediaType.isManifest(mediaType) {
             throw .invalid(file: name, field: "mediaType", reason: "expected an image manifest, found \"\(mediaType)\"")
         }
-        guard layers.count <= Self.maximumLayers else { throw .tooLarge(subject: "\(name): layers", limit: "\(Self.maximumLayers) layers") }
+        guard layers.count <= Self.maximumLayers else {
+            throw .tooLarge(subject: "\(name): layers", limit: "\(Self.maximumLayers) layers")
+        }
     }
 
     /// Whether this is a container image rather than a signature or another artifact that travels as one.
     public var isContainerImage: Bool { config.mediaType == MediaType.ociConfig || config.mediaType == MediaType.dockerConfig }
 
     /// The layers with their compression. Throws `unsupported` for a layer of another kind.
-    public func imageLayers(subject name: String) throws(ImageStoreError) -> [(descriptor: Descriptor, compression: LayerCompression)] {
+    public func imageLayers(subject name: String) throws(ImageStoreError) -> [(
+        descriptor: Descriptor, compression: LayerCompression
+    )] {
         var result: [(descriptor: Descriptor, compression: LayerCompression)] = []
         for (index, layer) in layers.enumerated() {
             guard let compression = LayerCompression(mediaType: layer.mediaType) else {
-                throw .unsupported(subject: "\(name): layers[\(index)]", reason: "media type \"\(layer.mediaType)\" is no layer that can be unpacked")
+                throw .unsupported(
+                    subject: "\(name): layers[\(index)]",
+                    reason: "media type \"\(layer.mediaType)\" is no layer that can be unpacked")
             }
             result.append((layer, compression))
         }
@@ -97,7 +107,8 @@ public struct ImageIndex: Sendable, Hashable, Codable {
         let offered = candidates.compactMap { $0.platform?.description }.filter { !$0.hasPrefix("unknown") && $0 != "/" }
         throw .unsupported(
             subject: name,
-            reason: "no image for \(platform); there are " + (offered.isEmpty ? "none" : offered.prefix(20).joined(separator: ", ")))
+            reason: "no image for \(platform); there are "
+                + (offered.isEmpty ? "none" : offered.prefix(20).joined(separator: ", ")))
     }
 }
 
@@ -118,7 +129,8 @@ public enum ImageDocument: Sendable, Hashable {
     public init(parsing bytes: [UInt8], subject name: String) throws(ImageStoreError) {
         let kind = try Self.decode(Kind.self, bytes, name)
         if kind.manifests != nil, kind.config != nil {
-            throw .invalid(file: name, field: "manifests", reason: "a text with both config and manifests is neither image nor index")
+            throw .invalid(
+                file: name, field: "manifests", reason: "a text with both config and manifests is neither image nor index")
         }
         if kind.mediaType.map(MediaType.isIndex) ?? (kind.manifests != nil) {
             self = .index(try ImageIndex(parsing: bytes, subject: name))

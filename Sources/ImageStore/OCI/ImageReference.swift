@@ -35,7 +35,9 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
         let lastSlash = rest.lastIndex(of: "/") ?? rest.startIndex
         if let colon = rest[lastSlash...].firstIndex(of: ":") {
             let name = String(rest[rest.index(after: colon)...])
-            guard Self.isTag(name) else { throw malformed("tag: expected letters, digits, _ . and -, at most 128, found \"\(name.prefix(140))\"") }
+            guard Self.isTag(name) else {
+                throw malformed("tag: expected letters, digits, _ . and -, at most 128, found \"\(name.prefix(140))\"")
+            }
             tag = name
             rest = rest[..<colon]
         }
@@ -43,7 +45,9 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
         if !Self.hasRegistry(name) {
             if let defaultRegistry, !defaultRegistry.isEmpty {
                 name = "\(defaultRegistry)/\(name)"
-                guard Self.hasRegistry(name) else { throw malformed("default registry: expected a host, found \"\(defaultRegistry)\"") }
+                guard Self.hasRegistry(name) else {
+                    throw malformed("default registry: expected a host, found \"\(defaultRegistry)\"")
+                }
             } else {
                 name = "\(Self.dockerHub)/" + (name.contains("/") ? name : "library/\(name)")
             }
@@ -54,7 +58,8 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
         let path = String(name[slash...].dropFirst())
         guard Self.isRegistry(registry) else { throw malformed("registry: expected host or host:port, found \"\(registry)\"") }
         for part in path.split(separator: "/", omittingEmptySubsequences: false) where !Self.isPathComponent(part) {
-            throw malformed("repository: expected lower-case letters, digits and single separators . _ __ - between them, found \"\(part)\"")
+            throw malformed(
+                "repository: expected lower-case letters, digits and single separators . _ __ - between them, found \"\(part)\"")
         }
         let isHub = registry == Self.dockerHub || registry == "index.docker.io"
         self.registry = isHub ? Self.dockerHub : registry
@@ -119,7 +124,8 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
         }
         return host.split(separator: ".", omittingEmptySubsequences: false).allSatisfy { label in
             guard let first = label.utf8.first, let last = label.utf8.last else { return false }
-            return isLetterOrDigit(first) && isLetterOrDigit(last) && label.utf8.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
+            return isLetterOrDigit(first) && isLetterOrDigit(last)
+                && label.utf8.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "-") }
         }
     }
 
@@ -146,7 +152,9 @@ public struct ImageReference: Sendable, Hashable, CustomStringConvertible {
     static func isTag(_ text: String) -> Bool {
         guard let first = text.utf8.first, text.utf8.count <= 128 else { return false }
         return (isLetterOrDigit(first) || first == UInt8(ascii: "_"))
-            && text.utf8.allSatisfy { isLetterOrDigit($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }
+            && text.utf8.allSatisfy {
+                isLetterOrDigit($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-")
+            }
     }
 
     private static func isLowerOrDigit(_ byte: UInt8) -> Bool {

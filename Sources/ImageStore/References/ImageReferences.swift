@@ -32,7 +32,9 @@ public final class ImageReferences: Sendable {
         }
         // Each replacement is a new file made while the old one still had its inode: the number tells them apart but for long runs of
         // replacements, and the time of change for those.
-        let inode = UInt64(facts.st_ino) &* 0x9E37_79B9_7F4A_7C15 ^ UInt64(bitPattern: Int64(facts.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(facts.st_ctim.tv_nsec))
+        let inode =
+            UInt64(facts.st_ino) &* 0x9E37_79B9_7F4A_7C15
+            ^ UInt64(bitPattern: Int64(facts.st_ctim.tv_sec) &* 1_000_000_000 &+ Int64(facts.st_ctim.tv_nsec))
         if let known = cache.withLock({ $0 }), known.inode == inode { return known.images }
         let images = try read()
         cache.withLock { $0 = Cached(inode: inode, images: images) }

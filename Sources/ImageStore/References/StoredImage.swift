@@ -12,7 +12,9 @@ public struct StoredImage: Sendable, Hashable {
     /// Seconds since 1970 when it was pulled, loaded or tagged.
     public var added: Int64
 
-    public init(reference: ImageReference, manifest: Descriptor, id: ContentDigest?, sourceDigest: ContentDigest? = nil, added: Int64) {
+    public init(
+        reference: ImageReference, manifest: Descriptor, id: ContentDigest?, sourceDigest: ContentDigest? = nil, added: Int64
+    ) {
         self.reference = reference
         self.manifest = manifest
         self.id = id

@@ -46,9 +46,12 @@ struct ImageAccounts {
         let user = parts.first ?? ""
         var account = ImageAccount()
         var name: Substring?
-        if !user.isEmpty, let uid = UInt32(user) { account.uid = uid }
-        else if !user.isEmpty {
-            guard users.contains(where: { $0.name == user }) else { throw Malformed(reason: "its user \"\(user)\" is not in the image's /etc/passwd") }
+        if !user.isEmpty, let uid = UInt32(user) {
+            account.uid = uid
+        } else if !user.isEmpty {
+            guard users.contains(where: { $0.name == user }) else {
+                throw Malformed(reason: "its user \"\(user)\" is not in the image's /etc/passwd")
+            }
             name = user
         }
         if let entry = users.first(where: { entry in name.map { entry.name == $0 } ?? (entry.uid == account.uid) }) {
@@ -56,9 +59,13 @@ struct ImageAccounts {
             if !entry.home.isEmpty { account.home = String(entry.home) }
         }
         if parts.count > 1, !parts[1].isEmpty {
-            if let gid = UInt32(parts[1]) { account.gid = gid }
-            else if let entry = groups.first(where: { $0.name == parts[1] }) { account.gid = entry.gid }
-            else { throw Malformed(reason: "its group \"\(parts[1])\" is not in the image's /etc/group") }
+            if let gid = UInt32(parts[1]) {
+                account.gid = gid
+            } else if let entry = groups.first(where: { $0.name == parts[1] }) {
+                account.gid = entry.gid
+            } else {
+                throw Malformed(reason: "its group \"\(parts[1])\" is not in the image's /etc/group")
+            }
         } else if let name {
             account.groups = groups.filter { $0.members.contains(name) && $0.gid != account.gid }.map(\.gid)
         }
@@ -81,8 +88,10 @@ extension ImageStore {
             let trees = chain.ids.reversed().map { layers.tree($0) }
             if let top = trees.first {
                 // The kernel makes an overlay of two layers at least.
-                let root = trees.count == 1
-                    ? try TreeRoot(path: top, subject: subject) : TreeRoot(fd: try Overlay.make(lower: trees, upper: nil, work: nil), subject: subject)
+                let root =
+                    trees.count == 1
+                    ? try TreeRoot(path: top, subject: subject)
+                    : TreeRoot(fd: try Overlay.make(lower: trees, upper: nil, work: nil), subject: subject)
                 for (index, name) in ["etc/passwd", "etc/group"].enumerated() { texts[index] = try Self.text(name, in: root) }
             }
         }
@@ -101,7 +110,9 @@ extension ImageStore {
         defer { close(file) }
         var facts = stat()
         guard fstat(file, &facts) == 0, facts.st_mode & FileType.mask == FileType.regular else { return "" }
-        guard facts.st_size <= maximumAccountBytes else { throw .tooLarge(subject: "\(root.subject): \(name)", limit: "\(maximumAccountBytes) bytes") }
+        guard facts.st_size <= maximumAccountBytes else {
+            throw .tooLarge(subject: "\(root.subject): \(name)", limit: "\(maximumAccountBytes) bytes")
+        }
         var bytes = [UInt8](repeating: 0, count: Int(facts.st_size))
         let count = pread(file, &bytes, bytes.count, 0)
         guard count >= 0 else { throw .inputOutput(file: "\(root.subject): \(name)", operation: "read", errno: errno) }

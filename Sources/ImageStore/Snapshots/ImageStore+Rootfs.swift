@@ -37,12 +37,15 @@ extension ImageStore {
         let directory = rootfsDirectory(id)
         try TreeRemoval.remove(directory)
         try DurableFile.makeDirectories([directory], mode: 0o700)
-        let (upper, work, mountPoint) = ("\(place ?? directory)/upper", "\(place ?? directory)/upper.work", "\(place ?? directory)/rootfs")
+        let (upper, work, mountPoint) = (
+            "\(place ?? directory)/upper", "\(place ?? directory)/upper.work", "\(place ?? directory)/rootfs"
+        )
         // Half of an earlier try.
         for path in [upper, work] { try TreeRemoval.remove(path) }
         try DurableFile.makeDirectories([upper, work, mountPoint])
         var rootfs = Rootfs(
-            id: id, imageID: contents.manifest.config.digest, form: .directory(upper), mountPoint: mountPoint, layers: chain.ids, sizeLimit: sizeLimit)
+            id: id, imageID: contents.manifest.config.digest, form: .directory(upper), mountPoint: mountPoint, layers: chain.ids,
+            sizeLimit: sizeLimit)
         if overlaysWork {
             let trees = chain.ids.reversed().map { layers.tree($0) }
             if let top = trees.first { try LayerSnapshots.copyRootFacts(from: top, to: upper, idShift: idShift) }
@@ -120,8 +123,11 @@ extension ImageStore {
     }
 
     private static func checkName(_ id: String) throws(ImageStoreError) {
-        let isName = !id.isEmpty && id.utf8.count <= 255 && !id.hasPrefix(".") && !id.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
-        guard isName else { throw .invalid(file: "container", field: "id", reason: "expected a file name, found \"\(id.prefix(260))\"") }
+        let isName =
+            !id.isEmpty && id.utf8.count <= 255 && !id.hasPrefix(".") && !id.utf8.contains { $0 == UInt8(ascii: "/") || $0 == 0 }
+        guard isName else {
+            throw .invalid(file: "container", field: "id", reason: "expected a file name, found \"\(id.prefix(260))\"")
+        }
     }
 
     /// A mount point has another device than its parent.

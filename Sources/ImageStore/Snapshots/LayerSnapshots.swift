@@ -46,7 +46,8 @@ struct LayerSnapshots: Sendable {
             defer { withExtendedLifetime(lock) {} }
             if contains(chainID) { continue }
             let layer = LayerToUnpack(
-                blob: layers[index].descriptor, diffID: contents.config.rootfs.diffIDs[index], chainID: chainID, below: below, subject: subject)
+                blob: layers[index].descriptor, diffID: contents.config.rootfs.diffIDs[index], chainID: chainID, below: below,
+                subject: subject)
             try unpack(layer, from: blobs, policy)
         }
         return chain
@@ -89,7 +90,8 @@ struct LayerSnapshots: Sendable {
         guard !below.isEmpty else { return try TreeRoot(path: "\(new)/fs", subject: subject) }
         // Its own root directory keeps what those below say until the archive says something else.
         try Self.copyRootFacts(from: tree(below[below.count - 1]), to: "\(new)/fs", idShift: 0)
-        return TreeRoot(fd: try Overlay.make(lower: below.reversed().map(tree), upper: "\(new)/fs", work: "\(new)/work"), subject: subject)
+        return TreeRoot(
+            fd: try Overlay.make(lower: below.reversed().map(tree), upper: "\(new)/fs", work: "\(new)/work"), subject: subject)
     }
 
     /// All layers into one tree, for a container's own: where overlays cannot be.
@@ -112,12 +114,14 @@ struct LayerSnapshots: Sendable {
         let reader = try blobs.reader(layer.blob.digest)
         let check = { () throws(ImageStoreError) in try Self.checkSpace(directory, reserve: policy.limits.reservedFreeBytes) }
         try check()
-        let stream = try ArchiveStream(subject: subject, limits: policy.limits, check: check) { (buffer) throws(ImageStoreError) in
+        let stream = try ArchiveStream(subject: subject, limits: policy.limits, check: check) {
+            (buffer) throws(ImageStoreError) in
             try reader.read(into: buffer)
         }
         // Uncompressed and hashed by one thread, written by this one.
         let ahead = ReadAhead { (buffer) throws(ImageStoreError) in try stream.fill(buffer) }
-        let entries = try ArchiveEntries({ () throws(ImageStoreError) in try ahead.next() }, subject: subject, limits: policy.limits)
+        let entries = try ArchiveEntries(
+            { () throws(ImageStoreError) in try ahead.next() }, subject: subject, limits: policy.limits)
         try LayerExtractor(root: root, subject: subject, policy: policy, isFirst: layer.below.isEmpty).extract(entries)
         while try ahead.next() != nil {}
         ahead.finish()
@@ -144,7 +148,10 @@ struct LayerSnapshots: Sendable {
         var facts = statvfs()
         guard statvfs(path, &facts) == 0 else { throw .inputOutput(file: path, operation: "statvfs", errno: errno) }
         let free = Int64(clamping: facts.f_bavail) * Int64(clamping: facts.f_frsize)
-        guard free > reserve else { throw .inputOutput(file: "\(path): \(free) bytes free, \(reserve) are kept for others", operation: "unpack", errno: ENOSPC) }
+        guard free > reserve else {
+            throw .inputOutput(
+                file: "\(path): \(free) bytes free, \(reserve) are kept for others", operation: "unpack", errno: ENOSPC)
+        }
     }
 
     /// Owner, mode and time of an image's root directory, for the directory that takes its place in an overlay.
@@ -183,7 +190,8 @@ struct LayerSnapshots: Sendable {
         let opened = clinux_open(directory, clinux_o_path | O_DIRECTORY | O_CLOEXEC, 0)
         guard opened >= 0 else { throw .inputOutput(file: directory, operation: "open", errno: errno) }
         defer { close(opened) }
-        for name in try TreeRemoval.names(in: opened, subject: directory) where name.starts(with: ".new-".utf8CString.dropLast()) {
+        for name in try TreeRemoval.names(in: opened, subject: directory) where name.starts(with: ".new-".utf8CString.dropLast())
+        {
             try TreeRemoval.remove(name, in: opened, subject: directory)
         }
     }

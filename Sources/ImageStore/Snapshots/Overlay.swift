@@ -9,7 +9,10 @@ enum Overlay {
         defer { for text in texts { free(text) } }
         let pointers = texts.map { UnsafePointer<CChar>($0) }
         let mount = pointers.withUnsafeBufferPointer { clinux_overlay($0.baseAddress, Int32($0.count), upper, work) }
-        guard mount >= 0 else { throw .inputOutput(file: upper ?? lower.first ?? "overlay", operation: "overlay of \(lower.count) layers", errno: errno) }
+        guard mount >= 0 else {
+            throw .inputOutput(
+                file: upper ?? lower.first ?? "overlay", operation: "overlay of \(lower.count) layers", errno: errno)
+        }
         return mount
     }
 

@@ -26,13 +26,17 @@ struct DeployTokens: Sendable {
             api: api, indexes: [Self.byToken: { Self.unused($0).map { Self.uid(ofToken: $0.token) } }], logger: logger)
     }
 
-    private static func unused(_ domain: Domain) -> [DeployTokenStatus] { domain.status.deployTokenStatuses.filter { $0.state == "unused" } }
+    private static func unused(_ domain: Domain) -> [DeployTokenStatus] {
+        domain.status.deployTokenStatuses.filter { $0.state == "unused" }
+    }
 
     /// The user that an unused token stands for. Its uid names the token in the requests made with it, without telling it.
     func user(ofTokenSHA256 digest: [UInt8]) async throws -> UserInfo? {
         let wanted = Self.uid(ofDigest: digest)
         let candidates = domains.hasSynced ? domains.objects(in: Self.byToken, wanted) : try await api.listAll(Domain.self).items
-        guard let domain = candidates.first(where: { Self.unused($0).contains { Self.uid(ofToken: $0.token) == wanted } }) else { return nil }
+        guard let domain = candidates.first(where: { Self.unused($0).contains { Self.uid(ofToken: $0.token) == wanted } }) else {
+            return nil
+        }
         let name = domain.metadata.name
         return UserInfo(name: Self.userPrefix + name, uid: wanted, groups: [Self.group, "kuscia:domain:\(name)"])
     }

@@ -38,7 +38,8 @@ struct LiteIdentity: Sendable {
     /// Asks the master for a certificate (TLS bootstrap, as a kubelet does) and stores it. `api` authenticates with the
     /// deploy token, or for a renewal with the old certificate.
     /// `domain` nil: a node of any Kubernetes cluster, whose signer takes no other organisation than system:nodes.
-    static func request(stateDirectory: String, node: String, domain: String?, api: any KubernetesAPI) async throws -> LiteIdentity
+    static func request(stateDirectory: String, node: String, domain: String?, api: any KubernetesAPI) async throws
+        -> LiteIdentity
     {
         try FileText.makeDirectory(files(stateDirectory).directory, mode: 0o700)
         let request = try pendingRequest(stateDirectory, node: node, domain: domain)

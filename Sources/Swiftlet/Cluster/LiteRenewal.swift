@@ -19,7 +19,8 @@ struct LiteRenewal: Sendable {
         while true {
             let schedule = try RenewalSchedule(certificatePEM: identity.pair.certificatePEM)
             let now = unixNow()
-            let pause = failures == 0 ? schedule.pause(now: now, jitter: jitter) : schedule.retryPause(now: now, failures: failures)
+            let pause =
+                failures == 0 ? schedule.pause(now: now, jitter: jitter) : schedule.retryPause(now: now, failures: failures)
             if pause > 0 {
                 try await Task.sleep(for: .seconds(min(pause, Self.longestSleep)))
                 if pause > Self.longestSleep { continue }
@@ -32,7 +33,8 @@ struct LiteRenewal: Sendable {
                 throw CancellationError()
             } catch {
                 failures += 1
-                logger.warning("certificate not renewed; trying again", metadata: ["error": "\(error)", "attempt": "\(failures)"])
+                logger.warning(
+                    "certificate not renewed; trying again", metadata: ["error": "\(error)", "attempt": "\(failures)"])
             }
         }
     }

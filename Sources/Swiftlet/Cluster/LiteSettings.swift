@@ -79,7 +79,8 @@ struct LiteSettings: Sendable {
         masterURL = membership?.endpoint.server ?? configuration.masterEndpoint ?? ""
         guard let endpoint = MasterEndpoint(masterURL) else {
             throw CommandFailure(
-                "\(membership?.path ?? configurationPath): expected https://HOST:PORT of the master, found \"\(masterURL)\"", hint: nil)
+                "\(membership?.path ?? configurationPath): expected https://HOST:PORT of the master, found \"\(masterURL)\"",
+                hint: nil)
         }
         guard let address = settings.nodeAddress ?? OwnAddress.towards(host: endpoint.host, port: endpoint.port) else {
             throw CommandFailure(
@@ -101,20 +102,24 @@ struct LiteSettings: Sendable {
         reservedCPUMillis = try quantity(configuration.reserved.cpu, "reservedResources.cpu")?.milliValue ?? 0
         reservedMemoryBytes = try quantity(configuration.reserved.memory, "reservedResources.memory")?.value ?? 0
         storageBytes = try quantity(configuration.capacity.ephemeralStorage, "capacity.ephemeralStorage")?.value
-        reservedStorageBytes = try quantity(configuration.reserved.ephemeralStorage, "reservedResources.ephemeralStorage")?.value ?? 0
+        reservedStorageBytes =
+            try quantity(configuration.reserved.ephemeralStorage, "reservedResources.ephemeralStorage")?.value ?? 0
         var extended: [String: Int64] = [:]
         for (name, text) in node.extendedResources {
             extended[name] = try quantity(text, "swiftlet.node.extendedResources.\(name)")?.value
         }
-        extended[Self.bandwidth] = try quantity(configuration.capacity.bandwidth, "capacity.bandwidth")?.value ?? extended[Self.bandwidth]
+        extended[Self.bandwidth] =
+            try quantity(configuration.capacity.bandwidth, "capacity.bandwidth")?.value ?? extended[Self.bandwidth]
         self.extended = extended
         let reserved = try quantity(configuration.reserved.bandwidth, "reservedResources.bandwidth")?.value
         reservedExtended = reserved.map { [Self.bandwidth: $0] } ?? [:]
         thresholds = try Self.thresholds(node, configurationPath)
         logs = Self.logs(configuration)
-        if let wrong = node.hostPaths.first(where: { !$0.hasPrefix("/") || $0 == "/" || $0.split(separator: "/").contains("..") }) {
+        if let wrong = node.hostPaths.first(where: { !$0.hasPrefix("/") || $0 == "/" || $0.split(separator: "/").contains("..") })
+        {
             throw CommandFailure(
-                "\(configurationPath): swiftlet.node.hostPaths: \(wrong) is no absolute path below /", hint: "e.g. [/data/shared]")
+                "\(configurationPath): swiftlet.node.hostPaths: \(wrong) is no absolute path below /", hint: "e.g. [/data/shared]"
+            )
         }
         let refused = membership == nil ? [] : NodeLabelPolicy.refused(node.labels)
         guard refused.isEmpty else {
@@ -147,7 +152,8 @@ struct LiteSettings: Sendable {
             return thresholds
         } catch {
             throw CommandFailure(
-                "\(path): swiftlet.node.evictionHard, evictionSoft: \(error)", hint: "e.g. memory.available<100Mi,nodefs.available<10%")
+                "\(path): swiftlet.node.evictionHard, evictionSoft: \(error)",
+                hint: "e.g. memory.available<100Mi,nodefs.available<10%")
         }
     }
 
@@ -175,9 +181,11 @@ struct LiteSettings: Sendable {
             nodeName: nodeName, domain: domain, stateDirectory: stateDirectory, dataDirectory: dataDirectory, nodeIP: nodeAddress,
             capacityCPUMillis: cpuMillis, capacityMemoryBytes: memoryBytes, reservedCPUMillis: reservedCPUMillis,
             reservedMemoryBytes: reservedMemoryBytes, maxPods: pods ?? Self.defaultPods, stopPolicy: stopPolicy,
-            hostPathAllowList: node.hostPaths, agentVersion: "v\(SwiftletVersion.text)", permissions: permissions, capacityStorageBytes: storageBytes,
+            hostPathAllowList: node.hostPaths, agentVersion: "v\(SwiftletVersion.text)", permissions: permissions,
+            capacityStorageBytes: storageBytes,
             reservedStorageBytes: reservedStorageBytes, extendedResources: extended, reservedExtendedResources: reservedExtended,
-            devices: node.devices, nodeLabels: node.labels, evictionThresholds: thresholds, podManifestDirectory: manifestDirectory,
+            devices: node.devices, nodeLabels: node.labels, evictionThresholds: thresholds,
+            podManifestDirectory: manifestDirectory,
             publishesMetrics: membership == nil)
         config.logs = logs
         if let limit = node.podPidsLimit { config.pidsLimit = Int64(limit) }

@@ -42,12 +42,15 @@ struct LoopbackPages: Sendable {
         address.sin_port = in_port_t(UInt16(port).bigEndian)
         address.sin_addr.s_addr = in_addr_t(UInt32(0x7F00_0001).bigEndian)
         let bound = withUnsafePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
         }
         guard descriptor >= 0, bound == 0, Glibc.listen(descriptor, Self.backlog) == 0 else {
             let reason = String(cString: strerror(errno))
             if descriptor >= 0 { close(descriptor) }
-            throw CommandFailure("swiftlet.node.metricsPort: cannot listen at 127.0.0.1:\(port): \(reason)", hint: "choose another port")
+            throw CommandFailure(
+                "swiftlet.node.metricsPort: cannot listen at 127.0.0.1:\(port): \(reason)", hint: "choose another port")
         }
         return descriptor
     }
@@ -64,9 +67,11 @@ struct LoopbackPages: Sendable {
         let words = head.prefix { $0 != "\r" && $0 != "\n" }.split(separator: " ")
         var found: NodePage?
         if words.count == 3, words[0] == "GET" { found = await page(String(words[1])) }
-        let (status, type, body) = found.map { ($0.status, $0.contentType, $0.body) } ?? (404, "text/plain", Array("not found\n".utf8))
+        let (status, type, body) =
+            found.map { ($0.status, $0.contentType, $0.body) } ?? (404, "text/plain", Array("not found\n".utf8))
         let reason = status == 200 ? "OK" : status == 404 ? "Not Found" : "Internal Server Error"
-        let header = "HTTP/1.0 \(status) \(reason)\r\nContent-Type: \(type)\r\nContent-Length: \(body.count)\r\nConnection: close\r\n\r\n"
+        let header =
+            "HTTP/1.0 \(status) \(reason)\r\nContent-Type: \(type)\r\nContent-Length: \(body.count)\r\nConnection: close\r\n\r\n"
         await BlockingCall.run { Self.write(Array(header.utf8) + body, to: connection) }
     }
 

@@ -36,7 +36,9 @@ struct NodeChecks {
         let load = NodeMeasurement.measure(directory: directory)
         let met = settings.agentConfig(stopPolicy: .leave).evictionThresholds.pressures(load)
         return [
-            check(.memory, met, "\(HumanText.bytes(load.memoryAvailableBytes)) available", "end something, or give the machine more memory"),
+            check(
+                .memory, met, "\(HumanText.bytes(load.memoryAvailableBytes)) available",
+                "end something, or give the machine more memory"),
             check(
                 .disk, met, "\(HumanText.bytes(load.diskFreeBytes)) and \(load.inodesFree) inodes free in \(directory)",
                 "make room there, or set swiftlet.stateDirectory to a larger file system"),
@@ -57,13 +59,17 @@ struct NodeChecks {
                 let check =
                     isGiven
                     ? NodeCheck.fine(name, "none yet; the node asks for one at its start")
-                    : .wrong(name, "none, and no liteDeployToken", fix: "`swiftlet token \(settings.domain ?? "DOMAIN")` on the master")
+                    : .wrong(
+                        name, "none, and no liteDeployToken", fix: "`swiftlet token \(settings.domain ?? "DOMAIN")` on the master"
+                    )
                 return (check, nil)
             }
             let information = try CertificateInfo(pem: identity.pair.certificatePEM)
             let now = unixNow()
             if now < information.notBefore {
-                return (.wrong(name, "it begins in the future: this machine's clock is behind", fix: "set the clock (NTP)"), identity)
+                return (
+                    .wrong(name, "it begins in the future: this machine's clock is behind", fix: "set the clock (NTP)"), identity
+                )
             }
             let left = HumanText.duration(seconds: Double(information.notAfter - now))
             return (.fine(name, "\(information.commonName), \(left) left"), identity)

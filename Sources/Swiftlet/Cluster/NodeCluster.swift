@@ -48,7 +48,8 @@ struct NodeCluster: Sendable {
         http = try HTTPKubernetesAPI(
             endpoint: endpoint, credentials: credentials, credentialSource: source, log: Logger(label: "cluster"))
         api = RateLimitedAPI(
-            http, perSecond: Double(cluster.qps ?? Self.defaultQPS), burst: cluster.burst ?? cluster.qps.map { $0 * 2 } ?? Self.defaultBurst)
+            http, perSecond: Double(cluster.qps ?? Self.defaultQPS),
+            burst: cluster.burst ?? cluster.qps.map { $0 * 2 } ?? Self.defaultBurst)
     }
 
     var server: String { endpoint.server }
@@ -89,8 +90,10 @@ struct NodeCluster: Sendable {
         let configuration = RunKConfiguration(
             node: settings.nodeName, source: settings.masterURL, namespace: cluster.namespace, labelsToAdd: cluster.labels,
             annotationsToAdd: cluster.annotations, affinity: cluster.affinity, tolerations: cluster.tolerations,
-            nodeSelector: cluster.nodeSelector, runtimeClassName: cluster.runtimeClassName, serviceAccountName: cluster.serviceAccountName,
-            dnsServers: cluster.dnsServers, dnsSearches: cluster.dnsSearches, claims: cluster.claims, localData: cluster.localData,
+            nodeSelector: cluster.nodeSelector, runtimeClassName: cluster.runtimeClassName,
+            serviceAccountName: cluster.serviceAccountName,
+            dnsServers: cluster.dnsServers, dnsSearches: cluster.dnsSearches, claims: cluster.claims,
+            localData: cluster.localData,
             exposure: cluster.exposure)
         let (api, http) = (api, http)
         return { reporter in
@@ -105,7 +108,8 @@ struct NodeCluster: Sendable {
     private func measuredCapacity() async throws -> PodResources? {
         var pause = Backoff(first: .milliseconds(500), longest: .seconds(15))
         while true {
-            do { return try await ClusterCapacity.read(api, namespace: cluster.namespace) } catch let error as KubernetesAPIError {
+            do { return try await ClusterCapacity.read(api, namespace: cluster.namespace) } catch let error as KubernetesAPIError
+            {
                 Logger(label: "cluster").warning("the cluster's capacity is not known yet", metadata: ["error": "\(error)"])
             }
             try await Task.sleep(for: pause.next())

@@ -19,7 +19,9 @@ struct NodeImages: ImageService {
         if let builtin = store.builtin.resolve(image) { return Self.status(builtin) }
         let (store, signatures, defaultRegistry) = (store, signatures, defaultRegistry)
         return try await Self.blocking {
-            guard let stored = try store.image(named: image, defaultRegistry: defaultRegistry), let id = stored.id else { return nil }
+            guard let stored = try store.image(named: image, defaultRegistry: defaultRegistry), let id = stored.id else {
+                return nil
+            }
             try signatures.verify(stored, in: store)
             let names = try store.references.all().filter { $0.id == id }
             return try Self.status(names.isEmpty ? [stored] : names, id, store)
@@ -47,7 +49,9 @@ struct NodeImages: ImageService {
         }
         if let status { return status.id }
         throw ImagePullError(
-            .notFound, "\(image): not on this node, whose image.pullPolicy is local; `swiftlet image load` or `swiftlet image pull` brings it")
+            .notFound,
+            "\(image): not on this node, whose image.pullPolicy is local; `swiftlet image load` or `swiftlet image pull` brings it"
+        )
     }
 
     func listImages() async throws -> [RuntimeImageStatus] {
@@ -98,7 +102,8 @@ struct NodeImages: ImageService {
         let user = contents?.config.process.user?.split(separator: ":").first.map(String.init) ?? ""
         let digests = names.flatMap { ["\($0.reference.name)@\($0.sourceDigest)", "\($0.reference.name)@\($0.manifest.digest)"] }
         return RuntimeImageStatus(
-            id: id.description, repoTags: names.filter { $0.reference.tag != nil }.map(\.reference.description), repoDigests: Set(digests).sorted(),
+            id: id.description, repoTags: names.filter { $0.reference.tag != nil }.map(\.reference.description),
+            repoDigests: Set(digests).sorted(),
             sizeBytes: contents?.size ?? 0, uid: Int64(user), username: user.isEmpty || Int64(user) != nil ? nil : user,
             createdAt: (names.map(\.added).min() ?? 0) * 1_000_000_000)
     }

@@ -25,7 +25,9 @@ struct NodeRuntime: Sendable {
         let images = store.builtin
         if images.resolve(Self.hostImage.name) == nil { try images.register(Self.hostImage) }
         self.images = images
-        let roots = StoredImages(store, defaultRegistry: try settings.images.registrySettings(directory: settings.configurationDirectory).defaultRegistry)
+        let roots = StoredImages(
+            store,
+            defaultRegistry: try settings.images.registrySettings(directory: settings.configurationDirectory).defaultRegistry)
         let resolver: RuntimeImageResolver = { name in try await roots.resolve(name) }
         var runp = try Self.configuration(settings, directory: "runp", cgroupParent: settings.cgroupParent)
         runp.roots = roots
@@ -41,7 +43,9 @@ struct NodeRuntime: Sendable {
             // The first serves pods that name no class.
             if settings.runtime == .runc { runtimes.insert(runtime, at: 0) } else { runtimes.append(runtime) }
         } else if settings.runtime == .runc {
-            throw CommandFailure("runtime: runc, and no OCI runtime is installed", hint: "install runc or crun, or name one under swiftlet.runtimes")
+            throw CommandFailure(
+                "runtime: runc, and no OCI runtime is installed",
+                hint: "install runc or crun, or name one under swiftlet.runtimes")
         }
         cgroupParents = parents
         runtime = runtimes.count == 1 ? runtimes[0] : try RuntimeSelection(runtimes)
@@ -50,14 +54,20 @@ struct NodeRuntime: Sendable {
     /// Those of the settings; without any, those that are installed.
     private static func programs(_ settings: LiteSettings, launcher: String, cgroupRoot: String) -> [OCIProgram] {
         if settings.ociRuntimes.isEmpty { return OCIProgram.installed(launcher: launcher, cgroupRoot: cgroupRoot) }
-        return settings.ociRuntimes.sorted { ($0.key == "runc" ? 0 : 1, $0.key) < ($1.key == "runc" ? 0 : 1, $1.key) }.map { handler, line in
-            OCIProgram(handler: handler, command: line.split(separator: " ").map(String.init), launcher: launcher, cgroupRoot: cgroupRoot)
+        return settings.ociRuntimes.sorted { ($0.key == "runc" ? 0 : 1, $0.key) < ($1.key == "runc" ? 0 : 1, $1.key) }.map {
+            handler, line in
+            OCIProgram(
+                handler: handler, command: line.split(separator: " ").map(String.init), launcher: launcher, cgroupRoot: cgroupRoot
+            )
         }
     }
 
-    private static func configuration(_ settings: LiteSettings, directory: String, cgroupParent: String) throws -> LocalConfiguration {
+    private static func configuration(_ settings: LiteSettings, directory: String, cgroupParent: String) throws
+        -> LocalConfiguration
+    {
         var configuration = LocalConfiguration(
-            launcherPath: try launcherPath(), stateDirectory: "\(settings.stateDirectory)/\(directory)", cgroupParent: cgroupParent)
+            launcherPath: try launcherPath(), stateDirectory: "\(settings.stateDirectory)/\(directory)",
+            cgroupParent: cgroupParent)
         configuration.permitsPrivileged = settings.sandbox.permitPrivileged
         configuration.permitsUnconfined = settings.sandbox.permitUnconfined
         configuration.permitsHostUsers = settings.sandbox.permitHostUsers

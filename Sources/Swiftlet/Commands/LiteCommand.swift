@@ -52,7 +52,8 @@ struct LiteCommand: AsyncParsableCommand {
         defer { lock?.release() }
         let (stopTasks, parent) = (stopTasksOnExit || settings.drainsOnStop, stopWithParent.flatMap(ProcessIdentity.init(text:)))
         if settings.isClusterOnly, let cluster = settings.cluster {
-            return try await ClusterLite(settings: settings, cluster: cluster, stopTasks: stopTasks, logger: logger).run(parent: parent)
+            return try await ClusterLite(settings: settings, cluster: cluster, stopTasks: stopTasks, logger: logger).run(
+                parent: parent)
         }
         let lite = LiteProcess(settings: settings, stopTasks: stopTasks, logger: logger)
         try await lite.run(parent: parent)
@@ -81,7 +82,8 @@ struct LiteProcess {
         let registries = try RegistryClient(
             settings.images.registrySettings(directory: settings.configurationDirectory), log: Logger(label: "registry"))
         let images = NodeImages(
-            store: node.store, client: registries, signatures: try settings.images.signaturePolicy(directory: settings.configurationDirectory),
+            store: node.store, client: registries,
+            signatures: try settings.images.signaturePolicy(directory: settings.configurationDirectory),
             isLocal: settings.images.isLocal)
         let dependencies = AgentDependencies(
             // A cluster of others has no tunnel.
@@ -109,7 +111,8 @@ struct LiteProcess {
             services.append(BackgroundService("metrics") { try await LoopbackPages(port: port).serve { await pages.page($0) } })
         }
         if let cluster {
-            services.append(BackgroundService("cluster credentials") { try await cluster.renewCredentials(Logger(label: "cluster")) })
+            services.append(
+                BackgroundService("cluster credentials") { try await cluster.renewCredentials(Logger(label: "cluster")) })
         }
         services.append(AgentRun(agent: agent))
         try await ServiceRun.run(services, watch: watch, limit: LiteCommand.shutdownLimit, logger: logger)

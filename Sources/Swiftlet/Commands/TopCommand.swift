@@ -7,7 +7,8 @@ import KubernetesModel
 struct TopCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "top", abstract: "Show what nodes or pods use.",
-        discussion: "`swiftlet top nodes` or `swiftlet top pods [-n DOMAIN]`. Agents report every 30 s; the most busy come first.")
+        discussion: "`swiftlet top nodes` or `swiftlet top pods [-n DOMAIN]`. Agents report every 30 s; the most busy come first."
+    )
 
     enum Subject: String, ExpressibleByArgument, CaseIterable { case nodes, pods }
     enum Order: String, ExpressibleByArgument, CaseIterable { case cpu, memory, name }
@@ -35,7 +36,8 @@ struct TopCommand: AsyncParsableCommand {
 
     private func nodes(_ connection: Connection) async throws {
         let known = try await connection.api.listAll(Node.self).items
-        let allocatable = Dictionary(known.map { ($0.metadata.name, $0.status.allocatable) }, uniquingKeysWith: { first, _ in first })
+        let allocatable = Dictionary(
+            known.map { ($0.metadata.name, $0.status.allocatable) }, uniquingKeysWith: { first, _ in first })
         let uses = try await items(connection, "nodes").map { Use($0[path: "metadata", "name"]?.stringValue ?? "", $0["usage"]) }
         var table = TextTable(header: ["NAME", "CPU(cores)", "CPU(%)", "MEMORY(bytes)", "MEMORY(%)"])
         table.rows = sorted(uses).map { use in
@@ -53,7 +55,9 @@ struct TopCommand: AsyncParsableCommand {
     private func pods(_ connection: Connection) async throws {
         var rows: [(namespace: String, pod: String, use: Use)] = []
         for item in try await items(connection, "pods") {
-            let (space, pod) = (item[path: "metadata", "namespace"]?.stringValue ?? "", item[path: "metadata", "name"]?.stringValue ?? "")
+            let (space, pod) = (
+                item[path: "metadata", "namespace"]?.stringValue ?? "", item[path: "metadata", "name"]?.stringValue ?? ""
+            )
             let uses = (item["containers"]?.arrayValue ?? []).map { Use($0["name"]?.stringValue ?? "", $0["usage"]) }
             if containers {
                 rows += uses.map { (space, pod, $0) }
@@ -61,7 +65,9 @@ struct TopCommand: AsyncParsableCommand {
                 rows.append((space, pod, uses.reduce(Use(pod, nil), +)))
             }
         }
-        rows.sort { left, right in precedes(left.use, right.use, "\(left.namespace)/\(left.pod)" < "\(right.namespace)/\(right.pod)") }
+        rows.sort { left, right in
+            precedes(left.use, right.use, "\(left.namespace)/\(left.pod)" < "\(right.namespace)/\(right.pod)")
+        }
         let name = containers ? ["POD", "NAME"] : ["NAME"]
         var table = TextTable(header: ["NAMESPACE"] + name + ["CPU(cores)", "MEMORY(bytes)"])
         table.rows = rows.map { row in

@@ -14,7 +14,8 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "The state directory.") var state = StateDirectory.defaultPath
     @Option(help: "The domains, separated by commas: a node for each.") var domains = "alice,bob"
     @Option(help: "DOMAIN=DIRECTORY: files that the domain's tasks see, read-only. May be repeated.") var data: [String] = []
-    @Option(help: "An image for every node: a built-in one (JSON file), or an archive (tar). May be repeated.") var image: [String] = []
+    @Option(help: "An image for every node: a built-in one (JSON file), or an archive (tar). May be repeated.") var image:
+        [String] = []
     @Option(help: "The master's port on 127.0.0.1; 0 takes a free one.") var port = 6443
 
     /// Longer than the nodes' own limits for draining; after it the group gives up on order.

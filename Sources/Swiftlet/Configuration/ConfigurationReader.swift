@@ -135,7 +135,9 @@ final class ConfigurationReader {
             return []
         }
         return elements.enumerated().compactMap { index, element in
-            if case .object(let child) = element { return ConfigurationReader(child, path: field("\(key)[\(index)]"), findings: findings) }
+            if case .object(let child) = element {
+                return ConfigurationReader(child, path: field("\(key)[\(index)]"), findings: findings)
+            }
             wrongType("\(key)[\(index)]", element, expected: "a mapping")
             return nil
         }

@@ -54,7 +54,9 @@ extension KusciaConfiguration {
         for registry in kuscia.mappings("registries") {
             guard let endpoint = registry.string("endpoint") else {
                 // The file that comes with Kuscia has one entry without anything in it.
-                if let name = registry.string("name") { registry.fail("endpoint", "missing; expected host[:port] of the registry \(name)") }
+                if let name = registry.string("name") {
+                    registry.fail("endpoint", "missing; expected host[:port] of the registry \(name)")
+                }
                 registry.accept("name", "username", "password", "mirrors", "caFile")
                 registry.finish()
                 continue
@@ -62,7 +64,8 @@ extension KusciaConfiguration {
             images.registries.append(
                 Images.Registry(
                     name: registry.string("name") ?? "", endpoint: endpoint, username: registry.string("username"),
-                    password: registry.string("password"), mirrors: registry.strings("mirrors"), authorityFile: registry.string("caFile")))
+                    password: registry.string("password"), mirrors: registry.strings("mirrors"),
+                    authorityFile: registry.string("caFile")))
             registry.finish()
         }
         images.noProxy = own.strings("noProxy")
@@ -103,7 +106,8 @@ extension KusciaConfiguration.Images {
                     registry: host, endpoint: scheme.map { "\($0)://\(host)" }, mirrors: registry.mirrors,
                     authorityFile: registry.authorityFile.map { FileText.absolute($0, relativeTo: directory) }))
             if let username = registry.username {
-                settings.credentials.append(RegistryCredential(server: host, username: username, password: registry.password ?? ""))
+                settings.credentials.append(
+                    RegistryCredential(server: host, username: username, password: registry.password ?? ""))
             }
             if defaultRegistry == registry.name { settings.defaultRegistry = host + path }
         }
@@ -127,7 +131,8 @@ extension KusciaConfiguration.Images {
             case "accept": requirement = .accept
             case "signed":
                 do {
-                    requirement = .keys(try rule.keys.map { try SignatureKey(file: FileText.absolute($0, relativeTo: directory)) })
+                    requirement = .keys(
+                        try rule.keys.map { try SignatureKey(file: FileText.absolute($0, relativeTo: directory)) })
                 } catch {
                     throw CommandFailure("swiftlet.image.signatures: \(error)")
                 }

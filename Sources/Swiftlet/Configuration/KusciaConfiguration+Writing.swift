@@ -109,9 +109,11 @@ extension KusciaConfiguration {
 
     private var logRotationLine: String {
         let pairs = [
-            ("maxFiles", logRotation.maxFiles), ("maxFileSizeMB", logRotation.maxFileSizeMB), ("maxAgeDays", logRotation.maxAgeDays),
+            ("maxFiles", logRotation.maxFiles), ("maxFileSizeMB", logRotation.maxFileSizeMB),
+            ("maxAgeDays", logRotation.maxAgeDays),
         ].compactMap { name, value in value.map { "\(name): \($0)" } }
-        return pairs.isEmpty ? "# logrotate: {maxFiles: 5, maxFileSizeMB: 50, maxAgeDays: 30}" : "logrotate: {\(pairs.joined(separator: ", "))}"
+        return pairs.isEmpty
+            ? "# logrotate: {maxFiles: 5, maxFileSizeMB: 50, maxAgeDays: 30}" : "logrotate: {\(pairs.joined(separator: ", "))}"
     }
 
     private var hostPathsLine: String {

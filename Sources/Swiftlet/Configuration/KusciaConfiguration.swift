@@ -171,7 +171,8 @@ extension KusciaConfiguration {
         configuration.logRotation = logRotation(reader.mapping("logrotate"))
         let own = reader.mapping("swiftlet")
         configuration.cluster = cluster(
-            reader.mapping("runk"), agent: reader.mapping("agent"), own: own.mapping("runk"), isRunK: configuration.runtime == .runk)
+            reader.mapping("runk"), agent: reader.mapping("agent"), own: own.mapping("runk"),
+            isRunK: configuration.runtime == .runk)
         configuration.images = images(reader.mapping("image"), own: own.mapping("image"))
         configuration.extensions = extensions(own)
         // Keys of Kuscia's that a file may hold; their rooms come with later issues.
@@ -207,7 +208,8 @@ extension KusciaConfiguration {
             port: reader.int("port", in: 1...65535), certificateNames: reader.strings("certificateNames"),
             masterCAFile: reader.string("masterCAFile"), nodeName: reader.string("nodeName"),
             nodeAddress: reader.string("nodeAddress"), dataDirectory: reader.string("dataDirectory"),
-            cgroupParent: reader.string("cgroupParent"), sandbox: sandbox(reader.mapping("sandbox")), runtimes: reader.texts("runtimes"),
+            cgroupParent: reader.string("cgroupParent"), sandbox: sandbox(reader.mapping("sandbox")),
+            runtimes: reader.texts("runtimes"),
             node: node(reader.mapping("node")))
         reader.finish()
         return extensions
@@ -220,7 +222,8 @@ extension KusciaConfiguration {
             evictionHard: reader.string("evictionHard"), evictionSoft: reader.string("evictionSoft"),
             evictionSoftGraceSeconds: reader.int("evictionSoftGraceSeconds", in: 0...86_400),
             evictionPressureTransitionSeconds: reader.int("evictionPressureTransitionSeconds", in: 0...86_400),
-            podPidsLimit: reader.int("podPidsLimit", in: 16...(1 << 22)), podManifests: reader.string("podManifests"), metricsPort: reader.int("metricsPort", in: 1...65535),
+            podPidsLimit: reader.int("podPidsLimit", in: 16...(1 << 22)), podManifests: reader.string("podManifests"),
+            metricsPort: reader.int("metricsPort", in: 1...65535),
             hostPaths: reader.strings("hostPaths"), keepLogsDays: reader.int("keepLogsDays", in: 0...36_500),
             keepLogsMB: reader.int("keepLogsMB", in: 0...(1 << 24)))
         reader.finish()
@@ -230,7 +233,8 @@ extension KusciaConfiguration {
     private static func sandbox(_ reader: ConfigurationReader) -> Sandbox {
         let capabilities = reader.strings("capabilities")
         let sandbox = Sandbox(
-            permitPrivileged: reader.bool("permitPrivileged") ?? false, permitUnconfined: reader.bool("permitUnconfined") ?? false,
+            permitPrivileged: reader.bool("permitPrivileged") ?? false,
+            permitUnconfined: reader.bool("permitUnconfined") ?? false,
             permitHostUsers: reader.bool("permitHostUsers") ?? false, allowUnenforced: reader.bool("allowUnenforced") ?? false,
             capabilities: capabilities.isEmpty ? nil : capabilities, seccompProfiles: reader.string("seccompProfiles"),
             cniConfigurations: reader.string("cniConfigurations"), cniPlugins: reader.strings("cniPlugins"))

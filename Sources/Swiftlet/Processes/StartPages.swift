@@ -42,7 +42,9 @@ enum StartPages {
     private static func mapping(_ words: [Substring]) -> Mapping? {
         guard words.count >= 6, words[1] == "r-xp" || words[1] == "r--p", words[5].first == "/" else { return nil }
         let ends = words[0].split(separator: "-")
-        guard ends.count == 2, let start = UInt(ends[0], radix: 16), let end = UInt(ends[1], radix: 16), start < end else { return nil }
+        guard ends.count == 2, let start = UInt(ends[0], radix: 16), let end = UInt(ends[1], radix: 16), start < end else {
+            return nil
+        }
         return Mapping(start: start, end: end)
     }
 }

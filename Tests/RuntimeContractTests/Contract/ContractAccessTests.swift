@@ -24,13 +24,16 @@ struct ContractAccessTests {
             let long = stage.command(.prints(stdout: String(repeating: "x", count: 5000), stderr: "", code: 0))
             let cut = try await stage.runtime.execSync(id, command: long, timeoutSeconds: 30, maximumOutputBytes: 100)
             #expect(cut.stdout.count == 100 && cut.exitCode == 0)
-            let hung = try await stage.runtime.execSync(id, command: stage.command(.hangs), timeoutSeconds: 1, maximumOutputBytes: 100)
+            let hung = try await stage.runtime.execSync(
+                id, command: stage.command(.hangs), timeoutSeconds: 1, maximumOutputBytes: 100)
             #expect(hung.timedOut && hung.exitCode == 137)
             #expect(try await stage.isRunning(id))
         }
     }
 
-    @Test("exec-needs-running: there is no command in what has not begun, has ended or is unknown", arguments: ContractRuntime.withExec)
+    @Test(
+        "exec-needs-running: there is no command in what has not begun, has ended or is unknown",
+        arguments: ContractRuntime.withExec)
     func execNeedsRunning(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             let created = try await stage.create(.exits(0), name: "created")
@@ -39,7 +42,8 @@ struct ContractAccessTests {
             for id in [created, ended, ContainerID(podUID: "unknown", name: "x", attempt: 0)] {
                 await #expect(throws: RuntimeError.self) {
                     _ = try await stage.runtime.execSync(
-                        id, command: stage.command(.prints(stdout: "", stderr: "", code: 0)), timeoutSeconds: 5, maximumOutputBytes: 10)
+                        id, command: stage.command(.prints(stdout: "", stderr: "", code: 0)), timeoutSeconds: 5,
+                        maximumOutputBytes: 10)
                 }
             }
         }
@@ -57,7 +61,9 @@ struct ContractAccessTests {
         }
     }
 
-    @Test("log-reopen: a log may be reopened at any time without harm; of a container that nobody knows it is refused", arguments: ContractRuntime.all)
+    @Test(
+        "log-reopen: a log may be reopened at any time without harm; of a container that nobody knows it is refused",
+        arguments: ContractRuntime.all)
     func logReopen(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             let id = try await stage.begin(.waits(3))

@@ -5,7 +5,8 @@ import Testing
 
 @Suite("Contract: adoption")
 struct ContractAdoptionTests {
-    @Test("adopt-nothing: a fresh machine has nothing to adopt, and adopting twice is no different", arguments: ContractRuntime.all)
+    @Test(
+        "adopt-nothing: a fresh machine has nothing to adopt, and adopting twice is no different", arguments: ContractRuntime.all)
     func adoptNothing(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             await stage.crash()
@@ -15,7 +16,9 @@ struct ContractAdoptionTests {
         }
     }
 
-    @Test("adopt-running: what runs goes on, is the same process, and its end is told once with its code", arguments: ContractRuntime.all)
+    @Test(
+        "adopt-running: what runs goes on, is the same process, and its end is told once with its code",
+        arguments: ContractRuntime.all)
     func adoptRunning(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             let id = try await stage.begin(.waits(7))
@@ -48,7 +51,8 @@ struct ContractAdoptionTests {
         }
     }
 
-    @Test("adopt-created: what was created and never begun can be started by the next agent, once", arguments: ContractRuntime.all)
+    @Test(
+        "adopt-created: what was created and never begun can be started by the next agent, once", arguments: ContractRuntime.all)
     func adoptCreated(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             let id = try await stage.create(.exits(6))
@@ -90,7 +94,9 @@ struct ContractAdoptionTests {
         }
     }
 
-    @Test("reboot: what ran when the machine restarted is unknown, never running, and can be removed", arguments: ContractRuntime.all)
+    @Test(
+        "reboot: what ran when the machine restarted is unknown, never running, and can be removed",
+        arguments: ContractRuntime.all)
     func reboot(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             let running = try await stage.begin(.waits(0), name: "running")

@@ -67,12 +67,14 @@ struct ContractRuntime: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { name }
 
-    static let all: [ContractRuntime] = ([
-        ContractRuntime(name: "fake", hasExec: true) { FakeStage() },
-        ContractRuntime(name: "runp", hasExec: true) { try await RunPStage() },
-    ] + OCIPrograms.all.map { program in
-        ContractRuntime(name: "runc over \(program.name)", hasExec: true) { try await RunCStage(program) }
-    } + [ContractRuntime(name: "runk over runp") { try await RunKStage() }]).filter { $0.name == "fake" || Machine.canRun }
+    static let all: [ContractRuntime] =
+        ([
+            ContractRuntime(name: "fake", hasExec: true) { FakeStage() },
+            ContractRuntime(name: "runp", hasExec: true) { try await RunPStage() },
+        ]
+        + OCIPrograms.all.map { program in
+            ContractRuntime(name: "runc over \(program.name)", hasExec: true) { try await RunCStage(program) }
+        } + [ContractRuntime(name: "runk over runp") { try await RunKStage() }]).filter { $0.name == "fake" || Machine.canRun }
 
     static let withExec = all.filter(\.hasExec)
 
@@ -91,13 +93,17 @@ extension ContractStage {
     static var pod: String { "11111111-2222-3333-4444-555555555555" }
     var pod: String { Self.pod }
 
-    func create(_ program: ContractProgram, name: String = "main", attempt: Int = 0, podUID: String? = nil) async throws -> ContainerID {
+    func create(_ program: ContractProgram, name: String = "main", attempt: Int = 0, podUID: String? = nil) async throws
+        -> ContainerID
+    {
         let uid = podUID ?? pod
         try await runtime.runPodSandbox(sandbox(uid))
         return try await runtime.createContainer(podUID: uid, config: container(program, name: name, attempt: attempt))
     }
 
-    func start(_ program: ContractProgram, name: String = "main", attempt: Int = 0, podUID: String? = nil) async throws -> ContainerID {
+    func start(_ program: ContractProgram, name: String = "main", attempt: Int = 0, podUID: String? = nil) async throws
+        -> ContainerID
+    {
         let id = try await create(program, name: name, attempt: attempt, podUID: podUID)
         try await runtime.startContainer(id)
         return id
@@ -118,7 +124,9 @@ extension ContractStage {
 
     func ended(_ id: ContainerID) async throws -> ContainerExit {
         let phase = try await runtime.status(id)?.phase
-        guard case .exited(let exit) = phase else { throw RuntimeError.notFound("an end of \(id): found \(String(describing: phase))") }
+        guard case .exited(let exit) = phase else {
+            throw RuntimeError.notFound("an end of \(id): found \(String(describing: phase))")
+        }
         return exit
     }
 

@@ -20,7 +20,8 @@ struct ContractStartTests {
     func createNeedsSandbox(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             await #expect {
-                _ = try await stage.runtime.createContainer(podUID: "unknown", config: stage.container(.exits(0), name: "main", attempt: 0))
+                _ = try await stage.runtime.createContainer(
+                    podUID: "unknown", config: stage.container(.exits(0), name: "main", attempt: 0))
             } throws: { if case RuntimeError.notFound = $0 { true } else { false } }
         }
     }
@@ -88,7 +89,9 @@ struct ContractStartTests {
         }
     }
 
-    @Test("start-error: a program that is not there ends the container as StartError, 128, with the stage", arguments: ContractRuntime.all)
+    @Test(
+        "start-error: a program that is not there ends the container as StartError, 128, with the stage",
+        arguments: ContractRuntime.all)
     func startError(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             let id = try await stage.start(.missing)

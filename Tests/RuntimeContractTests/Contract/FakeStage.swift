@@ -28,7 +28,8 @@ final class FakeStage: ContractStage {
     private func listen(_ fake: FakeRuntime, _ events: Events) { fake.setHandler { events.add($0) } }
 
     func sandbox(_ podUID: String) -> PodSandboxConfig {
-        PodSandboxConfig(podUID: podUID, namespace: "alice", name: "pod", hostname: "pod", stateDirectory: "/s", logDirectory: "/l")
+        PodSandboxConfig(
+            podUID: podUID, namespace: "alice", name: "pod", hostname: "pod", stateDirectory: "/s", logDirectory: "/l")
     }
 
     func container(_ program: ContractProgram, name: String, attempt: Int) -> ContainerConfig {

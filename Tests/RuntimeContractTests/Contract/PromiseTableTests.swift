@@ -14,7 +14,8 @@ struct PromiseTableTests {
         for name in ["Start", "End", "Removal", "Adoption", "Access"] {
             let source = Lab.text("\(directory)/Contract\(name)Tests.swift")
             for line in source.split(separator: "\n") {
-                guard let begin = line.firstRange(of: "@Test(\""), let colon = line[begin.upperBound...].firstIndex(of: ":") else { continue }
+                guard let begin = line.firstRange(of: "@Test(\""), let colon = line[begin.upperBound...].firstIndex(of: ":")
+                else { continue }
                 tested.insert(String(line[begin.upperBound..<colon]))
             }
         }

@@ -81,7 +81,8 @@ final class RunCStage: LocalStage {
 
     func sandbox(_ podUID: String) -> PodSandboxConfig {
         PodSandboxConfig(
-            podUID: podUID, namespace: "alice", name: "pod", hostname: "alice-pod", stateDirectory: directory, logDirectory: "\(directory)/log",
+            podUID: podUID, namespace: "alice", name: "pod", hostname: "alice-pod", stateDirectory: directory,
+            logDirectory: "\(directory)/log",
             hostAliases: [HostAlias(ip: "10.1.2.3", hostnames: ["bob.svc"])], nameservers: ["10.0.0.10"], searches: ["svc.local"])
     }
 
@@ -94,7 +95,8 @@ final class RunCStage: LocalStage {
 
     func container(_ script: String, name: String = "main", attempt: Int = 0) -> ContainerConfig {
         ContainerConfig(
-            name: name, attempt: attempt, image: "host", command: ["/bin/sh", "-c", script], logPath: "\(directory)/log/\(name)_\(attempt).log")
+            name: name, attempt: attempt, image: "host", command: ["/bin/sh", "-c", script],
+            logPath: "\(directory)/log/\(name)_\(attempt).log")
     }
 
     func record(_ id: ContainerID) -> String { "\(directory)/runc/pods/\(id.podUID)/\(id.name)_\(id.attempt)" }
@@ -119,7 +121,8 @@ final class RunCStage: LocalStage {
         let records = "\(directory)/runc/pods/\(podUID)"
         var found = Machine.cgroups.children(of: "\(parent)/\(podUID)").map { "cgroup \($0)" }
         // Also where only the OCI runtime makes groups.
-        for hierarchy in RecordFiles.names(in: Machine.cgroups.root) where access("\(Machine.cgroups.root)/\(hierarchy)/\(parent)/\(podUID)", F_OK) == 0 {
+        for hierarchy in RecordFiles.names(in: Machine.cgroups.root)
+        where access("\(Machine.cgroups.root)/\(hierarchy)/\(parent)/\(podUID)", F_OK) == 0 {
             found.append("cgroup of the pod in \(hierarchy)")
         }
         if access(records, F_OK) == 0 { found.append("records") }

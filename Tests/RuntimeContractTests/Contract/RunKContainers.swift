@@ -38,7 +38,8 @@ final class RunKContainers: ContainerRuntime {
         let configuration = RunKConfiguration(node: Self.node, namespace: "team", localData: .scratch, exposure: .none)
         pods = ClusterPods(configuration: configuration, source: home, target: target, reporter: status, now: now, logger: logger)
         informer = Informer<Pod>(
-            api: home, namespace: Self.namespace, backoff: Backoff(first: .milliseconds(10), longest: .milliseconds(100)), logger: logger)
+            api: home, namespace: Self.namespace, backoff: Backoff(first: .milliseconds(10), longest: .milliseconds(100)),
+            logger: logger)
         let (informer, pods, queue) = (informer, pods, WorkQueue<String>())
         tasks.withLock {
             $0 = [
@@ -71,7 +72,9 @@ final class RunKContainers: ContainerRuntime {
     static func name(_ id: ContainerID) -> String { "\(id.name)-\(id.attempt)-\(id.podUID.lowercased().prefix(12))" }
     private static func sandbox(_ podUID: String) -> String { "sandbox-\(podUID.lowercased())" }
 
-    private func pod(_ id: ContainerID) throws -> Pod? { try home.object(Pod.self, namespace: Self.namespace, name: Self.name(id)) }
+    private func pod(_ id: ContainerID) throws -> Pod? {
+        try home.object(Pod.self, namespace: Self.namespace, name: Self.name(id))
+    }
     private func all() throws -> [Pod] { try home.objects(Pod.self, namespace: Self.namespace) }
 
     private static func id(_ pod: Pod) -> ContainerID {
@@ -93,11 +96,14 @@ final class RunKContainers: ContainerRuntime {
             if ended.reason == "ContainerStatusUnknown" { return .unknown(reason: ended.message ?? "") }
             return .exited(
                 ContainerExit(
-                    exitCode: ended.exitCode, signal: ended.signal, oomKilled: ended.reason == "OOMKilled", reason: ended.reason ?? "",
+                    exitCode: ended.exitCode, signal: ended.signal, oomKilled: ended.reason == "OOMKilled",
+                    reason: ended.reason ?? "",
                     message: ended.message, startedAt: (ended.startedAt?.unixSeconds ?? 0) * 1_000_000_000,
                     finishedAt: (ended.finishedAt?.unixSeconds ?? 0) * 1_000_000_000))
         }
-        if let running = state?.running { return .running(pid: 1, startedAt: (running.startedAt?.unixSeconds ?? 0) * 1_000_000_000) }
+        if let running = state?.running {
+            return .running(pid: 1, startedAt: (running.startedAt?.unixSeconds ?? 0) * 1_000_000_000)
+        }
         return .created
     }
 
@@ -152,7 +158,8 @@ final class RunKContainers: ContainerRuntime {
         guard images.contains(config.image) else { throw RuntimeError.imageNotPresent(config.image) }
         // In a pod's command $$ is a dollar sign and $(NAME) a variable; what a runtime is given is meant as it stands.
         let meant = { (words: [String]) in words.map { $0.replacing("$", with: "$$") } }
-        var container = Container(name: config.name, image: config.image, command: meant(config.command), args: meant(config.args))
+        var container = Container(
+            name: config.name, image: config.image, command: meant(config.command), args: meant(config.args))
         if let memory = config.limits.memoryBytes { container.resources.limits["memory"] = try Quantity("\(memory)") }
         let pod = Pod(
             metadata: ObjectMeta(
@@ -168,7 +175,8 @@ final class RunKContainers: ContainerRuntime {
     func startContainer(_ id: ContainerID) async throws {
         guard let pod = try pod(id) else { throw RuntimeError.notFound("container \(id)") }
         if pod.spec.nodeName == nil, pod.metadata.deletionTimestamp == nil {
-            let binding = PodBinding(namespace: Self.namespace, name: pod.metadata.name, uid: pod.metadata.uid ?? "", node: Self.node)
+            let binding = PodBinding(
+                namespace: Self.namespace, name: pod.metadata.name, uid: pod.metadata.uid ?? "", node: Self.node)
             do { try await home.bindTogether([binding]) } catch let error as KubernetesAPIError where error.code == 409 {
                 // Somebody else has just bound it.
             }
@@ -179,7 +187,8 @@ final class RunKContainers: ContainerRuntime {
     func stopContainer(_ id: ContainerID, graceSeconds: Int) async throws {
         guard let pod = try pod(id), pod.spec.nodeName != nil, !Self.isOver(pod) else { return }
         try await home.delete(
-            Pod.self, namespace: Self.namespace, name: pod.metadata.name, options: DeleteOptions(gracePeriodSeconds: graceSeconds))
+            Pod.self, namespace: Self.namespace, name: pod.metadata.name, options: DeleteOptions(gracePeriodSeconds: graceSeconds)
+        )
         try await wait("stop(\(id))") { try self.pod(id).map(Self.isOver) ?? true }
     }
 

@@ -65,7 +65,8 @@ final class RunKStage: ContractStage {
                 nodeName: worker, domain: nil, stateDirectory: "\(lab.directory)/agent", dataDirectory: "\(lab.directory)/data",
                 nodeIP: "127.0.0.1", capacityCPUMillis: 64_000, capacityMemoryBytes: 64 << 30),
             dependencies: AgentDependencies(
-                api: target, runtime: runtime, images: LocalImages(names: { ["host"] }, isPresent: { $0 == "host" }), facts: .read(),
+                api: target, runtime: runtime, images: LocalImages(names: { ["host"] }, isPresent: { $0 == "host" }),
+                facts: .read(),
                 measure: {
                     NodeMeasurement(
                         memoryAvailableBytes: 32 << 30, diskFreeBytes: 1 << 40, diskTotalBytes: 1 << 41, inodesFree: 1 << 30,
@@ -76,7 +77,9 @@ final class RunKStage: ContractStage {
 
     /// The node's agent, and who binds what comes to it.
     private static func start(_ node: AgentService, _ target: LocalKubernetesAPI) -> [Task<Void, Never>] {
-        let informer = Informer<Pod>(api: target, namespace: "team", backoff: Backoff(first: .milliseconds(10), longest: .milliseconds(100)), logger: logger)
+        let informer = Informer<Pod>(
+            api: target, namespace: "team", backoff: Backoff(first: .milliseconds(10), longest: .milliseconds(100)),
+            logger: logger)
         let queue = WorkQueue<String>()
         informer.onEvent { event in
             if event.object.spec.nodeName == nil { queue.add(event.object.metadata.name) }
@@ -87,20 +90,26 @@ final class RunKStage: ContractStage {
             Task {
                 await queue.run(workers: 2) { name in
                     guard let pod = informer.get(namespace: "team", name: name), pod.spec.nodeName == nil else { return }
-                    let body = #"{"apiVersion":"v1","kind":"Binding","metadata":{"name":"\#(name)"},"target":{"kind":"Node","name":"\#(worker)"}}"#
-                    _ = try await target.create(Pod.resource, namespace: "team", name: name, subresource: "binding", body: Array(body.utf8))
+                    let body =
+                        #"{"apiVersion":"v1","kind":"Binding","metadata":{"name":"\#(name)"},"target":{"kind":"Node","name":"\#(worker)"}}"#
+                    _ = try await target.create(
+                        Pod.resource, namespace: "team", name: name, subresource: "binding", body: Array(body.utf8))
                 }
             },
         ]
     }
 
     private func copies(_ uid: String) async throws -> [Pod] {
-        try await target.listAll(Pod.self, namespace: "team", options: ListOptions(labelSelector: "kuscia.secretflow/pod-uid=\(uid)")).items
+        try await target.listAll(
+            Pod.self, namespace: "team", options: ListOptions(labelSelector: "kuscia.secretflow/pod-uid=\(uid)")
+        ).items
     }
 
     /// The adapter asks about copies from where it may not wait.
     private func follow(_ runtime: RunKContainers) {
-        let informer = Informer<Pod>(api: target, namespace: "team", backoff: Backoff(first: .milliseconds(10), longest: .milliseconds(100)), logger: Self.logger)
+        let informer = Informer<Pod>(
+            api: target, namespace: "team", backoff: Backoff(first: .milliseconds(10), longest: .milliseconds(100)),
+            logger: Self.logger)
         runtime.copies = { uid in informer.objects.filter { $0.metadata.labels["kuscia.secretflow/pod-uid"] == uid } }
         let task = Task { await informer.run() }
         life.withLock { $0.tasks.append(task) }
@@ -139,13 +148,16 @@ final class RunKStage: ContractStage {
         Issue.record("\(id) did not begin")
     }
 
-    private func record(_ id: ContainerID) throws -> String { "\(lab.directory)/runp/pods/\(try copy(id)?.uid ?? "none")/\(id.name)_0" }
+    private func record(_ id: ContainerID) throws -> String {
+        "\(lab.directory)/runp/pods/\(try copy(id)?.uid ?? "none")/\(id.name)_0"
+    }
 
     func release(_ id: ContainerID) async throws {
         // By a command: the node's agent gives a container's /tmp a file system of its own.
         let uid = try #require(try copy(id)?.uid)
         let result = try await lab.runtime.execSync(
-            ContainerID(podUID: uid, name: id.name, attempt: 0), command: ["/bin/touch", "/tmp/go"], timeoutSeconds: 20, maximumOutputBytes: 4096)
+            ContainerID(podUID: uid, name: id.name, attempt: 0), command: ["/bin/touch", "/tmp/go"], timeoutSeconds: 20,
+            maximumOutputBytes: 4096)
         #expect(result.exitCode == 0, "\(result)")
     }
 
@@ -154,7 +166,9 @@ final class RunKStage: ContractStage {
     func starts(_ id: ContainerID) -> Int {
         guard let copy = try? copy(id) else { return 0 }
         let paths = AgentPaths(state: "\(lab.directory)/agent")
-        return lab.lines(paths.log(namespace: "team", name: copy.name, uid: copy.uid, container: id.name, attempt: 0)).count { $0 == "begin" }
+        return lab.lines(paths.log(namespace: "team", name: copy.name, uid: copy.uid, container: id.name, attempt: 0)).count {
+            $0 == "begin"
+        }
     }
 
     func crash() async { await life.withLock(\.runtime).kill() }
@@ -207,7 +221,9 @@ final class RunKStage: ContractStage {
         let mine = pods.filter { RunKContainers.belongs($0, to: podUID) }
         let copies = mine.flatMap { life.withLock(\.runtime).copies($0.metadata.uid ?? "") }
         return mine.map { "pod \($0.metadata.name)" } + copies.map { "copy \($0.metadata.name)" }
-            + copies.filter { !$0.status.containerStatuses.filter { $0.state.running != nil }.isEmpty }.map { "process of \($0.metadata.name)" }
+            + copies.filter { !$0.status.containerStatuses.filter { $0.state.running != nil }.isEmpty }.map {
+                "process of \($0.metadata.name)"
+            }
     }
 
     func close() async throws {

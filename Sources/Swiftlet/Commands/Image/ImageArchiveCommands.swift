@@ -7,10 +7,12 @@ import RegistryClient
 
 struct ImageLoadCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "load", abstract: "Take images out of a docker-archive or oci-archive (`docker save`, `skopeo copy`, `swiftlet image save`).")
+        commandName: "load",
+        abstract: "Take images out of a docker-archive or oci-archive (`docker save`, `skopeo copy`, `swiftlet image save`).")
 
     @OptionGroup var node: ImageStoreOptions
-    @Option(name: [.short, .long], help: "The archive, plain or compressed; standard input when not given.", completion: .file()) var input: String?
+    @Option(name: [.short, .long], help: "The archive, plain or compressed; standard input when not given.", completion: .file())
+    var input: String?
     @Option(help: "The name of an image that has none in the archive.") var name: String?
 
     func run() async throws {

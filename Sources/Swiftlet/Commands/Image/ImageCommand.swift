@@ -15,15 +15,18 @@ struct ImageCommand: AsyncParsableCommand {
             """,
         subcommands: [
             ImagePullCommand.self, ImageLoadCommand.self, ImageImportCommand.self, ImageSaveCommand.self, ImageListCommand.self,
-            ImageTagCommand.self, ImageRemoveCommand.self, ImageInspectCommand.self, ImageMountCommand.self, ImageUnmountCommand.self,
+            ImageTagCommand.self, ImageRemoveCommand.self, ImageInspectCommand.self, ImageMountCommand.self,
+            ImageUnmountCommand.self,
             ImagePruneCommand.self, ImageBuiltinCommand.self, ImageVerifyCommand.self,
         ])
 }
 
 /// Which node's images.
 struct ImageStoreOptions: ParsableArguments {
-    @Option(name: [.short, .long], help: "The node's configuration. Default: ./kuscia.yaml where there is one.") var config: String?
-    @Option(help: "The node's state directory. Default: the configuration's, else /var/lib/swiftlet/node.", completion: .directory)
+    @Option(name: [.short, .long], help: "The node's configuration. Default: ./kuscia.yaml where there is one.") var config:
+        String?
+    @Option(
+        help: "The node's state directory. Default: the configuration's, else /var/lib/swiftlet/node.", completion: .directory)
     var store: String?
 
     struct Opened {
@@ -61,12 +64,15 @@ extension ImageStoreOptions.Opened {
     /// Throws `CommandFailure` when there is none.
     func image(_ name: String) throws -> StoredImage {
         guard let image = try store.image(named: name, defaultRegistry: settings.defaultRegistry) else {
-            throw CommandFailure("image \(name): not found", hint: "`swiftlet image ls` lists what there is; `swiftlet image pull` brings one")
+            throw CommandFailure(
+                "image \(name): not found", hint: "`swiftlet image ls` lists what there is; `swiftlet image pull` brings one")
         }
         return image
     }
 
-    func reference(_ name: String) throws -> ImageReference { try ImageReference(name, defaultRegistry: settings.defaultRegistry) }
+    func reference(_ name: String) throws -> ImageReference {
+        try ImageReference(name, defaultRegistry: settings.defaultRegistry)
+    }
 }
 
 extension StoredImage {

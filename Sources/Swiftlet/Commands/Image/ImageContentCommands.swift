@@ -36,7 +36,8 @@ struct ImageMountCommand: AsyncParsableCommand {
 }
 
 struct ImageUnmountCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "unmount", abstract: "Undo `mount`, and forget what was written there.")
+    static let configuration = CommandConfiguration(
+        commandName: "unmount", abstract: "Undo `mount`, and forget what was written there.")
 
     @OptionGroup var node: ImageStoreOptions
     @Argument(help: "The mount's name.") var id = "mounted"
@@ -57,11 +58,14 @@ struct ImageUnmountCommand: AsyncParsableCommand {
 struct ImageBuiltinCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "builtin", abstract: "Register an image whose files are the node's own.",
-        discussion: "The manifest is JSON: {\"rootfs\":\"host\",\"readOnlyPaths\":[],\"env\":[],\"entrypoint\":[],\"cmd\":[],\"workingDirectory\":\"/\"}.")
+        discussion:
+            "The manifest is JSON: {\"rootfs\":\"host\",\"readOnlyPaths\":[],\"env\":[],\"entrypoint\":[],\"cmd\":[],\"workingDirectory\":\"/\"}."
+    )
 
     @OptionGroup var node: ImageStoreOptions
     @Argument(help: "The image's name.") var name: String
-    @Option(name: [.short, .long], help: "The manifest; the host's view when not given.", completion: .file()) var manifest: String?
+    @Option(name: [.short, .long], help: "The manifest; the host's view when not given.", completion: .file()) var manifest:
+        String?
 
     func run() async throws {
         let store = try node.open().store
@@ -95,7 +99,9 @@ struct ImageVerifyCommand: AsyncParsableCommand {
         let opened = try node.open()
         let chosen = try images.isEmpty ? opened.store.references.all().filter { $0.id != nil } : images.map(opened.image)
         var policy = opened.signatures
-        if !key.isEmpty { policy = SignaturePolicy(rules: [.init(prefix: "", requirement: .keys(try key.map { try SignatureKey(file: $0) }))]) }
+        if !key.isEmpty {
+            policy = SignaturePolicy(rules: [.init(prefix: "", requirement: .keys(try key.map { try SignatureKey(file: $0) }))])
+        }
         var problems = 0
         for image in chosen {
             let result = await BlockingCall.run { [policy] in

@@ -26,7 +26,10 @@ struct ImageListCommand: AsyncParsableCommand {
             Terminal.output.line(JSONValue.array(shown + own).serializedString(pretty: true))
         case .table: table(images, builtins, opened.store)
         }
-        if images.isEmpty, builtins.isEmpty { Terminal.error.line(text.map { "no image's name holds \"\($0)\"" } ?? "no images yet: `swiftlet image pull NAME` or `load -i FILE`") }
+        if images.isEmpty, builtins.isEmpty {
+            Terminal.error.line(
+                text.map { "no image's name holds \"\($0)\"" } ?? "no images yet: `swiftlet image pull NAME` or `load -i FILE`")
+        }
     }
 
     private func table(_ images: [StoredImage], _ builtins: [BuiltinImage], _ store: ImageStore) {
@@ -34,7 +37,10 @@ struct ImageListCommand: AsyncParsableCommand {
         for image in images {
             // What cannot be read is a row all the same: `verify` says what is wrong with it.
             let size = image.id == nil ? "-" : (try? store.contents(of: image).size).map(HumanText.bytes) ?? "damaged"
-            let row = [image.reference.familiar, image.id?.short ?? "-", size, HumanText.duration(seconds: HumanText.now - Double(image.added)) + " ago"]
+            let row = [
+                image.reference.familiar, image.id?.short ?? "-", size,
+                HumanText.duration(seconds: HumanText.now - Double(image.added)) + " ago",
+            ]
             table.rows.append(row + (digests ? [image.sourceDigest.description] : []))
         }
         for builtin in builtins {
@@ -45,7 +51,8 @@ struct ImageListCommand: AsyncParsableCommand {
 }
 
 struct ImageInspectCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "inspect", abstract: "Show manifest and config of an image as JSON.")
+    static let configuration = CommandConfiguration(
+        commandName: "inspect", abstract: "Show manifest and config of an image as JSON.")
 
     @OptionGroup var node: ImageStoreOptions
     @Argument(help: "Name or id.") var image: String
@@ -98,7 +105,9 @@ struct ImageRemoveCommand: AsyncParsableCommand {
             let image = try opened.image(name)
             let isName = (try? opened.reference(name)) == image.reference
             try opened.store.references.change { all in
-                all.removeAll { isName ? $0.reference == image.reference : $0.id == image.id && $0.manifest.digest == image.manifest.digest }
+                all.removeAll {
+                    isName ? $0.reference == image.reference : $0.id == image.id && $0.manifest.digest == image.manifest.digest
+                }
             }
             Terminal.output.line(name)
         }
@@ -126,6 +135,7 @@ struct ImagePruneCommand: AsyncParsableCommand {
             }
         }.get()
         for image in result.images { Terminal.output.line("removed \(image.familiar)") }
-        Terminal.output.line("\(result.blobs) blobs and \(result.layers) layers removed, about \(HumanText.bytes(result.freedBytes))")
+        Terminal.output.line(
+            "\(result.blobs) blobs and \(result.layers) layers removed, about \(HumanText.bytes(result.freedBytes))")
     }
 }

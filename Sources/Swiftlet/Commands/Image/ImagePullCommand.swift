@@ -16,7 +16,8 @@ struct ImagePullCommand: AsyncParsableCommand {
 
     @OptionGroup var node: ImageStoreOptions
     @Argument(help: "[registry/]repository[:tag][@digest]") var images: [String]
-    @Option(help: "user:password for these images' registry; $SWIFTLET_REGISTRY_CREDS keeps it out of the process list.") var creds: String?
+    @Option(help: "user:password for these images' registry; $SWIFTLET_REGISTRY_CREDS keeps it out of the process list.")
+    var creds: String?
     @Option(help: "Docker's config.json.", completion: .file()) var authFile: String?
     @Option(help: "os/architecture[/variant].") var platform: String?
     @Flag(help: "Do not unpack the layers yet.") var noUnpack = false
@@ -37,7 +38,8 @@ struct ImagePullCommand: AsyncParsableCommand {
         do {
             for name in images {
                 let pull = ImagePull(
-                    client: client, store: opened.store, platform: platform, signatures: opened.signatures, credentials: given + docker,
+                    client: client, store: opened.store, platform: platform, signatures: opened.signatures,
+                    credentials: given + docker,
                     report: { progress.take($0) }, unpack: noUnpack || !platform.runs(.current) ? nil : unpack)
                 let stored = try await pull.run(name)
                 progress.finish()
@@ -55,7 +57,9 @@ struct ImagePullCommand: AsyncParsableCommand {
 
     private func chosenPlatform() throws -> ImagePlatform {
         guard let platform else { return .current }
-        guard let parsed = ImagePlatform(platform) else { throw ValidationError("--platform: expected os/architecture, found \(platform)") }
+        guard let parsed = ImagePlatform(platform) else {
+            throw ValidationError("--platform: expected os/architecture, found \(platform)")
+        }
         return parsed
     }
 
@@ -68,7 +72,9 @@ struct ImagePullCommand: AsyncParsableCommand {
 
     private func dockerCredentials() throws -> [RegistryCredential] {
         func variable(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
-        let file = authFile ?? variable("DOCKER_CONFIG").map { "\($0)/config.json" } ?? variable("HOME").map { "\($0)/.docker/config.json" }
+        let file =
+            authFile ?? variable("DOCKER_CONFIG").map { "\($0)/config.json" }
+            ?? variable("HOME").map { "\($0)/.docker/config.json" }
         guard let file else { return [] }
         if let authFile, !FileText.exists(authFile) { throw CommandFailure("--auth-file \(authFile): there is no such file") }
         do {
@@ -81,9 +87,11 @@ struct ImagePullCommand: AsyncParsableCommand {
     private static func hint(_ error: any Error) -> String? {
         guard let error = error as? ImagePullError else { return nil }
         switch error.kind {
-        case .unauthorized: return "--creds user:password, or `auths` in Docker's config.json; the repository's name may be wrong as well"
+        case .unauthorized:
+            return "--creds user:password, or `auths` in Docker's config.json; the repository's name may be wrong as well"
         case .registryUnavailable:
-            return "a registry with its own authority or without TLS is named under image.registries in kuscia.yaml (caFile, endpoint: http://...)"
+            return
+                "a registry with its own authority or without TLS is named under image.registries in kuscia.yaml (caFile, endpoint: http://...)"
         case .notFound: return "`skopeo list-tags docker://REPOSITORY` lists what a repository has"
         case .invalidContent: return "nothing of it was kept; the registry or something before it is not to be trusted"
         case .signatureInvalid: return "swiftlet.image.signatures in kuscia.yaml says which images must be signed by whom"

@@ -33,7 +33,9 @@ final class PullProgressDisplay: Sendable {
             switch event {
             case .resolved(let origin, let digest, let layers):
                 state.layers = layers.map { Layer(digest: $0.digest, size: $0.size) }
-                Terminal.error.line("\(digest.short) from \(origin): \(layers.count) layers, \(HumanText.bytes(layers.reduce(0) { $0 + $1.size }))")
+                Terminal.error.line(
+                    "\(digest.short) from \(origin): \(layers.count) layers, \(HumanText.bytes(layers.reduce(0) { $0 + $1.size }))"
+                )
             case .progress(let digest, let bytes):
                 for index in state.layers.indices where state.layers[index].digest == digest {
                     state.layers[index].bytes = bytes
