@@ -1,5 +1,5 @@
-import AgentCore
 // Promises about what the agent reads of its machine.
+import AgentCore
 import Glibc
 import Testing
 

@@ -13,10 +13,11 @@ struct PromiseTableTests {
         var tested: Set<String> = []
         for name in ["Start", "End", "Removal", "Adoption", "Access"] {
             let source = Lab.text("\(directory)/Contract\(name)Tests.swift")
-            for line in source.split(separator: "\n") {
-                guard let begin = line.firstRange(of: "@Test(\""), let colon = line[begin.upperBound...].firstIndex(of: ":")
-                else { continue }
-                tested.insert(String(line[begin.upperBound..<colon]))
+            for test in source.components(after: "@Test(") {
+                // The name may stand on a line of its own.
+                let text = test.drop { $0 == "\n" || $0 == " " }
+                guard text.hasPrefix("\""), let colon = text.firstIndex(of: ":") else { continue }
+                tested.insert(String(text.dropFirst().prefix(upTo: colon)))
             }
         }
         #expect(promised == tested)
@@ -27,5 +28,13 @@ struct PromiseTableTests {
     private static func promise(_ line: Substring) -> String? {
         guard line.hasPrefix("| promise `") else { return nil }
         return String(line.dropFirst("| promise `".count).prefix { $0 != "`" })
+    }
+}
+
+extension String {
+    /// What follows each `mark`, up to the next.
+    fileprivate func components(after mark: String) -> [Substring] {
+        let marks = ranges(of: mark)
+        return marks.indices.map { self[marks[$0].upperBound..<($0 + 1 < marks.count ? marks[$0 + 1].lowerBound : endIndex)] }
     }
 }

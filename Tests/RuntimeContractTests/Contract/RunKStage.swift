@@ -158,7 +158,8 @@ final class RunKStage: ContractStage {
         let result = try await lab.runtime.execSync(
             ContainerID(podUID: uid, name: id.name, attempt: 0), command: ["/bin/touch", "/tmp/go"], timeoutSeconds: 20,
             maximumOutputBytes: 4096)
-        #expect(result.exitCode == 0, "\(result)")
+        // The program that waits for the file may be quicker than the command, which then ends with its container.
+        #expect(result.exitCode == 0 || result.exitCode == 137, "\(result)")
     }
 
     func graceElapses(_ id: ContainerID) async {}
