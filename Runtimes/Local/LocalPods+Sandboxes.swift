@@ -7,7 +7,12 @@ import RuntimeInterface
 extension LocalPods {
     package func runPodSandbox(_ config: PodSandboxConfig) async throws {
         try RecordName.check("podUID", config.podUID)
-        if let made = sandbox(config.podUID) { return try await makeNetwork(made.config) }
+        if let made = sandbox(config.podUID) {
+            // Another call may be making it just now: what comes next finds its directory all the same.
+            let directory = paths.pod(config.podUID)
+            try await Blocking.run { try RecordFiles.makeDirectories(directory) }
+            return try await makeNetwork(made.config)
+        }
         if config.hostUsers, !configuration.permitsHostUsers {
             throw RuntimeError.invalid(field: "hostUsers", reason: "is not permitted on this node")
         }
