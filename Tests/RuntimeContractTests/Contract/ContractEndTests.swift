@@ -91,6 +91,8 @@ struct ContractEndTests {
             try await stage.runtime.stopContainer(id, graceSeconds: 0)
             #expect(try await stage.ended(id).exitCode == 137)
             try await patient
+            // Told after it can be read, so it is waited for.
+            _ = try await stage.exit(id)
             #expect(stage.events.count(id) == 1)
         }
     }
