@@ -196,11 +196,14 @@ struct ProberTests {
         arguments: ["http", "grpc", "half an answer"])
     func silence(_ kind: String) async throws {
         let lab = try await ProbeLab()
+        let (called, begun) = AsyncStream<Void>.makeStream()
         let (hungUp, ended) = AsyncStream<Void>.makeStream()
         lab.serve { stream in
+            // Who has hung up cannot be written to either.
+            defer { ended.finish() }
+            begun.finish()
             if kind == "half an answer" { try await stream.write(Array("HTTP/1.1 200 OK\r\n".utf8)) }
             while try await stream.read() != nil {}
-            ended.finish()
         }
         let probe =
             kind == "grpc"
@@ -208,6 +211,7 @@ struct ProberTests {
             : Probe(httpGet: HTTPGetAction(port: 8080), timeoutSeconds: 3)
         async let outcome = lab.outcome(probe)
         await lab.clock.waitForSleepers()
+        for await _ in called {}
         lab.clock.pass(seconds: 3)
         #expect(await outcome == .failure("timed out after 3s"))
         for await _ in hungUp {}
