@@ -14,6 +14,9 @@ TOO_MANY = 5000  # pods in one round against a stock cluster
 
 
 def run(options, report):
+    kubeconfig = getattr(options, "kubeconfig", "")
+    if kubeconfig:
+        require_nodes(kubeconfig)
     program = os.path.join(options.bin or os.path.join(options.source, ".build", "release"), "swiftlet-bench-scheduler")
     if not os.path.exists(program):
         print("bench: building swiftlet-bench-scheduler in release mode (minutes)", flush=True)
@@ -25,7 +28,7 @@ def run(options, report):
     bench = Bench(program, directory, 1 if options.quick else 3, options.quick)
     try:
         for part in parts:
-            getattr(bench, part)(report, getattr(options, "kubeconfig", ""))
+            getattr(bench, part)(report, kubeconfig)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
 
@@ -57,7 +60,7 @@ class Bench:
         report.table("Placements per CPU-second", ["nodes", "ours", "ours, facts told and bound", "plain upstream algorithm"], rows)
 
     def bound(self, report, kubeconfig):
-        stock = stock_rate(kubeconfig, 200 if self.quick else 2000) if kubeconfig else None
+        stock = stock_rate(kubeconfig, 200 if self.quick else 2000, report) if kubeconfig else None
         rows = []
         for nodes, bound in ((100, 5000), (5000, 4000)):
             pods = 2000 if self.quick else 10_000
@@ -103,22 +106,48 @@ def check(figures, pods):
         raise RuntimeError(f"{figures['bound']:.0f} of {pods} pods bound, {figures['bound_twice']:.0f} twice")
 
 
-def stock_rate(kubeconfig, pods):
+def kubectl(kubeconfig, *words, **options):
+    try:
+        done = subprocess.run(["kubectl", f"--kubeconfig={kubeconfig}", *words], text=True, capture_output=True, **options)
+    except FileNotFoundError:
+        raise RuntimeError("--kubeconfig: no kubectl on PATH, which drives the given cluster") from None
+    if done.returncode:
+        raise RuntimeError(f"--kubeconfig {kubeconfig}: kubectl {words[0]}: {done.stderr.strip()[-500:]}")
+    return done.stdout
+
+
+def takes_pods(node):
+    """Ready, and neither cordoned nor tainted against pods that tolerate nothing."""
+    ready = any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
+    spec = node.get("spec", {})
+    return ready and not spec.get("unschedulable") and all(t["effect"] == "PreferNoSchedule" for t in spec.get("taints", []))
+
+
+def require_nodes(kubeconfig):
+    """Pods are bound to nodes: without one, nothing that is waited for would ever come."""
+    nodes = json.loads(kubectl(kubeconfig, "get", "nodes", "--output=json", "--request-timeout=10s"))["items"]
+    if not any(takes_pods(node) for node in nodes):
+        raise RuntimeError(
+            f"--kubeconfig {kubeconfig}: expected a node that is ready and takes pods, found {len(nodes)} nodes and none that does: "
+            "join one (e.g. a KWOK node), or leave --kubeconfig out to measure without a stock cluster")
+
+
+def stock_rate(kubeconfig, pods, report):
     """Pods that the cluster's own scheduler binds in a second, from kubectl's first creation to the last binding; they are
-    deleted afterwards."""
+    deleted afterwards. None, with a note, when they are not all bound within 300 s."""
     name = f"swiftlet-bench-{os.getpid()}"
-    kubectl = ["kubectl", f"--kubeconfig={kubeconfig}"]
     spec = {"containers": [{"name": "main", "image": "registry.k8s.io/pause:3.9", "resources": {"requests": {"cpu": "1m", "memory": "1Mi"}}}]}
     items = [{"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"pod-{i}", "namespace": name}, "spec": spec} for i in range(min(pods, TOO_MANY))]
-    subprocess.run(kubectl + ["create", "namespace", name], check=True, capture_output=True)
+    kubectl(kubeconfig, "create", "namespace", name)
     try:
         begin = time.monotonic()
-        subprocess.run(kubectl + ["create", "-f", "-"], input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}), text=True, check=True, capture_output=True)
+        kubectl(kubeconfig, "create", "-f", "-", input=json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
         while time.monotonic() - begin < 300:
-            left = subprocess.run(kubectl + ["get", "pods", "-n", name, "--field-selector=spec.nodeName=", "-o", "name"], capture_output=True, text=True).stdout.split()
+            left = kubectl(kubeconfig, "get", "pods", "-n", name, "--field-selector=spec.nodeName=", "-o", "name").split()
             if not left:
                 return len(items) / (time.monotonic() - begin)
             time.sleep(0.2)
+        report.notes.append(f"--kubeconfig: {len(left)} of {len(items)} pods were not bound within 300 s (do they fit on its nodes?): no stock rate")
         return None
     finally:
-        subprocess.run(kubectl + ["delete", "namespace", name, "--wait=false"], capture_output=True)
+        subprocess.run(["kubectl", f"--kubeconfig={kubeconfig}", "delete", "namespace", name, "--wait=false"], capture_output=True)
