@@ -43,7 +43,7 @@ struct Arguments {
           event  --count N                               create to another client's watch event, one at a time
           fanout --watchers N --events N --window N [--gzip yes]   watchers of whole pods; --pid: the server's CPU and memory
           watches --watchers N --seconds S               idle watches; --pid: memory per connection
-          nodes  --nodes N --pods N                      simulated nodes: the agent over the fake runtime
+          nodes  --nodes N --pods N --directory DIR [--limit SECONDS]   simulated nodes: the agent over the fake runtime; DIR for its state
           etcd   --endpoint http://HOST:PORT --connections N --seconds S    Put of the same size (no kubeconfig)
         """
 }

@@ -2,7 +2,6 @@
 // are created, start at once, and end at once.
 import Agent
 import AgentCore
-import Glibc
 import JSON
 import KubernetesClientHTTP
 import KubernetesModel
@@ -11,7 +10,7 @@ import NIOCore
 import RuntimeInterface
 
 struct SimulatedNodes {
-    /// Agents that start at a time.
+    /// Agents that register at a time.
     private static let startingAtOnce = 100
     /// One client has a bounded number of connections of each sort (256); each agent keeps one for its watch.
     private static let agentsPerClient = 240
@@ -22,26 +21,24 @@ struct SimulatedNodes {
     func run(_ arguments: Arguments) async throws -> JSONValue {
         let count = try arguments.number("nodes", default: 100)
         let pods = try arguments.number("pods", default: 1000)
-        let directory = try Self.temporaryDirectory()
-        defer { Self.remove(directory) }
+        let progress = NodesProgress(nodes: count, pods: pods)
+        progress.watch(limit: .seconds(try arguments.number("limit", default: 300)))
+        let directory = try arguments.text("directory")
         let loaded = try Target.connection(kubeconfig).loaded()
         let apis = try (0...count / Self.agentsPerClient).map { _ in
             try HTTPKubernetesAPI(endpoint: loaded.endpoint, credentials: loaded.credentials)
         }
         _ = try await load.prepare()
         let agents = (0..<count).map { agent($0, directory, apis[$0 / Self.agentsPerClient]) }
+        let first = try load.sample(arguments)
         let began = ContinuousClock.now
-        let running = try await start(agents)
+        try await start(agents, progress)
         let registered = began.duration(to: .now)
         let idleBefore = try load.sample(arguments)
         try await Task.sleep(for: .seconds(5))  // what an idle cluster costs its master
         let before = try load.sample(arguments)
-        let seconds = try await runPods(pods, nodes: count)
+        let seconds = try await runPods(pods, nodes: count, progress)
         let after = try load.sample(arguments)
-        for agent in agents { agent.shutDown() }
-        for task in running { task.cancel() }
-        for task in running { _ = try? await task.value }
-        for api in apis { await api.shutdown() }
         var figures: [(String, JSONValue)] = [
             (
                 "register_seconds",
@@ -49,13 +46,15 @@ struct SimulatedNodes {
             ),
             ("pods_per_second", .double(Double(pods) / seconds)),
         ]
-        if let idleBefore, let before, let after {
+        if let first, let idleBefore, let before, let after {
             figures += [
+                ("server_cpu_us_per_node", .double((idleBefore.cpuSeconds - first.cpuSeconds) * 1e6 / Double(max(1, count)))),
                 ("server_idle_percent", .double((before.cpuSeconds - idleBefore.cpuSeconds) / 5 * 100)),
                 ("server_cpu_us_per_pod", .double((after.cpuSeconds - before.cpuSeconds) * 1e6 / Double(max(1, pods)))),
                 ("resident_kib", .int(Int64(after.residentKiB))),
             ]
         }
+        // The nodes lose their power with this process: thousands of good-byes would only take time.
         return .object(JSONObject(figures))
     }
 
@@ -87,18 +86,25 @@ struct SimulatedNodes {
 
     private static func name(_ number: Int) -> String { "sim-\(number)" }
 
-    private func start(_ agents: [AgentService]) async throws -> [Task<Void, any Error>] {
-        var running: [Task<Void, any Error>] = []
-        for first in stride(from: 0, to: agents.count, by: Self.startingAtOnce) {
-            let group = agents[first..<min(agents.count, first + Self.startingAtOnce)]
-            for agent in group { running.append(Task { try await agent.run() }) }
-            for agent in group { await agent.waitUntilRegistered() }
+    /// Returns when all have registered; they run on.
+    private func start(_ agents: [AgentService], _ progress: NodesProgress) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for (number, agent) in agents.enumerated() {
+                if number >= Self.startingAtOnce { try await group.next() }
+                Task {
+                    do { try await agent.run() } catch { progress.fail("\(agent.config.nodeName): \(error)") }
+                }
+                group.addTask {
+                    await agent.waitUntilRegistered()
+                    progress.registered()
+                }
+            }
+            try await group.waitForAll()
         }
-        return running
     }
 
     /// Seconds from the first creation to the last pod's Succeeded, as a client that watches sees it.
-    private func runPods(_ count: Int, nodes: Int) async throws -> Double {
+    private func runPods(_ count: Int, nodes: Int, _ progress: NodesProgress) async throws -> Double {
         let connections = try await load.open(33)
         let observer = connections[32]
         let revision = try await load.revision(observer)
@@ -108,7 +114,7 @@ struct SimulatedNodes {
             RequestTemplate(
                 observer.request("POST", BenchPod.collection, BenchPod.plainJSON(name: "sim-NUMBER____", node: Self.name(node))))
         }
-        let counter = PhaseCounter(count) { done.succeed() }
+        let counter = PhaseCounter(count, progress) { done.succeed() }
         let started = NIODeadline.now()
         let run = LoadRun(
             Array(connections.prefix(32)), on: loop, pace: .closed, seconds: 600, limit: count, first: 0,
@@ -120,51 +126,25 @@ struct SimulatedNodes {
         }.get()
         let result = try await run.run().get()
         guard result.failed == 0 else { throw BenchError("create: \(result.firstFailure ?? "failed")") }
-        loop.scheduleTask(in: .seconds(300)) {
-            done.fail(BenchError("only \(counter.finished) of \(count) pods ended within 300 s"))
-        }
         try await done.futureResult.get()
         let seconds = Double((NIODeadline.now() - started).nanoseconds) / 1e9
         try await loop.submit { observer.onClose = nil }.get()
         for connection in connections { connection.close() }
         return seconds
     }
-
-    private static func temporaryDirectory() throws -> String {
-        var template = Array("/tmp/swiftlet-bench-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else { throw BenchError("mkdtemp: errno \(errno)") }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
-    /// The directory made above, with what the agents left in it.
-    private static func remove(_ path: String) {
-        if let directory = opendir(path) {
-            var names: [String] = []
-            while let entry = readdir(directory) {
-                let name = withUnsafePointer(to: &entry.pointee.d_name) {
-                    $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-                }
-                if name != ".", name != ".." { names.append(name) }
-            }
-            closedir(directory)
-            for name in names {
-                if unlink("\(path)/\(name)") != 0 { remove("\(path)/\(name)") }
-            }
-        }
-        rmdir(path)
-    }
 }
 
 /// Counts pods that have reached Succeeded. Lives on one event loop; `@unchecked Sendable` because of that.
 final class PhaseCounter: @unchecked Sendable {
     private let wanted: Int
+    private let progress: NodesProgress
     private let onAll: () -> Void
     private var line: [UInt8] = []
     private var names: Set<String> = []
-    var finished: Int { names.count }
 
-    init(_ wanted: Int, onAll: @escaping () -> Void) {
+    init(_ wanted: Int, _ progress: NodesProgress, onAll: @escaping () -> Void) {
         self.wanted = wanted
+        self.progress = progress
         self.onAll = onAll
     }
 
@@ -181,6 +161,9 @@ final class PhaseCounter: @unchecked Sendable {
         guard let event = try? JSONValue(parsing: line), let object = event["object"],
             object[path: "status", "phase"]?.stringValue == "Succeeded", let name = object[path: "metadata", "name"]?.stringValue
         else { return }
-        if names.insert(name).inserted, names.count == wanted { onAll() }
+        if names.insert(name).inserted {
+            progress.finished()
+            if names.count == wanted { onAll() }
+        }
     }
 }

@@ -6,12 +6,13 @@ through its own gRPC API without TLS; with --kubeconfig FILE the same client als
 import os
 import shutil
 import subprocess
+import tempfile
 
 from master import etcd
 from master.server import Client, Given, Master
 
 CLIENTS = 32
-NODES_SECONDS = 240  # for one size of the simulated clusters
+NODES_SECONDS = 300  # for one size of the simulated clusters
 PARTS = ["start", "load", "latency", "watch", "idle", "memory", "nodes"]
 
 
@@ -217,7 +218,7 @@ def measure_memory(lab, report):
     report.limit(f"start to serving, {pods} objects", seconds * 1000, 5000, "ms")
 
 
-NODE_COLUMNS = ["cluster", "all registered, s", "pods/s", "master CPU us/pod", "master idle CPU %", "resident MiB"]
+NODE_COLUMNS = ["cluster", "all registered, s", "master CPU us/node", "pods/s", "master CPU us/pod", "master idle CPU %", "resident MiB"]
 
 
 def measure_nodes(lab, report):
@@ -232,16 +233,19 @@ def measure_nodes(lab, report):
 
 def nodes_row(lab, report, nodes, pods):
     master = lab.master()
+    # The agents' files are in memory where that can be: the disk is the master's, and real nodes have their own.
+    files = tempfile.mkdtemp(prefix="swiftlet-bench-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else lab.directory)
     try:
         master.start()
-        figures = Client(lab.client, master)("nodes", nodes=nodes, pods=pods, timeout=NODES_SECONDS)
+        figures = Client(lab.client, master)("nodes", nodes=nodes, pods=pods, directory=files, limit=NODES_SECONDS, timeout=NODES_SECONDS + 30)
         resident = master.settled_mib()
     finally:
         master.remove()
+        shutil.rmtree(files, ignore_errors=True)
     if nodes == 50:
         report.limit(f"resident memory, {pods} pods and 50 nodes", resident, 80, "MiB")
-    return [f"{nodes} nodes, {pods} pods", f"{figures['register_seconds']:.2f}", f"{figures['pods_per_second']:.0f}",
-            f"{figures['server_cpu_us_per_pod']:.0f}", f"{figures['server_idle_percent']:.1f}", f"{resident:.0f}"]
+    return [f"{nodes} nodes, {pods} pods", f"{figures['register_seconds']:.2f}", f"{figures['server_cpu_us_per_node']:.0f}",
+            f"{figures['pods_per_second']:.0f}", f"{figures['server_cpu_us_per_pod']:.0f}", f"{figures['server_idle_percent']:.1f}", f"{resident:.0f}"]
 
 
 def run(options, report):

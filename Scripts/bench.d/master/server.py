@@ -114,7 +114,11 @@ class Client:
 def run(words, options, timeout=600):
     for name, value in options.items():
         words += [f"--{name}", str(value)]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=timeout)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout)
+    except subprocess.TimeoutExpired as late:
+        said = (late.stderr or b"").decode(errors="replace").strip()[-500:]
+        raise RuntimeError(f"{' '.join(words[:2])}: not done within {timeout} s; {said}") from None
     if done.returncode:
         raise RuntimeError(f"{' '.join(words[:2])}: {done.stderr.strip()[-500:]}")
     return json.loads(done.stdout)
