@@ -79,7 +79,7 @@ public final class JournaledStore: ResourceStore {
                 return (table?.candidates(request.selector), memory.state.revision, floor, [StoreEvent]())
             }
             let later =
-                exactly < floor ? [] : memory.state.log.after(exactly).filter { $0.object.key.collection == request.collection }
+                exactly < floor ? [] : Array(memory.state.log.after(exactly, in: request.collection))
             return (table?.candidates(.everything), memory.state.revision, floor, later)
         }
         let wanted = max(request.atLeast, request.exactly ?? 0)
@@ -242,8 +242,7 @@ extension JournaledStore {
 
     private static func past(of watch: StoreWatch, since revision: UInt64?, in state: StoreState) -> [StoreEvent] {
         if let revision {
-            return state.log.after(revision).lazy.filter { $0.object.key.collection == watch.collection }
-                .compactMap { watch.visible($0) }
+            return state.log.after(revision, in: watch.collection).compactMap { watch.visible($0) }
         }
         let request = ListRequest(collection: watch.collection, namespace: watch.namespace, selector: watch.selector)
         let table = state.tables[watch.collection]?.candidates(watch.selector)

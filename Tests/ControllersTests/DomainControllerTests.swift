@@ -40,6 +40,33 @@ struct DomainControllerTests {
         }
     }
 
+    @Test("the more nodes a domain has, the less often its report of them is written")
+    func longReport() async throws {
+        let lab = try ControllerLab()
+        let nodes = 1000
+        func node(_ number: Int, _ ready: ConditionStatus) -> Node {
+            Node(
+                metadata: ObjectMeta(name: "carol-\(number)", labels: [KusciaLabel.nodeNamespace: "carol"]),
+                status: NodeStatus(conditions: [NodeCondition(type: "Ready", status: ready)]))
+        }
+        for number in 0..<nodes { try lab.api.put(node(number, .true)) }
+        try await lab.master {
+            try await lab.api.create(Domain(metadata: ObjectMeta(name: "carol")))
+            func written() -> Int { lab.api.calls.count { $0.verb == .patch && $0.resource == Domain.resource } }
+            try await lab.wait("all nodes", Domain.self) { $0.first?.status.nodeStatuses.count == nodes }
+            let (before, start) = (written(), ContinuousClock.now)
+            for number in 0..<10 {
+                try lab.api.put(node(number, .false))
+                try await lab.wait("its silence", Domain.self) {
+                    $0.first?.status.nodeStatuses.count { $0.status == "NotReady" } == number + 1
+                }
+            }
+            // One in a fifth of a second at a thousand nodes; twice that, and some, for those that met another's write.
+            let most = (ContinuousClock.now - start) / .milliseconds(200) * 2 + 3
+            #expect(Double(written() - before) <= most)
+        }
+    }
+
     @Test("tokens are of letters and digits, and differ")
     func randomTokens() {
         let tokens = (0..<50).map { _ in DomainController.randomToken() }
