@@ -56,7 +56,7 @@ class Worker:
 
     def send(self, data):
         """(problem or None, status or None)"""
-        method = data.split(b" ", 1)[0]
+        method = wire.start(data).split(b" ", 1)[0]
         whole = wire.is_complete(data)
         wait = wire.ANSWER_SECONDS if whole else wire.INCOMPLETE_SECONDS
         try:
@@ -116,7 +116,11 @@ def requests(campaign, master, findings, options):
                 number = next(counter, None)
             if number is None:
                 break
-            data = input_of(campaign, options.seed, number)
+            try:
+                data = input_of(campaign, options.seed, number)
+            except Exception as error:  # a thread that ends here would leave its inputs unsent, and nobody would know
+                findings.add(campaign, f"the fuzzer's own mistake at input {number}: {error!r}")
+                continue
             problem, status = worker.send(data)
             if not master.is_alive():
                 problem = f"the master died (status {master.process.poll()}); its last words:\n{master.log_text()}"

@@ -1,5 +1,5 @@
 """Mutations, all driven by one random source: of a request's value (body, query, path, headers), and of its bytes."""
-import json
+import copy
 
 ODD_VALUES = [
     None, True, False, 0, -1, 1, 2**31, 2**63 - 1, 2**63, -(2**63) - 1, 10**40, 0.5, 1e308, float("inf"), float("nan"), "", " ", "a" * 300, "A.B", "..", "/", "a/b/c",
@@ -47,28 +47,29 @@ def places(value, path=()):
 
 
 def change_value(body, random):
-    """One odd value somewhere, a member gone, renamed, doubled, or added."""
+    """One odd value somewhere, a member gone, renamed, doubled, or added. Always copies: a later change of the same body must not
+    change two places, a list of this file, or make a circle."""
     every = list(places(body))
     path = random.choice(every)
     if not path:
-        return random.choice(ODD_VALUES) if random.random() < 0.3 else body
+        return copy.deepcopy(random.choice(ODD_VALUES)) if random.random() < 0.3 else body
     parent = body
     for step in path[:-1]:
         parent = parent[step]
     last, kind = path[-1], random.randrange(8)
     if kind < 4:
-        parent[last] = random.choice(ODD_VALUES)
+        parent[last] = copy.deepcopy(random.choice(ODD_VALUES))
     elif kind == 4:
         del parent[last]
     elif kind == 5 and isinstance(parent, dict):
-        parent[random.choice(["", "a" * 200, "$patch", "$retainKeys", "metadata", "Name", "é", str(last).upper(), str(last) + " ", "\u0000"])] = parent[last]
+        parent[random.choice(["", "a" * 200, "$patch", "$retainKeys", "metadata", "Name", "é", str(last).upper(), str(last) + " ", "\u0000"])] = copy.deepcopy(parent[last])
     elif kind == 6 and isinstance(parent, list):
-        parent.extend([parent[last]] * random.choice([1, 50, 500]))
+        parent.extend(copy.deepcopy(parent[last]) for _ in range(random.choice([1, 50, 500])))
     else:
         other = body
         for step in random.choice(every):
             other = other[step] if isinstance(other, (dict, list)) and (isinstance(step, int) and isinstance(other, list) and step < len(other) or isinstance(other, dict) and step in other) else other
-        parent[last] = json.loads(json.dumps(other))
+        parent[last] = copy.deepcopy(other)
     return body
 
 

@@ -4,6 +4,7 @@ import re
 import socket
 import ssl
 import time
+import zlib
 
 ANSWER_SECONDS = 10  # a whole request's answer must begin within this
 INCOMPLETE_SECONDS = 0.15  # how long to listen when the server rightly waits for more
@@ -117,9 +118,14 @@ class Wire:
             return Answer(status, headers, body, False, True)
 
 
+def start(data):
+    """Where the request begins: empty lines before it count for nothing (RFC 9112, 2.2)."""
+    return data.lstrip(b"\r\n")
+
+
 def is_complete(data):
     """Whether the bytes are one whole request by their own words; None: cannot be said."""
-    head, separator, body = data.partition(b"\r\n\r\n")
+    head, separator, body = start(data).partition(b"\r\n\r\n")
     if not separator:
         return False
     lines = head.split(b"\r\n")
@@ -164,18 +170,32 @@ def verdict(answer, method=b"GET"):
         return status_problem(answer)
     if answer.is_whole and answer.headers.get("content-type", "").startswith("application/json") and answer.body and method != b"HEAD":
         try:
-            json.loads(answer.body)
+            json.loads(plain(answer))
         except (ValueError, RecursionError) as error:
             if not isinstance(error, RecursionError):
                 return f"status {answer.status} with a body that is no JSON: {error}: {answer.body[:200]!r}"
     return None
 
 
+def plain(answer):
+    """The body without the coding that the request had allowed. Throws ValueError when it is not what the answer says."""
+    if answer.headers.get("content-encoding", "") != "gzip":
+        return answer.body
+    try:
+        inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        body = inflater.decompress(answer.body, MAXIMUM_ANSWER)
+    except zlib.error as error:
+        raise ValueError(f"gzip: {error}") from None
+    if not inflater.eof or inflater.unused_data:
+        raise ValueError("gzip: not one whole member")
+    return body
+
+
 def status_problem(answer):
     if answer.status < 400:
         return f"status {answer.status}"
     try:
-        status = json.loads(answer.body)
+        status = json.loads(plain(answer))
     except ValueError:
         return f"status {answer.status} without a Status: {answer.body[:200]!r}"
     if status.get("kind") != "Status" or status.get("code") != answer.status or not status.get("reason") or not status.get("message"):
