@@ -170,11 +170,18 @@ def verdict(answer, method=b"GET"):
         return status_problem(answer)
     if answer.is_whole and answer.headers.get("content-type", "").startswith("application/json") and answer.body and method != b"HEAD":
         try:
-            json.loads(plain(answer))
+            for document in documents(answer):
+                json.loads(document)
         except (ValueError, RecursionError) as error:
             if not isinstance(error, RecursionError):
                 return f"status {answer.status} with a body that is no JSON: {error}: {answer.body[:200]!r}"
     return None
+
+
+def documents(answer):
+    """The texts that must each be JSON: a watch that ended meanwhile has one a line, and is the only answer in chunks."""
+    body = plain(answer)
+    return body.splitlines() if "chunked" in answer.headers.get("transfer-encoding", "").lower() else [body]
 
 
 def plain(answer):

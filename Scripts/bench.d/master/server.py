@@ -1,10 +1,12 @@
 """A master of this run, or a server that was there before: where it is, what its process uses, its life."""
+import ctypes
 import json
 import os
 import shutil
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import time
 import urllib.error
@@ -111,11 +113,31 @@ class Client:
         return run(words, options, timeout)
 
 
+class Punctual:
+    """Lets a program run for a tenth of a millisecond at a time, but soon after it wakes (sched_setattr(2); Linux 6.12). The load client
+    shares the cores with the server: a stop-watch that waits for its turn measures its own waiting."""
+    SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}.get(os.uname().machine)
+    NANOSECONDS = 100_000
+
+    def __init__(self):
+        self.libc = ctypes.CDLL(None)
+        # struct sched_attr of 48 bytes: size, SCHED_OTHER, flags, nice, priority, runtime, deadline, period
+        self.attributes = struct.pack("=IIQiIQQQ", 48, 0, 0, os.getpriority(os.PRIO_PROCESS, 0), 0, self.NANOSECONDS, 0, 0)
+
+    def __call__(self):
+        """In the child, before its program. An older kernel does not heed it."""
+        if self.SCHED_SETATTR:
+            self.libc.syscall(self.SCHED_SETATTR, 0, self.attributes, 0)
+
+
+PUNCTUAL = Punctual()
+
+
 def run(words, options, timeout=600):
     for name, value in options.items():
         words += [f"--{name}", str(value)]
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, preexec_fn=PUNCTUAL)
     except subprocess.TimeoutExpired as late:
         said = (late.stderr or b"").decode(errors="replace").strip()[-500:]
         raise RuntimeError(f"{' '.join(words[:2])}: not done within {timeout} s; {said}") from None
