@@ -3,11 +3,13 @@
 #define _GNU_SOURCE
 #include "init.h"
 #include "capabilities.h"
+#include "console.h"
 #include "failure.h"
 #include "host.h"
 #include "identity.h"
 #include "keep.h"
 #include "mounts.h"
+#include "mounts_ahead.h"
 #include "namespaces.h"
 #include "notify.h"
 #include "payload.h"
@@ -94,11 +96,15 @@ void init_tell(uint32_t *word, uint32_t value) {
     syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+int init_is_orphan(int status) {
+    struct pollfd reader = {.fd = status};
+    return poll(&reader, 1, 0) != 0;
+}
+
 // Nobody else would notice the task's end. Any change of ids clears this, that for making a file as another user too.
 static void die_with_supervisor(const struct launch *launch) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) fail(errno, "init(parent death signal)");
-    struct pollfd lifeline = {.fd = launch->lifeline};
-    if (poll(&lifeline, 1, 0) != 0) _exit(126);  // it died before the line above
+    if (init_is_orphan(launch->status)) _exit(126);  // it died before the line above
 }
 
 // Through the host's /proc, as the supervisor's descriptors are not ours.
@@ -126,7 +132,7 @@ static void build_jail(const struct launch *launch) {
     if (launch->own_mounts >= 0) mounts_build_detached(launch->own_mounts);
     else if (launch->groups_are_there) mounts_prepare(plan);
     int at_home = launch->groups_are_there && is_at_home(launch);
-    int host_root = at_home ? openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
+    int host_root = at_home ? launch->host_root : AT_FDCWD;
     if (at_home) enter_network(launch);
     // While the supervisor makes the groups.
     for (int early = 0; launch->groups_are_there && next < plan->count; next++) {
@@ -140,11 +146,12 @@ static void build_jail(const struct launch *launch) {
     }
     // Joined before anything is stored: what the set-up itself allocates (tmpfs pages) is already the task's own.
     cgroups_join(launch->cgroups, host_root);
-    if (at_home) close(host_root);
-    else enter_network(launch);
+    if (!at_home) enter_network(launch);
+    if (launch->own_mounts >= 0) close(launch->host_root);
     namespaces_enter(plan, launch->user_namespace);
     if (launch->own_mounts < 0 && !launch->groups_are_there && plan_has_namespace(plan, "mount")) mounts_prepare(plan);
     for (; next < plan->count; next++) apply(launch, &root, &plan->operation[next]);
+    mounts_drop_ahead();
 }
 
 // Whether the payload may come to have other ids than the plan's.
@@ -224,8 +231,18 @@ void init_begin(int with_session) {
 // already: init, whose stack it is, does nothing until exec.
 #define BORROWED_BELOW 2048
 
+// In the new root, with the host's powers: a terminal of the task's own file system becomes its session's, and belongs to its user.
+static void take_terminal(const struct launch *launch) {
+    uint32_t uid, gid;
+    if (setsid() < 0) fail(errno, "setsid");
+    console_take(launch->plan, launch->console, 0);
+    identity_host_ids(launch->plan, &uid, &gid);
+    if (!rootless_wanted(launch->plan) && fchown(0, uid, gid) < 0) fail(errno, "terminal(owner)");
+}
+
 static int run_payload(void *argument) {
     const struct launch *launch = argument;
+    if (launch->console >= 0) take_terminal(launch);
     payload_run(launch->plan, launch->user_namespace, launch->out, launch->err);
 }
 
@@ -255,6 +272,7 @@ _Noreturn void init_run(const struct launch *given) {
     }
     if (own.namespaces && unshare((int)own.namespaces) < 0) fail(errno, "namespaces");
     if (own.user_namespace_is_there) own.user_namespace = take_user_namespace(launch);
+    own.console = console_connect(launch->plan);  // while the host's paths are there
     build_jail(launch);
     notify_take(launch->handover);
     pid_t payload = start_payload(launch);
@@ -262,7 +280,7 @@ _Noreturn void init_run(const struct launch *given) {
     settle(launch);
     // What reads the task's output is to see its end, whoever else had the descriptors.
     if (launch->out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
-    int kept[] = {launch->status, launch->lifeline, failure_pipe};
+    int kept[] = {launch->status, failure_pipe};
     keep_only(kept, sizeof kept / sizeof *kept);
     reap(payload, launch);
 }

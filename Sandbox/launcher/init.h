@@ -12,10 +12,11 @@ struct launch {
     int supervisor;      // its pid, of use with the former only
     int user_namespace;  // or -1
     int net_namespace;   // made ahead, its loopback up; or -1
+    int host_root;       // with the following: what "/" is before
     int own_mounts;      // the slim mount namespace to enter last, while the host's is the present one; or -1
     int out, err;        // write ends of the task's output
-    int status;          // write end: the payload's wait status
-    int lifeline;        // read end of a pipe that the supervisor holds open as long as it lives
+    int status;          // write end: the payload's wait status; nobody but the supervisor has the other one, as long as it lives
+    int console;         // where the task's terminal goes, or -1: init's own matter
     int handover;        // on which a seccomp listener reaches the supervisor, or -1
     int gate[2];         // rootless: where init waits for its ids
     void *shared;        // memory shared with the supervisor that is not needed behind the start, or NULL
@@ -29,6 +30,9 @@ int init_lends_memory(const struct plan *plan);
 
 // Tells where the process's arguments lie: inside the task, pid 1 is to show "init", not the host's paths.
 void init_title_area(char *start, size_t bytes);
+
+// Whether the supervisor, which alone reads what is written to `status`, is gone.
+int init_is_orphan(int status);
 
 // Sleeps until this word, which another process shares, is not 0.
 void init_wait_for(const uint32_t *word);

@@ -56,13 +56,16 @@ void launch_write_lock(struct task *task) {
 }
 
 int launch_open_channel(struct channel *c, int with_output, int with_notify) {
-    int *all[] = {c->status, c->failure, c->lifeline, c->out, c->err};
     c->user_namespace = -1;
     c->out[0] = c->out[1] = c->err[0] = c->err[1] = c->gate[0] = c->gate[1] = c->notify[0] = c->notify[1] = -1;
-    for (size_t i = 0; i < (with_output ? 5 : 3); i++)
-        if (pipe2(all[i], O_CLOEXEC) < 0) return -1;
+    // Where somebody killed init there is nothing in it, and its end may be open here too.
+    if (pipe2(c->status, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(c->failure, O_CLOEXEC) < 0) return -1;
     if (with_notify && notify_open(c->notify) < 0) return -1;
-    if (!with_output) return 0;
+    return with_output ? launch_open_output(c) : 0;
+}
+
+int launch_open_output(struct channel *c) {
+    if (pipe2(c->out, O_CLOEXEC) < 0 || pipe2(c->err, O_CLOEXEC) < 0) return -1;
     fcntl(c->out[0], F_SETFL, O_NONBLOCK);
     fcntl(c->err[0], F_SETFL, O_NONBLOCK);
     return 0;
@@ -91,12 +94,12 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
     close(task->signals);
     if (task->ready >= 0) close(task->ready);
     if (task->out_of_memory >= 0) close(task->out_of_memory);
-    close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->lifeline[1]);
+    close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]);
     if (c->notify[0] >= 0) close(c->notify[0]);
     failure_pipe = c->failure[1];
     struct launch launch = {
         .plan = plan, .cgroups = &task->cgroups, .user_namespace = user_namespace, .net_namespace = -1, .own_mounts = -1,
-        .out = c->out[1], .err = c->err[1], .status = c->status[1], .lifeline = c->lifeline[0],
+        .out = c->out[1], .err = c->err[1], .status = c->status[1],
         .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]},
         .namespaces = later, .supervisor = supervisor};
     if (ahead) {
@@ -187,11 +190,14 @@ static int start_spare(struct task *task, const struct plan *plan, struct spare 
     return -1;
 }
 
+static void close_end(int *end) {
+    if (*end >= 0) close(*end);
+    *end = -1;
+}
+
 static void close_childs_ends(struct channel *c) {
-    if (c->out[1] >= 0) close(c->out[1]);
-    if (c->err[1] >= 0) close(c->err[1]);
-    close(c->status[1]); close(c->failure[1]); close(c->lifeline[0]);
-    if (c->notify[1] >= 0) close(c->notify[1]);
+    int *ends[] = {c->out, c->err, c->status, c->failure, c->notify};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) close_end(&ends[i][1]);
 }
 
 static int start_fresh(struct task *task, const struct plan *plan, struct channel *c, struct failure *failure) {
@@ -259,8 +265,12 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
     }
     if ((spare ? start_spare(task, plan, spare, &failure) : start_fresh(task, plan, c, &failure)) < 0) return launch_failed(task, &failure);
     int told_by_init = spare && init_lends_memory(plan);
-    if (spare && !told_by_init) close(c->failure[1]);
-    notify_begin(&task->notify, plan, c->notify[0]);
+    if (spare && !told_by_init) close_end(&c->failure[1]);
+    if (notify_wanted(plan)) {
+        close_end(&c->notify[1]);
+        notify_begin(&task->notify, plan, c->notify[0]);
+        c->notify[0] = -1;
+    }
     task->state.refused = &task->notify;
     if (open_own_files(task, plan, &failure) < 0 ||
         (rootless_wanted(plan) && rootless_admit(plan, task->state.pid, c->gate, &failure) < 0) ||
@@ -269,14 +279,16 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         cgroup_usage_read(&task->cgroups, NULL, &task->state.usage);
         return launch_failed(task, &failure);
     }
-    close(c->failure[0]);
-    if (told_by_init) close(c->failure[1]);
+    if (!told_by_init) close_end(&c->failure[0]);  // else another task's init may have the other end
     if (c->user_namespace >= 0) close(c->user_namespace);
-    if (spare) task->mounts = spare_take_mounts(spare);
-    task->status = c->status[0];
-    task->lifeline = c->lifeline[1];
-    task->stream[0].fd = c->out[0];
-    task->stream[1].fd = c->err[0];
+    if (spare) {
+        task->mounts = spare_take_mounts(spare);
+        spare_give_ends(spare, task);
+    } else {
+        task->status = c->status[0];
+        task->stream[0].fd = c->out[0];
+        task->stream[1].fd = c->err[0];
+    }
     if (!spare) task->state.pid_start = state_process_start(task->state.pid);
     task->state.phase = "running";
     // The last record, which is due at once, says all that this one would.

@@ -8,6 +8,7 @@
 #include "host.h"
 #include "mount_calls.h"
 #include "mount_tree.h"
+#include "mounts_ahead.h"
 #include "names.h"
 #include "nodes.h"
 #include "overlay.h"
@@ -144,6 +145,12 @@ static void mount_new(const struct root *root, char **a) {
     mount_tree_attach(mount_tree_new(type, a[1], data, flags, path), target, "mount", path);
 }
 
+static void mount_proc(const struct root *root, const char *path, const char *options) {
+    int tree = mounts_take_proc(options);
+    if (tree < 0) tree = mount_tree_new("proc", "", options, "nosuid,nodev,noexec", path);
+    mount_tree_attach(tree, rootpath_plain_directory(root->fd, path), "proc", path);
+}
+
 // Masked and read-only paths of /proc must be the kernel's own: whoever shares the image could have put a link in between.
 static int open_covered(const struct root *root, const char *path, const char *what) {
     int target = rootpath_open(root->fd, path);
@@ -198,10 +205,7 @@ void mounts_apply(struct root *root, const struct operation *op) {
         else mount_tree_attach(mount_tree_new("tmpfs", "", a[1], a[2], a[0]), rootpath_target(root->fd, a[0], 1), "tmpfs", a[0]);
         break;
     case OP_MOUNT: mount_new(root, a); break;
-    case OP_PROC:
-        mount_tree_attach(mount_tree_new("proc", "", op->count > 1 ? a[1] : "", "nosuid,nodev,noexec", a[0]),
-                          rootpath_plain_directory(root->fd, a[0]), "proc", a[0]);
-        break;
+    case OP_PROC: mount_proc(root, a[0], op->count > 1 ? a[1] : ""); break;
     case OP_DEVICE: nodes_bind_device(root, a[0]); break;
     case OP_DEVICE_NODE: nodes_make_device(root, a); break;
     case OP_MASK: mask_path(root, a[0]); break;

@@ -80,7 +80,7 @@ const struct name names_io_class[] = {{"rt", 1}, {"be", 2}, {"idle", 3}, {NULL, 
 
 const struct name *names_find(const struct name *table, const char *word, size_t length) {
     for (const struct name *entry = table; entry->word; entry++)
-        if (strlen(entry->word) == length && !memcmp(entry->word, word, length)) return entry;
+        if (entry->word[0] == *word && !strncmp(entry->word, word, length) && !entry->word[length]) return entry;
     return NULL;
 }
 

@@ -3,6 +3,7 @@
 #include "nodes.h"
 #include "failure.h"
 #include "mount_tree.h"
+#include "mounts_ahead.h"
 #include "rootpath.h"
 
 #include <errno.h>
@@ -77,7 +78,8 @@ void nodes_make_file(const struct root *root, const char *path, mode_t mode, con
 }
 
 static void bind_node(const struct root *root, const char *source, const char *path) {
-    int tree = mount_tree_copy(root, source, "nosuid,noexec", -1);
+    int tree = strcmp(source, "/dev/null") ? -1 : mounts_take_null();
+    if (tree < 0) tree = mount_tree_copy(root, source, "nosuid,noexec", -1);
     mount_tree_attach(tree, rootpath_target(root->fd, path, 0), "device", path);
 }
 

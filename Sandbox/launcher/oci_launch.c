@@ -159,7 +159,6 @@ int oci_launch(struct task *task, const struct plan *plan) {
         return launch_failed(task, &failure);
     }
     int has_init = !strcmp(plan_find(plan, OP_OCI_RUNTIME)->argument[5], "init");
-    close_pair(c.lifeline);
     if (!has_init) close_pair(c.status), close_pair(c.failure);
     uint32_t uid, gid;
     identity_host_ids(plan, &uid, &gid);

@@ -93,16 +93,25 @@ static ssize_t read_bytes(int fd, char *bytes, size_t limit) {
     return -1;
 }
 
+// strsep(3) for one separator, which some libraries search for letter by letter.
+static char *split(char **rest, char separator) {
+    char *word = *rest, *end = word ? strchr(word, separator) : NULL;
+    if (end) *end++ = 0;
+    *rest = end;
+    return word;
+}
+
 // Splits one line into an operation. Returns a reason, or NULL when it is good.
 static const char *parse_line(struct plan *plan, char *line, uint32_t number) {
     if (plan->count == PLAN_OPERATIONS_MAX) return "too many operations";
     struct operation *op = &plan->operation[plan->count];
     op->line = number;
     op->argument = &plan->token[plan->tokens];
-    char *name = strsep(&line, " ");
+    char *name = split(&line, ' ');
+    if (plan->count) op->kind = op[-1].kind;
     if (!rules_kind(name, &op->kind)) return "unknown operation";
     char *word;
-    while ((word = strsep(&line, " "))) {
+    while ((word = split(&line, ' '))) {
         if (op->count == PLAN_TOKENS_PER_LINE_MAX || plan->tokens == PLAN_TOKENS_MAX) return "too many arguments";
         if (!*word) return "empty argument (write \"\")";
         ssize_t length = decode(word);
@@ -126,10 +135,10 @@ static struct plan *parse(struct plan *plan, struct plan_error *error) {
 
     char *rest = plan->bytes;
     uint32_t number = 1;
-    if (strcmp(strsep(&rest, "\n"), PLAN_HEADER)) return refuse(plan, error, 1, "expected \"" PLAN_HEADER "\"");
+    if (strcmp(split(&rest, '\n'), PLAN_HEADER)) return refuse(plan, error, 1, "expected \"" PLAN_HEADER "\"");
     char *line;
     if (!rest) return refuse(plan, error, 1, "the plan is cut off behind its first line");
-    while ((line = strsep(&rest, "\n"))) {
+    while ((line = split(&rest, '\n'))) {
         // What was cut off behind a whole line must not be missed: a filter, say.
         if (!rest && strcmp(line, PLAN_END)) return refuse(plan, error, number + 1, "the plan is cut off: its last line is not \"" PLAN_END "\"");
         if (!rest) break;

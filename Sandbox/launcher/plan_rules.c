@@ -91,9 +91,10 @@ static const struct rule {
     [OP_SECCOMP] = {"seccomp", "xm?", 62, 0},
 };
 
+// From the last one that was found on: a plan's operations stand in much the table's order.
 int rules_kind(const char *name, enum operation_kind *kind) {
-    for (int i = 0; i < OP_COUNT; i++)
-        if (!strcmp(rule[i].name, name)) { *kind = (enum operation_kind)i; return 1; }
+    for (int i = 0, at = *kind; i < OP_COUNT; i++, at = at + 1 < OP_COUNT ? at + 1 : 0)
+        if (rule[at].name[0] == name[0] && !strcmp(rule[at].name, name)) { *kind = (enum operation_kind)at; return 1; }
     return 0;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 #include "plan.h"
 
+// `kind` is where the search begins; 0 when there is none of this name.
 int rules_kind(const char *name, enum operation_kind *kind);
 // Which step of the jail the operation belongs to, and whether it may stand only once.
 int rules_phase(enum operation_kind kind);

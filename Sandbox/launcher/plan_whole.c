@@ -122,7 +122,7 @@ const char *rules_check_plan(const struct plan *plan, uint32_t *line) {
 
 const struct operation *rules_create_only(const struct plan *plan) {
     static const enum operation_kind kinds[] = {
-        OP_TERMINAL, OP_START_GATE, OP_CONSOLE_SIZE, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_JOIN_ROOT, OP_OCI_RUNTIME};
+        OP_START_GATE, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_JOIN_ROOT, OP_OCI_RUNTIME};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (plan_find(plan, kinds[i])) return plan_find(plan, kinds[i]);
     return NULL;

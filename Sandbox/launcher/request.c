@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,8 @@ struct waiting { int client; void (*slow)(struct task *); struct task *argument;
 static ssize_t next_message(struct waiting *waiting, char *bytes) {
     ssize_t n = recv(waiting->client, bytes, MESSAGE_BYTES_MAX, MSG_DONTWAIT);
     struct pollfd ready = {waiting->client, POLLIN, 0};
+    // Its connecting woke us, and we may have taken the processor on which it was about to send.
+    if (n < 0 && errno == EAGAIN && sched_yield() == 0) n = recv(waiting->client, bytes, MESSAGE_BYTES_MAX, MSG_DONTWAIT);
     if (n < 0 && errno == EAGAIN && poll(&ready, 1, PROMPT_MS) > 0) n = recv(waiting->client, bytes, MESSAGE_BYTES_MAX, MSG_DONTWAIT);
     if (n >= 0 || errno != EAGAIN) return n;
     struct timeval deadline = {.tv_sec = CLIENT_DEADLINE_S};

@@ -4,6 +4,7 @@
 #include "host.h"
 #include "identity.h"
 #include "keep.h"
+#include "mounts_ahead.h"
 #include "namespaces.h"
 
 #include <errno.h>
@@ -27,6 +28,7 @@
 
 struct order {
     uint32_t go, groups_are_there;
+    char proc_options[MOUNTS_AHEAD_OPTIONS];  // of the next task, as far as anybody knows
     struct launch launch;
     struct cgroups cgroups;
     _Alignas(4096) char arena[];
@@ -55,16 +57,18 @@ _Noreturn static void wait_as_init(struct spare *spare) {
     // A spare whose supervisor died serves nobody. The change of ids clears this, and init asks again then.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     init_begin(0);
-    int kept[] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->lifeline[0], c->notify[1], spare->user_namespace, spare->net_namespace,
+    int kept[] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->notify[1], spare->user_namespace, spare->net_namespace,
                   spare->mounts, -1, -1};
     host_descriptors(kept + sizeof kept / sizeof *kept - 2);
     keep_only(kept, sizeof kept / sizeof *kept);
-    // A supervisor that died before the request above is told by its end of the lifeline, of which we have no copy now.
-    struct pollfd lifeline = {.fd = c->lifeline[0]};
-    if (poll(&lifeline, 1, 0) != 0) _exit(126);
+    // A supervisor that died before the request above is told by the pipe's other end, of which we have no copy now.
+    if (init_is_orphan(c->status[1])) _exit(126);
+    mounts_make_ahead(order->proc_options);
+    int host_root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
     init_wait_for(&order->go);
     struct launch launch = order->launch;
     launch.own_mounts = spare->mounts;
+    launch.host_root = host_root;
     init_run(&launch);
 }
 
@@ -94,21 +98,49 @@ static int make_mount_namespace(struct spare *spare, int host_mounts, int slim_m
     return setns(host_mounts, CLONE_NEWNS) < 0 || spare->mounts < 0 ? -1 : 0;
 }
 
+static void shut(int *fd) {
+    if (*fd >= 0) close(*fd);
+    *fd = -1;
+}
+
+// The supervisor's ends.
+static void shut_channel(struct channel *c) {
+    int *all[] = {c->status, c->failure, c->notify, c->out, c->err};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) shut(&all[i][0]), shut(&all[i][1]);
+}
+
+// What a task that is gone left is used again, as nobody but its init ever had the other ends. Output is new each time: a task may
+// have passed it on.
+static int open_channel(struct channel *c) {
+    struct pollfd rest[] = {{c->status[0], POLLIN, 0}, {c->failure[0], POLLIN, 0}};
+    int *all[] = {c->status, c->failure, c->notify}, whole = 1;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) whole &= all[i][0] >= 0 && all[i][1] >= 0;
+    if (whole && poll(rest, 2, 0) == 0) return launch_open_output(c);
+    shut_channel(c);
+    return launch_open_channel(c, 1, 1);
+}
+
 int spare_make(struct spare *spare, int host_mounts, int slim_mounts, int net_namespace) {
     spare->net_namespace = net_namespace;
     spare->order_bytes = sizeof(struct order) + PLAN_ARENA_BYTES;
-    if (!spare->order)
+    if (!spare->order) {
         spare->order = mmap(NULL, spare->order_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        memset(&spare->channel, 0xff, sizeof spare->channel);  // -1: nothing is open
+        if (spare->order != MAP_FAILED) strcpy(spare->order->proc_options, "hidepid=invisible");  // as pods have it
+    }
     if (spare->order == MAP_FAILED) return -1;
-    if (launch_open_channel(&spare->channel, 1, 1) < 0) return -1;
+    if (open_channel(&spare->channel) < 0) return -1;
     plan_use_arena(spare->order->arena);
     if (make_user_namespace(spare) < 0 || make_mount_namespace(spare, host_mounts, slim_mounts) < 0) return -1;
     uint64_t before = state_ticks_since_boot();
     if (clone_waiting_init(spare) < 0) return -1;
     uint64_t behind = state_ticks_since_boot();
     struct channel *c = &spare->channel;
-    // The other end of `failure` stays open here: init's end is told by its own handle, once, and not first by that of the pipe.
-    close(c->out[1]); close(c->err[1]); close(c->status[1]); close(c->lifeline[0]); close(c->notify[1]);
+    // The other ends of the rest stay open here: init's end is told by its own handle, once, and not first by that of a pipe.
+    spare->out = c->out[1];
+    spare->err = c->err[1];
+    shut(&c->out[1]);
+    shut(&c->err[1]);
     // It began between the two; its file in /proc is asked only when the clock ticked just then.
     spare->init_start = before == behind ? before : state_process_start(spare->init_pid);
     return 0;
@@ -155,7 +187,7 @@ void spare_go(struct spare *spare, const struct plan *plan) {
     order->launch = (struct launch){
         .plan = plan, .cgroups = &order->cgroups, .groups_are_there = &order->groups_are_there, .net_namespace = spare->net_namespace,
         .user_namespace = plan_has_namespace(plan, "user") ? spare->user_namespace : -1,
-        .out = plan_find(plan, OP_LOG) ? c->out[1] : -1, .err = plan_find(plan, OP_LOG) ? c->err[1] : -1, .status = c->status[1], .lifeline = c->lifeline[0],
+        .out = plan_find(plan, OP_LOG) ? spare->out : -1, .err = plan_find(plan, OP_LOG) ? spare->err : -1, .status = c->status[1],
         .handover = c->notify[1], .gate = {-1, -1},
         .shared = order, .shared_bytes = sizeof *order};
     init_tell(&order->go, 1);
@@ -170,13 +202,12 @@ void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups) {
 }
 
 void spare_discard_init(struct spare *spare) {
-    struct channel *c = &spare->channel;
     int status;
     syscall(SYS_pidfd_send_signal, spare->init, SIGKILL, NULL, 0);
     while (waitpid(spare->init_pid, &status, 0) < 0 && errno == EINTR) {}
     close(spare->init);
     close(spare->mounts);
-    close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]); close(c->failure[1]); close(c->lifeline[1]); close(c->notify[0]);
+    shut_channel(&spare->channel);
 }
 
 static void close_user_namespace(struct spare *spare) {
@@ -189,11 +220,24 @@ void spare_release(struct spare *spare) {
     if (!spare->order) return;
     munmap(spare->order, spare->order_bytes);
     spare->order = NULL;
+    shut_channel(&spare->channel);
     close_user_namespace(spare);
 }
 
-void spare_clear(struct spare *spare, struct plan *plan) {
-    plan_wipe(plan);
+void spare_give_ends(struct spare *spare, struct task *task) {
+    struct channel *c = &spare->channel;
+    task->status = c->status[0];
+    task->stream[0].fd = c->out[0];
+    task->stream[1].fd = c->err[0];
+    c->status[0] = c->out[0] = c->err[0] = -1;
+}
+
+void spare_clear(struct spare *spare, struct task *task, struct plan *plan) {
+    const struct operation *proc = plan_find(plan, OP_PROC);
+    spare->channel.status[0] = task->status;
+    task->status = -1;
     memset(spare->order, 0, sizeof *spare->order);
+    if (proc && proc->count > 1) snprintf(spare->order->proc_options, MOUNTS_AHEAD_OPTIONS, "%s", proc->argument[1]);
+    plan_wipe(plan);
     close_user_namespace(spare);
 }

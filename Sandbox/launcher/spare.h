@@ -10,6 +10,7 @@ struct order;  // memory that the supervisor and its waiting init share
 struct spare {
     int self;                                // pidfd of the supervisor; 0: not opened yet
     struct channel channel;
+    int out, err;                            // the task's ends, by init's numbers
     pid_t init_pid;
     int init;                                // pidfd
     int mounts;                              // the mount namespace that will be the task's own
@@ -43,8 +44,11 @@ void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups);
 // Ends the waiting init of a spare that does not fit; what can be used for any plan stays.
 void spare_discard_init(struct spare *spare);
 
-// Gives back what only the launch needed.
+// Gives back what only the launch needed, and what was kept for another one.
 void spare_release(struct spare *spare);
 
-// The same for a task that is gone; the memory stays, wiped, for the next one.
-void spare_clear(struct spare *spare, struct plan *plan);
+// The supervisor's ends that belong to the task from now on.
+void spare_give_ends(struct spare *spare, struct task *task);
+
+// The same for a task that is gone; memory and channel stay, the former wiped, for the next one.
+void spare_clear(struct spare *spare, struct task *task, struct plan *plan);

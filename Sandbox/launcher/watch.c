@@ -36,7 +36,7 @@ struct ending {
 static char output[2][LOG_LINE_MAX] __attribute__((aligned(4096)));
 
 static void clear_descriptors(struct task *task) {
-    task->directory = task->record = task->lock = task->ready = task->init = task->status = task->lifeline = -1;
+    task->directory = task->record = task->lock = task->ready = task->init = task->status = -1;
     task->mounts = task->out_of_memory = task->client = task->log.fd = task->stream[0].fd = task->stream[1].fd = task->notify.fd = -1;
 }
 
@@ -66,7 +66,7 @@ void watch_prepare(struct task *task) {
 void watch_renew(struct task *task) {
     struct signalfd_siginfo info;
     cgroup_usage_close(&task->usage_files);
-    int open[] = {task->record, task->status, task->lifeline, task->out_of_memory, task->log.fd, task->init,
+    int open[] = {task->record, task->status, task->out_of_memory, task->log.fd, task->init,
                   task->notify.fd, task->directory, task->client, task->lock};
     for (size_t i = 0; i < sizeof open / sizeof *open; i++)
         if (open[i] >= 0) close(open[i]);

@@ -10,8 +10,7 @@ struct task {
     int directory, lock, ready, signals;
     int lock_is_old;  // the file was there: a former supervisor left it
     int init;      // pidfd
-    int status;    // the payload's wait status comes here
-    int lifeline;  // init dies when this closes
+    int status;    // the payload's wait status comes here; init dies when this closes
     int out_of_memory;     // readable when the memory group's limit was hit and nothing could be reclaimed; or -1
     int mounts;            // the task's mount namespace, so that taking it down is not waited for by who asked; or -1
     int record;            // the next record's file, opened ahead; or -1
