@@ -46,9 +46,10 @@ extension ClusterPods {
 
     func dismiss(_ uid: String) async throws {
         guard let wish = wishes[uid] else { return }
-        // Of a copy that never came to be: others took theirs along.
-        if let anchor = mirrors[uid]?.anchor { try await removeAnchor(named: anchor) }
-        mirrors[uid]?.anchor = nil
+        // What this life or a former one made for a copy that never came to be goes once the pod has gone, so that a cluster that is
+        // away holds up no pod's deletion. Other copies took theirs along.
+        let hadCopy = mirrors[uid]?.memory.sawCopy == true || wish.metadata.annotations[ClusterMark.copyUID] != nil
+        if !hadCopy, needsObjects(wish) { mirrors[uid, default: Mirror()].anchor = names(of: wish).fields }
         mirrors[uid, default: Mirror()].memory.isDismissed = true
         reporter.deleteObject(namespace: wish.metadata.namespace ?? "", name: wish.metadata.name, uid: uid) { _ in }
     }
@@ -60,22 +61,10 @@ extension ClusterPods {
             options: DeleteOptions(propagationPolicy: "Background"))
     }
 
-    /// Objects of pods that nobody knows: made by a life that died before it made their pod. At a life's begin and with
-    /// each refresh, in the background.
-    func sweep() {
-        guard !hasSwept else { return }
-        hasSwept = true
-        Task { [weak self] in
-            do { try await self?.sweepNow() } catch { await self?.sweepFailed(error) }
-        }
-    }
-
-    private func sweepFailed(_ error: any Error) {
-        hasSwept = false
-        logger.debug("objects without a pod not looked for", metadata: ["error": "\(error)"])
-    }
-
-    private func sweepNow() async throws {
+    /// Objects of pods that nobody knows: a former life made them, or its last call was done after that life's end. Asked for at a life's
+    /// begin and with each refresh; a look that fails is made again soon.
+    func sweep() async throws {
+        guard knowsBothSides else { return }
         let selector = "\(ClusterMark.node)=\(configuration.node),\(ClusterMark.anchor)=true"
         let anchors = try await target.listAll(
             ConfigMap.self, namespace: configuration.namespace, options: ListOptions(labelSelector: selector))
@@ -83,5 +72,6 @@ extension ClusterPods {
             guard let uid = anchor.metadata.labels[ClusterMark.podUID], wishes[uid] == nil, copy(of: uid) == nil else { continue }
             try await removeAnchor(named: anchor.metadata.name)
         }
+        queue.add(.leftovers, after: refreshInterval)
     }
 }

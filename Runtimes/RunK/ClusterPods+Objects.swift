@@ -7,9 +7,6 @@ import KubernetesModel
 import KusciaModel
 
 extension ClusterPods {
-    /// A kubelet looks for changed objects about as often.
-    static let refreshInterval = Duration.seconds(60)
-
     func needsObjects(_ pod: Pod) -> Bool {
         let objects = ClusterObjects(configuration: configuration, names: names(of: pod), pod: pod)
         return !objects.references().isEmpty || objects.service() != nil
@@ -137,7 +134,8 @@ extension ClusterPods {
     /// Originals that changed while their pods run are copied again.
     func refreshObjects() async {
         while !Task.isCancelled {
-            guard (try? await Task.sleep(for: Self.refreshInterval)) != nil else { return }
+            // The pace of the looks.
+            guard (try? await Task.sleep(for: refreshInterval)) != nil else { return }
             for (uid, wish) in wishes {
                 guard let copy = copy(of: uid), !copy.hasEnded, wish.metadata.deletionTimestamp == nil, needsObjects(wish) else {
                     continue
@@ -145,11 +143,24 @@ extension ClusterPods {
                 do { try await writeObjects(of: wish, names(of: wish)) } catch {
                     logger.debug("copied objects not refreshed", metadata: ["pod": "\(wish.metadata.name)", "error": "\(error)"])
                 }
+                // The pod may have gone meanwhile: then they go too.
+                queue.add(.pod(uid))
             }
-            // What an earlier life made for a pod that was deleted before its copy came to be: this life does not know of it.
-            if hasSwept {
-                hasSwept = false
-                sweep()
+            await lookAtUnseen()
+        }
+    }
+
+    /// Copies that were made and that the watch has not shown since: one that came and went while it was away is never shown.
+    private func lookAtUnseen() async {
+        for (uid, mirror) in mirrors {
+            guard let created = mirror.created else { continue }
+            do {
+                let found = try await target.find(Pod.self, namespace: configuration.namespace, name: created.metadata.name)
+                guard mirrors[uid]?.created != nil else { continue }
+                mirrors[uid]?.created = found?.metadata.uid == created.metadata.uid ? found : nil
+                queue.add(.pod(uid))
+            } catch {
+                logger.debug("new copy not looked at", metadata: ["pod": "\(created.metadata.name)", "error": "\(error)"])
             }
         }
     }

@@ -17,6 +17,12 @@ public actor ClusterPods: PodProvider {
     static let drainExtra = Duration.seconds(15)
     static let byUID = "uid"
 
+    /// What the queue brings: pods by their uid, and now and then a look for objects whose pod nobody knows.
+    enum Work: Sendable, Hashable {
+        case pod(String)
+        case leftovers
+    }
+
     /// One pod's state in this life of the agent.
     struct Mirror: Sendable {
         var memory = MirrorMemory()
@@ -40,10 +46,10 @@ public actor ClusterPods: PodProvider {
     let now: @Sendable () -> Timestamp
     let logger: Logger
     let copies: Informer<Pod>
-    let queue = WorkQueue<String>(firstRetry: firstRetry, longestRetry: longestRetry)
+    let queue = WorkQueue<Work>(firstRetry: firstRetry, longestRetry: longestRetry)
+    let refreshInterval: Duration
     var wishes: [String: Pod] = [:]
     var mirrors: [String: Mirror] = [:]
-    var hasSwept = false
     var health = ClusterHealth()
     var stats: Stats?
     private var isReconciled = false
@@ -53,12 +59,15 @@ public actor ClusterPods: PodProvider {
     private var drainWaiters: [CheckedContinuation<Void, Never>] = []
 
     /// `source`: where pods are bound to this node; `target`: the organisation's cluster. `streams` and `logs` reach into pods there;
-    /// without them exec and logs are refused.
+    /// without them exec and logs are refused. `refreshInterval`: how often copied objects are compared with their originals, and those
+    /// without a pod looked for; a kubelet looks for changed objects about as often.
     public init(
         configuration: RunKConfiguration, source: any KubernetesAPI, target: any KubernetesAPI,
         streams: (any PodStreaming)? = nil,
-        logs: (any PodLogReading)? = nil, reporter: any PodReporter, now: @escaping @Sendable () -> Timestamp, logger: Logger
+        logs: (any PodLogReading)? = nil, reporter: any PodReporter, refreshInterval: Duration = .seconds(60),
+        now: @escaping @Sendable () -> Timestamp, logger: Logger
     ) {
+        self.refreshInterval = refreshInterval
         self.configuration = configuration
         self.source = source
         self.target = target
@@ -81,7 +90,7 @@ public actor ClusterPods: PodProvider {
         guard tasks.isEmpty, !isClosed else { return }
         let (copies, queue, logger) = (copies, queue, logger)
         copies.onEvent { event in
-            if let uid = event.object.metadata.labels[ClusterMark.podUID] { queue.add(uid) }
+            if let uid = event.object.metadata.labels[ClusterMark.podUID] { queue.add(.pod(uid)) }
         }
         tasks = [
             Task { await copies.run() },
@@ -90,10 +99,13 @@ public actor ClusterPods: PodProvider {
                 await self?.lookAtAll()
             },
             Task { [weak self] in
-                await queue.run(workers: Self.workers) { uid, error in
-                    logger.debug("pod not in step with the cluster", metadata: ["uid": "\(uid)", "error": "\(error)"])
-                } work: { [weak self] uid in
-                    try await self?.work(uid)
+                await queue.run(workers: Self.workers) { work, error in
+                    logger.debug("not in step with the cluster", metadata: ["work": "\(work)", "error": "\(error)"])
+                } work: { [weak self] work in
+                    switch work {
+                    case .pod(let uid): try await self?.work(uid)
+                    case .leftovers: try await self?.sweep()
+                    }
                 }
             },
             Task { [weak self] in await self?.followEvents() },
@@ -114,16 +126,16 @@ public actor ClusterPods: PodProvider {
         guard let uid = pod.metadata.uid, !uid.isEmpty else { return }
         for (other, wish) in wishes where other != uid && wish.isNamed(pod.metadata.namespace ?? "", pod.metadata.name) {
             wishes[other] = nil
-            queue.add(other)
+            queue.add(.pod(other))
         }
         wishes[uid] = pod
-        queue.add(uid)
+        queue.add(.pod(uid))
     }
 
     public func remove(namespace: String, name: String) async {
         for (uid, wish) in wishes where wish.isNamed(namespace, name) {
             wishes[uid] = nil
-            queue.add(uid)
+            queue.add(.pod(uid))
         }
     }
 
@@ -169,11 +181,14 @@ public actor ClusterPods: PodProvider {
 
     // MARK: Keeping in step
 
+    /// Both sides are known: what one has and the other has not is no accident of the moment.
+    var knowsBothSides: Bool { isReconciled && copies.hasSynced && !isClosed }
+
     private func lookAtAll() {
-        guard isReconciled, copies.hasSynced else { return }
+        guard knowsBothSides else { return }
         let marked = copies.objects.compactMap { $0.metadata.labels[ClusterMark.podUID] }
-        for uid in Set(marked).union(wishes.keys) { queue.add(uid) }
-        sweep()
+        for uid in Set(marked).union(wishes.keys) { queue.add(.pod(uid)) }
+        queue.add(.leftovers)
     }
 
     /// The copy as the watch shows it, or as our creation was answered.
@@ -187,7 +202,7 @@ public actor ClusterPods: PodProvider {
     }
 
     private func work(_ uid: String) async throws {
-        guard isReconciled, copies.hasSynced, !isClosed else { return }
+        guard knowsBothSides else { return }
         for _ in 0..<Self.maximumSteps {
             let step = decide(uid)
             if step == .settle { break }
@@ -235,11 +250,14 @@ public actor ClusterPods: PodProvider {
             try await refresh(uid)
             return false
         case .end(let grace):
+            let isUnseen = mirrors[uid]?.created != nil
             try await end(uid, graceSeconds: grace)
-            return false
+            return isUnseen
         case .release:
             try await release(uid)
-            return false
+            // A copy that the watch never showed will not be shown to go either.
+            guard mirrors[uid]?.created != nil else { return false }
+            mirrors[uid]?.created = nil
         case .dismiss: try await dismiss(uid)
         case .forget:
             if let anchor = mirrors[uid]?.anchor { try await removeAnchor(named: anchor) }
@@ -248,61 +266,10 @@ public actor ClusterPods: PodProvider {
         }
         return true
     }
-
-    // MARK: Reports
-
-    func report(_ status: PodStatus, of pod: Pod, _ copy: ClusterCopy?, final: Bool) {
-        guard let uid = pod.metadata.uid else { return }
-        mirrors[uid, default: Mirror()].reported = status
-        if final { mirrors[uid]?.memory.isFinalUnderway = true }
-        var annotations: [String: String] = [:]
-        if let copy {
-            annotations[ClusterMark.copyName] = "\(configuration.namespace)/\(copy.pod.metadata.name)"
-            annotations[ClusterMark.copyUID] = copy.uid
-            // What it used, where its own node says so.
-            if let usage = copy.pod.metadata.annotations[ClusterMark.usage] { annotations[ClusterMark.usage] = usage }
-        }
-        reporter.report(
-            PodReport(
-                namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: uid, status: status,
-                annotations: annotations,
-                final: final)
-        ) { [weak self] outcome in
-            guard final else { return }
-            Task { await self?.finalReported(uid, outcome) }
-        }
-    }
-
-    private func finalReported(_ uid: String, _ outcome: PodReportOutcome) {
-        switch outcome {
-        case .delivered, .gone: mirrors[uid]?.memory.isFinalDelivered = true
-        case .failed: mirrors[uid]?.memory.isFinalUnderway = false
-        }
-        queue.add(uid)
-    }
 }
 
 extension Pod {
     fileprivate func isNamed(_ namespace: String, _ name: String) -> Bool {
         metadata.name == name && metadata.namespace ?? "" == namespace
-    }
-}
-
-extension MirrorWish {
-    init(_ pod: Pod, isDrained: Bool) {
-        isFinished = pod.status.phase?.isFinished == true
-        grace = pod.spec.terminationGracePeriodSeconds ?? 30
-        deletionGrace = pod.metadata.deletionTimestamp.map { _ in pod.metadata.deletionGracePeriodSeconds ?? grace }
-        hadCopy = pod.metadata.annotations[ClusterMark.copyUID] != nil
-        self.isDrained = isDrained
-    }
-}
-
-extension MirrorFact {
-    init(_ copy: ClusterCopy, isNews: Bool, isOutdated: Bool) {
-        self.init(
-            hasEnded: copy.hasEnded, deletionGrace: copy.deletionGrace, isHeld: copy.isHeld, isNews: isNews,
-            isOutdated: isOutdated,
-            grace: copy.pod.spec.terminationGracePeriodSeconds ?? 30)
     }
 }

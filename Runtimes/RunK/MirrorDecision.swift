@@ -60,9 +60,9 @@ enum MirrorStep: Sendable, Hashable {
     case end(graceSeconds: Int64)
     /// The copy may go, with what was made for it.
     case release
-    /// The pod's own object goes, with what was made for a copy that never came to be.
+    /// The pod's own object goes.
     case dismiss
-    /// Nothing is left of it on either side.
+    /// Neither side has it any more; what was made for a copy that never came to be goes too.
     case forget
 }
 

@@ -238,8 +238,7 @@ def run(options):
     lab = ClusterLab(options.program, capacity=4 * AT_ONCE, parent=options.directory)
     try:
         lab.start()
-        wished = options.only.split(",") if options.only else ["storm", "replicas"] if options.short else ["storm", "streams", "replicas"]
-        wished += ["calls"] if options.long and not options.only else []
+        wished = options.only.split(",") if options.only else ["storm", "replicas"] if options.short else PARTS
         chosen = [name for name in PARTS if name in wished]
         parts = {
             "storm": lambda: storm(lab, count, kills, options.seed), "calls": lambda: runk_calls.run(lab, options.short),

@@ -166,11 +166,11 @@ class Refusals:
     """What a cluster answers that will not have a pod, now or ever: said in its own words; what may change is waited for."""
 
     def __init__(self, lab):
-        self.lab, self.answers, self.wrong, self.lock = lab, [], [], threading.Lock()
+        self.lab, self.answer, self.wrong, self.lock = lab, None, [], threading.Lock()
 
     def fault(self, method, path):
         with self.lock:
-            return self.answers.pop(0) if self.answers and method == "POST" and re.search(CALLS[2][2], path) else None
+            return self.answer if self.answer and method == "POST" and re.search(CALLS[2][2], path) else None
 
     def run(self):
         self.lab.proxy.fault = self.fault
@@ -187,12 +187,14 @@ class Refusals:
 
     def one(self, name, reason, code, answer):
         with self.lock:
-            self.answers = [answer] * (1 if code else 3)
+            self.answer = answer
         self.lab.submit(name, "exit 0", grace=1)
 
         def status():
             return self.lab.sources().get(name, {}).get("status", {})
         eventually(f"{name} says {reason}", lambda: status().get("reason") == reason and answer["message"] in status().get("message", ""), 60)
+        with self.lock:
+            self.answer = None  # what may change has changed
         if code:
             eventually(f"{name} failed", lambda: status().get("phase") == "Failed", 30)
             found = [c["state"].get("terminated", {}).get("exitCode") for c in status().get("containerStatuses", [])]

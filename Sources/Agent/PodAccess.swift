@@ -107,14 +107,20 @@ public struct PodAccess: Sendable {
     ) async throws {
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             if let input { tasks.addTask { await copy(input, to: session) } }
-            while let piece = try await session.nextOutput() {
-                switch piece {
-                case .stdout(let bytes): try await body.write(ChannelFrame(ChannelFrame.stdout, bytes).encoded)
-                case .stderr(let bytes): try await body.write(ChannelFrame(ChannelFrame.stderr, bytes).encoded)
+            let last: [UInt8]
+            do {
+                while let piece = try await session.nextOutput() {
+                    switch piece {
+                    case .stdout(let bytes): try await body.write(ChannelFrame(ChannelFrame.stdout, bytes).encoded)
+                    case .stderr(let bytes): try await body.write(ChannelFrame(ChannelFrame.stderr, bytes).encoded)
+                    }
                 }
+                last = ended(try await session.wait())
+            } catch let error where !(error is BytePipe.Abandoned || error is CancellationError) {
+                // The session broke, not the caller: he is told why.
+                last = failed("\(error)")
             }
-            let code = try await session.wait()
-            try await body.write(ended(code))
+            try await body.write(last)
             tasks.cancelAll()
         }
     }

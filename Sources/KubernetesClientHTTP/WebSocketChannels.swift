@@ -33,54 +33,88 @@ final class WebSocketChannels: PodChannels {
         task = Task {
             do {
                 try await socket.executeThenClose { inbound, outbound in
-                    try await withThrowingTaskGroup(of: Void.self) { group in
-                        group.addTask { try await Self.send(from: outgoing, outbound, liveness) }
-                        group.addTask { try await Self.receive(inbound, outbound, portPrefixes, into: incoming, liveness) }
-                        group.addTask { try await Self.ping(outbound, every: patience.ping) }
-                        group.addTask { try await liveness.watch(patience.silence) }
-                        // Whichever side ends first ends the conversation.
-                        defer { group.cancelAll() }
-                        try await group.next()
-                    }
+                    let end = await Self.converse(
+                        inbound, Outbound(frames: outbound, loop: socket.channel.eventLoop), incoming, outgoing, portPrefixes, liveness,
+                        patience)
+                    // Told before the connection has closed, which may take its time.
+                    incoming.finish(throwing: end)
+                    outgoing.abandon()
                 }
-                incoming.finish()
             } catch {
-                incoming.finish(
-                    throwing: error is CancellationError ? nil : KubernetesAPIError.transport("the connection broke: \(error)"))
+                // The conversation is over, however its connection closed.
+                incoming.finish()
             }
-            outgoing.abandon()
         }
     }
+
+    /// Until the other side's end or its silence; one to whom nothing can be sent any more may have said its last word, which is still to
+    /// be read. Returns why it broke; nil: in order.
+    private static func converse(
+        _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>, _ outbound: Outbound, _ incoming: BytePipe,
+        _ outgoing: BytePipe, _ portPrefixes: Set<UInt8>, _ liveness: Liveness, _ patience: Patience
+    ) async -> KubernetesAPIError? {
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { await send(from: outgoing, outbound, liveness) }
+                group.addTask { await ping(outbound, every: patience.ping) }
+                group.addTask {
+                    try await receive(inbound, outbound, portPrefixes, into: incoming, liveness)
+                    throw Ended()
+                }
+                group.addTask { try await liveness.watch(patience.silence) }
+                defer { group.cancelAll() }
+                while try await group.next() != nil {}
+            }
+        } catch {
+            if error is Ended || error is CancellationError { return nil }
+            return .transport("the connection broke: \(error)")
+        }
+        return nil
+    }
+
+    /// Received whole.
+    private struct Ended: Error {}
 
     deinit { task.cancel() }
 
-    private static func ping(_ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, every interval: Duration) async throws {
-        while true {
-            // The pace of the pings, until the conversation's end cancels it.
-            try await Task.sleep(for: interval)
-            try await outbound.write(WebSocketFrame(fin: true, opcode: .ping, maskKey: .random(), data: ByteBuffer()))
+    /// What is sent, no faster than the loop writes it: a loop that always finds something to write would read nothing.
+    private struct Outbound: Sendable {
+        let frames: NIOAsyncChannelOutboundWriter<WebSocketFrame>
+        let loop: any EventLoop
+
+        func write(_ opcode: WebSocketOpcode, _ messages: [ByteBuffer] = [ByteBuffer()]) async throws {
+            try await frames.write(
+                contentsOf: messages.map { WebSocketFrame(fin: true, opcode: opcode, maskKey: .random(), data: $0) })
+            try await loop.submit {}.get()
         }
     }
 
-    private static func send(
-        from pipe: BytePipe, _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>, _ liveness: Liveness
-    ) async throws {
-        var reader = ChannelFrameReader()
-        while let bytes = try await pipe.next() {
-            for frame in try reader.append(bytes) {
-                let message = ByteBuffer(bytes: [frame.channel] + frame.bytes)
-                // A command that does not read its input is no dead server.
-                try await liveness.paused {
-                    try await outbound.write(WebSocketFrame(fin: true, opcode: .binary, maskKey: .random(), data: message))
-                }
-            }
+    private static func ping(_ outbound: Outbound, every interval: Duration) async {
+        // The pace of the pings, until the conversation's end cancels it.
+        while (try? await Task.sleep(for: interval)) != nil {
+            guard (try? await outbound.write(.ping)) != nil else { return }
         }
-        try await outbound.write(WebSocketFrame(fin: true, opcode: .connectionClose, maskKey: .random(), data: ByteBuffer()))
+    }
+
+    /// Until `close`, or until nothing can be sent any more: then whoever sends is told.
+    private static func send(from pipe: BytePipe, _ outbound: Outbound, _ liveness: Liveness) async {
+        defer { pipe.abandon() }
+        do {
+            var reader = ChannelFrameReader()
+            while let bytes = try await pipe.next() {
+                let messages = try reader.append(bytes).map { ByteBuffer(bytes: [$0.channel] + $0.bytes) }
+                // A command that does not read its input is no dead server.
+                try await liveness.paused { try await outbound.write(.binary, messages) }
+            }
+            try await outbound.write(.connectionClose)
+        } catch {
+            // Why is told by the receiving side.
+        }
     }
 
     private static func receive(
-        _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>, _ outbound: NIOAsyncChannelOutboundWriter<WebSocketFrame>,
-        _ portPrefixes: Set<UInt8>, into pipe: BytePipe, _ liveness: Liveness
+        _ inbound: NIOAsyncChannelInboundStream<WebSocketFrame>, _ outbound: Outbound, _ portPrefixes: Set<UInt8>,
+        into pipe: BytePipe, _ liveness: Liveness
     ) async throws {
         var prefixed = portPrefixes
         for try await frame in inbound {
@@ -95,7 +129,8 @@ final class WebSocketChannels: PodChannels {
                 // Nor is one whose output the caller does not take.
                 if !bytes.isEmpty { try await liveness.paused { try await pipe.write(ChannelFrame(channel, bytes).encoded) } }
             case .ping:
-                try await outbound.write(WebSocketFrame(fin: true, opcode: .pong, maskKey: .random(), data: frame.unmaskedData))
+                // One that cannot be answered has ended, or will soon: what it said before is still read.
+                try? await outbound.write(.pong, [frame.unmaskedData])
             case .connectionClose: return
             default: continue
             }

@@ -8,11 +8,10 @@ import NIOHTTP1
 import NIOPosix
 import NIOSSL
 import NIOWebSocket
+import Synchronization
 
 struct WebSocketDialer: Sendable {
     static let connectTimeout = TimeAmount.seconds(10)
-    /// A server answers an upgrade at once, or is none.
-    static let answerTimeout = Duration.seconds(30)
     /// Of one message: what servers send at once is far below.
     static let maximumMessageBytes = 4 << 20
     static let maximumRefusalBytes = 64 << 10
@@ -28,6 +27,8 @@ struct WebSocketDialer: Sendable {
     let port: Int
     let tls: NIOSSLContext?
     let bearerToken: String?
+    /// A server answers an upgrade at once, or is none.
+    var answerTimeout = Duration.seconds(30)
 
     /// `server` is "https://HOST:PORT" or "http://...".
     init(server: String, tls: TLSConfiguration?, bearerToken: String?) throws {
@@ -44,27 +45,36 @@ struct WebSocketDialer: Sendable {
 
     /// Throws `KubernetesAPIError`.
     func dial(_ target: String, subprotocols: [String]) async throws -> (socket: Socket, subprotocol: String) {
-        let answer: Answer
         do {
-            answer = try await withThrowingTaskGroup(of: Answer.self) { group in
-                group.addTask { try await connect(target, subprotocols) }
+            return try await withThrowingTaskGroup(of: (socket: Socket, subprotocol: String).self) { group in
                 group.addTask {
-                    try await Task.sleep(for: Self.answerTimeout)
-                    throw KubernetesAPIError.transport("GET \(target): no answer within \(Self.answerTimeout)")
+                    switch try await connect(target, subprotocols) {
+                    case .socket(let socket, let subprotocol): return (socket, subprotocol)
+                    case .refused(let channel): throw try await refusal(channel, target)
+                    }
                 }
-                defer { group.cancelAll() }
-                guard let first = try await group.next() else { throw CancellationError() }
-                return first
+                group.addTask {
+                    try await Task.sleep(for: answerTimeout)
+                    throw KubernetesAPIError.transport("GET \(target): no answer within \(answerTimeout)")
+                }
+                do {
+                    guard let first = try await group.next() else { throw CancellationError() }
+                    group.cancelAll()
+                    return first
+                } catch {
+                    group.cancelAll()
+                    // A socket that came too late is given back.
+                    while let late = await group.nextResult() {
+                        if case .success(let late) = late { try? await late.socket.executeThenClose { _, _ in } }
+                    }
+                    throw error
+                }
             }
         } catch let error as KubernetesAPIError {
             throw error
         } catch {
             if Task.isCancelled { throw CancellationError() }
             throw KubernetesAPIError.transport("GET \(target): \(error)")
-        }
-        switch answer {
-        case .socket(let socket, let subprotocol): return (socket, subprotocol)
-        case .refused(let channel): throw try await refusal(channel, target)
         }
     }
 
@@ -73,6 +83,7 @@ struct WebSocketDialer: Sendable {
         let (tls, host) = (tls, host)
         // Server names are for names: an address is not sent (RFC 6066, section 3).
         let isAddress = (try? SocketAddress(ipAddress: host, port: port)) != nil
+        let dialled = Mutex<(any Channel)?>(nil)
         let upgrade: EventLoopFuture<Answer> = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .connectTimeout(Self.connectTimeout)
             .channelOption(.socketOption(.so_keepalive), value: 1)
@@ -81,7 +92,8 @@ struct WebSocketDialer: Sendable {
             .channelOption(.tcpOption(.init(rawValue: 5)), value: 5)
             .channelOption(.tcpOption(.init(rawValue: 6)), value: 3)
             .connect(host: host, port: port) { channel in
-                channel.eventLoop.makeCompletedFuture {
+                dialled.withLock { $0 = channel }
+                return channel.eventLoop.makeCompletedFuture {
                     // NIO's sockets are not close-on-exec: a process that this one starts would keep the connection open.
                     try? channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(of: NIOBSDSocket.Handle.self) { socket in
                         _ = fcntl(socket, F_SETFD, FD_CLOEXEC)
@@ -93,7 +105,12 @@ struct WebSocketDialer: Sendable {
                     return try Self.configure(channel, head)
                 }
             }
-        return try await upgrade.get()
+        return try await withTaskCancellationHandler {
+            try await upgrade.get()
+        } onCancel: {
+            // A future waits for ever where a server says nothing; the connection's end is its end.
+            dialled.withLock { $0 }?.close(promise: nil)
+        }
     }
 
     private func requestHead(_ target: String, _ subprotocols: [String]) -> HTTPRequestHead {
@@ -119,8 +136,11 @@ struct WebSocketDialer: Sendable {
         let upgrade = NIOTypedHTTPClientUpgradeConfiguration<Answer>(upgradeRequestHead: head, upgraders: [upgrader]) { channel in
             channel.eventLoop.makeCompletedFuture { .refused(try NIOAsyncChannel(wrappingChannelSynchronously: channel)) }
         }
-        return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(
-            configuration: .init(upgradeConfiguration: upgrade))
+        var pipeline = NIOUpgradableHTTPClientPipelineConfiguration(upgradeConfiguration: upgrade)
+        // A short command's words come in one packet with the answer's head.
+        pipeline.leftOverBytesStrategy = .forwardBytes
+        try channel.pipeline.syncOperations.addHandler(LateEnd())
+        return try channel.pipeline.syncOperations.configureUpgradableHTTPClientPipeline(configuration: pipeline)
     }
 
     // MARK: Refusal
@@ -150,5 +170,24 @@ struct WebSocketDialer: Sendable {
             APIStatus(
                 status: "Failure", message: "GET \(target): HTTP \(code): \(text)",
                 reason: code == 404 ? "NotFound" : "BadRequest", code: code))
+    }
+}
+
+/// Tells of a connection's end one turn of the loop late: an upgrade takes NIO's HTTP decoder away in a turn of its own, and one that hears
+/// of the end before drops what came behind the answer's head, which is all that a short command said.
+private final class LateEnd: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    func channelInactive(context: ChannelHandlerContext) {
+        context.eventLoop.assumeIsolated().execute { context.fireChannelInactive() }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.eventLoop.assumeIsolated().execute { context.fireErrorCaught(error) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case ChannelEvent.inputClosed? = event as? ChannelEvent else { return context.fireUserInboundEventTriggered(event) }
+        context.eventLoop.assumeIsolated().execute { context.fireUserInboundEventTriggered(ChannelEvent.inputClosed) }
     }
 }

@@ -110,6 +110,9 @@ struct CredentialRenewalTests {
                 let channels = try await api.open(
                     PodCommand(verb: .exec, container: "main", command: ["true"]), namespace: "alice", pod: "web")
                 #expect(place.readings == 1)
+                var last: ChannelFrame?
+                while let frame = try await bounded("the command's end", { try await channels.receive() }) { last = frame }
+                #expect(last?.channel == ChannelFrame.status)
                 await channels.close()
                 await api.shutdown()
             }

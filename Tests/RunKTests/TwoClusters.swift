@@ -36,6 +36,7 @@ final class TwoClusters: Sendable {
     let clusterFront: FaultyKubernetesAPI
     let kubelet: ClusterNode
     let configuration: RunKConfiguration
+    private let refreshInterval: Duration
     private let life = Mutex<Life?>(nil)
 
     struct Life: Sendable {
@@ -49,7 +50,11 @@ final class TwoClusters: Sendable {
         return logger
     }()
 
-    init(seed: UInt64 = 1, rate: Double = 0, configure: (inout RunKConfiguration) -> Void = { _ in }) {
+    init(
+        seed: UInt64 = 1, rate: Double = 0, refreshInterval: Duration = .seconds(60),
+        configure: (inout RunKConfiguration) -> Void = { _ in }
+    ) {
+        self.refreshInterval = refreshInterval
         var configuration = RunKConfiguration(node: Self.node, namespace: Self.namespace)
         configure(&configuration)
         self.configuration = configuration
@@ -72,8 +77,8 @@ final class TwoClusters: Sendable {
             api: homeFront, component: "test", now: { MicroTimestamp(now()) }, logger: Self.logger)
         let status = StatusManager(api: homeFront, events: events, logger: Self.logger)
         let pods = ClusterPods(
-            configuration: configuration, source: homeFront, target: clusterFront, reporter: status, now: now, logger: Self.logger
-        )
+            configuration: configuration, source: homeFront, target: clusterFront, reporter: status,
+            refreshInterval: refreshInterval, now: now, logger: Self.logger)
         try await pods.adopt()
         let informer = Informer<Pod>(
             api: homeFront, options: ListOptions(fieldSelector: "spec.nodeName=\(Self.node)"),

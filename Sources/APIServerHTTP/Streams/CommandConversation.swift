@@ -21,16 +21,17 @@ struct CommandConversation: Sendable {
         guard (try? await connection.send([first])) != nil else { return }
         await untilFirst(
             { await self.readMessages(connection) },
-            { await self.copyOutput { frame in try await connection.send([frame.channel] + frame.bytes) } })
+            { await self.copyOutput { frame in try await connection.send([frame.channel] + frame.bytes) } },
+            { await connection.untilLeft() })
     }
 
-    /// Until the caller goes.
+    /// Until the caller goes. What the command takes no more is dropped: it may have ended, and its last words are under way.
     private func readMessages(_ connection: UpgradedConnection) async {
         while let message = await connection.receive() {
             guard let channel = message.first else { continue }
             switch channel {
             case ChannelFrame.stdin where stdin, ChannelFrame.resize where tty, ChannelFrame.close:
-                guard (try? await answer.write(ChannelFrame(channel, Array(message.dropFirst())).encoded)) != nil else { return }
+                try? await answer.write(ChannelFrame(channel, Array(message.dropFirst())).encoded)
             default: break
             }
         }
@@ -116,11 +117,10 @@ struct CommandConversation: Sendable {
     }
 }
 
-/// Runs both and returns when one of them has; the other is cancelled and waited for.
-func untilFirst(_ one: @escaping @Sendable () async -> Void, _ other: @escaping @Sendable () async -> Void) async {
+/// Runs all and returns when one of them has; the others are cancelled and waited for.
+func untilFirst(_ parts: (@Sendable () async -> Void)...) async {
     await withTaskGroup(of: Void.self) { tasks in
-        tasks.addTask { await one() }
-        tasks.addTask { await other() }
+        for part in parts { tasks.addTask { await part() } }
         await tasks.next()
         tasks.cancelAll()
     }

@@ -68,7 +68,7 @@ struct ForwardConversation: Sendable {
                         tasks.addTask { await self.forward(port, UInt8(index * 2), pipes[index], connection) }
                     }
                 }
-            })
+            }, { await connection.untilLeft() })
     }
 
     private func forward(_ port: UInt16, _ channel: UInt8, _ pipe: BytePipe, _ connection: UpgradedConnection) async {

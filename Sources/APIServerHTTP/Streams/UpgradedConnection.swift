@@ -7,15 +7,39 @@ import Synchronization
 final class UpgradedConnection: Sendable {
     /// While more than this waits to be received, nothing is read from the socket.
     static let maximumWaitingBytes = 256 << 10
+    /// An empty message costs something too.
+    static let messageOverhead = 48
+
+    /// What a caller sent before it left is still given on for so long: a command may be slow to take it.
+    static let farewellPatience = Duration.seconds(5)
 
     struct Closed: Error {}
 
     private struct State {
         var messages: [[UInt8]] = []
+        /// Of the first that was not received.
+        var head = 0
         var bytes = 0
         var hasEnded = false
         var receiver: CheckedContinuation<Void, Never>?
+        /// Who waits for the peer's end alone.
+        var endWaiter: CheckedContinuation<Void, Never>?
         var handler: NIOLoopBound<UpgradedHandler>?
+
+        var isEmpty: Bool { head == messages.count }
+
+        mutating func take() -> [UInt8]? {
+            if isEmpty { return nil }
+            defer {
+                head += 1
+                // Now and then, so that taking is cheap and the array does not grow for ever.
+                if head == messages.count || head > 1024 && head * 2 > messages.count {
+                    messages.removeFirst(head)
+                    head = 0
+                }
+            }
+            return messages[head]
+        }
     }
 
     private let loop: any EventLoop
@@ -29,10 +53,9 @@ final class UpgradedConnection: Sendable {
     func receive() async -> [UInt8]? {
         while !Task.isCancelled {
             let (message, hasEnded, hasRoom) = state.withLock { state -> ([UInt8]?, Bool, NIOLoopBound<UpgradedHandler>?) in
-                guard !state.messages.isEmpty else { return (nil, state.hasEnded, nil) }
-                let message = state.messages.removeFirst()
+                guard let message = state.take() else { return (nil, state.hasEnded, nil) }
                 let wasFull = state.bytes > Self.maximumWaitingBytes
-                state.bytes -= message.count
+                state.bytes -= message.count + Self.messageOverhead
                 return (message, false, wasFull && state.bytes <= Self.maximumWaitingBytes ? state.handler : nil)
             }
             if let hasRoom { loop.execute { hasRoom.value.readIfWanted() } }
@@ -41,7 +64,7 @@ final class UpgradedConnection: Sendable {
             await withTaskCancellationHandler {
                 await withCheckedContinuation { continuation in
                     let mayGoOn = state.withLock { state in
-                        guard state.messages.isEmpty, !state.hasEnded, !Task.isCancelled else { return true }
+                        guard state.isEmpty, !state.hasEnded, !Task.isCancelled else { return true }
                         state.receiver = continuation
                         return false
                     }
@@ -52,6 +75,25 @@ final class UpgradedConnection: Sendable {
             }
         }
         return nil
+    }
+
+    /// Returns some time after the peer has gone, whether or not its messages are received: who receives them may be held up by one that
+    /// nobody takes. Or when the asking task was cancelled. One at a time.
+    func untilLeft() async {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let mayGoOn = state.withLock { state in
+                    guard !state.hasEnded, !Task.isCancelled else { return true }
+                    state.endWaiter = continuation
+                    return false
+                }
+                if mayGoOn { continuation.resume() }
+            }
+        } onCancel: {
+            wakeEndWaiter()
+        }
+        // Ends early when the conversation does.
+        try? await Task.sleep(for: Self.farewellPatience)
     }
 
     /// Suspends while the peer does not take it. Throws once it has gone.
@@ -81,8 +123,7 @@ final class UpgradedConnection: Sendable {
         state.withLock { state in
             guard !state.hasEnded else { return }
             state.messages.append(message)
-            // An empty message costs something too.
-            state.bytes += message.count
+            state.bytes += message.count + Self.messageOverhead
         }
         wake()
     }
@@ -93,6 +134,15 @@ final class UpgradedConnection: Sendable {
             state.handler = nil
         }
         wake()
+        wakeEndWaiter()
+    }
+
+    private func wakeEndWaiter() {
+        let endWaiter = state.withLock { state in
+            defer { state.endWaiter = nil }
+            return state.endWaiter
+        }
+        endWaiter?.resume()
     }
 
     private func wake() {
@@ -149,7 +199,8 @@ final class UpgradedHandler: ChannelDuplexHandler {
     }
 
     func read(context: ChannelHandlerContext) {
-        if connection.isFull { readIsPending = true } else { context.read() }
+        // Behind the end all is read, and dropped: the peer's farewell is among it.
+        if connection.isFull, !isClosing { readIsPending = true } else { context.read() }
     }
 
     func readIfWanted() {
@@ -159,6 +210,7 @@ final class UpgradedHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if isClosing { return }
         connection.push(Array(unwrapInboundIn(data).readableBytesView))
     }
 
@@ -172,6 +224,8 @@ final class UpgradedHandler: ChannelDuplexHandler {
         guard let context, !isClosing else { return }
         isClosing = true
         context.close(promise: nil)
+        if readIsPending, self.context != nil { context.read() }
+        readIsPending = false
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

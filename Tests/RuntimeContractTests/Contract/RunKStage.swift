@@ -154,12 +154,21 @@ final class RunKStage: ContractStage {
 
     func release(_ id: ContainerID) async throws {
         // By a command: the node's agent gives a container's /tmp a file system of its own.
-        let uid = try #require(try copy(id)?.uid)
+        let inner = ContainerID(podUID: try #require(try copy(id)?.uid), name: id.name, attempt: 0)
         let result = try await lab.runtime.execSync(
-            ContainerID(podUID: uid, name: id.name, attempt: 0), command: ["/bin/touch", "/tmp/go"], timeoutSeconds: 20,
-            maximumOutputBytes: 4096)
-        // The program that waits for the file may be quicker than the command, which then ends with its container.
-        #expect(result.exitCode == 0 || result.exitCode == 137, "\(result)")
+            inner, command: ["/bin/touch", "/tmp/go"], timeoutSeconds: 20, maximumOutputBytes: 4096)
+        if result.exitCode == 0 { return }
+        // The program that waits for the file may be quicker than the command, which then goes with its container: one that ended by
+        // itself. A command that was killed otherwise leaves its container running, or one that was killed too.
+        #expect(result.exitCode == 137 && !result.timedOut, "\(result)")
+        for _ in 0..<6_000 {
+            if case .exited(let exit)? = try await lab.runtime.status(inner)?.phase {
+                return #expect(exit.signal == nil, "the command was killed with its container: \(exit)")
+            }
+            // Polls another program, within the bound.
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        Issue.record("the command was killed, and \(id) runs on: \(result)")
     }
 
     func graceElapses(_ id: ContainerID) async {}
