@@ -63,6 +63,14 @@ enum DeviceFileSystem {
                 flags: [.noSuid, .noDev, .noExec]),
         ]
     }
+
+    /// Of the task's own: nobody else's terminal has a name there.
+    static let terminals: [LaunchOperation] = [
+        .mount(
+            type: "devpts", source: "devpts", path: "/dev/pts", flags: [.noSuid, .noExec],
+            data: "newinstance,ptmxmode=0666,mode=0620"),
+        .symlink(target: "pts/ptmx", path: "/dev/ptmx"),
+    ]
 }
 
 package enum ProcFileSystem {

@@ -31,6 +31,9 @@ extension SandboxSpec {
         case .log(let path, let bytes, let files, let seconds):
             operations.append(.log(path: path, maximumBytes: bytes, files: files, maximumAgeSeconds: seconds))
         case .inherit: operations.append(.inheritStandardStreams)
+        case .terminal(let path, let rows, let columns):
+            operations.append(.terminal(socketPath: path))
+            if rows > 0, columns > 0 { operations.append(.consoleSize(rows: rows, columns: columns)) }
         }
         operations.append(.grace(milliseconds: graceMilliseconds))
         if let deadlineMilliseconds { operations.append(.deadline(milliseconds: deadlineMilliseconds)) }
@@ -81,6 +84,7 @@ extension SandboxSpec {
         let ordered = mounts.sorted { $0.path.utf8.count < $1.path.utf8.count }
         operations += ordered.filter { $0.path != Self.terminationFile }.map(bind)
         operations += DeviceFileSystem.operations(own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: rootIDs)
+        if case .terminal = output { operations += DeviceFileSystem.terminals }
         operations += ordered.filter { $0.path == Self.terminationFile }.map(bind)
         // Not id-mapped (a device's file system cannot be) and the only binds on which device nodes are such.
         operations += devices.map { .bind(source: $0.source, path: $0.path, flags: [.noSuid, .noExec, treeFlags]) }

@@ -94,6 +94,9 @@ public struct SandboxSpec: Sendable, Hashable {
         case log(path: String, maximumBytes: Int64, files: Int64 = 2, maximumAgeSeconds: Int64 = 0)
         /// The launcher's own standard streams.
         case inherit
+        /// A pseudo terminal, in a file system of terminals that is the task's own; its master goes over this unix socket. A size
+        /// in characters of 0 is none.
+        case terminal(socketPath: String, rows: UInt16 = 0, columns: UInt16 = 0)
     }
 
     /// How an ordinary user's ids are mapped; the task's set-up runs inside the user namespace then.

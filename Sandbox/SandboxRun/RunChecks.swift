@@ -23,6 +23,9 @@ struct RunChecks {
                 field: "--nice", found: "\(nice)", expected: "at least \(machine.niceMinimum)",
                 hint: "lowering it needs CAP_SYS_NICE")
         }
+        guard !options.terminal || options.logPath == nil else {
+            throw RunFailure(field: "--tty", found: "--log", expected: "one of them: a log has no terminal")
+        }
         if options.report != .none, case .descriptor(1) = options.report, options.logPath == nil, !options.explain {
             throw RunFailure(
                 field: "--json", found: "1, the task's own output", expected: "another descriptor or a file",

@@ -16,6 +16,10 @@ extension RunOption {
         RunOption("--clear-env", .process, "the opposite of --keep-env; the default") { options, _ in
             options.inheritEnvironment = false
         },
+        RunOption("--tty", .process, "a terminal of the task's own, connected to this one; standard error goes there too") {
+            options, _ in
+            options.terminal = true
+        },
         RunOption("--umask", takes: "OCTAL", .process, "of the task (022)") { (options, text) throws(RunFailure) in
             guard let mask = UInt16(text, radix: 8), mask <= 0o777 else {
                 throw RunFailure(

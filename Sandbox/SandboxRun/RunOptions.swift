@@ -110,6 +110,8 @@ public struct RunOptions: Sendable, Hashable {
     /// The caller's whole environment.
     public var inheritEnvironment = false
     public var umask: UInt16 = 0o022
+    /// A terminal of the task's own, served from the caller's.
+    public var terminal = false
     public var nice: Int?
     public var oomScoreAdjustment: Int?
 

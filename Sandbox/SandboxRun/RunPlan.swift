@@ -10,6 +10,8 @@ public struct RunPlan: Sendable {
     public var unenforced: [UnenforcedLimit]
     /// A flood of refused calls must not cost the host's time: behind so many the kernel answers alone.
     static let countedDenials = 4096
+    /// What `--explain` shows for the socket that a run makes.
+    static let terminalSocket = "/tmp/swiftlet-run/terminal"
 
     /// Whose headway at its memory limit is to be watched; nil: nobody's.
     let watchedGroup: Cgroup?
@@ -38,7 +40,8 @@ public struct RunPlan: Sendable {
             id: id, arguments: options.command, environment: RunEnvironment.variables(options, caller: machine.environment),
             hostname: options.hostname, rootMountPoint: try Self.mountPoint(options, machine: machine),
             temporary: .memory(bytes: options.temporaryBytes),
-            output: options.logPath.map { .log(path: $0, maximumBytes: options.logBytes) } ?? .inherit)
+            output: options.logPath.map { .log(path: $0, maximumBytes: options.logBytes) }
+                ?? (options.terminal ? .terminal(socketPath: Self.terminalSocket) : .inherit))
         spec.take(options, machine: machine)
         spec.take(limits)
         spec.seccomp = try resources.seccomp(options)
@@ -48,14 +51,27 @@ public struct RunPlan: Sendable {
     }
 
     /// The same in a namespace that was attached to a network meanwhile.
-    func joining(_ network: RunNetwork) throws(RunFailure) -> LaunchPlan {
-        var spec = spec
-        spec.network = .joined(path: network.path)
-        if let index = spec.files.firstIndex(where: { $0.path == "/etc/resolv.conf" }) {
+    func joining(_ network: RunNetwork) throws(RunFailure) -> RunPlan {
+        var plan = self
+        plan.spec.network = .joined(path: network.path)
+        if let index = plan.spec.files.firstIndex(where: { $0.path == "/etc/resolv.conf" }) {
             let servers = network.nameservers.isEmpty ? nameservers : network.nameservers
-            spec.files[index].contents = servers.map { "nameserver \($0)\n" }.joined()
+            plan.spec.files[index].contents = servers.map { "nameserver \($0)\n" }.joined()
         }
-        do { return try spec.plan() } catch { throw RunFailure(error) }
+        try plan.renew()
+        return plan
+    }
+
+    /// The same with somebody who takes its terminal.
+    func with(_ terminal: RunTerminal) throws(RunFailure) -> RunPlan {
+        var plan = self
+        plan.spec.output = .terminal(socketPath: terminal.path, rows: terminal.size.rows, columns: terminal.size.columns)
+        try plan.renew()
+        return plan
+    }
+
+    private mutating func renew() throws(RunFailure) {
+        do { launch = try spec.plan() } catch { throw RunFailure(error) }
     }
 
     private static func identifier(_ asked: String?, machine: Machine) throws(RunFailure) -> String {

@@ -23,25 +23,33 @@ struct RunTask {
             defer { network.release() }
             return try follow(plan.joining(network))
         }
-        if plan.options.report == .none, plan.options.seccompLearn == nil, plan.watchedGroup == nil {
+        if plan.options.report == .none, plan.options.seccompLearn == nil, plan.watchedGroup == nil, !plan.options.terminal {
             try launcher.become(plan.launch)
         }
-        return try follow(plan.launch)
+        return try follow(plan)
     }
 
     /// As a child, whose record becomes the report.
-    private func follow(_ launch: LaunchPlan) throws(RunFailure) -> Int32 {
+    private func follow(_ plan: RunPlan) throws(RunFailure) -> Int32 {
         // Opened before the task runs: a report that cannot be written is no surprise at the end.
         let report = try openReport()
         let scratch = try ScratchDirectory("swiftlet-run")
+        let terminal = plan.options.terminal ? try RunTerminal(directory: scratch.path) : nil
+        let launch = try terminal.map { terminal throws(RunFailure) in try plan.with(terminal).launch } ?? plan.launch
         let child = try launcher.start(launch, stateDirectory: scratch.path)
         RunSignals.forward(to: child)
         let thrashing = try RunThrashing(plan, stateDirectory: scratch.path)
+        var cut: RunFailure?
+        do throws(RunFailure) { try terminal?.serve(until: child) } catch {
+            cut = error
+            RunSignals.send(SIGTERM)
+        }
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0 {
             guard errno == EINTR else { throw .system("launcher", "wait") }
         }
         RunSignals.stop()
+        if let cut { throw cut }
         let record = SmallFile.readBytes(scratch.path + "/state.json").flatMap { try? JSONValue(parsing: $0) }
         let code = exitStatus(record, launcher: status)
         if let path = plan.options.seccompLearn { try RunLesson.write(path, of: plan.options.command) }

@@ -19,6 +19,14 @@ int clinux_set_window_size(int terminal, unsigned short rows, unsigned short col
     return ioctl(terminal, TIOCSWINSZ, &size);
 }
 
+int clinux_window_size(int terminal, unsigned short *rows, unsigned short *columns) {
+    struct winsize size;
+    if (ioctl(terminal, TIOCGWINSZ, &size) < 0) return -1;
+    *rows = size.ws_row;
+    *columns = size.ws_col;
+    return 0;
+}
+
 struct wish { const char *file; int family, result, error; };
 
 static void open_socket(struct wish *wish) {

@@ -96,6 +96,8 @@ int clinux_pipe(int ends[2]);
 
 /// TIOCSWINSZ: ioctl(2) is variadic.
 int clinux_set_window_size(int terminal, unsigned short rows, unsigned short columns);
+/// What a terminal says of its own; -1 for what is none.
+int clinux_window_size(int terminal, unsigned short *rows, unsigned short *columns);
 
 /// A TCP socket (`family` AF_INET or AF_INET6) of the network namespace behind this file, or of our own (NULL): non-blocking and
 /// close-on-exec; -1 with errno. The namespace is entered by a thread that ends with it.
