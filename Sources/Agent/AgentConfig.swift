@@ -51,6 +51,10 @@ public struct AgentConfig: Sendable, Hashable {
     public var pidsLimit: Int64
     /// How much of containers' output is kept.
     public var logs = LogPolicy()
+    /// Of the journal that makes records last beyond a power cut; a multiple of 1024. 0: each record's file is flushed by itself.
+    public var recordJournalBytes = 4 << 20
+    /// How long what a job left on this node stays when no pod here asks for it any more; nil: for ever.
+    public var jobDataSeconds: Int64?
     /// When images are removed.
     public var imageCollection = ImageCollector.Policy()
     /// For secrets; on a tmpfs, or a place where one may be mounted. nil: below the state directory.
@@ -118,6 +122,8 @@ public struct AgentPaths: Sendable, Hashable {
     /// What tells this agent from another of the same machine.
     public var instance: String { state + "/instance" }
     public var pods: String { state + "/pods" }
+    /// Copies of records that a power cut could take.
+    public var recordJournal: String { state + "/pods.journal" }
     /// Record, volumes, hosts and the runtime's own files of one pod.
     public func pod(_ uid: String) -> String { "\(pods)/\(uid)" }
     public func record(_ uid: String) -> String { pod(uid) + "/record.json" }
@@ -138,7 +144,8 @@ public struct AgentPaths: Sendable, Hashable {
         "\(pod(uid))/\(container)_\(attempt).termination"
     }
     /// `<state>/volumes/<namespace>/<claimName>`
-    public func claim(_ namespace: String, _ name: String) -> String { "\(state)/volumes/\(namespace)/\(name)" }
+    public func claim(_ namespace: String, _ name: String) -> String { "\(claims)/\(namespace)/\(name)" }
+    public var claims: String { state + "/volumes" }
     public var podLogs: String { state + "/logs/pods" }
     public func logs(namespace: String, name: String, uid: String) -> String { "\(podLogs)/\(namespace)_\(name)_\(uid)" }
     public func log(namespace: String, name: String, uid: String, container: String, attempt: Int) -> String {

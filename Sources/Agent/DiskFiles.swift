@@ -32,6 +32,15 @@ enum DiskFiles {
         }
     }
 
+    /// The same, for work whose end another thread may tell: it calls `done` once.
+    static func performHandingOn<T: Sendable>(
+        _ work: @escaping @Sendable (_ done: @escaping @Sendable (Result<T, any Error>) -> Void) -> Void
+    ) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { work { continuation.resume(with: $0) } }
+        }
+    }
+
     // MARK: The operations; all block
 
     /// Makes the directory and those above it. The mode is set even against the umask.
@@ -123,7 +132,15 @@ enum DiskFiles {
         if durable, fdatasync(descriptor) != 0 { throw .last("fdatasync", path) }
     }
 
-    private static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(FileError) {
+    /// What was written to the file, or in the directory, lasts.
+    static func flush(_ path: String) throws(FileError) {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .last("open", path) }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw .last("fsync", path) }
+    }
+
+    static func write(_ bytes: [UInt8], to descriptor: Int32, _ path: String) throws(FileError) {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), bytes.count - done) }

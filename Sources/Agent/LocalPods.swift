@@ -40,7 +40,8 @@ public actor LocalPods: PodProvider {
             volumes: VolumeManager(
                 api: dependencies.api, config: config, paths: paths, clock: dependencies.clock, allocatable: allocatable),
             builder: ContainerConfigBuilder(config: config, paths: paths, allocatable: allocatable),
-            reporter: dependencies.reporter, records: PodRecordStore(paths: paths, boot: dependencies.bootID),
+            reporter: dependencies.reporter,
+            records: PodRecordStore(paths: paths, boot: dependencies.bootID, journalBytes: config.recordJournalBytes),
             prober: Prober(
                 runtime: dependencies.runtime,
                 connector: PodConnector(runtime: dependencies.runtime, dialer: dependencies.dialer),

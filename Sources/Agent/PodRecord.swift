@@ -4,6 +4,7 @@ import Glibc
 import JSON
 import KubernetesModel
 import Logging
+import Synchronization
 
 /// `<state>/pods/<uid>/record.json`: the pod's whole state machine; `settled.json` once its final status has arrived.
 struct PodRecord: Codable, Sendable {
@@ -12,18 +13,35 @@ struct PodRecord: Codable, Sendable {
     var version: Int
     /// The machine's boot in which it was written; nil in records of earlier agents.
     var boot: String?
+    /// Grows with every record of the node; nil in records of earlier agents.
+    var serial: UInt64?
     var machine: PodStateMachine
 
-    init(machine: PodStateMachine, boot: String) {
+    init(machine: PodStateMachine, boot: String, serial: UInt64) {
         version = Self.currentVersion
         self.boot = boot
+        self.serial = serial
         self.machine = machine
     }
 }
 
-struct PodRecordStore: Sendable {
+final class PodRecordStore: Sendable {
     let paths: AgentPaths
     let boot: String
+    /// Of the journal; 0: there is none, and what has to last is flushed file by file.
+    private let journalBytes: Int
+    private let state = Mutex(State())
+
+    private struct State {
+        var serial: UInt64 = 0
+        var journal: RecordJournal?
+    }
+
+    init(paths: AgentPaths, boot: String, journalBytes: Int = 0) {
+        self.paths = paths
+        self.boot = boot
+        self.journalBytes = journalBytes
+    }
 
     /// A pod as a former agent left it.
     struct Found: Sendable {
@@ -31,69 +49,139 @@ struct PodRecordStore: Sendable {
         /// The machine was restarted since: what the runtime had on disk may be lost.
         var isOfFormerBoot: Bool
 
-        /// What the runtime says, where its silence would be taken for a start that never came about: what it writes itself does not
-        /// outlive a power cut, and a program that may have run is not run again (I-POD-2).
+        /// What the runtime says, where its silence would be taken for a start that never came about: what it writes itself
+        /// does not outlive a power cut, and a program that may have run is not run again (I-POD-2).
         func corrected(_ runs: [ContainerRun: AdoptedPhase]) -> [ContainerRun: AdoptedPhase] {
             guard isOfFormerBoot else { return runs }
             var runs = runs
             for slot in machine.containers {
-                guard case .starting = slot.phase, runs[slot.run] == nil || runs[slot.run] == .created else { continue }
-                runs[slot.run] = .unknown("the machine was restarted while the container was being started")
+                guard runs[slot.run] == nil || runs[slot.run] == .created else { continue }
+                switch slot.phase {
+                case .starting: runs[slot.run] = .unknown("the machine was restarted while the container was being started")
+                case .running, .stopping: runs[slot.run] = .unknown("the machine was restarted while it ran")
+                case .waiting, .exited, .backingOff: continue
+                }
             }
             return runs
         }
     }
 
-    /// What it returns from outlives this process; with `durable` a power cut too.
-    func save(_ machine: PodStateMachine, uid: String, durable: Bool = true) async throws {
-        let bytes = try JSON.encode(PodRecord(machine: machine, boot: boot))
-        try await DiskFiles.perform {
-            try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
-            try DiskFiles.alternate(paths.record(uid), with: bytes, durable: durable)
+    private func nextSerial() -> UInt64 {
+        state.withLock { state in
+            state.serial += 1
+            return state.serial
         }
     }
 
-    /// The final status arrived, and nothing else is new: the record gets another name, which is a tenth of the work of writing it.
+    /// What it returns from outlives this process; with `durable` a power cut too.
+    func save(_ machine: PodStateMachine, uid: String, durable: Bool = true) async throws {
+        let serial = nextSerial()
+        let bytes = try JSON.encode(PodRecord(machine: machine, boot: boot, serial: serial))
+        let journal = durable ? state.withLock(\.journal) : nil
+        let paths = paths
+        guard let journal else {
+            return try await DiskFiles.perform {
+                try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
+                try DiskFiles.alternate(paths.record(uid), with: bytes, durable: durable)
+            }
+        }
+        let entry = RecordJournalEntry(uid: uid, serial: serial, body: bytes)
+        let lasts = try await DiskFiles.performHandingOn { (done: @escaping @Sendable (Result<Bool, any Error>) -> Void) in
+            do {
+                try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
+                try DiskFiles.alternate(paths.record(uid), with: bytes, durable: false)
+                journal.append(entry) { done(.success($0)) }
+            } catch { done(.failure(error)) }
+        }
+        if !lasts { try await DiskFiles.perform { try Self.flush(uid, paths) } }
+    }
+
+    /// The final status arrived, and nothing else is new: the record gets another name, which is a tenth of the work of
+    /// writing it.
     func settle(_ machine: PodStateMachine, uid: String) async throws {
-        let wasThere = await DiskFiles.perform { rename(paths.record(uid), paths.settledRecord(uid)) == 0 }
+        let wasThere = await DiskFiles.perform { [paths] in rename(paths.record(uid), paths.settledRecord(uid)) == 0 }
         if !wasThere { try await save(machine, uid: uid, durable: false) }
+        state.withLock(\.journal)?.release(uid)
+    }
+
+    /// The record's own file, and its name. Blocks.
+    private static func flush(_ uid: String, _ paths: AgentPaths) throws(FileError) {
+        for path in [paths.record(uid), paths.pod(uid)] { try DiskFiles.flush(path) }
     }
 
     /// Every record that can be read, by uid. A damaged one is named in the log and costs only its own pod.
     func load(_ logger: Logger) async -> [String: Found] {
-        await DiskFiles.perform {
-            var found: [String: Found] = [:]
-            for uid in DiskFiles.names(in: paths.pods) {
-                do {
-                    let isSettled = !DiskFiles.exists(paths.record(uid)) && DiskFiles.exists(paths.settledRecord(uid))
-                    let path = isSettled ? paths.settledRecord(uid) : paths.record(uid)
-                    let record = try JSON.decode(PodRecord.self, from: try DiskFiles.read(path))
-                    guard record.version == PodRecord.currentVersion else {
-                        logger.warning(
-                            "pod record of another version ignored", metadata: ["uid": "\(uid)", "version": "\(record.version)"])
-                        continue
-                    }
-                    found[uid] = Found(
-                        machine: isSettled ? record.machine.settled() : record.machine,
-                        isOfFormerBoot: record.boot.map { $0 != boot } ?? false)
-                } catch {
-                    logger.warning("pod record ignored", metadata: ["uid": "\(uid)", "error": "\(JSON.describe(error))"])
-                }
+        await DiskFiles.perform { self.loaded(logger) }
+    }
+
+    private func loaded(_ logger: Logger) -> [String: Found] {
+        let journaled = openJournal(logger).compactMapValues { try? JSON.decode(PodRecord.self, from: $0.body) }
+        var (found, newest) = ([String: Found](), UInt64(0))
+        for uid in Set(DiskFiles.names(in: paths.pods)).union(journaled.keys) {
+            // In the same boot the files are whole, whatever the disk has of them; who damaged one of them is no power cut.
+            let backup = journaled[uid].flatMap { $0.boot == boot ? nil : $0 }
+            let (record, isSettled) = backup == nil && !DiskFiles.exists(paths.pod(uid)) ? (nil, false) : read(uid, backup, logger)
+            guard let record else { continue }
+            newest = max(newest, record.serial ?? 0)
+            found[uid] = Found(
+                machine: isSettled ? record.machine.settled() : record.machine,
+                isOfFormerBoot: record.boot.map { $0 != boot } ?? false)
+        }
+        state.withLock { $0.serial = max($0.serial, newest) }
+        return found
+    }
+
+    /// The pod's file, or what a power cut took from it.
+    private func read(_ uid: String, _ backup: PodRecord?, _ logger: Logger) -> (PodRecord?, isSettled: Bool) {
+        let isSettled = !DiskFiles.exists(paths.record(uid)) && DiskFiles.exists(paths.settledRecord(uid))
+        var failure = "of another version"
+        do {
+            let path = isSettled ? paths.settledRecord(uid) : paths.record(uid)
+            let record = try JSON.decode(PodRecord.self, from: try DiskFiles.read(path))
+            if record.version == PodRecord.currentVersion, record.serial ?? 0 >= backup?.serial ?? 0 { return (record, isSettled) }
+        } catch { failure = JSON.describe(error) }
+        guard let backup, backup.version == PodRecord.currentVersion else {
+            logger.warning("pod record ignored", metadata: ["uid": "\(uid)", "error": "\(failure)"])
+            return (nil, false)
+        }
+        do {
+            try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
+            try DiskFiles.alternate(paths.record(uid), with: try JSON.encode(backup), durable: true)
+        } catch {
+            logger.warning("pod record not written anew", metadata: ["uid": "\(uid)", "error": "\(error)"])
+        }
+        return (backup, false)
+    }
+
+    /// Without it records are flushed file by file, which takes longer and lasts as well.
+    private func openJournal(_ logger: Logger) -> [String: RecordJournalEntry] {
+        guard journalBytes > 0 else { return [:] }
+        do throws(FileError) {
+            try DiskFiles.makeDirectory(paths.state)
+            let opened = try RecordJournal.open(paths.recordJournal, bytes: journalBytes) { [paths] uid throws(FileError) in
+                // Settled or gone since.
+                if DiskFiles.exists(paths.record(uid)) { try Self.flush(uid, paths) }
             }
-            return found
+            state.withLock { ($0.journal, $0.serial) = (opened.journal, opened.newest) }
+            return opened.found
+        } catch {
+            logger.warning("no journal of records", metadata: ["error": "\(error)"])
+            return [:]
         }
     }
 
     /// Uids that have a directory, with or without a readable record.
     func directories() async -> [String] {
-        await DiskFiles.perform { DiskFiles.names(in: paths.pods) }
+        await DiskFiles.perform { [paths] in DiskFiles.names(in: paths.pods) }
     }
 
     /// The pod's directory with all that is in it.
     func remove(uid: String) async throws {
-        try await DiskFiles.perform {
+        let (journal, serial) = (state.withLock(\.journal), nextSerial())
+        try await DiskFiles.perform { [paths] in
             try paths.removeVolumes(uid)
             try DiskFiles.removeTree(paths.pod(uid))
+            journal?.forget(uid, serial: serial)
         }
     }
 

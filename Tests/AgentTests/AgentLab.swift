@@ -81,6 +81,8 @@ final class AgentLab {
         var config = AgentConfig(
             nodeName: node, domain: "alice", stateDirectory: directory + "/state", dataDirectory: directory + "/data",
             nodeIP: "10.0.0.7", capacityCPUMillis: 4000, capacityMemoryBytes: 8 << 30, stopPolicy: stopPolicy)
+        // Small, so that its halves are often written anew.
+        config.recordJournalBytes = 64 << 10
         configure(&config)
         var logger = Logger(label: "agent")
         logger.logLevel = .critical
