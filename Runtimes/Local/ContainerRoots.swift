@@ -33,7 +33,7 @@ extension LocalPods {
         return try await roots.prepare(
             image,
             ContainerRootRequest(
-                container: container.id, directory: container.paths.directory, user: container.config.runAsUser,
+                container: container.id, directory: container.paths.scratch, user: container.config.runAsUser,
                 bytes: container.config.limits.ephemeralStorageBytes ?? sandbox.config.limits.ephemeralStorageBytes,
                 idRangeStart: sandbox.idRangeStart))
     }

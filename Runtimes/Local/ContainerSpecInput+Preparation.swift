@@ -9,7 +9,7 @@ extension ContainerSpecInput {
     /// Everything on the machine that the launcher expects to be there. Repeatable.
     package func prepare(_ spec: SandboxSpec, needsWork: Bool) throws {
         do throws(CgroupError) { try groups.make() } catch { throw error.asRuntimeError }
-        try RecordFiles.makeDirectories(paths.rootMountPoint)
+        try RecordFiles.makeDirectories(rootMountPoint)
         if case .directory(let path) = spec.temporary { try Self.makeScratch(path, mode: 0o1777, spec) }
         try Self.makeMountPointsInTemporary(spec)
         if needsWork { try Self.makeScratch(paths.work, mode: 0o755, spec) }

@@ -19,6 +19,8 @@ public struct LocalConfiguration: Sendable {
     /// Directory of `Localhost/NAME` seccomp profiles; nil: none.
     public var seccompProfiles: String?
     public var permitsUnconfined = false
+    /// Records lie in memory where the machine has a place for it: they say nothing of use after its restart.
+    public var keepsRecordsInMemory = false
     /// Private host ids per pod. Off only where the file system cannot map ids (then tasks run as the host's ids).
     public var userNamespaces = true
     /// The part of the id space that pods of this runtime get theirs from.

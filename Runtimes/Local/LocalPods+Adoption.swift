@@ -29,6 +29,7 @@ extension LocalPods {
         }
         for path in found.broken { logger.error("record cannot be read", metadata: ["path": "\(path)"]) }
         try await removeOrphanedCgroups()
+        try await removeFormerScratch()
         return await list()
     }
 
@@ -50,10 +51,7 @@ extension LocalPods {
             }
             records.sandboxes[uid] = sandbox
             for name in RecordFiles.names(in: paths.pod(uid)) {
-                guard let underscore = name.lastIndex(of: "_"), let attempt = Int(name[name.index(after: underscore)...]) else {
-                    continue
-                }
-                let id = ContainerID(podUID: uid, name: String(name[..<underscore]), attempt: attempt)
+                guard let id = containerID(uid, name) else { continue }
                 guard let bytes = RecordFiles.read(paths.container(id).config),
                     let config = try? JSON.decode(ContainerConfig.self, from: bytes)
                 else {
@@ -68,6 +66,32 @@ extension LocalPods {
             }
         }
         return records
+    }
+
+    /// After a restart of the machine there are no records, but what lies on the disk, and what a network's plugins keep there.
+    private func removeFormerScratch() async throws {
+        guard paths.isInMemory else { return }
+        let (paths, roots, logger, node) = (paths, configuration.roots, logger, configuration)
+        let known = state.withLock { Set($0.sandboxes.keys) }
+        try await Blocking.run {
+            for uid in RecordFiles.names(in: paths.scratch) where !known.contains(uid) {
+                do {
+                    for name in RecordFiles.names(in: paths.podScratch(uid)) {
+                        if let id = Self.containerID(uid, name) { try roots?.remove(id) }
+                    }
+                    try PodNetworkNamespace(directory: paths.podScratch(uid), node: node).remove()
+                    try RecordFiles.removeTree(paths.podScratch(uid))
+                } catch {
+                    logger.error("what a pod left on the disk stays", metadata: ["uid": "\(uid)", "error": "\(error)"])
+                }
+            }
+        }
+    }
+
+    /// NAME_ATTEMPT
+    private static func containerID(_ uid: String, _ name: String) -> ContainerID? {
+        guard let underscore = name.lastIndex(of: "_"), let attempt = Int(name[name.index(after: underscore)...]) else { return nil }
+        return ContainerID(podUID: uid, name: String(name[..<underscore]), attempt: attempt)
     }
 
     private func removeOrphanedCgroups() async throws {

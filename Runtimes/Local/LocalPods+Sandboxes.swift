@@ -5,14 +5,26 @@ import JSON
 import RuntimeInterface
 
 extension LocalPods {
+    /// Calls for one pod take turns: whoever returns finds the record and the network made, and where one call failed the next one
+    /// begins anew.
     package func runPodSandbox(_ config: PodSandboxConfig) async throws {
         try RecordName.check("podUID", config.podUID)
-        if let made = sandbox(config.podUID) {
-            // Another call may be making it just now: what comes next finds its directory all the same.
-            let directory = paths.pod(config.podUID)
-            try await Blocking.run { try RecordFiles.makeDirectories(directory) }
-            return try await makeNetwork(made.config)
+        let uid = config.podUID
+        let own = state.withLock { state in
+            let before = state.making[uid]
+            let own = Task {
+                _ = await before?.result
+                try await self.make(config)
+            }
+            state.making[uid] = own
+            return own
         }
+        defer { state.withLock { if $0.making[uid] == own { $0.making[uid] = nil } } }
+        try await own.value
+    }
+
+    private func make(_ config: PodSandboxConfig) async throws {
+        if let made = sandbox(config.podUID) { return try await makeNetwork(made.config) }
         if config.hostUsers, !configuration.permitsHostUsers {
             throw RuntimeError.invalid(field: "hostUsers", reason: "is not permitted on this node")
         }
@@ -50,7 +62,10 @@ extension LocalPods {
     private func makeNetwork(_ config: PodSandboxConfig) async throws {
         let network = network(of: config.podUID)
         guard let wish = config.network, !wish.isHost else { return }
-        _ = try await Blocking.run { try network.make(wish, config: config) }
+        _ = try await Blocking.run {
+            try RecordFiles.makeDirectories(network.directory)
+            return try network.make(wish, config: config)
+        }
     }
 
     package func podAddress(podUID: String) async throws -> String? {
@@ -82,6 +97,7 @@ extension LocalPods {
         try await Blocking.run {
             try network.remove()
             do throws(CgroupError) { try group.remove() } catch { throw error.asRuntimeError }
+            if paths.isInMemory { try RecordFiles.removeTree(paths.podScratch(podUID)) }
             try RecordFiles.removeTree(paths.pod(podUID))
         }
         state.withLock { _ = $0.sandboxes.removeValue(forKey: podUID) }

@@ -24,6 +24,8 @@ public final class LocalPods: Sendable {
     package struct State {
         package var sandboxes: [String: SandboxRecord] = [:]
         package var containers: [ContainerID: SupervisedContainer] = [:]
+        /// The last of the calls that make a pod's sandbox, while there is one.
+        package var making: [String: Task<Void, any Error>] = [:]
         package var handler: (@Sendable (ContainerEvent) -> Void)?
     }
 
@@ -34,7 +36,6 @@ public final class LocalPods: Sendable {
         self.logger = logger
         self.release = release
         cgroups = CgroupHost(root: configuration.cgroupRoot)
-        paths = RecordPaths(root: configuration.stateDirectory)
         seccompProfiles = SeccompProfiles(
             directory: configuration.seccompProfiles, cacheDirectory: "\(configuration.stateDirectory)/seccomp",
             permitsUnconfined: configuration.permitsUnconfined)
@@ -42,7 +43,7 @@ public final class LocalPods: Sendable {
         guard RecordFiles.exists(configuration.launcherPath) else {
             throw .invalid(field: "launcherPath", reason: "\(configuration.launcherPath) does not exist")
         }
-        try RecordFiles.makeDirectories(paths.pods)
+        paths = RecordPaths(root: configuration.stateDirectory, pods: try RecordsPlace.prepare(configuration, logger))
         try RecordFiles.makeDirectories("\(configuration.stateDirectory)/seccomp")
     }
 
@@ -51,11 +52,12 @@ public final class LocalPods: Sendable {
     /// At an orderly end: removes the cgroup above all containers when none is left below it. Running containers keep it.
     package func close() async throws {
         guard state.withLock({ $0.containers.isEmpty }) else { return }
-        let parent = cgroups.group(configuration.cgroupParent)
+        let (parent, configuration) = (cgroups.group(configuration.cgroupParent), configuration)
         let hasChildren = !cgroups.children(of: configuration.cgroupParent).isEmpty
         if hasChildren { return }
         try await Blocking.run {
             do throws(CgroupError) { try parent.remove() } catch { throw error.asRuntimeError }
+            RecordsPlace.release(configuration)
         }
     }
 
@@ -72,7 +74,7 @@ public final class LocalPods: Sendable {
     }
 
     package func network(of podUID: String) -> PodNetworkNamespace {
-        PodNetworkNamespace(directory: paths.pod(podUID), node: configuration)
+        PodNetworkNamespace(directory: paths.podScratch(podUID), node: configuration)
     }
 
     func podGroup(_ podUID: String) -> Cgroup { cgroups.group("\(configuration.cgroupParent)/\(podUID)") }
@@ -101,13 +103,14 @@ public final class LocalPods: Sendable {
     package func removeContainer(_ id: ContainerID) async throws {
         guard let container = container(id) else { return }
         try await container.stop(graceSeconds: 0)
-        let (cgroup, directory, release, roots) = (container.cgroup, container.paths.directory, release, configuration.roots)
+        let (cgroup, paths, release, roots) = (container.cgroup, container.paths, release, configuration.roots)
         try await Blocking.run {
             try release(container)
             try roots?.remove(container.id)
             // The record last: as long as it is there, a restart finds what is left to remove.
             do throws(CgroupError) { try cgroup.remove() } catch { throw error.asRuntimeError }
-            try RecordFiles.removeTree(directory)
+            if paths.scratch != paths.directory { try RecordFiles.removeTree(paths.scratch) }
+            try RecordFiles.removeTree(paths.directory)
         }
         state.withLock { _ = $0.containers.removeValue(forKey: id) }
     }

@@ -14,20 +14,35 @@ package struct SandboxRecord: Sendable, Codable {
 /// Paths below a runtime's directory:
 ///
 ///     pods/UID/sandbox.json
-///     pods/UID/NAME_ATTEMPT/{config.json, plan, state.json, supervisor.lock, grace, verdict.json, sentence.json, rootfs/, tmp/, work/, etc/}
+///     pods/UID/NAME_ATTEMPT/{config.json, plan, state.json, supervisor.lock, grace, verdict.json, sentence.json, rootfs/}
+///     scratch/UID/{netns, network.json}, scratch/UID/NAME_ATTEMPT/{tmp/, work/, upper/, etc/}
+///
+/// Where `pods` is not in memory, `scratch` is `pods`.
 package struct RecordPaths: Sendable, Hashable {
-    package let root: String
+    package let pods: String
+    package let scratch: String
 
-    package var pods: String { "\(root)/pods" }
+    /// `pods`: where the records are, as `RecordsPlace` says.
+    package init(root: String, pods: String? = nil) {
+        let own = "\(root)/pods"
+        self.pods = pods ?? own
+        scratch = self.pods == own ? own : "\(root)/scratch"
+    }
+
+    package var isInMemory: Bool { scratch != pods }
     package func pod(_ uid: String) -> String { "\(pods)/\(uid)" }
+    package func podScratch(_ uid: String) -> String { "\(scratch)/\(uid)" }
     package func sandbox(_ uid: String) -> String { "\(pod(uid))/sandbox.json" }
     package func container(_ id: ContainerID) -> ContainerPaths {
-        ContainerPaths(directory: "\(pod(id.podUID))/\(id.name)_\(id.attempt)")
+        let name = "\(id.name)_\(id.attempt)"
+        return ContainerPaths(directory: "\(pod(id.podUID))/\(name)", scratch: "\(podScratch(id.podUID))/\(name)")
     }
 }
 
 package struct ContainerPaths: Sendable, Hashable {
     package let directory: String
+    /// For what may be large, or has to outlive the machine's restart until it is given back.
+    package let scratch: String
 
     package var config: String { "\(directory)/config.json" }
     package var plan: String { "\(directory)/plan" }
@@ -37,11 +52,12 @@ package struct ContainerPaths: Sendable, Hashable {
     package var verdict: String { "\(directory)/verdict.json" }
     package var sentence: String { "\(directory)/sentence.json" }
     package var rootMountPoint: String { "\(directory)/rootfs" }
-    package var temporary: String { "\(directory)/tmp" }
-    package var work: String { "\(directory)/work" }
+    package var temporary: String { "\(scratch)/tmp" }
+    package var work: String { "\(scratch)/work" }
     /// What a container wrote over its image.
-    package var upper: String { "\(directory)/upper" }
-    package var files: String { "\(directory)/etc" }
+    package var upper: String { "\(scratch)/upper" }
+    /// On a disk: tmpfs can be id-mapped since Linux 6.3 only.
+    package var files: String { "\(scratch)/etc" }
 
     package func readState() -> SupervisorState? {
         RecordFiles.read(state).flatMap { try? JSON.decode(SupervisorState.self, from: $0) }

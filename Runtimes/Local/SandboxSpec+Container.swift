@@ -35,6 +35,9 @@ package struct ContainerSpecInput: Sendable {
         self.requiresSecondWall = requiresSecondWall
     }
 
+    /// What is put together there is seen by nobody but the launcher, so all host views have one in common.
+    package var rootMountPoint: String { image.root.isImage ? paths.rootMountPoint : "\(node.stateDirectory)/rootfs" }
+
     package var groups: ContainerGroups {
         ContainerGroups(id, pod: sandbox.config, limits: SandboxSpec.limits(self), host: cgroup.host, node: node)
     }
@@ -56,7 +59,7 @@ extension SandboxSpec {
         var spec = SandboxSpec(
             id: input.id.description, arguments: arguments,
             environment: Self.environment(config, input.image, hostname: hostname),
-            hostname: hostname, rootMountPoint: input.paths.rootMountPoint,
+            hostname: hostname, rootMountPoint: input.rootMountPoint,
             temporary: limits.tmpBytes.map { .memory(bytes: $0) } ?? .directory(input.paths.temporary),
             output: .log(
                 path: config.logPath, maximumBytes: limits.logBytes ?? input.node.defaultLogBytes,

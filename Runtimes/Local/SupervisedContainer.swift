@@ -49,41 +49,57 @@ package actor SupervisedContainer {
 
     // MARK: Start
 
-    /// `prepare` makes everything that the launch needs (cgroup, directories, plan); it runs on a thread that may block. `launch` starts
-    /// the supervisor, and returns 0 when the container runs, 1 when its start failed and the record says where, 2 without a record.
+    /// `prepare` makes everything that the launch needs (cgroup, directories, plan); it runs on a thread that may block.
+    /// `launch` starts the supervisor, and returns 0 when the container runs, 1 when its start failed and the record says
+    /// where, 2 without a record.
     package func start(
         prepare: @escaping @Sendable () throws -> Void, launch: @escaping @Sendable () async throws -> Int32
     ) async throws {
-        try await start(prepare: prepare, heard: { Launched(status: try await launch()) })
+        try await start {
+            try prepare()
+            return .pending { Launched(status: try await launch()) }
+        }
     }
 
-    /// The same with a launcher whose connection tells of the end.
-    package func start(
-        prepare: @escaping @Sendable () throws -> Void, heard launch: @escaping @Sendable () async throws -> Launched
-    ) async throws {
+    /// What a try to launch led to.
+    package enum Attempt: Sendable {
+        case launched(Launched)
+        /// For what takes longer no thread waits.
+        case pending(@Sendable () async throws -> Launched)
+    }
+
+    /// The same with a launcher that may answer at once, and whose connection tells of the end. `attempt` prepares too; it may
+    /// block.
+    package func start(_ attempt: @escaping @Sendable () throws -> Attempt) async throws {
         if let starting { return try await starting.value }
         guard case .created = phase else { return }
-        let task = Task { try await begin(prepare: prepare, launch: launch) }
+        let task = Task { try await begin(attempt) }
         starting = task
         defer { starting = nil }
         try await task.value
     }
 
-    private func begin(
-        prepare: @escaping @Sendable () throws -> Void, launch: @escaping @Sendable () async throws -> Launched
-    ) async throws {
-        let paths = paths
-        // A former agent may have died between the launch and its answer: the record then says what became of it.
-        let started = try await Blocking.run {
-            if Launcher.isSupervised(paths.directory) || RecordFiles.exists(paths.state) { return true }
-            try prepare()
-            return false
+    /// In one visit to a thread that may block, where the launcher answers at once.
+    private func begin(_ attempt: @escaping @Sendable () throws -> Attempt) async throws {
+        let (paths, limits) = (paths, config.limits)
+        let (tried, seen) = try await Blocking.run { () -> (Attempt, Found?) in
+            // A former agent may have died between the launch and its answer: the record then says what became of it.
+            if Launcher.isSupervised(paths.directory) || RecordFiles.exists(paths.state) {
+                return (.launched(Launched(status: 0)), nil)
+            }
+            let tried = try attempt()
+            guard case .launched(let launched) = tried, launched.status < 2 else { return (tried, nil) }
+            return (tried, Self.look(paths, limits))
         }
-        let launched = started ? Launched(status: 0) : try await launch()
+        let launched =
+            switch tried {
+            case .launched(let launched): launched
+            case .pending(let rest): try await rest()
+            }
         guard launched.status < 2 else {
             throw RuntimeError.unavailable(stage: "launch(\(id))", reason: "the launcher could not write its record")
         }
-        await takeRecord()
+        if let seen { await take(seen) } else { await takeRecord() }
         if case .running = phase, let news = launched.news { follow(news) }
     }
 
@@ -92,15 +108,21 @@ package actor SupervisedContainer {
     /// Reads the record and follows the supervisor, whoever started it.
     package func takeRecord() async {
         let (paths, limits) = (paths, config.limits)
-        let found = try? await Blocking.run { () -> Found in
-            let found = Self.find(paths)
-            if case .state(let state) = found, let exit = state.ended(limits: limits) {
-                return .ended(Self.sentenced(exit, paths), isNews: true)
-            }
-            return found
+        if let found = try? await Blocking.run({ Self.look(paths, limits) }) { await take(found) }
+    }
+
+    /// Blocks.
+    private static func look(_ paths: ContainerPaths, _ limits: RuntimeLimits) -> Found {
+        let found = find(paths)
+        if case .state(let state) = found, let exit = state.ended(limits: limits) {
+            return .ended(sentenced(exit, paths), isNews: true)
         }
+        return found
+    }
+
+    private func take(_ found: Found) async {
         switch found {
-        case .none, .notStarted: return
+        case .notStarted: return
         case .ended(let exit, let isNews): if isNews { end(exit) } else { phase = .exited(exit) }
         case .damaged(let owner): await follow(owner)
         case .state(let state):
@@ -144,7 +166,8 @@ package actor SupervisedContainer {
         awaitEnd(of: descriptor)
     }
 
-    /// The supervisor lives and writes its whole record anew at the end: nothing is lost but what the task is called on this machine.
+    /// The supervisor lives and writes its whole record anew at the end: nothing is lost but what the task is called on this
+    /// machine.
     private func follow(_ owner: SupervisorLock?) async {
         guard let owner, owner.bootID == ProcessIdentity.bootID(),
             let descriptor = ProcessIdentity.open(pid: owner.pid, startTime: owner.startTime)

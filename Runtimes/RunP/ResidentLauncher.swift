@@ -38,16 +38,25 @@ final class ResidentLauncher: Sendable {
         self.socket = socket
     }
 
-    /// Starts the task of a plan, which is also in a file for the command; returns once the record is written.
-    func launch(plan bytes: [UInt8], file: String, directory: String) async throws -> Launched {
-        switch try await Blocking.run({ try self.ask(plan: bytes, directory: directory) }) {
-        case .answered(let launched): return launched
+    /// Starts the task of a plan, which is also in a file for the command; it is launched once the record is written. Blocks for a
+    /// moment.
+    func attempt(plan bytes: [UInt8], file: String, directory: String) throws -> SupervisedContainer.Attempt {
+        switch try ask(plan: bytes, directory: directory) {
+        case .answered(let launched): return .launched(launched)
         case .waiting(let connection):
-            await Self.readable(connection)
-            if let launched = try await Blocking.run({ try Self.finish(connection, directory: directory) }) { return launched }
-        case .absent: break
+            return .pending {
+                await Self.readable(connection)
+                let launched = try await Blocking.run { try Self.finish(connection, directory: directory) }
+                if let launched { return launched }
+                return try await self.command(file, directory)
+            }
+        case .absent: return .pending { try await self.command(file, directory) }
         }
-        return Launched(status: try await Launcher.supervise(launcher: program, plan: file, directory: directory))
+    }
+
+    /// The same work by the launcher's command.
+    private func command(_ file: String, _ directory: String) async throws -> Launched {
+        Launched(status: try await Launcher.supervise(launcher: program, plan: file, directory: directory))
     }
 
     // MARK: One request

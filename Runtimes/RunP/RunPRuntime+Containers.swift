@@ -23,8 +23,7 @@ extension RunPRuntime {
             try input.prepare(spec, needsWork: needsWork)
             // Kept for the command, and for commands that join the container later.
             try RecordFiles.write(plan, to: paths.plan)
-        } heard: {
-            try await launcher.launch(plan: plan, file: paths.plan, directory: paths.directory)
+            return try launcher.attempt(plan: plan, file: paths.plan, directory: paths.directory)
         }
         await pods.watches.follow(container, limits: SandboxSpec.limits(input))
     }

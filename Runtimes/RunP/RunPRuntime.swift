@@ -4,6 +4,7 @@
 import LocalRuntime
 import Logging
 import RuntimeInterface
+import Synchronization
 
 public typealias RunPConfiguration = LocalConfiguration
 public typealias RunPImage = RuntimeImage
@@ -14,6 +15,7 @@ public final class RunPRuntime: LocalContainerRuntime {
     public let pods: LocalPods
     let images: RuntimeImageResolver
     let launcher: ResidentLauncher
+    let seccompPrograms = Mutex<[SeccompWish: [UInt8]]>([:])
 
     var configuration: LocalConfiguration { pods.configuration }
 

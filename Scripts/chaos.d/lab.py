@@ -275,6 +275,7 @@ class Lab:
         if keep:
             print(f"chaos: kept {self.directory}", file=sys.stderr)
         else:
+            self.node.remove_records()
             shutil.rmtree(self.directory, ignore_errors=True)
 
 

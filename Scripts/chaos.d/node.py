@@ -2,6 +2,7 @@
 import glob
 import json
 import os
+import shutil
 
 
 def text(path):
@@ -47,6 +48,12 @@ class Node:
 
     def container_directories(self):
         return glob.glob(f"{self.state}/runp/pods/*/*_*/")
+
+    def remove_records(self):
+        """Those in memory, which no removal of the state directory reaches."""
+        records = f"{self.state}/runp/pods"
+        if os.path.islink(records):
+            shutil.rmtree(os.path.dirname(os.path.realpath(records)), ignore_errors=True)
 
     def containers(self):
         """{(pod uid, "name_attempt"): the launcher's record}"""

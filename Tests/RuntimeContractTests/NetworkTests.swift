@@ -42,6 +42,27 @@ struct NetworkTests {
         }
     }
 
+    @Test("calls that make a pod's sandbox at once make one, and each returns to a pod whose network is there")
+    func atOnce() async throws {
+        try await withLab { lab in
+            var config = lab.sandboxConfig(podUID: "22222222-2222-3333-4444-555555555555")
+            config.network = PodNetwork.none
+            let wanted = config
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for _ in 0..<8 {
+                    group.addTask {
+                        try await lab.runtime.runPodSandbox(wanted)
+                        return Lab.text("/proc/self/mounts").contains("pods/\(wanted.podUID)/netns")
+                    }
+                }
+                for try await isThere in group { #expect(isThere) }
+            }
+            let mounts = Lab.text("/proc/self/mounts").split(separator: "\n").count { $0.contains("pods/\(wanted.podUID)/netns") }
+            #expect(mounts == 1)
+            try await lab.runtime.removePodSandbox(podUID: wanted.podUID)
+        }
+    }
+
     @Test("a pod's network is found again by the next agent, and gone with the pod")
     func adopted() async throws {
         try await withLab(network: PodNetwork.none) { lab in

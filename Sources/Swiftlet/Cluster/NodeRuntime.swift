@@ -31,6 +31,7 @@ struct NodeRuntime: Sendable {
         let resolver: RuntimeImageResolver = { name in try await roots.resolve(name) }
         var runp = try Self.configuration(settings, directory: "runp", cgroupParent: settings.cgroupParent)
         runp.roots = roots
+        runp.keepsRecordsInMemory = true
         var runtimes: [any ContainerRuntime] = [try RunPRuntime(configuration: runp, logger: logger, images: resolver)]
         let programs = Self.programs(settings, launcher: runp.launcherPath, cgroupRoot: runp.cgroupRoot)
         var parents = [settings.cgroupParent]
