@@ -72,6 +72,8 @@ public final class AgentService: Sendable {
     private let volumeKeeper: VolumeKeeper
     private let logKeeper: LogKeeper
     private let imageKeeper: ImageKeeper
+    /// nil where what jobs leave stays for ever.
+    private let jobDataKeeper: JobDataKeeper?
     private let staticPods: StaticPods
     private let eviction: EvictionController
     /// nil where somebody else collects metrics.
@@ -86,7 +88,7 @@ public final class AgentService: Sendable {
         self.config = config
         self.logger = logger
         let (api, clock) = (dependencies.api, dependencies.clock)
-        let builder = Self.nodeStatusBuilder(config, dependencies)
+        let builder = NodeStatusBuilder(config, dependencies)
         events = EventRecorder(
             api: api, component: "swiftlet-agent", host: config.nodeName, pace: Self.eventPace,
             now: { MicroTimestamp(unixMicroseconds: clock.now() / 1000) }, logger: logger)
@@ -112,6 +114,10 @@ public final class AgentService: Sendable {
             pods: pods, runtime: dependencies.runtime, paths: AgentPaths(state: config.stateDirectory), policy: config.logs,
             clock: clock,
             logger: logger)
+        jobDataKeeper = config.jobDataSeconds.map { seconds in
+            JobDataKeeper(
+                pods: pods, paths: AgentPaths(state: config.stateDirectory), keptSeconds: seconds, clock: clock, logger: logger)
+        }
         let images = ImageKeeper(
             node: config.nodeName, images: dependencies.images, pods: pods, runtime: dependencies.runtime, events: events,
             policy: config.imageCollection, clock: clock, logger: logger)
@@ -155,31 +161,9 @@ public final class AgentService: Sendable {
         }
     }
 
-    /// A kubelet's (eventRecordQPS, eventBurst): a node that starts hundreds of pods leaves the server to their statuses.
-    private static let eventPace = EventRecorder.Pace(perSecond: 50, burst: 100)
-
-    private static func nodeStatusBuilder(_ config: AgentConfig, _ dependencies: AgentDependencies) -> NodeStatusBuilder {
-        let facts = dependencies.facts
-        return NodeStatusBuilder(
-            identity: NodeIdentity(
-                name: config.nodeName, domain: config.domain, hostname: facts.hostname, internalIP: config.nodeIP,
-                runtime: dependencies.runtime.name, architecture: facts.architecture, machineID: facts.machineID,
-                bootID: facts.bootID, kernelVersion: facts.kernelVersion, osImage: facts.osImage,
-                agentVersion: config.agentVersion),
-            capacity: PodResources(
-                cpuMillis: config.capacityCPUMillis ?? facts.cpuMillis,
-                memoryBytes: config.capacityMemoryBytes ?? facts.memoryBytes,
-                pods: config.maxPods, ephemeralStorageBytes: config.capacityStorageBytes ?? 0,
-                extended: config.extendedResources.merging(config.devices.mapValues { Int64(DeviceFiles.matching($0).count) }) {
-                    $1
-                }),
-            reserved: PodResources(
-                cpuMillis: config.reservedCPUMillis, memoryBytes: config.reservedMemoryBytes,
-                ephemeralStorageBytes: config.reservedStorageBytes, extended: config.reservedExtendedResources),
-            runtimeConditions: dependencies.runtime.conditions.map {
-                NodeCondition(type: $0.type, status: $0.holds ? .true : .false, reason: $0.reason, message: $0.message)
-            }, thresholds: config.evictionThresholds, extraLabels: config.nodeLabels, taints: config.taints)
-    }
+    /// A node that starts hundreds of pods leaves the server, and its own processors, to their statuses (a kubelet's
+    /// eventRecordQPS and eventBurst); so does one that starts a single pod, for a moment.
+    private static let eventPace = EventRecorder.Pace(perSecond: 50, burst: 100, delay: .milliseconds(250))
 
     /// Evictions since this agent's start, by signal.
     public var evictionsSoFar: [String: Int] { eviction.evictions }
@@ -190,7 +174,7 @@ public final class AgentService: Sendable {
     /// Order: first what runs already (needs no master), then the node, then the API's pods.
     public func run() async throws {
         try await provider.adopt()
-        staticPods.look()
+        await staticPods.look()
         for pod in staticPods.pods { await pods.sync(pod) }
         events.record(EventSubject(node: config.nodeName), .normal, reason: "Starting", message: "Starting agent.")
         let registration = Task {
@@ -209,6 +193,7 @@ public final class AgentService: Sendable {
                 group.addTask { await self.imageKeeper.run() }
                 group.addTask { await self.staticPods.run(self.pods, status: self.status) { self.node.owner } }
                 group.addTask { await self.eviction.run() }
+                if let keeper = self.jobDataKeeper { group.addTask { await self.whenRegistered { await keeper.run() } } }
                 if let metrics = self.metrics { group.addTask { await self.whenRegistered { await metrics.run() } } }
                 if let tunnel = self.tunnel { group.addTask { await self.whenRegistered { await tunnel.run() } } }
             }

@@ -61,6 +61,7 @@ struct PodExecutor: Sendable {
                 .containerStartFailed(run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))
             ]
         }
+        if let refusal = Self.refusal(container, runtime.name) { return [.containerStartFailed(run, refusal)] }
         let image: (id: String, reference: String)
         switch await images.look(container, run, pod, pulled: machine.pulledImage(run)) {
         case .ready(let id, let reference): image = (id, reference)
@@ -74,6 +75,15 @@ struct PodExecutor: Sendable {
         } catch {
             return [.containerStartFailed(run, Self.failure("Failed", error))]
         }
+    }
+
+    /// Whoever asks for another container's processes and gets none would look for them in vain.
+    private static func refusal(_ container: Container, _ runtime: String) -> StepFailure? {
+        guard let target = container.targetContainerName, !target.isEmpty else { return nil }
+        let message =
+            "targetContainerName: runtime \(runtime) does not show the processes of container \(target) to another one; "
+            + "leave it out (kubectl debug without --target), or look from inside with kubectl exec"
+        return StepFailure(reason: "Failed", message: message, retriable: false)
     }
 
     private static func container(_ name: String, of pod: Pod) -> Container? {

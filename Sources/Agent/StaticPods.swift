@@ -60,8 +60,13 @@ public final class StaticPods: Sendable {
 
     /// Reads the directory. Returns what is new and what is gone, by uid.
     @discardableResult
-    func look() -> (added: [Pod], gone: [Pod]) {
+    func look() async -> (added: [Pod], gone: [Pod]) {
         guard let directory else { return ([], []) }
+        return await DiskFiles.perform { self.look(in: directory) }
+    }
+
+    /// Blocks.
+    private func look(in directory: String) -> (added: [Pod], gone: [Pod]) {
         let names = DiskFiles.names(in: directory).filter { name in [".yaml", ".yml", ".json"].contains { name.hasSuffix($0) } }
         let before = state.withLock(\.files)
         var after: [String: Entry] = [:]
@@ -100,7 +105,7 @@ public final class StaticPods: Sendable {
     ) async {
         guard directory != nil else { return }
         while !Task.isCancelled {
-            let (added, gone) = look()
+            let (added, gone) = await look()
             for pod in gone {
                 state.withLock { _ = $0.complaints.removeValue(forKey: pod.metadata.uid ?? "") }
                 await provider.remove(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name)

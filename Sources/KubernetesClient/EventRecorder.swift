@@ -59,6 +59,8 @@ public final class EventRecorder: Sendable {
         var written: Int?
         var failures = 0
         var name: String
+        /// When it is written at the earliest.
+        var due: ContinuousClock.Instant
     }
 
     private struct State {
@@ -93,6 +95,7 @@ public final class EventRecorder: Sendable {
     private let warnings = WorkQueue<Key>(firstRetry: .milliseconds(500), longestRetry: .seconds(30))
     /// nil: nobody waits.
     private let turns: Mutex<TokenBucket?>
+    private let delay: Duration
     private let start = ContinuousClock.now
     private let state = Mutex(State())
 
@@ -100,10 +103,14 @@ public final class EventRecorder: Sendable {
     public struct Pace: Sendable {
         public var perSecond: Double
         public var burst: Int
+        /// So long after it came about an ordinary event is written: what it tells of is under way, and has more need of the
+        /// server.
+        public var delay: Duration
 
-        public init(perSecond: Double, burst: Int) {
+        public init(perSecond: Double, burst: Int, delay: Duration = .zero) {
             self.perSecond = perSecond
             self.burst = burst
+            self.delay = delay
         }
     }
 
@@ -113,6 +120,7 @@ public final class EventRecorder: Sendable {
         now: @escaping @Sendable () -> MicroTimestamp, logger: Logger
     ) {
         turns = Mutex(pace.map { TokenBucket(perSecond: $0.perSecond, burst: $0.burst) })
+        delay = pace?.delay ?? .zero
         self.api = api
         self.component = component
         self.host = host
@@ -128,7 +136,7 @@ public final class EventRecorder: Sendable {
                     await queue.run(workers: 1) { [logger = self.logger] key, error in
                         logger.debug("event not written", metadata: ["reason": "\(key.reason)", "error": "\(error)"])
                     } work: { key in
-                        try await self.turn(key.type)
+                        try await self.turn(key)
                         try await self.write(key)
                     }
                 }
@@ -136,8 +144,10 @@ public final class EventRecorder: Sendable {
         }
     }
 
-    private func turn(_ type: EventType) async throws {
-        guard type == .normal else { return }
+    private func turn(_ key: Key) async throws {
+        guard key.type == .normal else { return }
+        // They come in the order of their times: who waits for the first lets the next ones ripen.
+        if let due = state.withLock({ $0.entries[key]?.due }), due > .now { try await Task.sleep(until: due) }
         let pause = turns.withLock { $0?.take(at: ContinuousClock.now - start) ?? .zero }
         if pause > .zero { try await Task.sleep(for: pause) }
     }
@@ -159,7 +169,8 @@ public final class EventRecorder: Sendable {
             state.serial += 1
             // The serial keeps two events of the same instant apart.
             let suffix = String(UInt64(bitPattern: now.unixMicroseconds) &+ UInt64(state.serial), radix: 16)
-            state.remember(key, Entry(first: now, last: now, name: "\(subject.reference.name ?? "").\(suffix)"))
+            let name = "\(subject.reference.name ?? "").\(suffix)"
+            state.remember(key, Entry(first: now, last: now, name: name, due: .now + delay))
         }
         (type == .warning ? warnings : queue).add(key)
     }

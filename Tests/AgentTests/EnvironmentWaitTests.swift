@@ -78,4 +78,19 @@ struct EnvironmentWaitTests {
         #expect(value("A", lab, pod, "debug") == "1" && value("B", lab, pod, "debug") == "2")
         try await lab.stop()
     }
+
+    @Test("an ephemeral container that asks for another's processes is refused in words, and the pod goes on")
+    func target() async throws {
+        let lab = try AgentLab()
+        await lab.start()
+        try lab.submit("seen")
+        var pod = try await lab.waitForPhase("seen", .running)
+        pod.spec.ephemeralContainers = [Container(name: "debug", image: "psi:1", targetContainerName: "main")]
+        try lab.api.put(pod)
+        let told = try await lab.wait(for: "seen") { $0?.status.ephemeralContainerStatuses.first?.state.terminated != nil }
+        let end = try #require(told?.status.ephemeralContainerStatuses.first?.state.terminated)
+        #expect(end.reason == "StartError" && end.message?.contains("processes of container main") == true)
+        #expect(told?.status.phase == .running && told?.status.containerStatuses.first?.state.running != nil)
+        try await lab.stop()
+    }
 }

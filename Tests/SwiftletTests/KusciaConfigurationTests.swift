@@ -36,6 +36,7 @@ import Testing
         written.extensions.node.hostPaths = ["/data/a", "/data/b"]
         written.extensions.node.keepLogsDays = 2
         written.extensions.node.keepLogsMB = 64
+        written.extensions.node.keepJobDataDays = 30
         written.extensions.node.podPidsLimit = 512
         #expect(try KusciaConfiguration.parse(written.commentedYAML, source: "f").configuration == written)
     }

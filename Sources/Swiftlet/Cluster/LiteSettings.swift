@@ -188,6 +188,7 @@ struct LiteSettings: Sendable {
             podManifestDirectory: manifestDirectory,
             publishesMetrics: membership == nil)
         config.logs = logs
+        config.jobDataSeconds = node.keepJobDataDays.map { Int64($0) * 86_400 }
         if let limit = node.podPidsLimit { config.pidsLimit = Int64(limit) }
         return config
     }

@@ -103,6 +103,8 @@ extension KusciaConfiguration {
             # How long logs stay when their pod is gone, and their size together.
             \(number("keepLogsDays", extensions.node.keepLogsDays, placeholder: 7))
             \(number("keepLogsMB", extensions.node.keepLogsMB, placeholder: 1024))
+            # What a job left on this node (volumes/NAMESPACE/job-JOB) goes so long after its last pod here; when absent it stays.
+            \(number("keepJobDataDays", extensions.node.keepJobDataDays, placeholder: 90))
 
         """
     }

@@ -80,6 +80,8 @@ struct KusciaConfiguration: Sendable, Hashable {
         /// How long, and in how many MiB together, logs of pods that are gone are kept; 0 days: not at all.
         var keepLogsDays: Int?
         var keepLogsMB: Int?
+        /// How long what a job left on this node stays when no pod of it is here any more; nil: for ever.
+        var keepJobDataDays: Int?
     }
 
     /// Kuscia's bounds of a container's log.
@@ -225,7 +227,8 @@ extension KusciaConfiguration {
             podPidsLimit: reader.int("podPidsLimit", in: 16...(1 << 22)), podManifests: reader.string("podManifests"),
             metricsPort: reader.int("metricsPort", in: 1...65535),
             hostPaths: reader.strings("hostPaths"), keepLogsDays: reader.int("keepLogsDays", in: 0...36_500),
-            keepLogsMB: reader.int("keepLogsMB", in: 0...(1 << 24)))
+            keepLogsMB: reader.int("keepLogsMB", in: 0...(1 << 24)),
+            keepJobDataDays: reader.int("keepJobDataDays", in: 1...36_500))
         reader.finish()
         return node
     }
