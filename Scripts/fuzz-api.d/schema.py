@@ -90,6 +90,6 @@ def one(master, findings, options, document, examples, seconds):
 
 
 def summary(output):
-    """The failures' own words."""
-    begin = output.find("FAILURES")
-    return output[begin if begin >= 0 else -3000:][:3000]
+    """The failures' own words; a request without an answer is among the errors."""
+    begin = re.search(r"=+ (?:ERRORS|FAILURES) =+", output)
+    return output[begin.start() if begin else -3000:][:3000]
