@@ -59,7 +59,8 @@ def fill(place):
 @fault("disk-full", "the node's disk is full: what runs goes on, identity and state survive a restart of the agent, and all goes on afterwards", own_lab=True)
 def disk_full(options):
     with OnDisk(options, "", 96) as (lab, place):
-        stay, soon = Watched(lab), lab.create("sleep 3; exit 7")
+        # Others may be evicted: that is what a node does whose disk is full, and with records in memory a full disk does not keep it from it.
+        stay, soon = Watched(lab, priorityClassName="system-node-critical"), lab.create("sleep 3; exit 7")
         lab.wait_running(soon)
         certificate = text(f"{place}/pki/node.crt")
         fill(place)
