@@ -54,6 +54,10 @@ def reachable(item):
     for parameter in item.get("parameters", []):
         if parameter.get("in") == "path" and parameter["name"] in names:
             parameter["schema"] = {"type": "string", "enum": names[parameter["name"]]}
+    # A watch goes on for as long as it is read: here that would be a request without an answer. The other campaigns watch.
+    for part in (item, *(operation for operation in item.values() if isinstance(operation, dict))):
+        if "parameters" in part:
+            part["parameters"] = [one for one in part["parameters"] if one.get("name") != "watch"]
     return item
 
 
