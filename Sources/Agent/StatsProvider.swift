@@ -80,7 +80,7 @@ public final class StatsProvider: Sendable {
                     at: use.measuredAt == 0 ? now : use.measuredAt)
             }
             return PodSample(
-                uid: metadata.uid ?? "", namespace: metadata.namespace ?? "", name: metadata.name,
+                uid: metadata.uid ?? "", namespace: metadata.namespace ?? "", name: metadata.name, labels: metadata.labels,
                 startedAt: machine.startTime ?? 0, containers: containers)
         }
         let use = machine()

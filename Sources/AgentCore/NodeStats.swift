@@ -69,13 +69,19 @@ public struct PodSample: Sendable, Hashable {
     public var uid: String
     public var namespace: String
     public var name: String
+    /// The pod's own, by which its figures are chosen.
+    public var labels: [String: String]
     public var startedAt: UnixNanoseconds
     public var containers: [ContainerSample]
 
-    public init(uid: String, namespace: String, name: String, startedAt: UnixNanoseconds = 0, containers: [ContainerSample]) {
+    public init(
+        uid: String, namespace: String, name: String, labels: [String: String] = [:], startedAt: UnixNanoseconds = 0,
+        containers: [ContainerSample]
+    ) {
         self.uid = uid
         self.namespace = namespace
         self.name = name
+        self.labels = labels
         self.startedAt = startedAt
         self.containers = containers
     }

@@ -91,9 +91,11 @@ extension NodeStats {
                 "usage": Self.usage(container.usageNanoCores ?? 0, container.workingSetBytes),
             ]
         }
+        // With the pod's labels, as metrics-server has it: lists of figures are chosen by them.
+        let labels = JSONObject(pod.labels.mapValues { JSONValue.string($0) })
         return [
             "apiVersion": "metrics.k8s.io/v1beta1", "kind": "PodMetrics",
-            "metadata": ["name": .string(pod.name), "namespace": .string(pod.namespace)],
+            "metadata": ["name": .string(pod.name), "namespace": .string(pod.namespace), "labels": .object(labels)],
             "timestamp": Self.time(node.at), "window": .string(window), "containers": .array(containers),
         ]
     }

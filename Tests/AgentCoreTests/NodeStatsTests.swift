@@ -66,6 +66,13 @@ struct NodeStatsTests {
         #expect(pod?["containers"]?.arrayValue?.first?[path: "cpu", "usageCoreNanoSeconds"]?.intValue == second)
     }
 
+    @Test("a pod's figures have its labels, by which lists of them are chosen")
+    func labels() {
+        var stats = stats(at: 10, nodeCPU: 0, containers: [container("main", at: 10, cpu: 0)])
+        stats.pods[0].labels = ["app": "psi"]
+        #expect(stats.podMetrics(stats.pods[0])[path: "metadata", "labels", "app"]?.stringValue == "psi")
+    }
+
     @Test("metrics.k8s.io objects add up")
     func metrics() {
         let before = stats(at: 10, nodeCPU: 0, containers: [container("main", at: 10, cpu: 0)])
