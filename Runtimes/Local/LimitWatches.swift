@@ -7,7 +7,7 @@ import RuntimeInterface
 
 /// How often is looked, and how long thrashing must go on.
 public struct LimitWatchTimes: Sendable, Hashable {
-    public var storageMilliseconds: Int32 = 10_000
+    public var storageMilliseconds: Int32 = 2_000
     public var memoryMilliseconds: Int32 = 5_000
     public var thrashing = MemoryThrashing.Rule()
 

@@ -39,6 +39,10 @@ extension LocalContainerRuntime {
 
     // MARK: Commands
 
+    public func attach(_ id: ContainerID, _ request: ExecRequest) async throws -> any ExecSession {
+        try await pods.attach(id, request)
+    }
+
     public func execSync(
         _ id: ContainerID, command: [String], timeoutSeconds: Int, maximumOutputBytes: Int
     ) async throws -> ExecResult {

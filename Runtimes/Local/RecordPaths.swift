@@ -48,6 +48,8 @@ package struct ContainerPaths: Sendable, Hashable {
     package var plan: String { "\(directory)/plan" }
     package var state: String { "\(directory)/state.json" }
     package var lock: String { "\(directory)/supervisor.lock" }
+    /// The supervisor listens there when the container has a console.
+    package var attach: String { "\(directory)/attach" }
     package var grace: String { "\(directory)/grace" }
     package var verdict: String { "\(directory)/verdict.json" }
     package var sentence: String { "\(directory)/sentence.json" }

@@ -65,6 +65,7 @@ extension SandboxSpec {
                 path: config.logPath, maximumBytes: limits.logBytes ?? input.node.defaultLogBytes,
                 files: max(1, limits.logFiles ?? 2),
                 maximumAgeSeconds: max(0, limits.logAgeSeconds ?? 0)))
+        spec.attach = config.console.map { .init(stdin: $0.stdin, once: $0.stdinOnce, terminal: $0.tty) }
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
         spec.readOnlyRoot = config.readOnlyRootFilesystem
         spec.mounts = config.mounts.map {
@@ -197,7 +198,7 @@ extension SandboxSpec {
             EnvironmentVariable(name: "PATH", value: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
             EnvironmentVariable(name: "HOME", value: image.account.map { $0.home ?? "/" } ?? "/tmp"),
             EnvironmentVariable(name: "HOSTNAME", value: hostname),
-        ]
+        ] + (config.console?.tty == true ? [EnvironmentVariable(name: "TERM", value: "xterm")] : [])
         var order: [String] = []
         var values: [String: String] = [:]
         for variable in defaults + image.environment + config.environment {

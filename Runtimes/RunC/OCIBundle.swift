@@ -162,6 +162,9 @@ struct OCIBundle: Sendable {
         }
         operations.append(.grace(milliseconds: spec.graceMilliseconds))
         if let deadline = spec.deadlineMilliseconds { operations.append(.deadline(milliseconds: deadline)) }
+        if let attach = spec.attach {
+            operations.append(.attach(stdin: attach.stdin, once: attach.once, terminal: attach.terminal))
+        }
         operations.append(
             .ociRuntime(
                 name: program.name, bundle: container.bundle, createMilliseconds: program.createMilliseconds,

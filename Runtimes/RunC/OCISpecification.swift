@@ -45,7 +45,7 @@ struct OCISpecification {
             JSONValue.string("CAP_" + $0.rawValue.uppercased())
         }
         var process: JSONValue = [
-            "terminal": false,
+            "terminal": .bool(spec.attach?.terminal == true),
             "user": [
                 "uid": .int(Int64(spec.uid)), "gid": .int(Int64(spec.gid)), "umask": .int(Int64(spec.umask)),
                 "additionalGids": .array(spec.groups.map { .int(Int64($0)) }),

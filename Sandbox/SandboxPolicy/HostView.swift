@@ -68,7 +68,7 @@ enum DeviceFileSystem {
     static let terminals: [LaunchOperation] = [
         .mount(
             type: "devpts", source: "devpts", path: "/dev/pts", flags: [.noSuid, .noExec],
-            data: "newinstance,ptmxmode=0666,mode=0620"),
+            data: "newinstance,ptmxmode=0666,mode=0620,max=64"),
         .symlink(target: "pts/ptmx", path: "/dev/ptmx"),
     ]
 }

@@ -55,6 +55,8 @@ extension LaunchOperation {
         case .denials(let maximum): ["denials", "\(maximum)"]
         case .learn(let path): ["learn", path]
         case .startGate(let path): ["start-gate", path]
+        case .attach(let stdin, let once, let terminal):
+            ["attach", [(stdin, "stdin"), (once, "once"), (terminal, "terminal")].filter(\.0).map(\.1).joined(separator: ",")]
         case .consoleSize(let rows, let columns): ["console-size", "\(rows)", "\(columns)"]
         case .preserveDescriptors(let count): ["preserve-fds", "\(count)"]
         case .runtimeHooks: ["runtime-hooks"]

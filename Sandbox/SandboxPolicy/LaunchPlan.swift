@@ -23,6 +23,9 @@ public enum LaunchOperation: Sendable, Hashable {
     case learn(path: String)
     /// A FIFO: the jail stands and waits until somebody opens it for writing.
     case startGate(path: String)
+    /// Beside a log: clients of the socket `attach` in the state directory see the output and, with `stdin`, type; the task then has a
+    /// standard input (that ends with the first of them who typed, if `once`), or with `terminal` a terminal of its own for all three.
+    case attach(stdin: Bool, once: Bool, terminal: Bool)
     /// Of the terminal, in characters.
     case consoleSize(rows: UInt16, columns: UInt16)
     /// Descriptors from 3 on that the program inherits from the launcher.

@@ -99,6 +99,22 @@ public struct SandboxSpec: Sendable, Hashable {
         case terminal(socketPath: String, rows: UInt16 = 0, columns: UInt16 = 0)
     }
 
+    /// Who may look at the task while it runs and type into it, beside its log.
+    public struct Attach: Sendable, Hashable {
+        /// It has a standard input that clients type into; else /dev/null.
+        public var stdin: Bool
+        /// Which ends with the first client that typed.
+        public var once: Bool
+        /// A terminal of its own takes the place of its three streams.
+        public var terminal: Bool
+
+        public init(stdin: Bool, once: Bool = false, terminal: Bool = false) {
+            self.stdin = stdin
+            self.once = once
+            self.terminal = terminal
+        }
+    }
+
     /// How an ordinary user's ids are mapped; the task's set-up runs inside the user namespace then.
     public enum Rootless: Sendable, Hashable {
         /// One id, the user's own, as `uid`/`gid` inside.
@@ -224,6 +240,8 @@ public struct SandboxSpec: Sendable, Hashable {
     /// A compiled filter; nil: unconfined.
     public var seccomp: [UInt8]?
     public var output: Output
+    /// nil: nobody.
+    public var attach: Attach?
     public var graceMilliseconds: Int64 = 30_000
     /// Wall-clock time after which the task is stopped; nil: none.
     public var deadlineMilliseconds: Int64?

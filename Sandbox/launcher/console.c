@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -68,6 +69,23 @@ static void send_master(int socket, int master) {
     if (sendmsg(socket, &message, MSG_NOSIGNAL) < 0) fail(errno, "terminal(send)");
 }
 
+int console_receive(int socket) {
+    char name[64];
+    struct iovec data = {.iov_base = name, .iov_len = sizeof name};
+    union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control;
+    struct msghdr message = {
+        .msg_iov = &data, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
+    int master;
+    if (recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT) < 0) return -1;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS || header->cmsg_len != CMSG_LEN(sizeof master)) {
+        errno = EPROTO;
+        return -1;
+    }
+    memcpy(&master, CMSG_DATA(header), sizeof master);
+    return master;
+}
+
 // A hostile image may offer any file as /dev/ptmx: only the multiplexer of a devpts is taken.
 static int open_multiplexer(void) {
     int master = openat(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -118,4 +136,31 @@ void console_take(const struct plan *plan, int socket, int bind) {
     for (int fd = 0; fd < 3; fd++)
         if (dup2(slave, fd) < 0) fail(errno, "terminal(dup2)");
     close(slave);
+}
+
+int console_socket_open(struct console_socket *console) {
+    char directory[] = "/run/swiftlet-console-XXXXXX";
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!mkdtemp(directory)) return -1;  // nobody else's: mode 0700
+    snprintf(console->path, sizeof console->path, "%s/socket", directory);
+    strcpy(address.sun_path, console->path);
+    console->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (console->listener >= 0 && bind(console->listener, (struct sockaddr *)&address, sizeof address) == 0 &&
+        listen(console->listener, 1) == 0) return 0;
+    int saved = errno;
+    console_socket_take(console);
+    errno = saved;
+    return -1;
+}
+
+int console_socket_take(struct console_socket *console) {
+    int connection = console->listener >= 0 ? accept4(console->listener, NULL, NULL, SOCK_CLOEXEC) : -1;
+    if (console->listener >= 0) close(console->listener);
+    console->listener = -1;
+    unlink(console->path);
+    char *name = strrchr(console->path, '/');
+    *name = 0;
+    rmdir(console->path);
+    *name = '/';
+    return connection;
 }

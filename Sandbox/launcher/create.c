@@ -109,7 +109,8 @@ _Noreturn static void run(void) {
     payload_before_exec = before_exec;
     payload_keep(container.gate);
     payload_keep(container.sync);
-    payload_run(plan, -1, 1, 2);
+    const struct streams streams = {.in = -1, .out = 1, .err = 2, .console = -1};
+    payload_run(plan, -1, &streams);
 }
 
 static int prepare(const struct plan *plan, struct failure *failure) {

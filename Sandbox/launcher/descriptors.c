@@ -40,12 +40,12 @@ static int open_null(void) {
     return host_null();
 }
 
-void descriptors_take(const struct plan *plan, int out, int err) {
+void descriptors_take(const struct plan *plan, const struct streams *streams) {
     const struct operation *preserve = plan_find(plan, OP_PRESERVE_FDS);
-    if (plan_find(plan, OP_LOG)) {
-        int null = open_null();
-        if (null < 0) fail(errno, "stdin(/dev/null)");
-        if (dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(err, 2) < 0) fail(errno, "stdio(dup2)");
+    if (streams->console < 0 && plan_find(plan, OP_LOG)) {
+        int in = streams->in >= 0 ? streams->in : open_null();
+        if (in < 0) fail(errno, "stdin(/dev/null)");
+        if (dup2(in, 0) < 0 || dup2(streams->out, 1) < 0 || dup2(streams->err, 2) < 0) fail(errno, "stdio(dup2)");
     }
     unsigned next = 3 + (preserve ? (unsigned)plan_number(preserve->argument[0]) : 0);
     // Above what the task inherits, whatever its number was.

@@ -235,15 +235,15 @@ void init_begin(int with_session) {
 static void take_terminal(const struct launch *launch) {
     uint32_t uid, gid;
     if (setsid() < 0) fail(errno, "setsid");
-    console_take(launch->plan, launch->console, 0);
+    console_take(launch->plan, launch->streams.console, 0);
     identity_host_ids(launch->plan, &uid, &gid);
     if (!rootless_wanted(launch->plan) && fchown(0, uid, gid) < 0) fail(errno, "terminal(owner)");
 }
 
 static int run_payload(void *argument) {
     const struct launch *launch = argument;
-    if (launch->console >= 0) take_terminal(launch);
-    payload_run(launch->plan, launch->user_namespace, launch->out, launch->err);
+    if (launch->streams.console >= 0) take_terminal(launch);
+    payload_run(launch->plan, launch->user_namespace, &launch->streams);
 }
 
 int init_lends_memory(const struct plan *plan) {
@@ -272,14 +272,14 @@ _Noreturn void init_run(const struct launch *given) {
     }
     if (own.namespaces && unshare((int)own.namespaces) < 0) fail(errno, "namespaces");
     if (own.user_namespace_is_there) own.user_namespace = take_user_namespace(launch);
-    own.console = console_connect(launch->plan);  // while the host's paths are there
+    if (own.streams.console < 0) own.streams.console = console_connect(launch->plan);  // while the host's paths are there
     build_jail(launch);
     notify_take(launch->handover);
     pid_t payload = start_payload(launch);
     if (payload < 0) fail(errno, "fork");
     settle(launch);
     // What reads the task's output is to see its end, whoever else had the descriptors.
-    if (launch->out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
+    if (launch->streams.out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
     int kept[] = {launch->status, failure_pipe};
     keep_only(kept, sizeof kept / sizeof *kept);
     reap(payload, launch);

@@ -1,6 +1,7 @@
 // The task's pid 1: builds the jail, starts the payload, reaps orphans, passes signals on.
 #pragma once
 #include "cgroup.h"
+#include "payload.h"
 #include "plan.h"
 
 struct launch {
@@ -14,9 +15,8 @@ struct launch {
     int net_namespace;   // made ahead, its loopback up; or -1
     int host_root;       // with the following: what "/" is before
     int own_mounts;      // the slim mount namespace to enter last, while the host's is the present one; or -1
-    int out, err;        // write ends of the task's output
+    struct streams streams;  // the task's ends of them; where its console is -1, a `terminal` of the plan is init's own matter
     int status;          // write end: the payload's wait status; nobody but the supervisor has the other one, as long as it lives
-    int console;         // where the task's terminal goes, or -1: init's own matter
     int handover;        // on which a seccomp listener reaches the supervisor, or -1
     int gate[2];         // rootless: where init waits for its ids
     void *shared;        // memory shared with the supervisor that is not needed behind the start, or NULL

@@ -57,6 +57,7 @@ void launch_write_lock(struct task *task) {
 
 int launch_open_channel(struct channel *c, int with_output, int with_notify) {
     c->user_namespace = -1;
+    c->attach = (struct attach_channel_ends){{-1, -1}, {-1, -1}};
     c->out[0] = c->out[1] = c->err[0] = c->err[1] = c->gate[0] = c->gate[1] = c->notify[0] = c->notify[1] = -1;
     // Where somebody killed init there is nothing in it, and its end may be open here too.
     if (pipe2(c->status, O_CLOEXEC | O_NONBLOCK) < 0 || pipe2(c->failure, O_CLOEXEC) < 0) return -1;
@@ -76,7 +77,9 @@ static int give_output(const struct channel *c, const struct plan *plan) {
     uint32_t uid, gid;
     if (c->out[0] < 0) return 0;
     identity_host_ids(plan, &uid, &gid);
-    return (fchown(c->out[0], uid, gid) < 0 || fchown(c->err[0], uid, gid) < 0) && !rootless_wanted(plan) ? -1 : 0;
+    int given = fchown(c->out[0], uid, gid) == 0 && fchown(c->err[0], uid, gid) == 0 &&
+                (c->attach.input[0] < 0 || fchown(c->attach.input[0], uid, gid) == 0);
+    return given || rootless_wanted(plan) ? 0 : -1;
 }
 
 // What the supervisor makes after the clone, in memory that init shares.
@@ -96,10 +99,12 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
     if (task->out_of_memory >= 0) close(task->out_of_memory);
     close(c->out[0]); close(c->err[0]); close(c->status[0]); close(c->failure[0]);
     if (c->notify[0] >= 0) close(c->notify[0]);
+    if (c->attach.input[1] >= 0) close(c->attach.input[1]);
+    if (c->attach.console[0] >= 0) close(c->attach.console[0]);
     failure_pipe = c->failure[1];
     struct launch launch = {
         .plan = plan, .cgroups = &task->cgroups, .user_namespace = user_namespace, .net_namespace = -1, .own_mounts = -1,
-        .out = c->out[1], .err = c->err[1], .status = c->status[1],
+        .streams = {c->attach.input[0], c->out[1], c->err[1], c->attach.console[1]}, .status = c->status[1],
         .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]},
         .namespaces = later, .supervisor = supervisor};
     if (ahead) {
@@ -234,6 +239,7 @@ static int open_own_files(struct task *task, const struct plan *plan, struct fai
     if (log) bounds.bytes = plan_number(log->argument[1]);
     if (log && log->count > 2) bounds.files = plan_number(log->argument[2]);
     if (log && log->count > 3) bounds.seconds = plan_number(log->argument[3]);
+    if (attach_listen(&task->attach, plan, task->directory, failure) < 0) return -1;
     if (log && log_open(&task->log, log->argument[0], bounds) < 0) {
         failure_set(failure, errno, "log(open %s)", log->argument[0]);
         return -1;
@@ -259,7 +265,8 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         failure_set(&failure, EINVAL, "plan(line %u: this operation is for the verb create)", foreign->line);
         return launch_failed(task, &failure);
     }
-    if (!spare && launch_open_channel(c, plan_find(plan, OP_LOG) != NULL, notify_wanted(plan)) < 0) {
+    // An interactive task is never a spare's (spare_fits).
+    if (!spare && (launch_open_channel(c, plan_find(plan, OP_LOG) != NULL, notify_wanted(plan)) < 0 || attach_open_ends(plan, &c->attach) < 0)) {
         failure_set(&failure, errno, "pipe");
         return launch_failed(task, &failure);
     }
@@ -288,6 +295,11 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         task->status = c->status[0];
         task->stream[0].fd = c->out[0];
         task->stream[1].fd = c->err[0];
+        if (attach_begin(&task->attach, &c->attach, task->stream) < 0) {
+            failure_set(&failure, errno, "attach");
+            kill_and_reap(task);
+            return launch_failed(task, &failure);
+        }
     }
     if (!spare) task->state.pid_start = state_process_start(task->state.pid);
     task->state.phase = "running";

@@ -10,6 +10,7 @@
 struct channel {
     int out[2], err[2], status[2], failure[2], notify[2], gate[2];
     int user_namespace;  // that init takes over from here; or -1
+    struct attach_channel_ends attach;  // [0] of its console is the supervisor's
 };
 
 // Opens the channel; `out` and `err` only when `with_output`, `notify` only when `with_notify`. 0 or -1 with errno.

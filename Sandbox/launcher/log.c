@@ -1,6 +1,7 @@
 // Log pump: one read, one timestamp, one writev for up to LINES_PER_WRITE lines.
 #define _GNU_SOURCE
 #include "log.h"
+#include "attach.h"
 #include "timestamp.h"
 
 #include <errno.h>
@@ -140,6 +141,7 @@ int log_pump(struct log_file *log, struct log_stream *stream) {
     ssize_t n = read(stream->fd, stream->bytes + stream->filled, LOG_LINE_MAX - stream->filled);
     if (n < 0) return -1;
     if (n == 0) return 0;
+    if (stream->attach) attach_output(stream->attach, stream->channel, stream->bytes + stream->filled, (size_t)n);
     struct batch batch;
     start(&batch, stream->name);
     size_t end = stream->filled + (size_t)n, line = 0;

@@ -25,6 +25,8 @@ struct log_stream {
     const char *name;  // "stdout" or "stderr"
     size_t filled;
     char *bytes;       // LOG_LINE_MAX of them; apart, so that a stream that nobody writes to costs no page
+    struct attach *attach;  // who hears it too (attach.h); or NULL
+    int channel;
 };
 
 // What bounds a log.

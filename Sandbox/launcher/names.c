@@ -76,6 +76,8 @@ const struct name names_scheduler_flag[] = {
     {"none", 0}, {"reset-on-fork", 0x01}, {"reclaim", 0x02}, {"dl-overrun", 0x04}, {"keep-policy", 0x08},
     {"keep-params", 0x10}, {"util-clamp-min", 0x20}, {"util-clamp-max", 0x40}, {NULL, 0}};
 
+const struct name names_attach[] = {{"stdin", 1}, {"once", 2}, {"terminal", 4}, {NULL, 0}};
+
 const struct name names_io_class[] = {{"rt", 1}, {"be", 2}, {"idle", 3}, {NULL, 0}};
 
 const struct name *names_find(const struct name *table, const char *word, size_t length) {

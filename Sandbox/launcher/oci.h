@@ -24,7 +24,7 @@ struct oci_call {
     const char *argument[12];  // behind the verb; NULL behind the last
     const struct plan *binds; // whose `oci-bind` and `oci-overlay` lines are carried out in a mount namespace of the call's own; or NULL
     int user_namespace;       // for idmapped binds; or -1
-    int output, errors;       // the container's; -1: nowhere
+    int input, output, errors;  // the container's; -1: nowhere
     int status, failed;       // what our own first process gets as OCI_STATUS and OCI_FAILURE; or -1
     int64_t deadline_ms;
     int *mounts;              // takes a descriptor of the call's mount namespace, whose end is then not waited for here; or NULL

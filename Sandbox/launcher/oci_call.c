@@ -84,7 +84,7 @@ _Noreturn static void become(const struct oci_runtime *runtime, const struct oci
     failure_pipe = fcntl(failure_pipe, F_DUPFD_CLOEXEC, 16);
     int status = call->status >= 0 ? fcntl(call->status, F_DUPFD_CLOEXEC, 16) : -1, failed = call->failed >= 0 ? fcntl(call->failed, F_DUPFD_CLOEXEC, 16) : -1;
     int null = oci_null();
-    dup2(null, 0);
+    dup2(call->input >= 0 ? call->input : null, 0);
     dup2(call->output >= 0 ? call->output : null, 1);
     dup2(call->errors >= 0 ? call->errors : null, 2);
     if (call->binds) join_all(call->binds);

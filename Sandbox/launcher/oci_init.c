@@ -72,6 +72,14 @@ int oci_wall(const char *wall, char **argument) {
     become(wall, argument);
 }
 
+// In a process group of its own it would be in the background, where nobody may read from the terminal.
+static void take_terminal(void) {
+    if (!isatty(0)) return;
+    signal(SIGTTOU, SIG_IGN);
+    if (tcsetpgrp(0, getpid()) < 0) fail(errno, "terminal(foreground)");
+    signal(SIGTTOU, SIG_DFL);
+}
+
 // OCI_STATUS takes the program's wait status, OCI_FAILURE a struct failure when it cannot be run, else its end at exec.
 int oci_init(const char *wall, char **argument) {
     // Nobody of the container reads or traces us, or writes into our descriptors by /proc/1/fd.
@@ -89,8 +97,9 @@ int oci_init(const char *wall, char **argument) {
         set_handlers(NULL);
         signal(SIGPIPE, SIG_DFL);
         setpgid(0, 0);
-        sigprocmask(SIG_SETMASK, &none, NULL);
         failure_pipe = OCI_FAILURE;
+        take_terminal();
+        sigprocmask(SIG_SETMASK, &none, NULL);
         become(wall, argument);
     }
     program = pid;

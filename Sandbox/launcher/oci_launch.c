@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "oci.h"
 #include "cgroup_make.h"
+#include "console.h"
 #include "identity.h"
 #include "launch.h"
 
@@ -64,8 +65,8 @@ static int take_init(struct task *task, const char *path, struct failure *failur
 }
 
 static int call(const char *verb, const char *first, const char *second, struct failure *failure) {
-    struct oci_call c = {.verb = verb, .argument = {first, second}, .user_namespace = -1, .output = -1, .errors = -1, .status = -1, .failed = -1,
-                         .deadline_ms = runtime.verb_ms};
+    struct oci_call c = {.verb = verb, .argument = {first, second}, .user_namespace = -1, .input = -1, .output = -1, .errors = -1, .status = -1,
+                         .failed = -1, .deadline_ms = runtime.verb_ms};
     return oci_call(&runtime, &c, failure);
 }
 
@@ -128,16 +129,29 @@ static int make(struct task *task, const struct plan *plan, struct channel *c, c
     unlink(pid_file);
     int user_namespace = identity_make_user_namespace(plan, failure);
     if (user_namespace == -2) return -1;
-    int has_init = c->status[1] >= 0;
+    int has_init = c->status[1] >= 0, next = 5;
     struct oci_call run = {
-        .verb = "run", .argument = {"--detach", "--bundle", runtime.bundle, "--pid-file", pid_file, has_init ? "--preserve-fds" : runtime.id,
-                                    has_init ? "2" : NULL, runtime.id}, .binds = plan,
-        .user_namespace = user_namespace, .output = c->out[1], .errors = c->err[1], .status = c->status[1], .failed = c->failure[1],
-        .deadline_ms = runtime.create_ms, .mounts = &task->mounts};
+        .verb = "run", .argument = {"--detach", "--bundle", runtime.bundle, "--pid-file", pid_file}, .binds = plan,
+        .user_namespace = user_namespace, .input = c->attach.input[0], .output = c->out[1], .errors = c->err[1], .status = c->status[1],
+        .failed = c->failure[1], .deadline_ms = runtime.create_ms, .mounts = &task->mounts};
+    struct console_socket console = {.listener = -1};
+    const struct operation *attach = plan_find(plan, OP_ATTACH);
+    if (attach && plan_flag(attach->argument[0], "terminal")) {
+        if (console_socket_open(&console) < 0) { failure_set(failure, errno, "terminal(socket)"); return -1; }
+        run.argument[next++] = "--console-socket";
+        run.argument[next++] = console.path;
+    }
+    if (has_init) {
+        run.argument[next++] = "--preserve-fds";
+        run.argument[next++] = "2";
+    }
+    run.argument[next] = runtime.id;
     int status = oci_call(&runtime, &run, failure);
     if (user_namespace >= 0) close(user_namespace);
+    if (console.listener >= 0) c->attach.console[0] = console_socket_take(&console);
     if (status > 0) oci_complaint(&runtime, "run", status, c->err[0], program, failure);
     if (status != 0 || take_init(task, pid_file, failure) < 0) return -1;
+    if (console.path[0] && c->attach.console[0] < 0) { failure_set(failure, 0, "%s run: it sent no terminal", runtime.name); return -1; }
     return has_init ? await_exec(c, failure) : 0;
 }
 
@@ -154,7 +168,8 @@ int oci_launch(struct task *task, const struct plan *plan) {
     task->log.fd = -1;
     snprintf(task->state.id, sizeof task->state.id, "%s", plan_find(plan, OP_ID)->argument[0]);
     launch_write_lock(task);
-    if (keep(plan, &program) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || launch_open_channel(&c, 1, 0) < 0) {
+    if (keep(plan, &program) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 || launch_open_channel(&c, 1, 0) < 0 ||
+        attach_open_ends(plan, &c.attach) < 0) {
         failure_set(&failure, errno, "oci-runtime");
         return launch_failed(task, &failure);
     }
@@ -163,8 +178,12 @@ int oci_launch(struct task *task, const struct plan *plan) {
     uint32_t uid, gid;
     identity_host_ids(plan, &uid, &gid);
     // So that it may open /dev/stdout again by name.
-    if (fchown(c.out[0], uid, gid) < 0 || fchown(c.err[0], uid, gid) < 0) { failure_set(&failure, errno, "pipe"); return launch_failed(task, &failure); }
-    if (cgroups_note(&task->cgroups, plan, &failure) < 0 || open_log(task, plan, &failure) < 0) return launch_failed(task, &failure);
+    if (fchown(c.out[0], uid, gid) < 0 || fchown(c.err[0], uid, gid) < 0 || (c.attach.input[0] >= 0 && fchown(c.attach.input[0], uid, gid) < 0)) {
+        failure_set(&failure, errno, "pipe");
+        return launch_failed(task, &failure);
+    }
+    if (cgroups_note(&task->cgroups, plan, &failure) < 0 || attach_listen(&task->attach, plan, task->directory, &failure) < 0 ||
+        open_log(task, plan, &failure) < 0) return launch_failed(task, &failure);
     task->forget = oci_forget;
     task->ask = ask_to_stop;
     task->init_is_payload = !has_init;
@@ -178,6 +197,7 @@ int oci_launch(struct task *task, const struct plan *plan) {
     task->stream[1].fd = c.err[0];
     close(c.out[1]);
     close(c.err[1]);
+    if (attach_begin(&task->attach, &c.attach, task->stream) < 0) { failure_set(&failure, errno, "attach"); return give_up(task, &failure); }
     if (has_init) {
         close(c.status[1]);
         close_pair(c.failure);

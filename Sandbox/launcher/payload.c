@@ -108,7 +108,7 @@ static size_t count_of(const struct plan *plan, enum operation_kind kind) {
     return count;
 }
 
-_Noreturn void payload_run(const struct plan *plan, int user_namespace, int out, int err) {
+_Noreturn void payload_run(const struct plan *plan, int user_namespace, const struct streams *streams) {
     char *argv[count_of(plan, OP_ARG) + 1], *envp[count_of(plan, OP_ENV) + 1];
     size_t args = 0, variables = 0;
     unblock_signals();
@@ -128,7 +128,7 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, int out,
     if (!plan_has_namespace(plan, "pid") && !payload_before_exec && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         fail(errno, "parent death signal");
     new_session();
-    descriptors_take(plan, out, err);
+    descriptors_take(plan, streams);
     const struct operation *directory = plan_find(plan, OP_CWD);
     if (directory) enter_working_directory(directory->argument[0]);
     landlock_apply(plan);

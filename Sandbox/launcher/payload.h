@@ -9,5 +9,12 @@ void payload_keep(int descriptor);
 // Called when everything is set but the filter and exec; may be NULL.
 extern void (*payload_before_exec)(void);
 
-// Carries out the plan from rlimits to exec. Never returns. `out`, `err`: the task's output (with `log`).
-_Noreturn void payload_run(const struct plan *plan, int user_namespace, int out, int err);
+// What becomes of the task's standard descriptors (with `log`).
+struct streams {
+    int in;       // -1: /dev/null
+    int out, err;
+    int console;  // a socket over which a terminal's master went, which then is all three already; or -1
+};
+
+// Carries out the plan from rlimits to exec. Never returns.
+_Noreturn void payload_run(const struct plan *plan, int user_namespace, const struct streams *streams);

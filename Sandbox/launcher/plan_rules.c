@@ -21,6 +21,7 @@ static const struct rule {
     [OP_DENIALS] = {"denials", "n", 0, 1},
     [OP_LEARN] = {"learn", "p", 0, 1},
     [OP_START_GATE] = {"start-gate", "p", 0, 1},
+    [OP_ATTACH] = {"attach", "a", 0, 1},
     [OP_PRESERVE_FDS] = {"preserve-fds", "n", 0, 1},
     [OP_CONSOLE_SIZE] = {"console-size", "nn", 0, 1},
     [OP_RUNTIME_HOOKS] = {"runtime-hooks", "", 0, 1},

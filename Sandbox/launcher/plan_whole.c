@@ -111,6 +111,7 @@ const char *rules_check_plan(const struct plan *plan, uint32_t *line) {
     if (reason) return reason;
     if (!seen[OP_ID] || !seen[OP_ARG]) return "id and arg are required";
     if (seen[OP_LOG] + seen[OP_STDIO] + seen[OP_TERMINAL] != 1) return "one of log, stdio and terminal is required";
+    if (seen[OP_ATTACH] && !seen[OP_LOG]) return "attach needs log";
     if ((seen[OP_OCI_BIND] || seen[OP_OCI_OVERLAY]) && !seen[OP_OCI_STAGE]) return "oci-bind and oci-overlay need oci-stage";
     if (seen[OP_OCI_STAGE] != seen[OP_OCI_RUNTIME]) return "oci-runtime needs oci-stage, and they each other";
     if (seen[OP_OCI_RUNTIME] && !seen[OP_LOG]) return "oci-runtime needs log";

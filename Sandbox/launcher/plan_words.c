@@ -117,6 +117,7 @@ int plan_word_fits(char type, const char *text) {
     case 'r': return is_list(names_landlock_right, text);
     case 'e': return is_list(names_landlock_scope, text);
     case 'm': return is_list(names_seccomp_flag, text);
+    case 'a': return is_list(names_attach, text);
     case 'y': return is_sysctl(text);
     case 'l': return is_number_list(text);
     default: return 0;

@@ -154,6 +154,7 @@ static int fits(const struct operation *op) {
     case OP_ROOTLESS:
     case OP_TERMINAL:
     case OP_START_GATE:
+    case OP_ATTACH:
     case OP_PRESERVE_FDS:
     case OP_RUNTIME_HOOKS:
     case OP_HOOK:
@@ -187,7 +188,8 @@ void spare_go(struct spare *spare, const struct plan *plan) {
     order->launch = (struct launch){
         .plan = plan, .cgroups = &order->cgroups, .groups_are_there = &order->groups_are_there, .net_namespace = spare->net_namespace,
         .user_namespace = plan_has_namespace(plan, "user") ? spare->user_namespace : -1,
-        .out = plan_find(plan, OP_LOG) ? spare->out : -1, .err = plan_find(plan, OP_LOG) ? spare->err : -1, .status = c->status[1],
+        .streams = {.in = -1, .out = plan_find(plan, OP_LOG) ? spare->out : -1, .err = plan_find(plan, OP_LOG) ? spare->err : -1, .console = -1},
+        .status = c->status[1],
         .handover = c->notify[1], .gate = {-1, -1},
         .shared = order, .shared_bytes = sizeof *order};
     init_tell(&order->go, 1);

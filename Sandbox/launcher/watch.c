@@ -19,6 +19,8 @@
 
 // Output that is still in the pipes after the last process died; a descriptor passed to a stranger must not hold us.
 #define DRAIN_DEADLINE_MS 2000
+// Of that, what is on its way to clients of `attach`.
+#define CATCH_UP_DEADLINE_MS 5000
 // Members that SIGKILL reached but that sit in an uninterruptible call.
 #define KILL_DEADLINE_MS 10000
 
@@ -47,6 +49,9 @@ void watch_clear(struct task *task) {
     task->stream[1].bytes = output[1];
     task->stream[0].name = "stdout";
     task->stream[1].name = "stderr";
+    task->stream[0].channel = ATTACH_STDOUT;
+    task->stream[1].channel = ATTACH_STDERR;
+    attach_clear(&task->attach);
 }
 
 void watch_prepare(struct task *task) {
@@ -170,6 +175,9 @@ static void settle(struct task *task) {
     stack_release();
 }
 
+// How often who holds the task up is looked at again.
+#define BEHIND_CHECK_MS 1000
+
 // Runs until init is gone.
 static void follow(struct task *task, struct ending *ending) {
     int64_t settles_at = timestamp_monotonic_ms() + MOMENT_MS;
@@ -182,14 +190,18 @@ static void follow(struct task *task, struct ending *ending) {
                 settle(task);
             } else if (timeout < 0 || timeout > left) timeout = (int)left;
         }
-        struct pollfd fds[WATCHED] = {
-            [STDOUT] = {task->stream[0].fd, POLLIN, 0}, [STDERR] = {task->stream[1].fd, POLLIN, 0},
+        int behind = attach_is_behind(&task->attach);
+        if (behind && (timeout < 0 || timeout > BEHIND_CHECK_MS)) timeout = BEHIND_CHECK_MS;
+        struct pollfd fds[WATCHED + ATTACH_WATCHED] = {
+            [STDOUT] = {behind ? -1 : task->stream[0].fd, POLLIN, 0}, [STDERR] = {behind ? -1 : task->stream[1].fd, POLLIN, 0},
             [SIGNALS] = {task->signals, POLLIN, 0},     [INIT] = {task->init, POLLIN, 0},
             [OUT_OF_MEMORY] = {task->out_of_memory, POLLIN, 0}, [NOTIFY] = {task->notify.fd, POLLIN, 0}};
-        if (poll(fds, WATCHED, timeout) < 0) continue;
+        attach_watch(&task->attach, fds + WATCHED);
+        if (poll(fds, task->attach.listener >= 0 ? WATCHED + ATTACH_WATCHED : WATCHED, timeout) < 0) continue;
         if (fds[SIGNALS].revents) on_signals(task, ending);
         if (fds[STDOUT].revents) pump(task, 0);
-        if (fds[STDERR].revents) pump(task, 1);
+        if (fds[STDERR].revents && !attach_is_behind(&task->attach)) pump(task, 1);
+        attach_ready(&task->attach, fds + WATCHED);
         if (fds[INIT].revents) return;
         if (fds[OUT_OF_MEMORY].revents) on_out_of_memory(task);
         if (fds[NOTIFY].revents) notify_ready(&task->notify);
@@ -197,14 +209,20 @@ static void follow(struct task *task, struct ending *ending) {
 }
 
 static void drain(struct task *task) {
-    int64_t deadline = timestamp_monotonic_ms() + DRAIN_DEADLINE_MS;
+    int64_t begun = timestamp_monotonic_ms(), deadline = begun + DRAIN_DEADLINE_MS;
     while (task->stream[0].fd >= 0 || task->stream[1].fd >= 0) {
         int64_t left = deadline - timestamp_monotonic_ms();
         struct pollfd fds[2] = {{task->stream[0].fd, POLLIN, 0}, {task->stream[1].fd, POLLIN, 0}};
         if (left <= 0 || poll(fds, 2, (int)left) == 0) break;
-        for (int i = 0; i < 2; i++)
-            if (fds[i].revents) pump(task, i);
+        for (int i = 0; i < 2; i++) {
+            if (!fds[i].revents) continue;
+            int64_t before = timestamp_monotonic_ms();
+            attach_catch_up(&task->attach, begun + CATCH_UP_DEADLINE_MS);
+            deadline += timestamp_monotonic_ms() - before;  // nobody's output is lost to the log for a client's sake
+            pump(task, i);
+        }
     }
+    attach_catch_up(&task->attach, begun + CATCH_UP_DEADLINE_MS);
     for (int i = 0; i < 2; i++)
         if (task->stream[i].fd >= 0) log_finish(&task->log, &task->stream[i]);
 }
@@ -277,6 +295,7 @@ int watch(struct task *task) {
     follow(task, &ending);
     if (!task->own_pids) sweep_cgroups(task);
     drain(task);
+    attach_finish(&task->attach);
     reap_init(task, &ending);
     return write_end(task, &ending);
 }

@@ -1,5 +1,6 @@
 // Life of a running task as its supervisor sees it: output, stop requests, end.
 #pragma once
+#include "attach.h"
 #include "cgroup_usage.h"
 #include "log.h"
 #include "notify.h"
@@ -31,6 +32,7 @@ struct task {
     struct log_file log;
     struct task_state state;
     struct log_stream stream[2];
+    struct attach attach;
     struct cgroup_usage_files usage_files;  // opened ahead, of a task that may end soon
     struct cgroups cgroups;       // large and mostly unused, so they stand last
 };

@@ -62,7 +62,13 @@ struct ContainerConfigBuilder: Sendable {
             supplementalGroups: groups(pod), privileges: privileges(security),
             // The agent ends the pod at its deadline; this holds when there is no agent.
             deadlineSeconds: pod.spec.activeDeadlineSeconds,
-            devices: devices.map { ContainerDevice(hostPath: $0, containerPath: $0) })
+            devices: devices.map { ContainerDevice(hostPath: $0, containerPath: $0) }, console: console(container))
+    }
+
+    private func console(_ container: Container) -> ContainerConsole? {
+        let console = ContainerConsole(
+            stdin: container.stdin ?? false, stdinOnce: container.stdinOnce ?? false, tty: container.tty ?? false)
+        return console.stdin || console.tty ? console : nil
     }
 
     private func groups(_ pod: Pod) -> [Int64] {

@@ -28,7 +28,7 @@ public struct EphemeralStorage: Sendable, Hashable {
     private var filledAtLast: Int64 = 0
     private var rounds = 0
 
-    public init(limitBytes: Int64, roundsBetweenMeasures: Int = 6) {
+    public init(limitBytes: Int64, roundsBetweenMeasures: Int = 30) {
         self.limitBytes = limitBytes
         self.roundsBetweenMeasures = roundsBetweenMeasures
     }

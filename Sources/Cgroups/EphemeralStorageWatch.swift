@@ -11,7 +11,7 @@ public final class EphemeralStorageWatch: Sendable {
     private let thread: SamplingThread
 
     /// Throws when the process has no thread left.
-    public init(intervalMilliseconds: Int32 = 10_000, measure: StorageMeasure = StorageMeasure()) throws(CgroupError) {
+    public init(intervalMilliseconds: Int32 = 2_000, measure: StorageMeasure = StorageMeasure()) throws(CgroupError) {
         let trees = Trees(measure: measure)
         guard let thread = SamplingThread(milliseconds: intervalMilliseconds, look: { trees.look() }) else {
             throw CgroupError(stage: "watch", path: "ephemeral storage", errno: errno)

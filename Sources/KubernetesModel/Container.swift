@@ -20,6 +20,7 @@ public struct Container: Sendable, Hashable, Codable {
     public var imagePullPolicy: String?
     public var securityContext: SecurityContext?
     public var stdin: Bool?
+    public var stdinOnce: Bool?
     public var tty: Bool?
     /// "Always" makes an init container a sidecar: it starts in order and runs beside the containers.
     public var restartPolicy: String?
@@ -33,8 +34,8 @@ public struct Container: Sendable, Hashable, Codable {
         resources: ResourceRequirements = .init(), volumeMounts: [VolumeMount] = [], livenessProbe: Probe? = nil,
         readinessProbe: Probe? = nil, startupProbe: Probe? = nil, terminationMessagePath: String? = nil,
         terminationMessagePolicy: String? = nil, imagePullPolicy: String? = nil,
-        securityContext: SecurityContext? = nil, stdin: Bool? = nil, tty: Bool? = nil, restartPolicy: String? = nil,
-        lifecycle: Lifecycle? = nil, targetContainerName: String? = nil
+        securityContext: SecurityContext? = nil, stdin: Bool? = nil, stdinOnce: Bool? = nil, tty: Bool? = nil,
+        restartPolicy: String? = nil, lifecycle: Lifecycle? = nil, targetContainerName: String? = nil
     ) {
         self.name = name
         self.image = image
@@ -54,6 +55,7 @@ public struct Container: Sendable, Hashable, Codable {
         self.imagePullPolicy = imagePullPolicy
         self.securityContext = securityContext
         self.stdin = stdin
+        self.stdinOnce = stdinOnce
         self.tty = tty
         self.restartPolicy = restartPolicy
         self.lifecycle = lifecycle

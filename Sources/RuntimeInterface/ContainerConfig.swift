@@ -57,13 +57,16 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
     public var deadlineSeconds: Int64?
     /// Beside the harmless nodes that every container has.
     @DefaultEmpty public var devices: [ContainerDevice] = []
+    /// nil: nothing to read, and no terminal.
+    public var console: ContainerConsole?
 
     public init(
         name: String, attempt: Int = 0, image: String, command: [String] = [], args: [String] = [],
         environment: [EnvironmentVariable] = [], workingDirectory: String? = nil, mounts: [ContainerMount] = [],
         limits: RuntimeLimits = .init(), readOnlyRootFilesystem: Bool = true, runAsUser: Int64? = nil, runAsGroup: Int64? = nil,
         seccompProfile: String = "RuntimeDefault", logPath: String, supplementalGroups: [Int64] = [],
-        privileges: ContainerPrivileges? = nil, deadlineSeconds: Int64? = nil, devices: [ContainerDevice] = []
+        privileges: ContainerPrivileges? = nil, deadlineSeconds: Int64? = nil, devices: [ContainerDevice] = [],
+        console: ContainerConsole? = nil
     ) {
         self.name = name
         self.attempt = attempt
@@ -83,6 +86,23 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
         self.privileges = privileges
         self.deadlineSeconds = deadlineSeconds
         self.devices = devices
+        self.console = console
+    }
+}
+
+/// What a container reads from, by `attach`; CRI's stdin, stdin_once and tty.
+public struct ContainerConsole: Sendable, Hashable, Codable {
+    /// A standard input, which waits for who types; else it is at its end.
+    public var stdin: Bool
+    /// That one's end is the input's.
+    public var stdinOnce: Bool
+    /// A terminal in place of the three streams: its output is logged as standard output.
+    public var tty: Bool
+
+    public init(stdin: Bool, stdinOnce: Bool = false, tty: Bool = false) {
+        self.stdin = stdin
+        self.stdinOnce = stdinOnce
+        self.tty = tty
     }
 }
 

@@ -35,7 +35,7 @@ struct PlanGrammarTests {
     /// Every operation that can stand beside the others, in order.
     private static let everything: [LaunchOperation] = [
         .id("x"), .log(path: "/l", maximumBytes: 1), .grace(milliseconds: 1), .deadline(milliseconds: 5), .denials(maximum: 3),
-        .startGate(path: "/g"), .preserveDescriptors(2),
+        .startGate(path: "/g"), .attach(stdin: true, once: true, terminal: true), .preserveDescriptors(2),
         .ociRuntime(name: "runc", bundle: "/b", createMilliseconds: 1, verbMilliseconds: 2, program: "a b", hasInit: true),
         .ociStage(path: "/run/stage"),
         .ociOverlay(at: "/r", options: OverlayOptions(lower: ["/a"], upper: "/u", work: "/w"), flags: [.idMapped]),
@@ -113,6 +113,7 @@ struct PlanGrammarTests {
             ("log /l 1", "log /l", "too few"), ("log /l 1", "stdio null", "expected inherit"), ("log /l 1", "stdio", "too few"),
             ("deadline 5", "deadline -5", "not of the kind"), ("deadline 5", "deadline 999999999999999999", "out of bounds"),
             ("denials 3", "denials x", "not of the kind"), ("preserve-fds 2", "preserve-fds 99999", "too many descriptors"),
+            ("attach stdin,once", "attach stdin,always", "not of the kind"), ("log /l 1", "stdio inherit", "attach needs log"),
             ("cgroup-make 2 /c/a", "cgroup-make 3 /c/a", "not of the kind"),
             ("cgroup-make 2 /c/a", "cgroup-make 2 /c/../a", "not of the kind"),
             ("cgroup-set /c/a memory.max", "cgroup-set /c/a ../memory.max", "not of the kind"),

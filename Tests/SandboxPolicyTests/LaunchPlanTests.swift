@@ -153,6 +153,11 @@ struct LaunchPlanTests {
         try Golden.expect(plan, "everything")
     }
 
+    @Test("a pod that people type into, over a terminal")
+    func console() throws {
+        try Golden.expect(Self.spec { $0.attach = .init(stdin: true, once: true, terminal: true) }.plan(), "console")
+    }
+
     @Test("TCP ports on the node's network")
     func hostPorts() throws {
         try Golden.expect(Self.spec { $0.tcpPorts = .init(bind: [7000], connect: [7000, 7001]) }.plan(), "network-host")

@@ -281,6 +281,36 @@ class Kubectl:
             process.terminate()
             process.wait(20)
 
+    def test_run_input(self):
+        "run -i types into a pod of its own, megabytes unchanged, to the end; the pod's exit code is kubectl's"
+        data = "".join(f"{n} {'x' * 90}\n" for n in range(12_000))
+        result = self(
+            *self.run_words("typed"), "-i", "--rm", "--quiet", "--command", "--", "sh", "-c", "cat; exit 3", input=data, status=3, timeout=120)
+        expect(data in result.stdout, f"{len(result.stdout)} of {len(data)} bytes came back; {result.stderr[-300:]}")
+
+    def test_run_terminal(self):
+        "run -it is a shell in a pod of its own, with the caller's terminal size, and its exit code"
+        code, text = converse(
+            [self.path, "-n", DOMAIN, *self.run_words("shell"), "-it", "--rm", "--quiet", "--command", "--", "sh"], (33, 101),
+            [(b"\n", b"", 2), (b"stty size; tty; echo e''nd\n", b"end", 60), (b"exit 5\n", b"", 60)])
+        expect("33 101" in text and "/dev/" in text and code == 5, f"{code}: {text}")
+
+    def test_attach_input(self):
+        "attach -i types into what runs, and leaves it running"
+        name = self.run_words("words")[1]
+        self(*self.run_words("words"), "--stdin", "--leave-stdin-open", "--attach=false", "--command", "--", "sh", "-c", "while read word; do echo got $word; done")
+        try:
+            eventually("it runs", lambda: self("get", "pod", name, "-o", "jsonpath={.status.phase}").stdout == "Running")
+            for word in ("one", "two"):
+                self("attach", "-i", name, input=f"{word}\n", status=None)
+                eventually(f"{word} was read", lambda: f"got {word}\n" in self("logs", name).stdout)
+        finally:
+            self("delete", "pod", name, "--grace-period=0", "--force", status=None)
+
+    def run_words(self, name):
+        spec = {"spec": {"tolerations": [{"operator": "Exists"}], "nodeName": DOMAIN, "terminationGracePeriodSeconds": 1}}
+        return ["run", f"{name}-{self.version.replace('.', '-')}", "--image=host:latest", "--restart=Never", f"--overrides={json.dumps(spec)}"]
+
     def test_top(self):
         "top shows the node and the pod"
         eventually("metrics", lambda: POD in self("top", "pods", status=None).stdout and DOMAIN in self("top", "nodes", status=None).stdout, 90)
@@ -298,6 +328,44 @@ class Kubectl:
 def set_size(terminal, rows, columns):
     import fcntl, struct, termios
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def converse(command, size, steps):
+    """Runs it on a terminal; each step is (what to type, what to wait for behind it, within so many seconds). Its exit code, and all it showed."""
+    primary, secondary = pty.openpty()
+    set_size(secondary, *size)
+    process = subprocess.Popen(
+        command, stdin=secondary, stdout=secondary, stderr=secondary, env=environment(), start_new_session=True,
+        preexec_fn=lambda: take_terminal(secondary))
+    os.close(secondary)
+    text = b""
+
+    def read(seconds, until):
+        nonlocal text
+        begun, deadline = len(text), time.monotonic() + seconds
+        while time.monotonic() < deadline and (not until or until not in text[begun:]):
+            if not select.select([primary], [], [], 0.2)[0]:
+                continue
+            try:
+                piece = os.read(primary, 4096)
+            except OSError:
+                return
+            if not piece:
+                return
+            text += piece
+
+    for typed, awaited, seconds in steps:
+        if process.poll() is not None:
+            break
+        os.write(primary, typed)
+        read(seconds, awaited)
+    try:
+        code = process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = f"none, killed after a minute ({process.wait(10)})"
+    os.close(primary)
+    return code, text.decode(errors="replace")
 
 
 def take_terminal(terminal):

@@ -60,7 +60,8 @@ extension LocalStage {
     func graceElapses(_ id: ContainerID) async {}
 
     func lines(_ id: ContainerID) -> [String] {
-        Lab.text(logPath(id)).split(separator: "\n").map {
+        // A terminal ends its lines with both.
+        Lab.text(logPath(id)).replacing("\r\n", with: "\n").split(separator: "\n").map {
             $0.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false).dropFirst(3).joined()
         }
     }
