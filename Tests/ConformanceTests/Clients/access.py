@@ -302,8 +302,18 @@ class Kubectl:
         try:
             eventually("it runs", lambda: self("get", "pod", name, "-o", "jsonpath={.status.phase}").stdout == "Running")
             for word in ("one", "two"):
-                self("attach", "-i", name, input=f"{word}\n", status=None)
-                eventually(f"{word} was read", lambda: f"got {word}\n" in self("logs", name).stdout)
+                # It looks on until the container's end, so it is ended here.
+                process = subprocess.Popen(
+                    [self.path, "-n", DOMAIN, "attach", "-i", name], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                    text=True, env=environment())
+                try:
+                    process.stdin.write(f"{word}\n")
+                    process.stdin.close()
+                    eventually(f"{word} was read", lambda: f"got {word}\n" in self("logs", name).stdout)
+                finally:
+                    process.terminate()
+                    process.wait(20)
+            expect(self("get", "pod", name, "-o", "jsonpath={.status.phase}").stdout == "Running", "it runs on")
         finally:
             self("delete", "pod", name, "--grace-period=0", "--force", status=None)
 
