@@ -30,6 +30,9 @@ extension LocalPods {
     {
         guard case .stored(let id) = image.root else { return image }
         guard let roots = configuration.roots else { throw RuntimeError.imageNotPresent(id) }
+        // Nothing but what the container writes may be there yet: its record lies elsewhere where records lie in memory.
+        let scratch = container.paths.scratch
+        try await Blocking.run { try RecordFiles.makeDirectories(scratch) }
         return try await roots.prepare(
             image,
             ContainerRootRequest(

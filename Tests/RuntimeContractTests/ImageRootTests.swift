@@ -11,7 +11,8 @@ import Testing
 
 @Suite("Containers of images", .enabled(if: Machine.canRun), .timeLimit(.minutes(3)))
 struct ImageRootTests {
-    enum Kind: String, Sendable, CaseIterable { case runp, runc }
+    /// `runpInMemory`: as a Lite has it, with records apart from what the container writes.
+    enum Kind: String, Sendable, CaseIterable { case runp, runpInMemory, runc }
 
     /// One runtime with a store of its own and one image: busybox, an account, an entrypoint.
     private final class Stage {
@@ -34,7 +35,8 @@ struct ImageRootTests {
             configuration.roots = images
             let resolver: RuntimeImageResolver = { try await images.resolve($0) }
             switch kind {
-            case .runp:
+            case .runp, .runpInMemory:
+                configuration.keepsRecordsInMemory = kind == .runpInMemory
                 let runtime = try RunPRuntime(configuration: configuration, images: resolver)
                 (self.runtime, close) = (runtime, { try await runtime.close() })
             case .runc:
