@@ -61,6 +61,12 @@ public final class LocalPods: Sendable {
         }
     }
 
+    /// At an orderly end, and where no pod has a record any more: nothing of ours stays in the machine's memory.
+    package func releaseRecords() async throws {
+        let configuration = configuration
+        try await Blocking.run { RecordsPlace.release(configuration) }
+    }
+
     // MARK: Finding
 
     package func sandbox(_ podUID: String) -> SandboxRecord? { state.withLock { $0.sandboxes[podUID] } }

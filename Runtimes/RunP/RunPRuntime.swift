@@ -35,6 +35,13 @@ public final class RunPRuntime: LocalContainerRuntime {
         try await pods.close()
     }
 
+    /// For who looks after the cgroups by himself: the resident launcher ends, and nothing stays in memory if no pod has a record
+    /// any more.
+    public func releaseRecords() async throws {
+        launcher.end()
+        try await pods.releaseRecords()
+    }
+
     public func runPodSandbox(_ config: PodSandboxConfig) async throws {
         launcher.start()
         try await pods.runPodSandbox(config)

@@ -13,6 +13,7 @@ struct NodeRuntime: Sendable {
     let images: BuiltinImages
     /// All of the node's images, for the agent and for its runtimes.
     let store: ImageStore
+    private let runp: RunPRuntime
     /// One for each runtime: what a runtime does not know below its own is removed.
     private let cgroupParents: [String]
 
@@ -32,7 +33,9 @@ struct NodeRuntime: Sendable {
         var runp = try Self.configuration(settings, directory: "runp", cgroupParent: settings.cgroupParent)
         runp.roots = roots
         runp.keepsRecordsInMemory = true
-        var runtimes: [any ContainerRuntime] = [try RunPRuntime(configuration: runp, logger: logger, images: resolver)]
+        let sandboxes = try RunPRuntime(configuration: runp, logger: logger, images: resolver)
+        self.runp = sandboxes
+        var runtimes: [any ContainerRuntime] = [sandboxes]
         let programs = Self.programs(settings, launcher: runp.launcherPath, cgroupRoot: runp.cgroupRoot)
         var parents = [settings.cgroupParent]
         if !programs.isEmpty {
@@ -96,6 +99,9 @@ struct NodeRuntime: Sendable {
         for uid in Set(reports.map(\.id.podUID)) { try await runtime.stopPodSandbox(podUID: uid) }
         try removeCgroup()
     }
+
+    /// Of an orderly end: nothing stays in the machine's memory if no pod has a record any more.
+    func releaseRecords() async throws { try await runp.releaseRecords() }
 
     func removeCgroup() throws {
         let host = CgroupHost()

@@ -119,6 +119,7 @@ struct LiteProcess {
         await api.shutdown()
         await registries.shutdown()
         await cluster?.http.shutdown()
+        try await node.releaseRecords()
         if stopTasks { try node.removeCgroup() }
         logger.notice("lite ends")
     }
