@@ -85,12 +85,11 @@ final class PodRecordStore: Sendable {
                 try DiskFiles.alternate(paths.record(uid), with: bytes, durable: durable)
             }
         }
-        let entry = RecordJournalEntry(uid: uid, serial: serial, body: bytes)
         let lasts = try await DiskFiles.performHandingOn { (done: @escaping @Sendable (Result<Bool, any Error>) -> Void) in
             do {
                 try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
                 try DiskFiles.alternate(paths.record(uid), with: bytes, durable: false)
-                journal.append(entry) { done(.success($0)) }
+                journal.append(uid: uid, bytes) { done(.success($0)) }
             } catch { done(.failure(error)) }
         }
         if !lasts { try await DiskFiles.perform { try Self.flush(uid, paths) } }
@@ -162,7 +161,7 @@ final class PodRecordStore: Sendable {
                 // Settled or gone since.
                 if DiskFiles.exists(paths.record(uid)) { try Self.flush(uid, paths) }
             }
-            state.withLock { ($0.journal, $0.serial) = (opened.journal, opened.newest) }
+            state.withLock { $0.journal = opened.journal }
             return opened.found
         } catch {
             logger.warning("no journal of records", metadata: ["error": "\(error)"])
@@ -177,11 +176,11 @@ final class PodRecordStore: Sendable {
 
     /// The pod's directory with all that is in it.
     func remove(uid: String) async throws {
-        let (journal, serial) = (state.withLock(\.journal), nextSerial())
+        let journal = state.withLock(\.journal)
         try await DiskFiles.perform { [paths] in
             try paths.removeVolumes(uid)
             try DiskFiles.removeTree(paths.pod(uid))
-            journal?.forget(uid, serial: serial)
+            journal?.forget(uid)
         }
     }
 

@@ -12,7 +12,6 @@ final class RecordJournal: Sendable {
 
     private struct Waiting {
         var entry: RecordJournalEntry
-        let bytes: [UInt8]
         /// nil: nobody waits, and it need not last.
         var done: (@Sendable (Bool) -> Void)?
     }
@@ -29,6 +28,8 @@ final class RecordJournal: Sendable {
     private struct Place {
         var half: Int
         var offset: Int
+        /// Of the last entry. Given where entries are written and nowhere before: who came first may be written second.
+        var serial: UInt64
     }
 
     private let descriptor: Int32
@@ -42,8 +43,6 @@ final class RecordJournal: Sendable {
         var journal: RecordJournal
         /// The newest of each pod.
         var found: [String: RecordJournalEntry]
-        /// Serials go on from here.
-        var newest: UInt64
     }
 
     /// Opens it, or makes it: writes all of its `bytes` (a multiple of 1024) then.
@@ -73,17 +72,19 @@ final class RecordJournal: Sendable {
         _ descriptor: Int32, _ path: String, _ content: [UInt8], _ settle: @escaping Settling
     ) -> Opened {
         let halfBytes = content.count / 2
-        var (found, queue, place, newest) = ([String: RecordJournalEntry](), Queue(), Place(half: 0, offset: 0), UInt64(0))
+        var (found, queue, place) = ([String: RecordJournalEntry](), Queue(), Place(half: 0, offset: 0, serial: 0))
         for half in 0..<2 {
             for (entry, next) in RecordJournalEntry.all(content, from: half * halfBytes, to: (half + 1) * halfBytes) {
-                if entry.serial > newest { (newest, place) = (entry.serial, Place(half: half, offset: next - half * halfBytes)) }
+                if entry.serial > place.serial {
+                    place = Place(half: half, offset: next - half * halfBytes, serial: entry.serial)
+                }
                 if found[entry.uid].map({ $0.serial > entry.serial }) ?? false { continue }
                 found[entry.uid] = entry
                 queue.holds[entry.uid] = entry.body.isEmpty ? nil : (half, entry.serial)
             }
         }
         let journal = RecordJournal(descriptor, path, halfBytes: halfBytes, settle, queue, place)
-        return Opened(journal: journal, found: found.filter { !$0.value.body.isEmpty }, newest: newest)
+        return Opened(journal: journal, found: found.filter { !$0.value.body.isEmpty })
     }
 
     private init(
@@ -102,20 +103,17 @@ final class RecordJournal: Sendable {
 
     /// `done`: true once the record lasts; false when the journal cannot hold it, and its file has to be flushed instead. Who
     /// comes while another writes is written by that one, together with all who came meanwhile.
-    func append(_ entry: RecordJournalEntry, done: @escaping @Sendable (Bool) -> Void) {
-        let bytes = entry.bytes
-        if bytes.count > halfBytes { return done(false) }
-        add(Waiting(entry: entry, bytes: bytes, done: done))
+    func append(uid: String, _ record: [UInt8], done: @escaping @Sendable (Bool) -> Void) {
+        let entry = RecordJournalEntry(uid: uid, body: record)
+        if entry.length > halfBytes { return done(false) }
+        add(Waiting(entry: entry, done: done))
     }
 
     /// The API server has the pod's last word, so nothing of it needs to last here.
     func release(_ uid: String) { queue.withLock { _ = $0.holds.removeValue(forKey: uid) } }
 
     /// The pod is gone: what the journal has of it must not bring it back.
-    func forget(_ uid: String, serial: UInt64) {
-        let entry = RecordJournalEntry(uid: uid, serial: serial, body: [])
-        add(Waiting(entry: entry, bytes: entry.bytes))
-    }
+    func forget(_ uid: String) { add(Waiting(entry: RecordJournalEntry(uid: uid, body: []))) }
 
     private func add(_ waiting: Waiting) {
         let leads = queue.withLock { queue in
@@ -160,8 +158,11 @@ final class RecordJournal: Sendable {
     }
 
     private func write(_ waiting: Waiting, _ place: inout Place) throws(FileError) {
-        let (entry, bytes) = (waiting.entry, waiting.bytes)
-        if place.offset + bytes.count > halfBytes { try turn(&place) }
+        var entry = waiting.entry
+        if place.offset + entry.length > halfBytes { try turn(&place) }
+        place.serial += 1
+        entry.serial = place.serial
+        let bytes = entry.bytes
         let start = place.half * halfBytes + place.offset
         var done = 0
         while done < bytes.count {
@@ -173,8 +174,8 @@ final class RecordJournal: Sendable {
             done += count
         }
         place.offset += bytes.count
-        let half = place.half
-        queue.withLock { $0.holds[entry.uid] = entry.body.isEmpty ? nil : (half, entry.serial) }
+        let (half, uid, serial, isRecord) = (place.half, entry.uid, entry.serial, !entry.body.isEmpty)
+        queue.withLock { $0.holds[uid] = isRecord ? (half, serial) : nil }
     }
 
     /// On to the other half, once nobody depends on what lies there: by now the kernel has usually written those files by itself.
@@ -184,6 +185,6 @@ final class RecordJournal: Sendable {
             try settle(uid)
             queue.withLock { if $0.holds[uid]?.serial == held.serial { $0.holds[uid] = nil } }
         }
-        place = Place(half: next, offset: 0)
+        place = Place(half: next, offset: 0, serial: place.serial)
     }
 }

@@ -13,10 +13,13 @@ struct RecordJournalEntry: Sendable, Hashable {
     private static let maximumUID = 255
 
     var uid: String
-    /// Grows with every record of the node.
-    var serial: UInt64
+    /// Grows from entry to entry, in the order in which they lie on the disk.
+    var serial: UInt64 = 0
     /// Empty: the pod was forgotten.
     var body: [UInt8]
+
+    /// On the disk.
+    var length: Int { (Self.headerBytes + uid.utf8.count + body.count + Self.sector - 1) / Self.sector * Self.sector }
 
     var bytes: [UInt8] {
         let name = Array(uid.utf8)

@@ -88,6 +88,25 @@ struct RecordJournalTests {
         #expect(Set(found.keys) == ["c"])
     }
 
+    @Test("pods that are recorded at once all last, in whatever order their records come to the disk")
+    func together() async throws {
+        let place = try Place()
+        let (store, _) = await place.life(boot: "b-1", journalBytes: 1 << 20)
+        let uids = (0..<64).map { "pod-\($0)" }
+        for round in 1...3 {
+            await withTaskGroup(of: Void.self) { group in
+                for uid in uids {
+                    group.addTask { [self] in
+                        do { try await store.save(machine(uid, round), uid: uid) } catch { Issue.record("\(error)") }
+                    }
+                }
+            }
+        }
+        for uid in uids { try DiskFiles.removeTree(place.paths.pod(uid)) }
+        let (_, found) = await place.life(boot: "b-2", journalBytes: 1 << 20)
+        for uid in uids { #expect(change(found[uid]) == "3") }
+    }
+
     @Test("whatever number of records passes through it, the newest of each pod is found, at once with many who write")
     func manyTurns() async throws {
         let place = try Place()
