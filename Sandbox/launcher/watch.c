@@ -19,7 +19,7 @@
 
 // Output that is still in the pipes after the last process died; a descriptor passed to a stranger must not hold us.
 #define DRAIN_DEADLINE_MS 2000
-// Of that, what is on its way to clients of `attach`.
+// For what is on its way to clients of `attach`, beside that.
 #define CATCH_UP_DEADLINE_MS 5000
 // Members that SIGKILL reached but that sit in an uninterruptible call.
 #define KILL_DEADLINE_MS 10000
