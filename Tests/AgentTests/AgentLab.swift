@@ -135,9 +135,9 @@ final class AgentLab {
     }
 
     /// Looks again and again: for facts of the disk, which nobody announces.
-    func eventually(_ condition: () -> Bool) async throws {
+    func eventually(_ condition: () async -> Bool) async throws {
         // Between two looks; the suite's time limit is the deadline.
-        while !condition() { try await Task.sleep(for: .milliseconds(5)) }
+        while await !condition() { try await Task.sleep(for: .milliseconds(5)) }
     }
 
     func path(_ relative: String) -> String { directory + "/state/" + relative }
