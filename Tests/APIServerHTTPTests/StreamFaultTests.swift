@@ -195,11 +195,11 @@ struct StreamFaultTests {
             let path =
                 "/api/v1/namespaces/alice/pods/web/exec?command=cat&container=main&stdin=true&stdout=true&stderr=true&tty=false"
             let (socket, _) = try await api.dial(path, subprotocols: ["v5.channel.k8s.io"])
-            let patience = WebSocketChannels.Patience(ping: .milliseconds(200), silence: .seconds(4))
+            let patience = WebSocketChannels.Patience(ping: .milliseconds(200), silence: .seconds(12))
             let channels = WebSocketChannels(socket, closesChannels: true, portPrefixes: [], patience: patience)
             #expect(try await Self.text(channels) == "here")
             let stays = Task { try await Self.text(channels) }
-            try await Task.sleep(for: .seconds(6))  // longer than it may be silent, and nothing may happen
+            try await Task.sleep(for: .seconds(14))  // longer than it may be silent, and nothing may happen
             wire.hold()
             let outcome = await stays.result
             guard case .failure(let error) = outcome else { throw Unexpected.success }

@@ -70,7 +70,7 @@ struct Launch {
     }
 
     /// The record at the end, which holds every one of `facts`.
-    func expect(_ facts: String..., within seconds: Double = 15) throws {
+    func expect(_ facts: String..., within seconds: Double = 60) throws {
         try require(wait(seconds) { record.contains("\"phase\":\"exited\"") }, "it does not end: \(record) \(log)")
         let last = record
         for fact in facts { try require(last.contains(fact), "no \(fact) in \(last); log: \(log)") }

@@ -45,7 +45,7 @@ func now() -> Double {
 }
 
 /// Until `condition`, for so many seconds at most.
-func wait(_ seconds: Double = 5, until condition: () -> Bool) -> Bool {
+func wait(_ seconds: Double = 30, until condition: () -> Bool) -> Bool {
     let deadline = now() + seconds
     while !condition() {
         if now() > deadline { return false }

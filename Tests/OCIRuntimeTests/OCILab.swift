@@ -132,7 +132,7 @@ struct Runtime: Sendable, CustomTestStringConvertible {
 }
 
 /// A condition with a deadline: nothing in these tests waits for time to pass.
-func eventually(seconds: Int = 10, _ condition: () -> Bool) -> Bool {
+func eventually(seconds: Int = 60, _ condition: () -> Bool) -> Bool {
     var now = timespec()
     clock_gettime(CLOCK_MONOTONIC, &now)
     let end = now.tv_sec + seconds

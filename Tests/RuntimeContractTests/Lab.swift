@@ -63,7 +63,7 @@ final class Events: Sendable {
     func count(_ id: ContainerID) -> Int { state.withLock { $0.seen[id] ?? 0 } }
 
     /// False when nothing came within the deadline.
-    func wait(_ id: ContainerID, seconds: Int = 30) async -> Bool {
+    func wait(_ id: ContainerID, seconds: Int = 60) async -> Bool {
         await withCheckedContinuation { continuation in
             let number: Int? = state.withLock { state in
                 if state.seen[id] != nil { return nil }
@@ -162,7 +162,7 @@ struct Lab {
     }
 
     /// Waits for a line in the log, by inotify-free means: the file is short and the deadline bounds it.
-    func waitForLine(_ line: String, in path: String, seconds: Int = 20) -> Bool {
+    func waitForLine(_ line: String, in path: String, seconds: Int = 60) -> Bool {
         for _ in 0..<(seconds * 100) {
             if lines(path).contains(line) { return true }
             usleep(10_000)

@@ -105,7 +105,7 @@ struct LimitTests {
             let id = try await lab.start(config)
             #expect(lab.waitForLine("two", in: config.logPath))
             #expect(lab.lines(config.logPath + ".1") == ["one"] && lab.lines(config.logPath) == ["two"])
-            for _ in 0..<500 where lab.lines(config.logPath + ".2").isEmpty {
+            for _ in 0..<3000 where lab.lines(config.logPath + ".2").isEmpty {
                 try await lab.runtime.reopenContainerLog(id)
                 usleep(10_000)
             }

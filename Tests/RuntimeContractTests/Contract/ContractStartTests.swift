@@ -125,7 +125,7 @@ struct ContractStartTests {
             // A runtime without processes writes none.
             let isMoved = rename(path, path + ".moved") == 0
             try await stage.runtime.reopenContainerLog(id)
-            for _ in 0..<1000 where isMoved && access(path, F_OK) != 0 { usleep(5000) }
+            for _ in 0..<6000 where isMoved && access(path, F_OK) != 0 { usleep(5000) }
             #expect(!isMoved || access(path, F_OK) == 0)
             try await stage.runtime.reopenContainerLog(id)
             try await stage.release(id)
