@@ -73,7 +73,7 @@ def spend(words):
 def program(name, source):
     found = shutil.which(name) or next((path for path in [f"{source}/.peers/usr/bin/{name}"] if os.access(path, os.X_OK)), None)
     if not found:
-        raise RuntimeError(f"{name} is needed: Scripts/setup installs it")
+        raise RuntimeError(f"{name} is needed: Scripts/setup --peers installs it")
     return found
 
 
