@@ -168,7 +168,7 @@ public final class NodeController: Sendable {
                 logger.debug("lease not renewed", metadata: ["error": "\(error)"])
             }
             let pause = state.withLock { state in
-                state.heartbeat.pauseAfterRenewal(succeeded: succeeded, jitter: Double.random(in: 0..<1))
+                state.heartbeat.pauseAfterRenewal(succeeded: succeeded, jitter: Double.random(in: 0..<1), now: clock.now())
             }
             try? await clock.sleep(nanoseconds: pause)
         }

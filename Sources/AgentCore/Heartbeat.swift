@@ -27,13 +27,20 @@ public struct Heartbeat: Sendable, Hashable {
 
     public let intervals: Intervals
     private var failures = 0
+    private var lastRenewal: UnixNanoseconds?
     private var lastReport: UnixNanoseconds?
 
     public init(intervals: Intervals) { self.intervals = intervals }
 
-    /// `jitter` in 0..<1 spreads the nodes.
-    public mutating func pauseAfterRenewal(succeeded: Bool, jitter: Double) -> Int64 {
+    /// `jitter` in 0..<1 spreads the nodes. After a silence the status is due too: the master may have called the node Unknown
+    /// meanwhile, and only the node takes that back.
+    public mutating func pauseAfterRenewal(succeeded: Bool, jitter: Double, now: UnixNanoseconds) -> Int64 {
         failures = succeeded ? 0 : min(failures + 1, 32)
+        if succeeded {
+            // Half of it: what arrived late there was in time here.
+            if let lastRenewal, now - lastRenewal >= intervals.leaseDurationSeconds * .nanosecondsPerSecond / 2 { lastReport = nil }
+            lastRenewal = now
+        }
         let ceiling = intervals.leaseRenewSeconds * .nanosecondsPerSecond
         if succeeded { return ceiling }
         let pause = min(ceiling, Self.firstRetryNanoseconds << Int64(min(failures - 1, 16)))

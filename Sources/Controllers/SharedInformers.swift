@@ -6,6 +6,9 @@ import KusciaModel
 import Logging
 
 public struct SharedInformers: Sendable {
+    /// Where nodes keep their leases.
+    static let leaseNamespace = "kube-node-lease"
+
     public let nodes: Informer<Node>
     let leases: Informer<LeaseView>
     let pods: Informer<PodView>
@@ -20,7 +23,7 @@ public struct SharedInformers: Sendable {
         nodes = Informer(
             api: api, indexes: [NodeIndex.domain: { $0.metadata.labels[KusciaLabel.nodeNamespace].map { [$0] } ?? [] }],
             logger: logger)
-        leases = Informer(api: api, namespace: "kube-node-lease", logger: logger)
+        leases = Informer(api: api, namespace: Self.leaseNamespace, logger: logger)
         pods = Informer(api: api, indexes: PodIndex.all, logger: logger)
         configMaps = Informer(api: api, logger: logger)
         services = Informer(api: api, logger: logger)

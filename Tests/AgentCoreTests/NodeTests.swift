@@ -187,11 +187,11 @@ struct HeartbeatTests {
     @Test("the lease is renewed at its interval; failures are repeated soon, then less often, never later than the interval")
     func lease() {
         var heartbeat = Heartbeat(intervals: .init())
-        #expect(heartbeat.pauseAfterRenewal(succeeded: true, jitter: 0) == 10 * second)
-        let pauses = (0..<8).map { _ in heartbeat.pauseAfterRenewal(succeeded: false, jitter: 0) }
+        #expect(heartbeat.pauseAfterRenewal(succeeded: true, jitter: 0, now: epoch) == 10 * second)
+        let pauses = (0..<8).map { _ in heartbeat.pauseAfterRenewal(succeeded: false, jitter: 0, now: epoch) }
         #expect(pauses == [200, 400, 800, 1600, 3200, 6400, 10000, 10000].map { $0 * 1_000_000 })
-        #expect(heartbeat.pauseAfterRenewal(succeeded: true, jitter: 0.9) == 10 * second)
-        #expect(heartbeat.pauseAfterRenewal(succeeded: false, jitter: 0.5) == 175_000_000)
+        #expect(heartbeat.pauseAfterRenewal(succeeded: true, jitter: 0.9, now: epoch) == 10 * second)
+        #expect(heartbeat.pauseAfterRenewal(succeeded: false, jitter: 0.5, now: epoch) == 175_000_000)
     }
 
     @Test("an unchanged status is reported every five minutes, a changed one at once")
@@ -202,5 +202,22 @@ struct HeartbeatTests {
         #expect(!heartbeat.shouldReportStatus(changed: false, now: epoch + 299 * second))
         #expect(heartbeat.shouldReportStatus(changed: false, now: epoch + 300 * second))
         #expect(heartbeat.shouldReportStatus(changed: true, now: epoch + second))
+    }
+
+    @Test("after a silence of the lease the status is due at once: the master may have called the node Unknown")
+    func back() {
+        var heartbeat = Heartbeat(intervals: .init())
+        heartbeat.statusReported(now: epoch)
+        for renewal in [0, 10, 22] {
+            _ = heartbeat.pauseAfterRenewal(succeeded: true, jitter: 0, now: epoch + Int64(renewal) * second)
+            #expect(!heartbeat.shouldReportStatus(changed: false, now: epoch + Int64(renewal + 1) * second))
+        }
+        _ = heartbeat.pauseAfterRenewal(succeeded: false, jitter: 0, now: epoch + 50 * second)
+        #expect(!heartbeat.shouldReportStatus(changed: false, now: epoch + 51 * second), "nobody would hear it")
+        _ = heartbeat.pauseAfterRenewal(succeeded: true, jitter: 0, now: epoch + 80 * second)
+        #expect(heartbeat.shouldReportStatus(changed: false, now: epoch + 81 * second))
+        heartbeat.statusReported(now: epoch + 81 * second)
+        _ = heartbeat.pauseAfterRenewal(succeeded: true, jitter: 0, now: epoch + 90 * second)
+        #expect(!heartbeat.shouldReportStatus(changed: false, now: epoch + 91 * second))
     }
 }

@@ -167,6 +167,35 @@ struct NodeLifecycleTests {
         #expect(PodEviction.due(tolerations: [], taints: [Taint(key: "x", effect: .noSchedule)], now: testTime) == nil)
     }
 
+    @Test("a lease that was renewed counts although the local copy has not shown it: a busy master gives up no node")
+    func lateCopy() async throws {
+        let lab = try ControllerLab()
+        let informers = SharedInformers(api: lab.api, logger: lab.logger)
+        let lifecycle = NodeLifecycleController(
+            ControllerParts(
+                api: lab.api, informers: informers,
+                recorder: EventRecorder(api: lab.api, component: "test", now: { MicroTimestamp(testTime) }, logger: lab.logger),
+                now: { testTime }, logger: lab.logger))
+        func isUnknown() throws -> Bool {
+            let node = try #require(try lab.api.object(Node.self, name: "alice-node"))
+            return node.status.conditions.first { $0.type == "Ready" }?.status == .unknown
+        }
+        // Nobody follows the leases.
+        let running = Task { await informers.nodes.run() }
+        await informers.nodes.waitUntilSynced()
+        lifecycle.follow { .zero }
+        try lab.api.put(
+            Lease(
+                metadata: ObjectMeta(name: "alice-node", namespace: SharedInformers.leaseNamespace),
+                spec: LeaseSpec(holderIdentity: "alice-node", renewTime: lease(39))))
+        await lifecycle.check(now: .seconds(41))
+        #expect(try !isUnknown())
+        await lifecycle.check(now: .seconds(82))
+        #expect(try isUnknown(), "the same renewal is no second sign of life")
+        running.cancel()
+        await running.value
+    }
+
     @Test("a silent node turns Unknown and is tainted; after their toleration its task pods fail as lost, other pods are deleted")
     func controllers() async throws {
         let lab = try ControllerLab()

@@ -66,10 +66,13 @@ public struct NodeLifecycle: Sendable {
         entries[node] = entry
     }
 
-    public mutating func observe(lease renewed: MicroTimestamp?, of node: String, now: Duration) {
-        guard let entry = entries[node], entry.lease != renewed else { return }
+    /// False when that is no news.
+    @discardableResult
+    public mutating func observe(lease renewed: MicroTimestamp?, of node: String, now: Duration) -> Bool {
+        guard let entry = entries[node], entry.lease != renewed else { return false }
         entries[node]?.lease = renewed
         entries[node]?.since = now
+        return true
     }
 
     public mutating func forget(node: String) { entries[node] = nil }

@@ -55,7 +55,7 @@ final class NodeLifecycleController: Sendable {
         parts.informers.leases.onEvent { [weak self] event in
             if case .deleted = event { return }
             let lease = event.object
-            self?.lifecycle.withLock { $0.observe(lease: lease.renewTime, of: lease.observedKey.name, now: elapsed()) }
+            self?.lifecycle.withLock { _ = $0.observe(lease: lease.renewTime, of: lease.observedKey.name, now: elapsed()) }
         }
     }
 
@@ -65,6 +65,7 @@ final class NodeLifecycleController: Sendable {
             switch action {
             case .markUnknown(let node, let neverReported):
                 do {
+                    if try await hasSpoken(node, now: now) { continue }
                     try await markUnknown(node, neverReported: neverReported)
                 } catch {
                     // The next round tries again.
@@ -75,6 +76,14 @@ final class NodeLifecycleController: Sendable {
                 queue.add(node)
             }
         }
+    }
+
+    /// The local copy of leases may lag behind when the master is busy, and a cluster must not be given up for that: the server's own
+    /// answer counts.
+    private func hasSpoken(_ node: String, now: Duration) async throws -> Bool {
+        let lease = try await parts.api.find(Lease.self, namespace: SharedInformers.leaseNamespace, name: node)
+        guard let renewed = lease?.spec.renewTime else { return false }
+        return lifecycle.withLock { $0.observe(lease: renewed, of: node, now: now) }
     }
 
     private func markUnknown(_ name: String, neverReported: Bool) async throws {
