@@ -10,13 +10,18 @@ struct ProcessSample: Sendable {
 
     /// nil: no such process.
     init?(pid: Int) {
-        guard let stat = Self.text("/proc/\(pid)/stat"), let close = stat.lastIndex(of: ")") else { return nil }
-        let fields = stat[stat.index(after: close)...].split(separator: " ")
-        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
-        cpuSeconds = (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+        guard let seconds = Self.cpuSeconds(pid: pid) else { return nil }
+        cpuSeconds = seconds
         let rollup = Self.text("/proc/\(pid)/smaps_rollup") ?? ""
         residentKiB = Self.sum(rollup, ["Rss:"])
         privateKiB = Self.sum(rollup, ["Private_Clean:", "Private_Dirty:"])
+    }
+
+    static func cpuSeconds(pid: Int) -> Double? {
+        guard let stat = text("/proc/\(pid)/stat"), let close = stat.lastIndex(of: ")") else { return nil }
+        let fields = stat[stat.index(after: close)...].split(separator: " ")
+        guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else { return nil }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
     private static func sum(_ text: String, _ names: [String]) -> Int {

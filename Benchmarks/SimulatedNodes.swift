@@ -14,6 +14,9 @@ struct SimulatedNodes {
     private static let startingAtOnce = 100
     /// One client has a bounded number of connections of each sort (256); each agent keeps one for its watch.
     private static let agentsPerClient = 240
+    /// Each agent writes this file whole when it starts, and keeps it. Here it lies in memory beside thousands of others: of the
+    /// usual 4 MiB they would fill 20 GB.
+    private static let recordJournalBytes = 32 << 10
 
     let load: LoadCommands
     let kubeconfig: String
@@ -21,7 +24,7 @@ struct SimulatedNodes {
     func run(_ arguments: Arguments) async throws -> JSONValue {
         let count = try arguments.number("nodes", default: 100)
         let pods = try arguments.number("pods", default: 1000)
-        let progress = NodesProgress(nodes: count, pods: pods)
+        let progress = NodesProgress(nodes: count, pods: pods, server: try arguments.number("pid", default: 0))
         progress.watch(limit: .seconds(try arguments.number("limit", default: 300)))
         let directory = try arguments.text("directory")
         let loaded = try Target.connection(kubeconfig).loaded()
@@ -29,6 +32,7 @@ struct SimulatedNodes {
             try HTTPKubernetesAPI(endpoint: loaded.endpoint, credentials: loaded.credentials)
         }
         _ = try await load.prepare()
+        try await followNodes(progress)
         let agents = (0..<count).map { agent($0, directory, apis[$0 / Self.agentsPerClient]) }
         let first = try load.sample(arguments)
         let began = ContinuousClock.now
@@ -63,11 +67,13 @@ struct SimulatedNodes {
         runtime.exitOnStart(container: "main", code: 0)
         var logger = Logger(label: "agent")
         logger.logLevel = .critical
+        var config = AgentConfig(
+            nodeName: Self.name(number), domain: BenchPod.namespace, stateDirectory: "\(directory)/\(number)/state",
+            dataDirectory: "\(directory)/\(number)/data", nodeIP: "10.0.\(number / 250).\(number % 250 + 1)",
+            capacityCPUMillis: 64_000, capacityMemoryBytes: 256 << 30, maxPods: 10_000)
+        config.recordJournalBytes = Self.recordJournalBytes
         return AgentService(
-            config: AgentConfig(
-                nodeName: Self.name(number), domain: BenchPod.namespace, stateDirectory: "\(directory)/\(number)/state",
-                dataDirectory: "\(directory)/\(number)/data", nodeIP: "10.0.\(number / 250).\(number % 250 + 1)",
-                capacityCPUMillis: 64_000, capacityMemoryBytes: 256 << 30, maxPods: 10_000),
+            config: config,
             dependencies: AgentDependencies(
                 api: api, runtime: runtime, images: LocalImages(names: { ["psi:0.9.5"] }, isPresent: { _ in true }),
                 facts: MachineFacts(
@@ -85,6 +91,18 @@ struct SimulatedNodes {
     }
 
     private static func name(_ number: Int) -> String { "sim-\(number)" }
+
+    /// Tells `progress` how many nodes are Ready, for as long as this process runs.
+    private func followNodes(_ progress: NodesProgress) async throws {
+        let observer = try await load.open(1)[0]
+        let counter = NodeCounter(progress)
+        try await load.loop.submit {
+            let lines = WatchLines { counter.take($0, $1) }
+            observer.onChunk = { lines.take($0) }
+            observer.onClose = { progress.say("the watch of nodes has ended: what is Ready is not counted any more") }
+            observer.send(observer.request("GET", "/api/v1/nodes?watch=true"))
+        }.get()
+    }
 
     /// Returns when all have registered; they run on.
     private func start(_ agents: [AgentService], _ progress: NodesProgress) async throws {
@@ -114,13 +132,14 @@ struct SimulatedNodes {
             RequestTemplate(
                 observer.request("POST", BenchPod.collection, BenchPod.plainJSON(name: "sim-NUMBER____", node: Self.name(node))))
         }
-        let counter = PhaseCounter(count, progress) { done.succeed() }
+        let counter = PodCounter(count, progress) { done.succeed() }
         let started = NIODeadline.now()
         let run = LoadRun(
             Array(connections.prefix(32)), on: loop, pace: .closed, seconds: 600, limit: count, first: 0,
             make: { templates[$0 % nodes].request($0) })
         try await loop.submit {
-            observer.onChunk = { counter.take($0) }
+            let lines = WatchLines { counter.take($0, $1) }
+            observer.onChunk = { lines.take($0) }
             observer.onClose = { done.fail(BenchError("the watch ended before all pods had")) }
             observer.send(observer.request("GET", "\(BenchPod.collection)?watch=true&resourceVersion=\(revision)"))
         }.get()
@@ -131,39 +150,5 @@ struct SimulatedNodes {
         try await loop.submit { observer.onClose = nil }.get()
         for connection in connections { connection.close() }
         return seconds
-    }
-}
-
-/// Counts pods that have reached Succeeded. Lives on one event loop; `@unchecked Sendable` because of that.
-final class PhaseCounter: @unchecked Sendable {
-    private let wanted: Int
-    private let progress: NodesProgress
-    private let onAll: () -> Void
-    private var line: [UInt8] = []
-    private var names: Set<String> = []
-
-    init(_ wanted: Int, _ progress: NodesProgress, onAll: @escaping () -> Void) {
-        self.wanted = wanted
-        self.progress = progress
-        self.onAll = onAll
-    }
-
-    func take(_ piece: ByteBuffer) {
-        for part in piece.readableBytesView.split(separator: 10, omittingEmptySubsequences: false).enumerated() {
-            // Before each part but the first stood a line's end.
-            if part.offset > 0 { finishLine() }
-            line += part.element
-        }
-    }
-
-    private func finishLine() {
-        defer { line.removeAll(keepingCapacity: true) }
-        guard let event = try? JSONValue(parsing: line), let object = event["object"],
-            object[path: "status", "phase"]?.stringValue == "Succeeded", let name = object[path: "metadata", "name"]?.stringValue
-        else { return }
-        if names.insert(name).inserted {
-            progress.finished()
-            if names.count == wanted { onAll() }
-        }
     }
 }

@@ -1,4 +1,5 @@
 """A master of this run, or a server that was there before: where it is, what its process uses, its life."""
+import collections
 import ctypes
 import json
 import os
@@ -8,6 +9,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -134,13 +136,24 @@ PUNCTUAL = Punctual()
 
 
 def run(words, options, timeout=600):
+    """What the program says on standard error is passed on as it comes; its answer is one line of JSON on standard output."""
     for name, value in options.items():
         words += [f"--{name}", str(value)]
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=timeout, preexec_fn=PUNCTUAL)
-    except subprocess.TimeoutExpired as late:
-        said = (late.stderr or b"").decode(errors="replace").strip()[-500:]
-        raise RuntimeError(f"{' '.join(words[:2])}: not done within {timeout} s; {said}") from None
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(words[:2])}: {done.stderr.strip()[-500:]}")
-    return json.loads(done.stdout)
+    said = collections.deque(maxlen=4)
+    overdue = threading.Event()
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=PUNCTUAL) as process:
+        late = threading.Timer(timeout, lambda: (overdue.set(), process.kill()))
+        late.start()
+        try:
+            for line in process.stderr:
+                said.append(line.strip())
+                print(f"  {line.strip()}", flush=True)
+            answer = process.stdout.read()
+            process.wait()
+        finally:
+            late.cancel()
+            process.kill()
+    if process.returncode:
+        reason = f"not done within {timeout} s" if overdue.is_set() else f"ended with status {process.returncode}"
+        raise RuntimeError(f"{' '.join(words[:2])}: {reason}; {' | '.join(said)[-800:]}")
+    return json.loads(answer)
