@@ -22,15 +22,15 @@
 // A burst leaves more children than are wanted: they serve again rather than that others are made, until it is quiet for so long.
 #define SURPLUS_SECONDS 1
 
-// The supervisor's own, on pages that the init of a spare does not get: what a fork shares is copied when it is next written to.
-static union { struct task task; char pages[(sizeof(struct task) + 4095) / 4096 * 4096]; } __attribute__((aligned(4096))) own;
+// The supervisor's own, in memory that the init of a spare does not get. The request is what only the launch needs: its pages go back.
+static struct own { struct task task; struct request request __attribute__((aligned(4096))); } *own;
 static struct attend *office;
-// What only the launch needs, on pages of its own: they go back.
-static struct { struct spare spare; struct request request; } __attribute__((aligned(4096))) launch;
+// What the init sees too.
+static struct spare jail;
 
 static void tell(int kind, const struct network *network) {
     union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof *network)]; } control;
-    struct attend_message word = {kind, own.task.state.supervisor};
+    struct attend_message word = {kind, own->task.state.supervisor};
     struct iovec data = {&word, sizeof word};
     struct msghdr message = {.msg_iov = &data, .msg_iovlen = 1};
     if (network) {
@@ -68,10 +68,10 @@ static void leave_office(struct task *of) {
 // Gives back what the launch needed: this process may live for days now.
 static void settle_down(struct task *of) {
     leave_office(of);
-    if (launch.request.plan) plan_release(launch.request.plan);
+    if (own->request.plan) plan_release(own->request.plan);
     request_release();
-    spare_release(&launch.spare);
-    madvise(&launch, sizeof launch, MADV_DONTNEED);
+    spare_release(&jail);
+    madvise(&own->request, sizeof own->request, MADV_DONTNEED);
 }
 
 // Nobody is served by a child that the resident launcher no longer knows.
@@ -102,9 +102,9 @@ static int await_client(void) {
 
 // Takes the directory and its lock. 0, or -1 with the failure.
 static int take_directory(const char *path) {
-    own.task.directory = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (own.task.directory >= 0 && launch_take_lock(&own.task) == 0) return 0;
-    failure_set(&own.task.state.failure, errno, "state(%.200s)", path);
+    own->task.directory = openat(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (own->task.directory >= 0 && launch_take_lock(&own->task) == 0) return 0;
+    failure_set(&own->task.state.failure, errno, "state(%.200s)", path);
     return -1;
 }
 
@@ -113,15 +113,16 @@ static int serve(struct request *request, struct spare *spare) {
     struct failure failure = {0};
     if (!request->plan) failure_set(&failure, EINVAL, "plan(line %u: %s)", request->error.line, request->error.reason);
     else if (spare && !spare_fits(request->plan)) {
-        leave_office(&own.task);
+        leave_office(&own->task);
         spare_discard_init(spare);
-        workspace_share(&own, sizeof own);
+        workspace_share(own, sizeof *own);
+        workspace_share_stack();
         spare = NULL;
     }
     // init builds the root from here on. It starts nothing before the groups are there: where the launch ends below, it goes with us.
     else if (spare && spare_map_ids(spare, request->plan, &failure) == 0) spare_go(spare, request->plan);
     if (take_directory(request->directory) < 0) return 2;
-    return failure.stage[0] ? launch_failed(&own.task, &failure) : launch_task(&own.task, request->plan, spare);
+    return failure.stage[0] ? launch_failed(&own->task, &failure) : launch_task(&own->task, request->plan, spare);
 }
 
 #define STARTED "started %d %llu %d %llu\n"
@@ -129,16 +130,16 @@ static int serve(struct request *request, struct spare *spare) {
 #define STARTED_VALUES(s) (s).pid, (unsigned long long)(s).pid_start, (s).supervisor, (unsigned long long)(s).supervisor_start
 
 static void answer_start(int result) {
-    const struct task_state *s = &own.task.state;
-    if (result == 0) request_answer(own.task.client, STARTED, STARTED_VALUES(*s));
-    else request_answer(own.task.client, "%s %d %s\n", result == 1 ? "failed" : "unrecorded", s->failure.error, s->failure.stage);
+    const struct task_state *s = &own->task.state;
+    if (result == 0) request_answer(own->task.client, STARTED, STARTED_VALUES(*s));
+    else request_answer(own->task.client, "%s %d %s\n", result == 1 ? "failed" : "unrecorded", s->failure.error, s->failure.stage);
 }
 
 // What is over at once is told in one message. Whether anybody heard it.
 static int answer_end(void) {
-    const struct task_state *s = &own.task.state;
-    return own.task.over ? request_answer(own.task.client, STARTED ENDED, STARTED_VALUES(*s), s->exit_code, s->signal)
-                     : request_answer(own.task.client, ENDED, s->exit_code, s->signal);
+    const struct task_state *s = &own->task.state;
+    return own->task.over ? request_answer(own->task.client, STARTED ENDED, STARTED_VALUES(*s), s->exit_code, s->signal)
+                     : request_answer(own->task.client, ENDED, s->exit_code, s->signal);
 }
 
 // The first steps of the child, which happen once.
@@ -148,42 +149,45 @@ static int begin(int *slim_mounts) {
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = wake}, NULL);  // ends the waiting of whoever is not needed
     prompt_begin();
     setsid();
-    watch_clear(&own.task);
-    watch_prepare(&own.task);
-    workspace_keep(workspace, sizeof workspace);
-    if (office->makes_spare) workspace_keep(&own, sizeof own);
-    own.task.state.supervisor = getpid();
-    *slim_mounts = office->makes_spare ? spare_present_mounts(&launch.spare) : -1;
+    watch_clear(&own->task);
+    watch_prepare(&own->task);
+    workspace_separate();
+    if (office->makes_spare) {
+        workspace_keep(office->board, sizeof *office->board);
+        workspace_keep_stack();
+    } else workspace_share(own, sizeof *own);
+    own->task.state.supervisor = getpid();
+    *slim_mounts = office->makes_spare ? spare_present_mounts(&jail) : -1;
     if ((office->makes_spare && *slim_mounts < 0) || setns(office->host_mounts, CLONE_NEWNS) < 0) return -1;
     host_keep();  // for every init that comes
-    own.task.state.supervisor_start = state_process_start(getpid());
+    own->task.state.supervisor_start = state_process_start(getpid());
     return 0;
 }
 
 // Its end is not a death that the resident launcher should wonder about.
 _Noreturn static void end(int status) {
-    leave_office(&own.task);
+    leave_office(&own->task);
     _exit(status);
 }
 
 // One task from its request to its end. 1 when everything is as it was before, for another.
 static int attend_one(int slim_mounts) {
-    struct request *request = &launch.request;
-    if (office->makes_spare && spare_make(&launch.spare, office->host_mounts, slim_mounts, office->network.space) < 0) {
+    struct request *request = &own->request;
+    if (office->makes_spare && spare_make(&jail, office->host_mounts, slim_mounts, office->network.space) < 0) {
         tell(ATTEND_UNABLE, NULL);
         _exit(1);
     }
-    own.task.client = await_client();
-    if (own.task.client < 0) {
+    own->task.client = await_client();
+    if (own->task.client < 0) {
         tell(ATTEND_NETWORK, &office->network);  // nobody entered it since it was looked at
         return 0;
     }
-    if (request_receive(own.task.client, request, leave_office, &own.task) < 0) end(1);  // the client sees the end of the connection
-    int result = serve(request, office->makes_spare ? &launch.spare : NULL);
-    if (!own.task.over) answer_start(result);
+    if (request_receive(own->task.client, request, leave_office, &own->task) < 0) end(1);  // the client sees the end of the connection
+    int result = serve(request, office->makes_spare ? &jail : NULL);
+    if (!own->task.over) answer_start(result);
     if (result) end(result);
     int network_returns = office->network.space >= 0 && netpool_may_return(request->plan);
-    int recorded = watch(&own.task);
+    int recorded = watch(&own->task);
     if (recorded < 0) {
         answer_start(2);
         cgroup_remove_all();
@@ -191,12 +195,12 @@ static int attend_one(int slim_mounts) {
     }
     int heard = answer_end();
     sched_yield();  // whoever waited for it goes on before what is left to clear up
-    if (own.task.mounts >= 0) close(own.task.mounts);
+    if (own->task.mounts >= 0) close(own->task.mounts);
     cgroup_remove_all();
     // Whoever hung up watches this process, so its end must tell the task's.
-    if (office->makes_spare && !own.task.lasts && heard && attend_waiting(office->board) < ATTEND_MAX / 2 && network_returns && netpool_is_unused(&office->network)) {
+    if (office->makes_spare && !own->task.lasts && heard && attend_waiting(office->board) < ATTEND_MAX / 2 && network_returns && netpool_is_unused(&office->network)) {
         note(ATTEND_COMING);
-        spare_clear(&launch.spare, &own.task, request->plan);
+        spare_clear(&jail, &own->task, request->plan);
         return 1;
     }
     if (network_returns) tell(ATTEND_NETWORK, &office->network);
@@ -206,15 +210,16 @@ static int attend_one(int slim_mounts) {
 _Noreturn void attend_run(struct attend *attend) {
     int slim_mounts;
     office = attend;
-    own.task.busy = leave_office;
-    own.task.settle = settle_down;
-    own.task.keeps_streams = 1;
+    if (!(own = workspace_new(sizeof *own))) _exit(1);
+    own->task.busy = leave_office;
+    own->task.settle = settle_down;
+    own->task.keeps_streams = 1;
     if (begin(&slim_mounts) < 0) {
         tell(ATTEND_UNABLE, NULL);
         _exit(1);
     }
     while (attend_one(slim_mounts)) {
-        watch_renew(&own.task);
+        watch_renew(&own->task);
         depend_on_resident();
     }
     end(0);

@@ -105,7 +105,7 @@ void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_f
             if (!is_of(groups, n, i)) continue;
             int opened = files && next < files->count, fd = opened ? files->fd[next++] : open_file(groups, n, i);
             if (fd < 0) continue;  // absent on this kernel
-            ssize_t length = pread(fd, workspace, sizeof workspace - 1, 0);
+            ssize_t length = pread(fd, workspace, WORKSPACE_BYTES - 1, 0);
             if (!opened) close(fd);
             if (length <= 0) continue;
             workspace[length] = 0;

@@ -16,7 +16,7 @@
 #define DEPTH_MAX 64
 
 static void copy_bytes(int from, int to, const char *path) {
-    char buffer[65536];
+    static char buffer[65536];  // not on the stack, which is small in the init of a spare
     for (;;) {
         ssize_t n = read(from, buffer, sizeof buffer);
         if (n < 0) fail(errno, "tmpcopyup(%s)", path);

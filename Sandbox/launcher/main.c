@@ -11,6 +11,7 @@
 #include "resident.h"
 #include "sealed.h"
 #include "supervise.h"
+#include "workspace.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -59,6 +60,7 @@ static void make_sane(void) {
 
 int main(int argc, char **argv) {
     make_sane();
+    workspace_note_stack(argv);
     init_title_area(argv[0], argc ? (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) - argv[0]) : 0);
     const char *plan = NULL, *directory = NULL, *grace = NULL, *make = NULL, *sync = NULL, *socket = NULL, *spares = "4";
     int foreground = 0;

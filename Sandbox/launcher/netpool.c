@@ -17,8 +17,8 @@
 #define EVIDENCE_BYTES_MAX WORKSPACE_BYTES
 
 const struct network netpool_none = {-1, {-1, -1, -1, -1, -1}};
-// The resident launcher's alone: on pages that its children do not get.
-static struct { struct network network[NETPOOL_MAX]; int count; } __attribute__((aligned(4096))) pool;
+// The resident launcher's alone.
+static struct pool { struct network network[NETPOOL_MAX]; int count; } *pool;
 static int host = -1, proc = -1;
 // Interfaces and their traffic, the number of sockets of every family, counters of every protocol, failed attempts included.
 static const char *const evidence[NETPOOL_EVIDENCE] = {
@@ -29,7 +29,7 @@ static size_t pristine_bytes;
 
 int netpool_open(int host_proc) {
     proc = host_proc;
-    workspace_keep(&pool, sizeof pool);
+    if (!(pool = workspace_new(sizeof *pool))) return -1;
     host = openat(proc, "self/ns/net", O_RDONLY | O_CLOEXEC);
     return host < 0 ? -1 : 0;
 }
@@ -84,13 +84,13 @@ static struct network make(void) {
     return made;
 }
 
-struct network netpool_take(void) { return pool.count ? pool.network[--pool.count] : netpool_none; }
+struct network netpool_take(void) { return pool->count ? pool->network[--pool->count] : netpool_none; }
 
 int netpool_fill(int wanted) {
-    if (pool.count >= wanted || pool.count == NETPOOL_MAX) return 0;
+    if (pool->count >= wanted || pool->count == NETPOOL_MAX) return 0;
     struct network network = make();
     if (network.space < 0) return 0;
-    pool.network[pool.count++] = network;
+    pool->network[pool->count++] = network;
     return 1;
 }
 
@@ -101,8 +101,8 @@ void netpool_close(struct network network) {
 }
 
 int netpool_surplus(int wanted, int now) {
-    while (now && pool.count > wanted) netpool_close(pool.network[--pool.count]);
-    return pool.count > wanted;
+    while (now && pool->count > wanted) netpool_close(pool->network[--pool->count]);
+    return pool->count > wanted;
 }
 
 int netpool_is_unused(const struct network *network) {
@@ -111,7 +111,7 @@ int netpool_is_unused(const struct network *network) {
 }
 
 void netpool_return(struct network network) {
-    if (pool.count < NETPOOL_MAX && netpool_is_unused(&network)) pool.network[pool.count++] = network;
+    if (pool->count < NETPOOL_MAX && netpool_is_unused(&network)) pool->network[pool->count++] = network;
     else netpool_close(network);
 }
 

@@ -48,7 +48,7 @@ struct resident {
     int64_t taken_at, died_at;  // monotonic ms
     int unable;                 // children in a row that could not make a spare
     struct { int pidfd, pid, place; } child[ATTEND_MAX];  // those that wait or will again
-} __attribute__((aligned(4096)));  // pages that no child gets
+};
 
 // The name appears when the socket listens, and replaces that of a resident launcher that died.
 static int listen_at(const char *path) {
@@ -184,27 +184,30 @@ static int turn(struct resident *r, int timeout) {
 }
 
 int resident_serve(const char *socket_path, int spares) {
-    static struct resident r;
+    struct resident *r = workspace_new(sizeof *r);
     const char *step;
-    workspace_keep(&r, sizeof r);
-    r.socket_path = socket_path;
-    r.wanted = spares < 1 ? 1 : spares > ATTEND_MAX ? ATTEND_MAX : spares;
-    if (begin(&r, &step) < 0) {
+    if (!r) {
+        perror("swiftlet-sandbox serve: memory");
+        return 1;
+    }
+    r->socket_path = socket_path;
+    r->wanted = spares < 1 ? 1 : spares > ATTEND_MAX ? ATTEND_MAX : spares;
+    if (begin(r, &step) < 0) {
         fprintf(stderr, "swiftlet-sandbox serve: %s: %s\n", step, strerror(errno));
         return 1;
     }
     int going = 1;
     while (going) {
         // What is made ahead must not be made at the cost of the launch that just began.
-        int64_t left = r.taken_at + QUIET_MS - timestamp_monotonic_ms();
-        if (left > 0 && attend_waiting(r.board) * 2 >= r.wanted) {
-            going = turn(&r, (int)left);
+        int64_t left = r->taken_at + QUIET_MS - timestamp_monotonic_ms();
+        if (left > 0 && attend_waiting(r->board) * 2 >= r->wanted) {
+            going = turn(r, (int)left);
             continue;
         }
-        int failed = r.died_at && timestamp_monotonic_ms() - r.died_at < RETRY_MS;
-        while (attend_waiting(r.board) < r.wanted && r.known < ATTEND_MAX && !failed) failed = start_child(&r) < 0;
-        int busy = netpool_fill(r.wanted), surplus = netpool_surplus(r.wanted, timestamp_monotonic_ms() - r.taken_at >= SURPLUS_MS);
-        going = turn(&r, busy ? 0 : failed ? RETRY_MS : surplus ? SURPLUS_MS : -1);
+        int failed = r->died_at && timestamp_monotonic_ms() - r->died_at < RETRY_MS;
+        while (attend_waiting(r->board) < r->wanted && r->known < ATTEND_MAX && !failed) failed = start_child(r) < 0;
+        int busy = netpool_fill(r->wanted), surplus = netpool_surplus(r->wanted, timestamp_monotonic_ms() - r->taken_at >= SURPLUS_MS);
+        going = turn(r, busy ? 0 : failed ? RETRY_MS : surplus ? SURPLUS_MS : -1);
     }
     return 0;
 }

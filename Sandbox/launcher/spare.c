@@ -6,6 +6,7 @@
 #include "keep.h"
 #include "mounts_ahead.h"
 #include "namespaces.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -50,7 +51,8 @@ static int make_user_namespace(struct spare *spare) {
     return spare->uid_map < 0 || spare->gid_map < 0 || spare->user_namespace < 0 ? -1 : 0;
 }
 
-_Noreturn static void wait_as_init(struct spare *spare) {
+static int wait_as_init(void *argument) {
+    struct spare *spare = argument;
     struct channel *c = &spare->channel;
     struct order *order = spare->order;
     failure_pipe = c->failure[1];
@@ -72,11 +74,18 @@ _Noreturn static void wait_as_init(struct spare *spare) {
     init_run(&launch);
 }
 
+// Four times what the deepest copy of directories (copyup.c), a plan of nothing but arguments, or any path takes. What is not touched
+// is not there.
+#define STACK_BYTES (1u << 20)
+
+// On a stack of its own: the supervisor's is not shared, so that none of its pages is copied when it goes on.
 static int clone_waiting_init(struct spare *spare) {
-    struct clone_args args = {
-        .flags = CLONE_PIDFD | CLONED_NAMESPACES, .pidfd = (uint64_t)(uintptr_t)&spare->init, .exit_signal = SIGCHLD};
-    spare->init_pid = (pid_t)syscall(SYS_clone3, &args, sizeof args);
-    if (spare->init_pid == 0) wait_as_init(spare);
+    if (!spare->stack) {
+        spare->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
+        if (spare->stack == MAP_FAILED) { spare->stack = NULL; return -1; }
+        workspace_keep(spare->stack, 4096);  // in the init nothing is there: the stack's end
+    }
+    spare->init_pid = clone(wait_as_init, spare->stack + STACK_BYTES, CLONE_PIDFD | CLONED_NAMESPACES | SIGCHLD, spare, &spare->init);
     return spare->init_pid < 0 ? -1 : 0;
 }
 
@@ -220,6 +229,8 @@ static void close_user_namespace(struct spare *spare) {
 
 void spare_release(struct spare *spare) {
     if (!spare->order) return;
+    if (spare->stack) munmap(spare->stack, STACK_BYTES);
+    spare->stack = NULL;
     munmap(spare->order, spare->order_bytes);
     spare->order = NULL;
     shut_channel(&spare->channel);

@@ -8,6 +8,7 @@
 struct order;  // memory that the supervisor and its waiting init share
 
 struct spare {
+    char *stack;                             // of the init: in the supervisor's memory, and used by nobody there
     int self;                                // pidfd of the supervisor; 0: not opened yet
     struct channel channel;
     int out, err;                            // the task's ends, by init's numbers

@@ -61,4 +61,49 @@ struct MadeAheadTests {
             }
         }
     }
+
+    @Test("the init that waited is called init, and shows neither the launcher's arguments nor its environment")
+    func title() throws {
+        try withOperationLab { lab in
+            let server = try ResidentServer(lab.directory, spares: 1)
+            defer { try? server.kill() }
+            for (round, pause) in ["", "sleep 0.1;"].enumerated() {  // of one that ends soon, and of one that stays
+                let script = """
+                    \(pause) test "$(tr -d '\\000' < /proc/1/cmdline)" = init || exit 1
+                    test "$(cat /proc/1/comm)" = init || exit 2; cat /proc/1/environ > /dev/null 2>&1 && exit 3; exit 9
+                    """
+                let answers = try server.run(lab.plan(ResidentLauncherTests.jail, script).text, lab.make("task\(round)"))
+                #expect(answers.end == "ended 9 0\n", "\(round): \(answers)")
+            }
+        }
+    }
+
+    @Test("its stack holds what the deepest copy of directories and a plan of thousands of variables take")
+    func stack() throws {
+        try withOperationLab { lab in
+            let image = lab.makeImage("image"), levels = 60, variables = 3_500
+            let deepest = (0..<levels).map { _ in "d" }.joined(separator: "/")
+            lab.make("image/data/\(deepest)", mode: 0o755)
+            lab.write("image/data/\(deepest)/file", String(repeating: "x", count: 100_000), mode: 0o644)
+            let server = try ResidentServer(lab.directory, spares: 1)
+            defer { try? server.kill() }
+            var jail = ResidentLauncherTests.jail
+            jail.root = [.rootBind(source: image, at: lab.place, flags: [.noSuid, .noDev])]
+            let options = TmpfsOptions(bytes: 1 << 20, inodes: 256, mode: 0o755)
+            jail.files = [.tmpfs(path: "/data", options: options, flags: [.noSuid, .copyUp])]
+            let script = """
+                test $(env | grep -c '^V[0-9]') = \(variables) || exit 1
+                test $(wc -c < /data/\(deepest)/file) = 100000 || exit 2; exit 9
+                """
+            let many = (0..<variables).map { LaunchOperation.environment("V\($0)=x") }
+            let operations = lab.plan(jail, script).operations.flatMap { operation -> [LaunchOperation] in
+                if case .environment = operation { return [operation] + many }
+                return [operation]
+            }
+            for round in 0..<2 {
+                let answers = try server.run(LaunchPlan(operations: operations).text, lab.make("task\(round)"))
+                #expect(answers.end == "ended 9 0\n", "\(round): \(answers)")
+            }
+        }
+    }
 }

@@ -26,7 +26,7 @@ def floors(lab):
                 Candidate("floor command, pid written by the parent", "spawn", [program, "command-naive"] + tail)]
     resident = []
     for kind, name in (("new", "resident floor, new net + cgroups"), ("network", "resident floor, pooled net, new cgroups"),
-                       ("pooled", "resident floor, all pooled")):
+                       ("whole", "resident floor, the same, own ids and init"), ("pooled", "resident floor, all pooled")):
         socket = os.path.join(lab.directory, f"floor-{kind}.socket")
         server = lab.serve([program, "resident", socket, kind] + tail, socket)
         resident.append(Candidate(name, "floor", [socket], server))
@@ -152,9 +152,9 @@ def serve_candidate(lab, sandbox, name, workers=1, preexec=None):
     key = name.replace(" ", "-")
     socket = os.path.join(lab.directory, f"{key}.socket")
     for worker in range(workers):
-        plan(lab, f"{key}{worker}", log=os.path.join(lab.state, f"{key}{worker}", "log"), serial=True)
+        plan(lab, f"{key}{worker}", log=os.path.join(lab.state, f"{key}{worker}.@SERIAL@", "log"), serial=True)
     server = lab.serve([sandbox, "serve", "--socket", socket], socket, preexec=preexec)
-    return Candidate(name, "serve", [socket, os.path.join(lab.directory, f"{key}%w.plan"), "+" + os.path.join(lab.state, f"{key}%w")], server)
+    return Candidate(name, "serve", [socket, os.path.join(lab.directory, f"{key}%w.plan"), "+" + os.path.join(lab.state, f"{key}%w.@SERIAL@")], server)
 
 
 def run_command(lab, swiftlet):

@@ -1,6 +1,7 @@
 // floor command ROOT FILTER CGROUP... -- PROGRAM [ARGUMENT...]      one launch as a command
 // floor resident SOCKET KIND ROOT FILTER CGROUP... -- PROGRAM        a server: a byte in, {status, nanoseconds to the end, moments} out
-// KIND: new (network and cgroups new), network (pooled network, new cgroups), pooled (both). `command` may be `command-naive`.
+// KIND: new (network and cgroups new), network (pooled network, new cgroups), whole (the same with floor_task.c), pooled (both).
+// `command` may be `command-naive`.
 #define _GNU_SOURCE
 #include "floor.h"
 
@@ -60,12 +61,14 @@ static pid_t clone_child(const struct floor *floor, struct floor_launch *launch)
     int flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | SIGCHLD;
     if (launch->network < 0) flags |= CLONE_NEWNET;
     // The resident kind borrows the parent's memory until exec; the command is so small that a copy costs little,
-    // and its parent has the id maps to write meanwhile.
-    flags |= floor->resident ? CLONE_VM | CLONE_VFORK : CLONE_NEWUSER;
+    // and its parent has the id maps to write meanwhile. An init never leaves, and with the ids of a task it must not hold its maker's
+    // memory: it gets a copy.
+    if (!floor->resident) flags |= CLONE_NEWUSER;
+    else if (!floor->whole) flags |= CLONE_VM | CLONE_VFORK;
     return clone(floor_child, stack + sizeof stack, flags, launch);
 }
 
-int floor_launch_once(const struct floor *floor, int slot) {
+int floor_launch_once(struct floor *floor, int slot) {
     struct floor_launch launch = {.floor = floor, .go = {-1, -1}, .network = -1};
     static int sequence;
     char name[32];
@@ -76,6 +79,7 @@ int floor_launch_once(const struct floor *floor, int slot) {
     else floor_cgroup_make(floor, name, launch.join);
     floor_mark(GROUPED);
     if (floor->pooled_network) launch.network = floor->network[0];
+    if (floor->whole) floor_map_own(floor);
     if (!floor->resident && pipe2(launch.go, O_CLOEXEC) < 0) floor_die("pipe");
     pid_t pid = clone_child(floor, &launch);
     if (pid < 0) floor_die("clone");
@@ -89,6 +93,10 @@ int floor_launch_once(const struct floor *floor, int slot) {
     floor_mark(ENDED);
     if (floor->answer) floor->answer(status);
     if (!floor->pooled_cgroups) floor_cgroup_remove(floor, name, launch.join);
+    if (floor->whole) {
+        floor_look_at_network(floor);
+        floor_own_user_namespace(floor);
+    }
     floor_mark(REMOVED);
     removal = floor_moments[REMOVED] - floor_moments[ENDED];
     return status;
@@ -156,7 +164,8 @@ int main(int argc, char **argv) {
     if (argc > 4 && !strcmp(argv[1], "resident")) { floor.resident = 1; socket_path = argv[2]; kind = argv[3]; at = 4; }
     if (argc < at + 4) { fputs("floor: see the first lines of floor.c\n", stderr); return 64; }
     floor.naive = !strcmp(argv[1], "command-naive");
-    floor.pooled_network = !strcmp(kind, "network") || !strcmp(kind, "pooled");
+    floor.whole = !strcmp(kind, "whole");
+    floor.pooled_network = !strcmp(kind, "network") || !strcmp(kind, "pooled") || floor.whole;
     floor.pooled_cgroups = !strcmp(kind, "pooled");
     floor.root = argv[at++];
     read_filter(&floor, argv[at++]);

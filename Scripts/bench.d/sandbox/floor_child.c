@@ -46,8 +46,27 @@ static void drop_privileges(void) {
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) floor_die("no_new_privs");
 }
 
-static void become_root_inside(void) {
+void floor_become_root_inside(void) {
     if (syscall(SYS_setresgid, 0, 0, 0) < 0 || syscall(SYS_setresuid, 0, 0, 0) < 0) floor_die("setresuid");
+}
+
+_Noreturn void floor_become_program(const struct floor *floor) {
+    if (floor->resident) {
+        if (setns(floor->user_namespace, CLONE_NEWUSER) < 0) floor_die("user namespace");
+        floor_become_root_inside();
+    }
+    drop_privileges();
+    floor_mark(IDENTIFIED);
+    if (floor->whole) floor_new_session();
+    // Before the filter, which may refuse it and then leaks every descriptor in silence.
+    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) floor_die("close_range");
+    floor_usual_slice();
+    struct sock_fprog program = {floor->filter_length, floor->filter};
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) floor_die("seccomp");
+    floor_mark(FILTERED);
+    static char *environment[] = {"PATH=/bin", NULL};
+    execve(floor->argv[0], floor->argv, environment);
+    floor_die("exec");
 }
 
 int floor_child(void *argument) {
@@ -58,7 +77,7 @@ int floor_child(void *argument) {
     if (!floor->resident) {
         close(launch->go[1]);
         if (read(launch->go[0], &go, 1) != 1) _exit(121);
-        become_root_inside();
+        floor_become_root_inside();
     }
     if (!floor->naive)
         for (int i = 0; i < floor->cgroups; i++)
@@ -71,19 +90,7 @@ int floor_child(void *argument) {
     if (floor->resident) enter_template();
     else jail_root(floor->root);
     floor_mark(ROOTED);
-    if (floor->resident) {
-        if (setns(floor->user_namespace, CLONE_NEWUSER) < 0) floor_die("user namespace");
-        become_root_inside();
-    }
-    drop_privileges();
-    floor_mark(IDENTIFIED);
-    // Before the filter, which may refuse it and then leaks every descriptor in silence.
-    if (syscall(SYS_close_range, 3, ~0U, CLOSE_RANGE_CLOEXEC) < 0) floor_die("close_range");
-    floor_usual_slice();
-    struct sock_fprog program = {floor->filter_length, floor->filter};
-    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0) floor_die("seccomp");
-    floor_mark(FILTERED);
-    static char *environment[] = {"PATH=/bin", NULL};
-    execve(floor->argv[0], floor->argv, environment);
-    floor_die("exec");
+    if (floor->whole) floor_stay_as_init(floor);
+    else floor_become_program(floor);
+    return 0;
 }

@@ -112,7 +112,7 @@ class Lab:
         flags = ["-O2", "-Wall", "-Wextra", "-Werror"]
         at = lambda *names: [os.path.join(self.here, name) for name in names]
         self._compile("noop", ["-O2", "-static", "-nostdlib"] + at("noop.c"))
-        self._compile("floor", flags + ["-static"] + at("floor.c", "floor_cgroup.c", "floor_child.c", "floor_pool.c"))
+        self._compile("floor", flags + ["-static"] + at("floor.c", "floor_cgroup.c", "floor_child.c", "floor_pool.c", "floor_task.c"))
         self._compile("filter", flags + at("filter.c") + ["-lseccomp"])
         self._compile("measure", flags + at("measure.c", "worker.c") + ["-pthread"])
 

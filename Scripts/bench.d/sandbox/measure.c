@@ -24,6 +24,7 @@
 #define CANDIDATES_MAX 32
 #define WORKERS_MAX 64
 #define FAILURES_MAX 3  // over all candidates
+#define AHEAD_PER_LANE 512
 
 static struct candidate candidate[CANDIDATES_MAX];
 static int candidates;
@@ -60,7 +61,7 @@ static int rounds(int count, long gap_ms) {
     int failures = 0;
     static struct worker worker[CANDIDATES_MAX];
     for (int i = 0; i < candidates; i++)
-        if (worker_open(&worker[i], &candidate[i], 0) < 0) return 1;
+        if (worker_open(&worker[i], &candidate[i], 0, 0) < 0) return 1;
     for (int round = -2; round < count; round++)  // two to warm up
         for (int i = 0; i < candidates; i++) {
             struct sample s;
@@ -95,7 +96,7 @@ static int parallel(int count, double seconds) {
         memset(lane, 0, sizeof lane);
         atomic_store(&running, 0);
         for (long n = 0; n < count; n++) {
-            if (worker_open(&lane[n].worker, &candidate[i], (int)n) < 0) return 1;
+            if (worker_open(&lane[n].worker, &candidate[i], (int)n, AHEAD_PER_LANE) < 0) return 1;
             if (pthread_create(&thread[n], NULL, run_lane, (void *)n)) return 1;
         }
         uint64_t begin = measure_now(), launches = 0, cpu = 0;
@@ -106,9 +107,9 @@ static int parallel(int count, double seconds) {
         for (int n = 0; n < count; n++) {
             pthread_join(thread[n], NULL);
             launches += lane[n].launches, cpu += lane[n].cpu, failed += lane[n].failed;
-            worker_close(&lane[n].worker);
         }
         uint64_t wall = measure_now() - begin;
+        for (int n = 0; n < count; n++) worker_close(&lane[n].worker);
         if (failed) { fprintf(stderr, "measure: %s failed in %d of %d lanes\n", candidate[i].word[0], failed, count); return 1; }
         printf("%s\t%llu\t%llu\t%llu\n", candidate[i].word[0], (unsigned long long)launches, (unsigned long long)wall,
                (unsigned long long)cpu);

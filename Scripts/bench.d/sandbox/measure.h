@@ -21,7 +21,9 @@ struct sample {
 struct worker {
     const struct candidate *candidate;
     char *word[WORDS_MAX];  // with %w replaced
-    char *fresh;  // one of the words, or NULL
+    char *fresh;       // one of the words, or NULL: the directory that is new for every launch, with "@SERIAL@" where its number goes
+    char place[512];   // that of this launch
+    uint64_t ahead;    // so many of them are made before the clock runs, and removed when it has stopped; 0: each around its launch
     int socket;
     char *plan;
     size_t plan_bytes;
@@ -30,6 +32,7 @@ struct worker {
 
 uint64_t measure_now(void);
 // 0, or -1 with a message printed.
-int worker_open(struct worker *worker, const struct candidate *candidate, int number);
+// `ahead`: directories to make now, for who launches without a pause to make them in.
+int worker_open(struct worker *worker, const struct candidate *candidate, int number, uint64_t ahead);
 int worker_launch(struct worker *worker, struct sample *sample);
 void worker_close(struct worker *worker);

@@ -43,7 +43,33 @@ static int connect_to(const char *path, int type) {
     return fd;
 }
 
-int worker_open(struct worker *worker, const struct candidate *candidate, int number) {
+static void insert_serial(char *text, uint64_t number) {
+    char serial[16];
+    snprintf(serial, sizeof serial, "%08llu", (unsigned long long)(number % 100000000));
+    for (char *at = text; (at = strstr(at, SERIAL));) memcpy(at, serial, strlen(SERIAL));
+}
+
+// "+PATH" among the arguments is a directory that is new for every launch (a task's record); neither making nor removing it is measured.
+static void name_fresh(struct worker *worker, uint64_t number) {
+    snprintf(worker->place, sizeof worker->place, "%s", worker->fresh);
+    insert_serial(worker->place, number);
+}
+
+static void make_fresh(struct worker *worker, uint64_t number) {
+    name_fresh(worker, number);
+    if (mkdir(worker->place, 0700) < 0 && errno != EEXIST) perror(worker->place);
+}
+
+static void remove_fresh(struct worker *worker, uint64_t number) {
+    name_fresh(worker, number);
+    DIR *directory = opendir(worker->place);
+    if (!directory) return;
+    for (struct dirent *entry; (entry = readdir(directory));) unlinkat(dirfd(directory), entry->d_name, 0);
+    closedir(directory);
+    rmdir(worker->place);
+}
+
+int worker_open(struct worker *worker, const struct candidate *candidate, int number, uint64_t ahead) {
     char byte;
     *worker = (struct worker){.candidate = candidate, .socket = -1};
     for (int i = 0; i < candidate->words; i++) {
@@ -55,29 +81,20 @@ int worker_open(struct worker *worker, const struct candidate *candidate, int nu
         if (read(worker->socket, &byte, 1) != 1) { fprintf(stderr, "measure: %s: not ready\n", worker->word[2]); return -1; }
     }
     if (is_kind(worker, "serve") && !(worker->plan = read_plan(worker->word[3], &worker->plan_bytes))) return -1;
+    worker->ahead = worker->fresh ? ahead : 0;
+    for (uint64_t n = 1; n <= worker->ahead; n++) make_fresh(worker, n);
     return 0;
 }
 
 void worker_close(struct worker *worker) {
     if (worker->socket >= 0) close(worker->socket);
+    uint64_t last = worker->sequence > worker->ahead ? worker->sequence : worker->ahead;
+    for (uint64_t n = 1; worker->ahead && n <= last; n++) remove_fresh(worker, n);
     free(worker->plan);
     for (int i = 0; i < worker->candidate->words; i++) free(worker->word[i]);
 }
 
 static uint64_t nanoseconds(struct timeval t) { return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_usec * 1000u; }
-
-// "+PATH" among the arguments is a directory that is new for every launch (a task's record); neither making nor removing it is measured.
-static void make_fresh(const struct worker *worker) {
-    if (worker->fresh && mkdir(worker->fresh, 0700) < 0 && errno != EEXIST) perror(worker->fresh);
-}
-
-static void remove_fresh(const struct worker *worker) {
-    DIR *directory = worker->fresh ? opendir(worker->fresh) : NULL;
-    if (!directory) return;
-    for (struct dirent *entry; (entry = readdir(directory));) unlinkat(dirfd(directory), entry->d_name, 0);
-    closedir(directory);
-    rmdir(worker->fresh);
-}
 
 static int launch_command(struct worker *worker, struct sample *sample) {
     static char *environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin", NULL};
@@ -116,9 +133,7 @@ static size_t compose_request(struct worker *worker, char *message, size_t size)
     int head = snprintf(message, size, "launch %zu %s\n", worker->plan_bytes, worker->word[4]);
     if ((size_t)head + worker->plan_bytes >= size) return 0;
     memcpy(message + head, worker->plan, worker->plan_bytes + 1);
-    char serial[16];
-    snprintf(serial, sizeof serial, "%08llu", (unsigned long long)(++worker->sequence % 100000000));
-    for (char *at = message; (at = strstr(at, SERIAL));) memcpy(at, serial, strlen(SERIAL));
+    insert_serial(message, worker->sequence);
     return (size_t)head + worker->plan_bytes;
 }
 
@@ -154,9 +169,10 @@ static char *read_plan(const char *path, size_t *bytes) {
 }
 
 int worker_launch(struct worker *worker, struct sample *sample) {
-    make_fresh(worker);
+    worker->sequence++;
+    if (worker->fresh && worker->sequence > worker->ahead) make_fresh(worker, worker->sequence);
     int result = is_kind(worker, "floor") ? launch_floor(worker, sample)
                  : is_kind(worker, "serve") ? launch_served(worker, sample) : launch_command(worker, sample);
-    if (!result) remove_fresh(worker);
+    if (!result && worker->fresh && !worker->ahead) remove_fresh(worker, worker->sequence);
     return result;
 }
