@@ -2,8 +2,14 @@
 import Synchronization
 
 final class WatchTimer: Sendable {
+    /// A reference that is read only when its turn has come: each copy of a weak one costs, and there are thousands of watches.
+    private final class Session: Sendable {
+        weak let watch: WatchSession?
+        init(_ watch: WatchSession) { self.watch = watch }
+    }
+
     private struct Entry {
-        weak var session: WatchSession?
+        var session: Session
         var deadline: ContinuousClock.Instant
         var interval: Duration?
         var next: ContinuousClock.Instant
@@ -22,7 +28,7 @@ final class WatchTimer: Sendable {
         let starts = state.withLock { state in
             let next = interval.map { min(deadline, .now + $0) } ?? deadline
             state.entries[ObjectIdentifier(session)] = Entry(
-                session: session, deadline: deadline, interval: interval, next: next)
+                session: Session(session), deadline: deadline, interval: interval, next: next)
             defer { state.isTicking = true }
             return !state.isTicking
         }
@@ -48,12 +54,9 @@ final class WatchTimer: Sendable {
         let now = ContinuousClock.now
         let (due, goesOn) = state.withLock { state in
             var due: [WatchSession] = []
-            for (id, entry) in state.entries {
-                guard now >= entry.next else {
-                    if entry.session == nil { state.entries[id] = nil }
-                    continue
-                }
-                guard let session = entry.session else {
+            // Who has gone has taken itself off the list.
+            for (id, entry) in state.entries where now >= entry.next {
+                guard let session = entry.session.watch else {
                     state.entries[id] = nil
                     continue
                 }

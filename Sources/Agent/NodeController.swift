@@ -91,7 +91,10 @@ public final class NodeController: Sendable {
         guard let node = try await api.find(Node.self, name: name) else {
             var wanted = builder.node(await status(.ready, previous: []))
             if !instance.isEmpty { wanted.metadata.annotations[NodeHolder.annotation] = instance }
-            remember(try await api.create(wanted))
+            let created = try await api.create(wanted)
+            remember(created)
+            // Most servers keep the status that a node is created with: it need not be told again.
+            if created.status.isReady { reported(wanted.status) }
             return nil
         }
         if let taken = try await refuseForeign(node, instance) { return taken }
@@ -231,6 +234,10 @@ public final class NodeController: Sendable {
         let body: JSONValue = ["status": try JSON.encodeToValue(status)]
         _ = try await api.patch(
             Node.resource, namespace: nil, name: name, subresource: "status", type: .strategicMerge, body: body.serialized())
+        reported(status)
+    }
+
+    private func reported(_ status: NodeStatus) {
         let now = clock.now()
         state.withLock { state in
             state.reported = status
