@@ -27,7 +27,7 @@ private final class HurriedClock: AgentClock {
     }
 }
 
-@Suite("a node's reports", .timeLimit(.minutes(1)))
+@Suite("a node's reports", .timeLimit(.minutes(2)))
 struct NodeReportTests {
     @Test("the status that a node was created with is not told again before it changes or is due")
     func once() async throws {
