@@ -29,8 +29,6 @@ func raiseDescriptorLimit() {
 }
 
 raiseDescriptorLimit()
-// Of the simulated nodes' clients: a loop looks through all its timers to take one back, and thousands of connections have one each.
-NIOSingletons.groupLoopCountSuggestion = 8
 do {
     let arguments = try Arguments(Array(CommandLine.arguments.dropFirst()))
     let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)

@@ -37,8 +37,10 @@ public struct Heartbeat: Sendable, Hashable {
     public mutating func pauseAfterRenewal(succeeded: Bool, jitter: Double, now: UnixNanoseconds) -> Int64 {
         failures = succeeded ? 0 : min(failures + 1, 32)
         if succeeded {
-            // Half of it: what arrived late there was in time here.
-            if let lastRenewal, now - lastRenewal >= intervals.leaseDurationSeconds * .nanosecondsPerSecond / 2 { lastReport = nil }
+            // Not all of its duration: what was late there may have been in time here. Nor much less: nodes of a cluster that is
+            // overloaded renew late all the time, and must not add to the load.
+            let silence = intervals.leaseDurationSeconds * .nanosecondsPerSecond * 3 / 4
+            if let lastRenewal, now - lastRenewal >= silence { lastReport = nil }
             lastRenewal = now
         }
         let ceiling = intervals.leaseRenewSeconds * .nanosecondsPerSecond

@@ -208,7 +208,7 @@ struct HeartbeatTests {
     func back() {
         var heartbeat = Heartbeat(intervals: .init())
         heartbeat.statusReported(now: epoch)
-        for renewal in [0, 10, 22] {
+        for renewal in [0, 10, 39] {
             _ = heartbeat.pauseAfterRenewal(succeeded: true, jitter: 0, now: epoch + Int64(renewal) * second)
             #expect(!heartbeat.shouldReportStatus(changed: false, now: epoch + Int64(renewal + 1) * second))
         }
