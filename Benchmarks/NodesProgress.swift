@@ -44,8 +44,7 @@ final class NodesProgress: Sendable {
         Task.detached {
             var before = self.use()
             while ContinuousClock.now - start < limit {
-                // The pace of the telling.
-                try? await Task.sleep(for: min(Self.interval, limit - (ContinuousClock.now - start)))
+                try? await Task.sleep(for: min(Self.interval, limit - (ContinuousClock.now - start)))  // the pace of the telling
                 let now = self.use()
                 self.say("\((now.at - start).components.seconds) s: \(self.state); \(self.load(before, now))")
                 before = now

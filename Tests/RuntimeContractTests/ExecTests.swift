@@ -107,7 +107,7 @@ struct ExecTests {
             let began = clock.now
             let result = try await sh(lab, id, "sleep 1005 & echo started")
             #expect(result == ExecResult(exitCode: 0, stdout: Array("started\n".utf8)))
-            #expect(clock.now - began < .seconds(25), "the command has a limit of 30 s, and what it left sleeps for 1005")
+            #expect(clock.now - began < .seconds(10))
             // The shell may have forked the child already, and the child not yet become the program.
             for _ in 0..<3000 where sleeps(lab).isEmpty { try await Task.sleep(for: .milliseconds(10)) }
             #expect(sleeps(lab) == ["sleep 1005"])
