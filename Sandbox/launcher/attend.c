@@ -80,6 +80,16 @@ static void depend_on_resident(void) {
     if (getppid() != office->resident) _exit(1);  // it died before the line above
 }
 
+// Whether another child works, at a launch or at what is behind one or before.
+static int has_company(void) {
+    int working = 0;
+    for (int i = 0; i < ATTEND_MAX && working < 2; i++) {
+        int state = __atomic_load_n(&office->board->state[i], __ATOMIC_RELAXED);
+        working += state == ATTEND_BUSY || state == ATTEND_COMING;
+    }
+    return working > 1;
+}
+
 static int is_surplus(void) { return attend_waiting(office->board) > office->wanted; }
 
 static void wake(int signal) { (void)signal; }
@@ -120,7 +130,7 @@ static int serve(struct request *request, struct spare *spare) {
         spare = NULL;
     }
     // init builds the root from here on. It starts nothing before the groups are there: where the launch ends below, it goes with us.
-    else if (spare && spare_map_ids(spare, request->plan, &failure) == 0) spare_go(spare, request->plan);
+    else if (spare && spare_map_ids(spare, request->plan, &failure) == 0) spare_go(spare, request->plan, !has_company());
     if (take_directory(request->directory) < 0) return 2;
     return failure.stage[0] ? launch_failed(&own->task, &failure) : launch_task(&own->task, request->plan, spare);
 }

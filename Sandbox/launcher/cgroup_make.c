@@ -63,24 +63,51 @@ static int remember(const struct plan *plan) {
     return 0;
 }
 
-int cgroup_make_all(const struct plan *plan, struct cgroups *groups, struct failure *failure) {
+// In the plan's order, which names outer groups first.
+static int carry_out(const struct plan *plan, struct cgroup_making *making, uint32_t behind, struct failure *failure) {
+    for (; making->next < behind; making->next++) {
+        const struct operation *op = &plan->operation[making->next];
+        char **a = op->argument;
+        int result = 0;
+        if (op->kind == OP_CGROUP_MAKE) result = make(a[0], a[1]);
+        else if (op->kind == OP_CGROUP_SET) result = set(making->groups, a[0], a[1], a[2]);
+        if (result == 0) continue;
+        int error = errno;
+        if (op->kind == OP_CGROUP_MAKE) failure_set(failure, error, "cgroup(make %s)", a[1]);
+        else failure_set(failure, error, "cgroup(set %s/%s %s)", a[0], a[1], a[2]);
+        return -1;
+    }
+    return 0;
+}
+
+// Some settings are refused, or come too late, once somebody is in the group: of where its memory may be (cpuset), of what is counted.
+static int is_for_empty_group(const char *file) {
+    static const char *const prefix[] = {"cpuset.", "cgroup.", "memory.kmem.", "memory.use_hierarchy"};
+    for (size_t i = 0; i < sizeof prefix / sizeof *prefix; i++)
+        if (!strncmp(file, prefix[i], strlen(prefix[i]))) return 1;
+    return 0;
+}
+
+int cgroup_make_begin(const struct plan *plan, struct cgroup_making *making, struct failure *failure) {
+    uint32_t behind = 0;
     if (remember(plan) < 0) {
         failure_set(failure, ENOMEM, "cgroup-remove");
         return -1;
     }
     for (uint32_t i = 0; i < plan->count; i++) {
-        char **a = plan->operation[i].argument;
-        int result = 0;
-        if (plan->operation[i].kind == OP_CGROUP_MAKE) result = make(a[0], a[1]);
-        else if (plan->operation[i].kind == OP_CGROUP_SET) result = set(groups, a[0], a[1], a[2]);
-        if (result == 0) continue;
-        int error = errno;
-        if (plan->operation[i].kind == OP_CGROUP_MAKE) failure_set(failure, error, "cgroup(make %s)", a[1]);
-        else failure_set(failure, error, "cgroup(set %s/%s %s)", a[0], a[1], a[2]);
-        cgroup_remove_all();
-        return -1;
+        const struct operation *op = &plan->operation[i];
+        if (op->kind == OP_CGROUP_MAKE || (op->kind == OP_CGROUP_SET && is_for_empty_group(op->argument[1]))) behind = i + 1;
     }
-    return 0;
+    return carry_out(plan, making, behind, failure);
+}
+
+int cgroup_make_finish(const struct plan *plan, struct cgroup_making *making, struct failure *failure) {
+    return carry_out(plan, making, plan->count, failure);
+}
+
+int cgroup_make_all(const struct plan *plan, struct failure *failure) {
+    struct cgroup_making making = {0};
+    return cgroup_make_begin(plan, &making, failure) < 0 || cgroup_make_finish(plan, &making, failure) < 0 ? -1 : 0;
 }
 
 void cgroup_remove_all(void) {

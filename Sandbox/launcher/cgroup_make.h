@@ -4,10 +4,16 @@
 #include "failure.h"
 #include "plan.h"
 
-// Carries out `cgroup-make` and `cgroup-set` in the plan's order, and keeps what `cgroup-remove` names. 0, or -1 with
-// `failure` set; what was made is then removed again. `groups`: those that the task joins, noted already, whose directories are
-// opened on the way; or NULL.
-int cgroup_make_all(const struct plan *plan, struct cgroups *groups, struct failure *failure);
+// How far a plan's `cgroup-make` and `cgroup-set` are carried out. `groups`: those that the task joins, noted already, whose directories
+// are opened on the way; or NULL.
+struct cgroup_making { uint32_t next; struct cgroups *groups; };
+
+// Carries them out in the plan's order up to where the groups may be joined, and keeps what `cgroup-remove` names. Then the rest, which
+// may be done while init joins. 0, or -1 with `failure` set: whoever is in them is to end before what was made is removed.
+int cgroup_make_begin(const struct plan *plan, struct cgroup_making *making, struct failure *failure);
+int cgroup_make_finish(const struct plan *plan, struct cgroup_making *making, struct failure *failure);
+// Both.
+int cgroup_make_all(const struct plan *plan, struct failure *failure);
 
 // Removes what was to be removed, innermost first. A group whose last process was just killed is busy for a moment:
 // waits for it, but not for long. Repeatable.

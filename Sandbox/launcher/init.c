@@ -87,8 +87,8 @@ static int needs_no_group(const struct operation *op, int at_home) {
     }
 }
 
-void init_wait_for(const uint32_t *word) {
-    while (!__atomic_load_n(word, __ATOMIC_ACQUIRE)) syscall(SYS_futex, word, FUTEX_WAIT, 0, NULL, NULL, 0);
+void init_wait_for(const uint32_t *word, uint32_t value) {
+    for (uint32_t now; (now = __atomic_load_n(word, __ATOMIC_ACQUIRE)) < value;) syscall(SYS_futex, word, FUTEX_WAIT, now, NULL, NULL, 0);
 }
 
 void init_tell(uint32_t *word, uint32_t value) {
@@ -111,7 +111,7 @@ static void die_with_supervisor(const struct launch *launch) {
 static int take_user_namespace(const struct launch *launch) {
     char path[64];
     die_with_supervisor(launch);
-    init_wait_for(launch->user_namespace_is_there);
+    init_wait_for(launch->user_namespace_is_there, 1);
     snprintf(path, sizeof path, "%d/fd/%u", launch->supervisor, *launch->user_namespace_is_there - 1);
     int fd = host_proc_open(path, O_RDONLY);
     if (fd < 0) fail(errno, "namespace(open user)");
@@ -130,26 +130,27 @@ static void build_jail(const struct launch *launch) {
         rootpath_set_owner(root.owner_uid, root.owner_gid);
     }
     if (launch->own_mounts >= 0) mounts_build_detached(launch->own_mounts);
-    else if (launch->groups_are_there) mounts_prepare(plan);
-    int at_home = launch->groups_are_there && is_at_home(launch);
+    else if (launch->groups) mounts_prepare(plan);
+    int at_home = launch->groups && is_at_home(launch);
     int host_root = at_home ? launch->host_root : AT_FDCWD;
     if (at_home) enter_network(launch);
     // While the supervisor makes the groups.
-    for (int early = 0; launch->groups_are_there && next < plan->count; next++) {
+    for (int early = 0; launch->groups && next < plan->count; next++) {
         const struct operation *op = &plan->operation[next];
         if (!needs_no_group(op, at_home) || (early += op->kind >= OP_ROOT_TMPFS && op->kind <= OP_READONLY) > EARLY_MOUNTS_MAX) break;
         apply(launch, &root, op);
     }
-    if (launch->groups_are_there) {
+    if (launch->groups) {
         die_with_supervisor(launch);
-        init_wait_for(launch->groups_are_there);
+        init_wait_for(launch->groups, GROUPS_STAND);
     }
     // Joined before anything is stored: what the set-up itself allocates (tmpfs pages) is already the task's own.
     cgroups_join(launch->cgroups, host_root);
+    if (launch->groups) init_wait_for(launch->groups, GROUPS_ARE_SET);
     if (!at_home) enter_network(launch);
     if (launch->own_mounts >= 0) close(launch->host_root);
     namespaces_enter(plan, launch->user_namespace);
-    if (launch->own_mounts < 0 && !launch->groups_are_there && plan_has_namespace(plan, "mount")) mounts_prepare(plan);
+    if (launch->own_mounts < 0 && !launch->groups && plan_has_namespace(plan, "mount")) mounts_prepare(plan);
     for (; next < plan->count; next++) apply(launch, &root, &plan->operation[next]);
     mounts_drop_ahead();
 }

@@ -4,10 +4,13 @@
 #include "payload.h"
 #include "plan.h"
 
+// The task's groups, while the supervisor makes them: they may be joined; their limits are set too, so that more than joining may be done.
+enum init_groups { GROUPS_ABSENT, GROUPS_STAND, GROUPS_ARE_SET };
+
 struct launch {
     const struct plan *plan;
     const struct cgroups *cgroups;
-    uint32_t *groups_are_there;  // init may begin before they are, and waits for this word; NULL: they are
+    uint32_t *groups;    // init may begin before they are there, and waits for this word (enum init_groups); NULL: they are
     uint64_t namespaces; // flags of those that init makes for itself, while the supervisor does other things; the clone made the rest
     uint32_t *user_namespace_is_there;  // the supervisor makes it meanwhile: descriptor + 1 of its own; NULL: below
     int supervisor;      // its pid, of use with the former only
@@ -34,8 +37,8 @@ void init_title_area(char *start, size_t bytes);
 // Whether the supervisor, which alone reads what is written to `status`, is gone.
 int init_is_orphan(int status);
 
-// Sleeps until this word, which another process shares, is not 0.
-void init_wait_for(const uint32_t *word);
+// Sleeps until this word, which another process shares and only ever counts up, is at least `value`.
+void init_wait_for(const uint32_t *word, uint32_t value);
 // The other side of it.
 void init_tell(uint32_t *word, uint32_t value);
 

@@ -83,7 +83,7 @@ static int give_output(const struct channel *c, const struct plan *plan) {
 }
 
 // What the supervisor makes after the clone, in memory that init shares.
-struct ahead { uint32_t groups_are_there, user_namespace; };
+struct ahead { uint32_t groups, user_namespace; };
 
 static pid_t clone_init(struct task *task, const struct plan *plan, struct channel *c, int user_namespace, struct ahead *ahead) {
     uint64_t namespaces = namespaces_clone_flags(plan), later = ahead ? namespaces & ~(uint64_t)CLONE_NEWPID : 0;
@@ -108,7 +108,7 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
         .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]},
         .namespaces = later, .supervisor = supervisor};
     if (ahead) {
-        launch.groups_are_there = &ahead->groups_are_there;
+        launch.groups = &ahead->groups;
         if (plan_has_namespace(plan, "user")) launch.user_namespace_is_there = &ahead->user_namespace;
         launch.shared = ahead;
         launch.shared_bytes = sizeof *ahead;
@@ -161,7 +161,7 @@ static struct ahead *open_ahead(const struct plan *plan) {
 // Everything that must be there before init may be cloned. 0, or -1 with `failure` set.
 static int prepare(struct task *task, const struct plan *plan, struct channel *c, int *user_namespace, int ahead, struct failure *failure) {
     if (ahead ? cgroups_note(&task->cgroups, plan, failure) < 0
-              : cgroup_make_all(plan, NULL, failure) < 0 || cgroups_open(&task->cgroups, plan, failure) < 0) return -1;
+              : cgroup_make_all(plan, failure) < 0 || cgroups_open(&task->cgroups, plan, failure) < 0) return -1;
     if (give_output(c, plan) < 0) { failure_set(failure, errno, "pipe"); return -1; }
     if (rootless_wanted(plan) && rootless_open_gate(c->gate) < 0) { failure_set(failure, errno, "pipe"); return -1; }
     if (ahead) return 0;
@@ -174,22 +174,30 @@ static int follow_up(struct task *task, const struct plan *plan, struct channel 
     c->user_namespace = identity_make_user_namespace(plan, failure);
     if (c->user_namespace == -2) return -1;
     if (c->user_namespace >= 0) init_tell(&ahead->user_namespace, (uint32_t)c->user_namespace + 1);
-    if (cgroup_make_all(plan, &task->cgroups, failure) < 0) return -1;
-    init_tell(&ahead->groups_are_there, 1);
+    struct cgroup_making making = {.groups = &task->cgroups};
+    if (cgroup_make_begin(plan, &making, failure) < 0) return -1;
+    init_tell(&ahead->groups, GROUPS_STAND);
+    if (cgroup_make_finish(plan, &making, failure) < 0) return -1;
+    init_tell(&ahead->groups, GROUPS_ARE_SET);
     return 0;
 }
 
 // With the init of a spare, which builds the root already, while the groups are made here. 0, or -1 with `failure` set.
 static int start_spare(struct task *task, const struct plan *plan, struct spare *spare, struct failure *failure) {
-    if (give_output(&spare->channel, plan) < 0) { failure_set(failure, errno, "pipe"); return -1; }
     task->state.started_at = timestamp_now();
     task->state.pid = spare->init_pid;
     task->state.pid_start = spare->init_start;
     task->init = spare->init;
     // An init that waits in the host's mount namespace opens the groups itself.
-    if (cgroups_note(&task->cgroups, plan, failure) == 0 && cgroup_make_all(plan, &task->cgroups, failure) == 0) {
+    struct cgroup_making making = {.groups = &task->cgroups};
+    if (cgroups_note(&task->cgroups, plan, failure) == 0 && cgroup_make_begin(plan, &making, failure) == 0) {
         spare_tell_groups(spare, &task->cgroups);
-        return 0;
+        int given = give_output(&spare->channel, plan);  // while init joins
+        if (given < 0) failure_set(failure, errno, "pipe");
+        else if (cgroup_make_finish(plan, &making, failure) == 0) {
+            spare_tell_limits(spare);
+            return 0;
+        }
     }
     kill_and_reap(task);
     return -1;

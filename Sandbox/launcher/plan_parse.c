@@ -24,11 +24,15 @@ static int hex_digit(char c) {
     return -1;
 }
 
+// Bytes that stand for themselves: a filter is most of a plan, and nothing else.
+static int is_plain(unsigned char c) { return c > ' ' && c < 0x7f && c != '"' && c != '%'; }
+
 // Decodes one word in place; returns its length or -1. `""` is the empty word.
 static ssize_t decode(char *word) {
     if (!strcmp(word, "\"\"")) { word[0] = 0; return 0; }
     char *out = word;
-    for (char *in = word; *in; in++) {
+    while (is_plain((unsigned char)*out)) out++;
+    for (char *in = out; *in; in++) {
         unsigned char c = (unsigned char)*in;
         if (c <= ' ' || c >= 0x7f || c == '"') return -1;
         if (c != '%') { *out++ = *in; continue; }
@@ -117,7 +121,7 @@ static const char *parse_line(struct plan *plan, char *line, uint32_t number) {
         ssize_t length = decode(word);
         if (length < 0) return "bad encoding";
         // Only the contents of a file may hold NUL; everything else becomes a C string.
-        if (strlen(word) != (size_t)length && op->kind != OP_FILE) return "NUL in an argument";
+        if (op->kind != OP_FILE && strlen(word) != (size_t)length) return "NUL in an argument";
         op->argument[op->count++] = word;
         op->length = (size_t)length;
         plan->tokens++;
@@ -233,9 +237,12 @@ int plan_flag(const char *flags, const char *name) {
     return 0;
 }
 
+// Of a character that is one: letters lie one above a multiple of 16, and have the bit 64.
+static int hex_value(char digit) { return (digit & 15) + 9 * (digit >> 6 & 1); }
+
 size_t plan_hex(char *text) {
     size_t count = 0;
     for (; text[2 * count] && text[2 * count + 1]; count++)
-        text[count] = (char)(hex_digit(text[2 * count]) << 4 | hex_digit(text[2 * count + 1]));
+        text[count] = (char)(hex_value(text[2 * count]) << 4 | hex_value(text[2 * count + 1]));
     return count;
 }

@@ -28,7 +28,8 @@
 #define SPARE_NAMESPACES (CLONE_NEWNS | CLONED_NAMESPACES)
 
 struct order {
-    uint32_t go, groups_are_there;
+    uint32_t go, groups;
+    cpu_set_t processors;  // those of the supervisor, which are the task's too; none: init may be on them already
     char proc_options[MOUNTS_AHEAD_OPTIONS];  // of the next task, as far as anybody knows
     struct launch launch;
     struct cgroups cgroups;
@@ -67,7 +68,8 @@ static int wait_as_init(void *argument) {
     if (init_is_orphan(c->status[1])) _exit(126);
     mounts_make_ahead(order->proc_options);
     int host_root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    init_wait_for(&order->go);
+    init_wait_for(&order->go, 1);
+    if (CPU_COUNT(&order->processors)) sched_setaffinity(0, sizeof order->processors, &order->processors);
     struct launch launch = order->launch;
     launch.own_mounts = spare->mounts;
     launch.host_root = host_root;
@@ -191,16 +193,27 @@ int spare_map_ids(struct spare *spare, const struct plan *plan, struct failure *
     return 0;
 }
 
-void spare_go(struct spare *spare, const struct plan *plan) {
+// Not where the supervisor is: there it would begin when that one sleeps, its own half done. The kernel looks for an idle processor only,
+// and on a virtual machine one that is halted does not count as such. Init goes back to all of them by itself.
+static void begin_elsewhere(struct spare *spare) {
+    cpu_set_t others;
+    if (sched_getaffinity(0, sizeof others, &others) < 0) return;
+    spare->order->processors = others;
+    CPU_CLR((size_t)sched_getcpu(), &others);
+    if (!CPU_COUNT(&others) || sched_setaffinity(spare->init_pid, sizeof others, &others) < 0) CPU_ZERO(&spare->order->processors);
+}
+
+void spare_go(struct spare *spare, const struct plan *plan, int is_alone) {
     struct order *order = spare->order;
     struct channel *c = &spare->channel;
     order->launch = (struct launch){
-        .plan = plan, .cgroups = &order->cgroups, .groups_are_there = &order->groups_are_there, .net_namespace = spare->net_namespace,
+        .plan = plan, .cgroups = &order->cgroups, .groups = &order->groups, .net_namespace = spare->net_namespace,
         .user_namespace = plan_has_namespace(plan, "user") ? spare->user_namespace : -1,
         .streams = {.in = -1, .out = plan_find(plan, OP_LOG) ? spare->out : -1, .err = plan_find(plan, OP_LOG) ? spare->err : -1, .console = -1},
         .status = c->status[1],
         .handover = c->notify[1], .gate = {-1, -1},
         .shared = order, .shared_bytes = sizeof *order};
+    if ((spare->is_alone = is_alone)) begin_elsewhere(spare);
     init_tell(&order->go, 1);
 }
 
@@ -209,8 +222,11 @@ void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups) {
     order->cgroups.count = cgroups->count;
     memcpy(order->cgroups.group, cgroups->group, (size_t)cgroups->count * sizeof *cgroups->group);
     for (int i = 0; i < cgroups->count; i++) order->cgroups.group[i].join = order->cgroups.group[i].directory = -1;
-    init_tell(&order->groups_are_there, 1);
+    // Else init would only take its turn for a third of what is left to do.
+    if (spare->is_alone) init_tell(&order->groups, GROUPS_STAND);
 }
+
+void spare_tell_limits(struct spare *spare) { init_tell(&spare->order->groups, GROUPS_ARE_SET); }
 
 void spare_discard_init(struct spare *spare) {
     int status;

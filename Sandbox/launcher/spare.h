@@ -18,6 +18,7 @@ struct spare {
     uint64_t init_start;
     int user_namespace, uid_map, gid_map;    // without maps yet
     int net_namespace;                       // from the pool, or -1
+    int is_alone;                            // no other launch is under way
     struct order *order;
     size_t order_bytes;
 };
@@ -39,8 +40,10 @@ int spare_map_ids(struct spare *spare, const struct plan *plan, struct failure *
 int spare_take_mounts(struct spare *spare);
 
 // Lets init begin with the plan, up to what needs the task's groups, and go on when they are there.
-void spare_go(struct spare *spare, const struct plan *plan);
+// `is_alone`: no other launch is under way, so that the machine has a processor for each half of this one.
+void spare_go(struct spare *spare, const struct plan *plan, int is_alone);
 void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups);
+void spare_tell_limits(struct spare *spare);
 
 // Ends the waiting init of a spare that does not fit; what can be used for any plan stays.
 void spare_discard_init(struct spare *spare);

@@ -1,0 +1,140 @@
+// A launch has two halves that run beside each other: the supervisor makes the task's groups while its init builds the root, and joins.
+
+import Cgroups
+import Glibc
+import SandboxPolicy
+import Testing
+
+@Suite("The two halves of a launch", .enabled(if: Machine.canRun))
+struct LaunchHalvesTests {
+    /// The groups that a plan makes, as the agent's do.
+    private struct Groups {
+        let name = "swiftlet-halves-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        let plan: CgroupPlan
+
+        init(_ limits: CgroupLimits) { plan = Machine.cgroups.plan([CgroupLevel(name, limits)]) }
+
+        var operations: [LaunchOperation] {
+            let made: [LaunchOperation] = plan.operations.map { operation in
+                switch operation {
+                case .make(let version, let path): .makeCgroup(version: version, path: path)
+                case .set(let path, let file, let value): .setCgroup(path: path, file: file, value: value)
+                }
+            }
+            // What is made last is joined first: whoever does not wait for its settings meets it without.
+            let joined = plan.joins.reversed().map {
+                LaunchOperation.cgroup(version: $0.version, controller: $0.controller, path: $0.path)
+            }
+            return made + joined + plan.removals.map { .removeCgroup(path: $0) }
+        }
+
+        /// What stays, if it stays: groups go behind the answer.
+        func left() -> [String] {
+            let there = { plan.removals.filter { access($0, F_OK) == 0 } }
+            for _ in 0..<3000 where !there().isEmpty { usleep(10_000) }
+            return there()
+        }
+    }
+
+    /// Both ways into a launch: a waiting init, and one that is cloned when the plan comes.
+    private func inBothWays(_ body: (OperationLab, (LaunchPlan, String) throws -> (start: String, state: String)) throws -> Void) throws {
+        try withOperationLab { lab in
+            let server = try ResidentServer(lab.directory, spares: 1)
+            defer { try? server.kill() }
+            try body(lab) { plan, name in
+                let directory = lab.make(name)
+                let answers = try server.run(plan.text, directory)
+                return (answers.start, Lab.text("\(directory)/state.json"))
+            }
+        }
+        try withOperationLab { lab in
+            try body(lab) { plan, _ in ("", try lab.run(plan).state) }
+        }
+    }
+
+    @Test("a limit that the kernel refuses once init has joined fails the start, and neither init nor a group is left")
+    func refusedLimit() throws {
+        try inBothWays { lab, launch in
+            for round in 0..<3 {
+                let groups = Groups(CgroupLimits(memoryBytes: 64 << 20, pids: 20))
+                var jail = ResidentLauncherTests.jail
+                var operations = groups.operations
+                let last = try #require(operations.lastIndex { if case .setCgroup = $0 { true } else { false } })
+                guard case .setCgroup(let path, let file, _) = operations[last] else { return }
+                operations.insert(.setCgroup(path: path, file: file, value: "nonsense"), at: last + 1)
+                jail.supervision = operations
+                let (start, state) = try launch(lab.plan(jail, "exit 7"), "refused\(round)")
+                #expect(start.isEmpty || start.hasPrefix("failed 22 cgroup(set \(path)/\(file) nonsense)"), "\(start)")
+                #expect(state.contains("\"phase\":\"failed\"") && state.contains("cgroup(set \(path)/\(file) nonsense)"), "\(state)")
+                #expect(groups.left().isEmpty)
+            }
+        }
+    }
+
+    @Test("limits hold from the program's first instruction on, and a group without processors of its own gets them before it is joined")
+    func limitsFirst() throws {
+        guard Machine.cgroups.controllers(of: CgroupLimits(pids: 1)).contains(.pids) else { return }
+        var limits = CgroupLimits(memoryBytes: 64 << 20, pids: 3)
+        let first = try #require(Self.processors(of: "self").split { $0 == "," || $0 == "-" }.first.map(String.init))
+        limits.cpusetCPUs = first
+        if Machine.cgroups.layout == .version2 || !Machine.cgroups.unenforceable(limits).isEmpty { limits.cpusetCPUs = nil }
+        try inBothWays { lab, launch in
+            for round in 0..<6 {
+                let groups = Groups(limits)
+                var jail = ResidentLauncherTests.jail
+                jail.supervision = Self.slowed(groups.operations)
+                // With init and the shell the third process is the last one.
+                let script = """
+                    (/bin/true | /bin/true | /bin/true) 2> /dev/null && exit 1
+                    while read key value; do
+                    test "$key" = Cpus_allowed_list: && test "$value" = '\(limits.cpusetCPUs ?? "")' && exit 7
+                    done < /proc/self/status; exit \(limits.cpusetCPUs == nil ? 7 : 2)
+                    """
+                let (_, state) = try launch(lab.plan(jail, script), "limits\(round)")
+                #expect(state.contains("\"exitCode\":7"), "\(round): \(state)")
+                #expect(groups.left().isEmpty)
+            }
+        }
+    }
+
+    @Test("program and init may run on the processors of their launcher: all of them, or the one that it is kept to")
+    func processors() throws {
+        let all = Self.processors(of: "self")
+        let one = try #require(all.split { $0 == "," || $0 == "-" }.first.map(String.init))
+        for (wanted, prelude) in [(all, []), (one, ["/usr/bin/taskset", "-c", one])] {
+            try withOperationLab { lab in
+                try lab.withServer(prelude: prelude) { server in
+                    for round in 0..<4 {
+                        let groups = Groups(CgroupLimits(pids: 20))
+                        var jail = ResidentLauncherTests.jail
+                        jail.supervision = groups.operations
+                        let script = "\(round % 2 == 0 ? "" : "sleep 0.05;") grep -h '^Cpus_allowed_list:' /proc/self/status /proc/1/status"
+                        unlink("\(lab.directory)/log")
+                        let answers = try server.run(lab.plan(jail, script).text, lab.make("task\(round)"))
+                        #expect(answers.end == "ended 0 0\n")
+                        #expect(lab.lines.map { $0.split(separator: "\t").last.map(String.init) } == [wanted, wanted], "\(lab.lines)")
+                    }
+                }
+            }
+        }
+    }
+
+    /// With the limit of processes, and those of processors, behind long rows of other settings: the supervisor is the slower half.
+    private static func slowed(_ operations: [LaunchOperation]) -> [LaunchOperation] {
+        operations.flatMap { operation -> [LaunchOperation] in
+            guard case .setCgroup(let path, let file, _) = operation else { return [operation] }
+            let other: LaunchOperation? =
+                switch file {
+                case "pids.max": .setCgroup(path: path, file: file, value: "max")
+                case "cpuset.cpus": .setCgroup(path: path, file: "notify_on_release", value: "0")
+                default: nil
+                }
+            return (other.map { [LaunchOperation](repeating: $0, count: 700) } ?? []) + [operation]
+        }
+    }
+
+    private static func processors(of pid: String) -> String {
+        let line = Lab.text("/proc/\(pid)/status").split(separator: "\n").first { $0.hasPrefix("Cpus_allowed_list:") }
+        return line?.split(separator: "\t").last.map(String.init) ?? ""
+    }
+}
