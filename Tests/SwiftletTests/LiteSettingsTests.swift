@@ -1,4 +1,5 @@
 // What a Lite makes of its configuration and of a node's kubeconfig.
+import Foundation
 import KubernetesClient
 import PKI
 import Testing
@@ -6,10 +7,12 @@ import Testing
 @testable import Swiftlet
 
 @Suite struct LiteSettingsTests {
-    private func temporary() throws -> String {
+    /// Gone with what is in it when the body returns.
+    private func inDirectory(_ body: (String) throws -> Void) throws {
         let path = "/tmp/swiftlet-join-\(UInt64.random(in: 0...UInt64.max))"
         try FileText.makeDirectory(path)
-        return path
+        defer { try? FileManager.default.removeItem(atPath: path) }
+        try body(path)
     }
 
     private func kubeconfig(_ directory: String, commonName: String, organizations: [String]) throws -> String {
@@ -27,50 +30,51 @@ import Testing
 
     @Test("the node's name is its certificate's; a configuration that says another is refused")
     func nodeName() throws {
-        let directory = try temporary()
-        let path = try kubeconfig(directory, commonName: "system:node:lab-1", organizations: ["system:nodes"])
-        let membership = try ClusterMembership(kubeconfigPath: path)
-        var configuration = KusciaConfiguration(mode: .lite, domainID: "")
-        let settings = try LiteSettings(configuration, configurationPath: "\(directory)/none.yaml", membership: membership)
-        #expect(settings.nodeName == "lab-1" && settings.domain == nil && settings.masterURL == "https://127.0.0.1:6443")
-        let agent = settings.agentConfig(stopPolicy: .leave)
-        #expect(agent.domain == nil && !agent.publishesMetrics)
-        configuration.extensions.nodeName = "lab-2"
-        #expect(throws: CommandFailure.self) {
-            try LiteSettings(configuration, configurationPath: "\(directory)/none.yaml", membership: membership)
+        try inDirectory { directory in
+            let path = try kubeconfig(directory, commonName: "system:node:lab-1", organizations: ["system:nodes"])
+            let membership = try ClusterMembership(kubeconfigPath: path)
+            var configuration = KusciaConfiguration(mode: .lite, domainID: "")
+            let settings = try LiteSettings(configuration, configurationPath: "\(directory)/none.yaml", membership: membership)
+            #expect(settings.nodeName == "lab-1" && settings.domain == nil && settings.masterURL == "https://127.0.0.1:6443")
+            let agent = settings.agentConfig(stopPolicy: .leave)
+            #expect(agent.domain == nil && !agent.publishesMetrics)
+            configuration.extensions.nodeName = "lab-2"
+            #expect(throws: CommandFailure.self) {
+                try LiteSettings(configuration, configurationPath: "\(directory)/none.yaml", membership: membership)
+            }
         }
-        FileText.remove(path)
     }
 
     @Test("an administrator's kubeconfig does not make a node")
     func notANode() throws {
-        let directory = try temporary()
-        let path = try kubeconfig(directory, commonName: "kubernetes-admin", organizations: ["system:masters"])
-        #expect(throws: CommandFailure.self) { try ClusterMembership(kubeconfigPath: path) }
-        FileText.remove(path)
+        try inDirectory { directory in
+            let path = try kubeconfig(directory, commonName: "kubernetes-admin", organizations: ["system:masters"])
+            #expect(throws: CommandFailure.self) { try ClusterMembership(kubeconfigPath: path) }
+        }
     }
 
     @Test("labels that NodeRestriction refuses are refused at the start")
     func labels() throws {
-        let directory = try temporary()
-        let path = try kubeconfig(directory, commonName: "system:node:lab-1", organizations: ["system:nodes"])
-        let text =
-            "swiftlet: {node: {labels: {kubernetes.io/role: agent, team: blue}, evictionHard: 'memory.available<1Gi', metricsPort: 10255}}"
-        let configuration = try KusciaConfiguration.parse(text, source: "f", joining: true).configuration
-        #expect(configuration.extensions.node.labels["team"] == "blue" && configuration.extensions.node.metricsPort == 10255)
-        let membership = try ClusterMembership(kubeconfigPath: path)
-        #expect {
-            try LiteSettings(configuration, configurationPath: "f", membership: membership)
-        } throws: { "\($0)".contains("kubernetes.io/role") }
-        FileText.remove(path)
+        try inDirectory { directory in
+            let path = try kubeconfig(directory, commonName: "system:node:lab-1", organizations: ["system:nodes"])
+            let text =
+                "swiftlet: {node: {labels: {kubernetes.io/role: agent, team: blue}, evictionHard: 'memory.available<1Gi', metricsPort: 10255}}"
+            let configuration = try KusciaConfiguration.parse(text, source: "f", joining: true).configuration
+            #expect(configuration.extensions.node.labels["team"] == "blue" && configuration.extensions.node.metricsPort == 10255)
+            let membership = try ClusterMembership(kubeconfigPath: path)
+            #expect {
+                try LiteSettings(configuration, configurationPath: "f", membership: membership)
+            } throws: { "\($0)".contains("kubernetes.io/role") }
+        }
     }
 
     @Test("two Lites do not share a state directory")
     func lock() throws {
-        let directory = try temporary()
-        let first = try StateLock(directory: directory)
-        #expect(throws: CommandFailure.self) { try StateLock(directory: directory) }
-        first.release()
-        try StateLock(directory: directory).release()
+        try inDirectory { directory in
+            let first = try StateLock(directory: directory)
+            #expect(throws: CommandFailure.self) { try StateLock(directory: directory) }
+            first.release()
+            try StateLock(directory: directory).release()
+        }
     }
 }
