@@ -47,6 +47,7 @@ class Phases(threading.Thread):
         self.connection.request("GET", f"{BASE}?watch=true&resourceVersion={revision}")
         self.events = self.connection.getresponse()
         self.seen, self.changed = {}, threading.Condition()
+        self.wanted, self.missing = None, set()
         self.start()
 
     def run(self):
@@ -60,18 +61,24 @@ class Phases(threading.Thread):
             now, phase = time.perf_counter(), self.PHASE.search(line)
             name = self.NAME.search(line)
             if phase and name:
-                with self.changed:
-                    self.seen.setdefault(name.group(1).decode(), {}).setdefault(phase.group(1).decode(), now)
+                self._see(name.group(1).decode(), phase.group(1).decode(), now)
+
+    def _see(self, name, phase, now):
+        with self.changed:
+            self.seen.setdefault(name, {}).setdefault(phase, now)
+            if phase == self.wanted and name in self.missing:
+                self.missing.remove(name)
+                # Whoever waits is woken once, at the end: to look at a thousand pods with each event took a tenth of the machine.
+                if not self.missing:
                     self.changed.notify_all()
 
     def wait(self, names, phase, seconds):
         """{name: when}; fails when one does not come in time."""
-        deadline = time.monotonic() + seconds
         with self.changed:
-            while missing := [name for name in names if phase not in self.seen.get(name, {})]:
-                left = deadline - time.monotonic()
-                if left <= 0 or not self.changed.wait(left):
-                    raise RuntimeError(f"{len(missing)} of {len(names)} pods were not {phase} within {seconds} s, e.g. {missing[0]}: {self.seen.get(missing[0])}")
+            self.wanted, self.missing = phase, {name for name in names if phase not in self.seen.get(name, {})}
+            if not self.changed.wait_for(lambda: not self.missing, seconds):
+                first = min(self.missing)
+                raise RuntimeError(f"{len(self.missing)} of {len(names)} pods were not {phase} within {seconds} s, e.g. {first}: {self.seen.get(first)}")
             return {name: self.seen[name][phase] for name in names}
 
     def close(self):
