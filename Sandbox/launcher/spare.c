@@ -194,7 +194,7 @@ int spare_map_ids(struct spare *spare, const struct plan *plan, struct failure *
 }
 
 // Not where the supervisor is: there it would begin when that one sleeps, its own half done. The kernel looks for an idle processor only,
-// and on a virtual machine one that is halted does not count as such. Init goes back to all of them by itself.
+// and on a virtual machine one that is halted seems not to count as such. Init goes back to all of them by itself.
 static void begin_elsewhere(struct spare *spare) {
     cpu_set_t others;
     if (sched_getaffinity(0, sizeof others, &others) < 0) return;
