@@ -12,6 +12,7 @@ import threading
 import time
 
 import pods
+from wire import Wire
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "chaos.d"))
 from lab import Failed, Lab, eventually  # noqa: E402  (a master and a Lite as processes of a run's own)
@@ -33,35 +34,24 @@ def spread(name, seconds):
 
 
 class Phases(threading.Thread):
-    """When each pod was first seen in each phase; from the bytes of the watch, as parsing them whole would cost more than a pod does."""
-
-    NAME = re.compile(rb'"metadata":\{[^{}]*?"name":"([^"]+)"')
-    PHASE = re.compile(rb'"phase":"(\w+)"')
+    """When each pod was first seen in each phase."""
 
     def __init__(self, new):
         super().__init__(daemon=True)
-        self.connection, calls = new(), new()
-        calls.request("GET", BASE + "?limit=1")
-        revision = json.load(calls.getresponse())["metadata"]["resourceVersion"]
+        self.wire, calls = Wire(new), Wire(new)
+        _, listed = calls.exchange("GET", BASE + "?limit=1")
         calls.close()
-        self.connection.request("GET", f"{BASE}?watch=true&resourceVersion={revision}")
-        self.events = self.connection.getresponse()
+        self.events = self.wire.watch(f"{BASE}?watch=true&resourceVersion={json.loads(listed)['metadata']['resourceVersion']}")
         self.seen, self.changed = {}, threading.Condition()
         self.wanted, self.missing = None, set()
         self.start()
 
     def run(self):
-        while True:
-            try:
-                line = self.events.readline()
-            except (OSError, ValueError, AttributeError):
-                return
-            if not line:
-                return
-            now, phase = time.perf_counter(), self.PHASE.search(line)
-            name = self.NAME.search(line)
-            if phase and name:
-                self._see(name.group(1).decode(), phase.group(1).decode(), now)
+        try:
+            for name, phase in self.events:
+                self._see(name, phase, time.perf_counter())
+        except (OSError, RuntimeError):
+            return
 
     def _see(self, name, phase, now):
         with self.changed:
@@ -82,32 +72,30 @@ class Phases(threading.Thread):
             return {name: self.seen[name][phase] for name in names}
 
     def close(self):
-        try:
-            self.connection.sock.shutdown(2)
-        except (OSError, AttributeError):
-            pass
+        self.wire.shut()
 
 
 class Creator:
     """Makes pods over connections of its own."""
 
     def __init__(self, new, connections=1):
-        self.connections = [new() for _ in range(connections)]
-        self.when = {}
+        self.wires = [Wire(new) for _ in range(connections)]
+        self.when, self.bodies = {}, {}
 
-    def create(self, name, command, connection=0):
-        body = pods.pod(name, NAMESPACE)
-        body["spec"]["containers"][0].update(command=command, resources={"limits": {"memory": "32Mi", "cpu": "100m"}})
+    def create(self, name, command, wire=0):
+        if command[0] not in self.bodies:
+            self.bodies[command[0]] = self._body(command)
+        body = self.bodies[command[0]].replace(b"NAME", name.encode())
         self.when[name] = time.perf_counter()
-        self._post(self.connections[connection], json.dumps(body))
+        status, content = self.wires[wire].exchange("POST", BASE, body)
+        if status != 201:
+            raise RuntimeError(f"create {name}: HTTP {status} {content[:300]!r}")
 
     @staticmethod
-    def _post(connection, body):
-        connection.request("POST", BASE, body, {"Content-Type": "application/json"})
-        answer = connection.getresponse()
-        content = answer.read()
-        if answer.status != 201:
-            raise RuntimeError(f"create: HTTP {answer.status} {content[:300]!r}")
+    def _body(command):
+        body = pods.pod("NAME", NAMESPACE)
+        body["spec"]["containers"][0].update(command=command, resources={"limits": {"memory": "32Mi", "cpu": "100m"}})
+        return json.dumps(body).encode()
 
     def all(self, names, command):
         """As fast as the connections carry."""
@@ -115,11 +103,11 @@ class Creator:
 
         def part(number):
             try:
-                for name in names[number::len(self.connections)]:
+                for name in names[number::len(self.wires)]:
                     self.create(name, command, number)
             except (OSError, RuntimeError) as failure:
                 failures.append(failure)
-        threads = [threading.Thread(target=part, args=(number,)) for number in range(len(self.connections))]
+        threads = [threading.Thread(target=part, args=(number,)) for number in range(len(self.wires))]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -128,8 +116,8 @@ class Creator:
             raise RuntimeError(f"{failures[0]}")
 
     def close(self):
-        for connection in self.connections:
-            connection.close()
+        for wire in self.wires:
+            wire.close()
 
 
 TRUE, SLEEP = ["/bin/true"], ["/bin/sleep", "100000"]

@@ -9,6 +9,8 @@ import tempfile
 import time
 from urllib.parse import urlsplit
 
+from wire import Wire
+
 
 def connect(path):
     """What makes a connection to the one cluster of a kubeconfig, as the one user in it. Its keys are looked for by name: no YAML reader."""
@@ -51,41 +53,34 @@ def pod(name, namespace):
 def measure(new, namespace, rounds):
     """(seconds to Running, seconds to Succeeded) of each pod, one after the other; the pods are removed."""
     base = f"/api/v1/namespaces/{namespace}/pods"
-    calls, watch = new(), new()
-    calls.request("GET", base)
-    revision = json.load(calls.getresponse())["metadata"]["resourceVersion"]
-    watch.request("GET", f"{base}?watch=true&resourceVersion={revision}")
-    events = watch.getresponse()
+    calls, watch = Wire(new), Wire(new)
+    _, listed = calls.exchange("GET", base)
+    events = watch.watch(f"{base}?watch=true&resourceVersion={json.loads(listed)['metadata']['resourceVersion']}")
     figures = []
     for i in range(rounds):
         name = f"latency-{int(time.time())}-{i}"
-        body = json.dumps(pod(name, namespace))
+        body = json.dumps(pod(name, namespace)).encode()
         begin = time.perf_counter()
-        calls.request("POST", base, body, {"Content-Type": "application/json"})
-        answer = calls.getresponse()
-        text = answer.read()
-        if answer.status != 201:
-            raise RuntimeError(f"create {name}: HTTP {answer.status} {text[:300]!r}")
+        status, answer = calls.exchange("POST", base, body)
+        if status != 201:
+            raise RuntimeError(f"create {name}: HTTP {status} {answer[:300]!r}")
         figures.append(follow(events, name, begin))
-        calls.request("DELETE", f"{base}/{name}", json.dumps({"gracePeriodSeconds": 0}), {"Content-Type": "application/json"})
-        calls.getresponse().read()
+        calls.exchange("DELETE", f"{base}/{name}", b'{"gracePeriodSeconds": 0}')
+    calls.close()
+    watch.close()
     return figures
 
 
 def follow(events, name, begin):
     running = None
-    while True:
-        line = events.readline()
-        if not line:
-            raise RuntimeError("the watch ended")
-        seen = json.loads(line)["object"]
-        if seen.get("metadata", {}).get("name") != name:
-            continue
-        phase = seen.get("status", {}).get("phase")
+    for seen, phase in events:
         took = time.perf_counter() - begin
+        if seen != name:
+            continue
         if phase == "Running" and running is None:
             running = took
         if phase == "Failed":
-            raise RuntimeError(f"{name}: {json.dumps(seen['status'])[:500]}")
+            raise RuntimeError(f"{name}: Failed")
         if phase == "Succeeded":
             return running if running is not None else took, took
+    raise RuntimeError(f"{name}: the watch ended")
