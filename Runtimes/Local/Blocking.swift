@@ -1,13 +1,9 @@
 // System calls that may block run here, never on Swift's cooperative pool.
 
-import Dispatch
+import RuntimeInterface
 
 package enum Blocking {
-    private static let queue = DispatchQueue(label: "swiftlet.local.blocking", attributes: .concurrent)
-
     package static func run<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try body() }) }
-        }
+        try await WorkThreads.perform(body)
     }
 }

@@ -12,7 +12,7 @@ extension LocalPods {
         let uid = config.podUID
         let own = state.withLock { state in
             let before = state.making[uid]
-            let own = Task {
+            let own = Task(executorPreference: WorkThreads.shared) {
                 _ = await before?.result
                 try await self.make(config)
             }

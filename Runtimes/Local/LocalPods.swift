@@ -43,8 +43,22 @@ public final class LocalPods: Sendable {
         guard RecordFiles.exists(configuration.launcherPath) else {
             throw .invalid(field: "launcherPath", reason: "\(configuration.launcherPath) does not exist")
         }
-        paths = RecordPaths(root: configuration.stateDirectory, pods: try RecordsPlace.prepare(configuration, logger))
+        paths = RecordPaths(root: configuration.stateDirectory, pods: try Self.records(configuration, logger))
         try RecordFiles.makeDirectories("\(configuration.stateDirectory)/seccomp")
+    }
+
+    private static func records(_ configuration: LocalConfiguration, _ logger: Logger) throws(RuntimeError) -> String {
+        let place = place(configuration)
+        if configuration.keepsRecordsInMemory {
+            if let directory = try place.prepare() { return directory }
+            logger.notice("records lie on disk: neither /run nor /dev/shm is in memory and ours to write")
+        }
+        try RecordFiles.makeDirectories(place.path)
+        return place.path
+    }
+
+    private static func place(_ configuration: LocalConfiguration) -> RecordsPlace {
+        RecordsPlace(path: RecordPaths(root: configuration.stateDirectory).pods)
     }
 
     package func onEvent(_ handler: @escaping @Sendable (ContainerEvent) -> Void) { state.withLock { $0.handler = handler } }
@@ -57,14 +71,14 @@ public final class LocalPods: Sendable {
         if hasChildren { return }
         try await Blocking.run {
             do throws(CgroupError) { try parent.remove() } catch { throw error.asRuntimeError }
-            RecordsPlace.release(configuration)
+            Self.place(configuration).release()
         }
     }
 
     /// At an orderly end, and where no pod has a record any more: nothing of ours stays in the machine's memory.
     package func releaseRecords() async throws {
         let configuration = configuration
-        try await Blocking.run { RecordsPlace.release(configuration) }
+        try await Blocking.run { Self.place(configuration).release() }
     }
 
     // MARK: Finding

@@ -4,76 +4,79 @@
 
 import CLinux
 import Glibc
-import Logging
 import RuntimeInterface
+import SandboxPolicy
 
-enum RecordsPlace {
+package struct RecordsPlace: Sendable {
     /// FHS's place for such things; where that lies on a disk (as in many containers), POSIX' memory.
     private static let candidates = ["/run", "/dev/shm"]
 
-    /// The directory of the pods' records: `<state>/pods`, or, in memory, what this name leads to. Records of an agent that
-    /// had them on the disk stay there until an agent begins without any. Blocks.
-    static func prepare(_ configuration: LocalConfiguration, _ logger: Logger) throws(RuntimeError) -> String {
-        let pods = RecordPaths(root: configuration.stateDirectory).pods
-        guard configuration.keepsRecordsInMemory else {
-            try RecordFiles.makeDirectories(pods)
-            return pods
-        }
-        if let target = target(of: pods) {
+    /// The directory, or the link to it. Absolute path.
+    package let path: String
+
+    package init(path: String) { self.path = path }
+
+    /// The directory of the records: where this path leads to, in memory, or itself on the disk; nil where it is neither yet, as the
+    /// machine has no memory for it. Records that an agent had on the disk stay there until an agent begins without any. Blocks.
+    package func prepare() throws(RuntimeError) -> String? {
+        if let target {
             // After a restart of the machine the link leads nowhere.
-            if makeOwn(target) { return "\(target)/pods" }
-            unlink(pods)
-        } else if !RecordFiles.names(in: pods).isEmpty {
-            return pods
+            if makeOwn(target) { return "\(target)/\(name)" }
+            unlink(path)
+        } else if !RecordFiles.names(in: path).isEmpty {
+            return path
         }
-        let places = candidates.lazy.filter { clinux_is_in_memory($0) == 1 }.map { "\($0)/\(name(of: pods))" }
-        guard let target = places.first(where: makeOwn) else {
-            logger.notice("records lie on disk: neither /run nor /dev/shm is in memory and ours to write")
-            try RecordFiles.makeDirectories(pods)
-            return pods
-        }
-        try RecordFiles.makeDirectories(configuration.stateDirectory)
-        rmdir(pods)
-        guard symlink("\(target)/pods", pods) == 0 else { throw RecordFiles.failure("symlink", pods) }
-        return "\(target)/pods"
+        let places = Self.candidates.lazy.filter { clinux_is_in_memory($0) == 1 }.map { "\($0)/\(ownName)" }
+        guard let target = places.first(where: makeOwn) else { return nil }
+        if let slash = path.lastIndex(of: "/"), slash != path.startIndex { try RecordFiles.makeDirectories(String(path[..<slash])) }
+        rmdir(path)
+        guard symlink("\(target)/\(name)", path) == 0 else { throw RecordFiles.failure("symlink", path) }
+        return "\(target)/\(name)"
     }
 
     /// At an orderly end, when no pod has a record. Blocks.
-    static func release(_ configuration: LocalConfiguration) {
-        let pods = RecordPaths(root: configuration.stateDirectory).pods
-        guard let target = target(of: pods), rmdir("\(target)/pods") == 0 || errno == ENOENT else { return }
+    package func release() {
+        guard let target, rmdir("\(target)/\(name)") == 0 || errno == ENOENT else { return }
         rmdir(target)
-        unlink(pods)
+        unlink(path)
     }
 
     /// Ours alone: whoever else may write in the directory above could have made it.
-    private static func makeOwn(_ directory: String) -> Bool {
+    private func makeOwn(_ directory: String) -> Bool {
         if mkdir(directory, 0o700) != 0, errno != EEXIST { return false }
         var facts = stat()
         guard lstat(directory, &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR, facts.st_uid == geteuid(),
             facts.st_mode & 0o077 == 0
         else { return false }
-        return mkdir("\(directory)/pods", 0o700) == 0 || errno == EEXIST
+        return mkdir("\(directory)/\(name)", 0o700) == 0 || errno == EEXIST
     }
 
-    /// Without "/pods"; nil when it is no link of ours.
-    private static func target(of pods: String) -> String? {
+    /// "pods"
+    private var name: String { String(path.split(separator: "/").last ?? "") }
+
+    /// Without the name; nil when it is no link of ours.
+    private var target: String? {
         var bytes = [UInt8](repeating: 0, count: 4096)
         let count = bytes.withUnsafeMutableBytes { room in
-            room.withMemoryRebound(to: CChar.self) { room in room.baseAddress.map { readlink(pods, $0, room.count) } ?? -1 }
+            room.withMemoryRebound(to: CChar.self) { room in room.baseAddress.map { readlink(path, $0, room.count) } ?? -1 }
         }
         bytes.removeLast(bytes.count - max(0, count))
         let text = String(decoding: bytes, as: UTF8.self)
-        guard text.hasSuffix("/pods"), text.split(separator: "/").dropLast().last?.hasPrefix(prefix) == true else { return nil }
-        return String(text.dropLast("/pods".count))
+        guard text.hasSuffix("/\(name)"), text.split(separator: "/").dropLast().last?.hasPrefix(Self.prefix) == true else {
+            return nil
+        }
+        return String(text.dropLast(name.count + 1))
     }
+
+    /// Whether what lies there can be mounted with other ids: tmpfs can since Linux 6.3 (FS_ALLOW_IDMAP).
+    package static var mapsIDs: Bool { KernelVersion.running >= KernelVersion(major: 6, minor: 3) }
 
     private static let prefix = "swiftlet-"
 
     /// The same for the same directory: what a killed agent left is found again.
-    private static func name(of pods: String) -> String {
+    private var ownName: String {
         // FNV-1a
-        let hash = pods.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-        return prefix + String(hash, radix: 16)
+        let hash = path.utf8.reduce(UInt64(0xcbf2_9ce4_8422_2325)) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        return Self.prefix + String(hash, radix: 16)
     }
 }

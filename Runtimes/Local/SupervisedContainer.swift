@@ -73,7 +73,7 @@ package actor SupervisedContainer {
     package func start(_ attempt: @escaping @Sendable () throws -> Attempt) async throws {
         if let starting { return try await starting.value }
         guard case .created = phase else { return }
-        let task = Task { try await begin(attempt) }
+        let task = Task(executorPreference: WorkThreads.shared) { try await self.begin(attempt) }
         starting = task
         defer { starting = nil }
         try await task.value
@@ -184,7 +184,7 @@ package actor SupervisedContainer {
     private func awaitEnd(of descriptor: Int32) {
         watch = PidfdWatch(descriptor: descriptor) { [weak self] in
             guard let self else { return }
-            Task { await self.supervisorEnded() }
+            Task(executorPreference: WorkThreads.shared) { await self.supervisorEnded() }
         }
     }
 
@@ -193,7 +193,7 @@ package actor SupervisedContainer {
         // Who hangs up without a word is ending, and its process says when it did.
         news.follow { [weak self] in
             guard let self else { return }
-            Task { await self.supervisorEnded() }
+            Task(executorPreference: WorkThreads.shared) { await self.supervisorEnded() }
         }
     }
 

@@ -52,14 +52,14 @@ class PodLab(cluster.Lab):
     # What the node's own files say of a pod, whichever way it came.
 
     def knows(self, uid):
-        return any(os.path.exists(f"{self.directory}/lite/{place}/{uid}") for place in ("pods", "runp/pods")) or self.status(uid)
+        return any(os.path.exists(f"{self.directory}/lite/{place}/{uid}") for place in ("pods", "records", "runp/pods")) or self.status(uid)
 
     def ended(self, uid):
         """Of a harmless pod: it has said what it says."""
         return "harmless" in self.log(uid)
 
     def standing(self, uid):
-        return len(self.log(uid)), [os.path.exists(f"{self.directory}/lite/{place}/{uid}") for place in ("pods", "runp/pods")], self.status(uid).get("phase")
+        return len(self.log(uid)), [os.path.exists(f"{self.directory}/lite/{place}/{uid}") for place in ("pods", "records", "runp/pods")], self.status(uid).get("phase")
 
     def status(self, uid):
         """What the API shows; empty for a pod from a file."""
@@ -72,7 +72,7 @@ class PodLab(cluster.Lab):
         return self.items
 
     def reason(self, uid, status):
-        records = "".join(cluster.text(f"{self.directory}/lite/pods/{uid}/{name}.json") for name in ("record", "settled"))
+        records = "".join(cluster.text(f"{self.directory}/lite/records/{uid}/{name}.json") for name in ("record", "settled"))
         said = re.findall(r'"message":"((?:[^"\\\\]|\\\\.)*)"', json.dumps(status, separators=(",", ":")) + records)
         return max(said, key=len, default=status.get("phase"))
 

@@ -111,7 +111,7 @@ def damaged_records(lab, how):
     """Each kind of record of one pod each: that pod may fail, and says so; the others notice nothing."""
     stay, bystander = Watched(lab, 4), Watched(lab, 1)
     lab.lite.kill()
-    kinds = {"agent": "{state}/pods/{uid}/record.json", "sandbox": "{state}/runp/pods/{uid}/sandbox.json",
+    kinds = {"agent": "{state}/records/{uid}/record.json", "sandbox": "{state}/runp/pods/{uid}/sandbox.json",
              "config": "{state}/runp/pods/{uid}/c_0/config.json", "state": "{state}/runp/pods/{uid}/c_0/state.json"}
     for name, path in zip(stay.names, kinds.values()):
         damage(path.format(state=lab.node.state, uid=stay.uids[name]), how)
@@ -203,8 +203,8 @@ def old_state(lab, options):
     stay = Watched(lab)
     lab.lite.kill()
     first, second = stay.names
-    rewrite(f"{lab.node.state}/pods/{stay.uids[first]}/record.json", {"version": 0})
-    os.unlink(f"{lab.node.state}/pods/{stay.uids[second]}/record.json")
+    rewrite(f"{lab.node.state}/records/{stay.uids[first]}/record.json", {"version": 0})
+    os.unlink(f"{lab.node.state}/records/{stay.uids[second]}/record.json")
     lab.lite.start()
     lab.wait_ready()
     time.sleep(2)

@@ -51,9 +51,9 @@ class Node:
 
     def remove_records(self):
         """Those in memory, which no removal of the state directory reaches."""
-        records = f"{self.state}/runp/pods"
-        if os.path.islink(records):
-            shutil.rmtree(os.path.dirname(os.path.realpath(records)), ignore_errors=True)
+        for records in (f"{self.state}/runp/pods", f"{self.state}/records"):
+            if os.path.islink(records):
+                shutil.rmtree(os.path.dirname(os.path.realpath(records)), ignore_errors=True)
 
     def containers(self):
         """{(pod uid, "name_attempt"): the launcher's record}"""
@@ -112,7 +112,7 @@ class Node:
 
     def remains(self, uids=()):
         """What is on the machine of pods that are none of `uids`, in words."""
-        found = [f"record {uid}" for uid in names(f"{self.state}/pods") if uid not in uids]
+        found = [f"record {uid}" for place in ("pods", "records") for uid in names(f"{self.state}/{place}") if uid not in uids]
         found += [f"RunP's record {uid}" for uid in names(f"{self.state}/runp/pods") if uid not in uids]
         found += [f"log {name}" for name in names(f"{self.state}/logs/pods") if not any(name.endswith(uid) for uid in uids)]
         pods = {below.split("/")[0] for directory in self.groups() for below in directory.split(f"/{self.cgroup}/", 1)[1:]}

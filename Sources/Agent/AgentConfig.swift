@@ -2,6 +2,18 @@
 import AgentCore
 import KubernetesModel
 
+/// A directory in the machine's memory.
+public struct RecordsInMemory: Sendable, Hashable {
+    public var directory: String
+    /// What lies there can be mounted with the ids of a pod (tmpfs since Linux 6.3).
+    public var mapsIDs: Bool
+
+    public init(directory: String, mapsIDs: Bool) {
+        self.directory = directory
+        self.mapsIDs = mapsIDs
+    }
+}
+
 public struct AgentConfig: Sendable, Hashable {
     /// What happens to running tasks when the agent is asked to end.
     public enum StopPolicy: String, Sendable, Hashable, CaseIterable {
@@ -59,6 +71,8 @@ public struct AgentConfig: Sendable, Hashable {
     public var imageCollection = ImageCollector.Policy()
     /// For secrets; on a tmpfs, or a place where one may be mounted. nil: below the state directory.
     public var memoryDirectory: String?
+    /// For pods' records: what of them has to last beyond a restart of the machine is in the journal. nil: they are on the disk.
+    public var recordsInMemory: RecordsInMemory?
     public var tmpLimitBytes: Int64
     public var agentVersion: String
     public var permissions: NodePermissions
@@ -113,10 +127,13 @@ public struct AgentPaths: Sendable, Hashable {
     public var state: String
     /// For what must not reach a disk; a tmpfs, mounted there when it is none.
     public var memory: String
+    /// Where pods' records are when they lie in memory.
+    public var records: RecordsInMemory?
 
-    public init(state: String, memory: String? = nil) {
+    public init(state: String, memory: String? = nil, records: RecordsInMemory? = nil) {
         self.state = state
         self.memory = memory ?? state + "/memory"
+        self.records = records
     }
 
     /// What tells this agent from another of the same machine.
@@ -124,11 +141,14 @@ public struct AgentPaths: Sendable, Hashable {
     public var pods: String { state + "/pods" }
     /// Copies of records that a power cut could take.
     public var recordJournal: String { state + "/pods.journal" }
-    /// Record, volumes, hosts and the runtime's own files of one pod.
+    /// Volumes, hosts and the runtime's own files of one pod; its record, unless records lie in memory.
     public func pod(_ uid: String) -> String { "\(pods)/\(uid)" }
-    public func record(_ uid: String) -> String { pod(uid) + "/record.json" }
+    public func podRecords(_ uid: String) -> String { records.map { "\($0.directory)/\(uid)" } ?? pod(uid) }
+    public func record(_ uid: String) -> String { podRecords(uid) + "/record.json" }
     /// The record's name once the pod's final status has arrived.
-    public func settledRecord(_ uid: String) -> String { pod(uid) + "/settled.json" }
+    public func settledRecord(_ uid: String) -> String { podRecords(uid) + "/settled.json" }
+    /// On the disk in any case: where records lie in memory, a copy for the next boot that the journal has no room for any more.
+    public func keptRecord(_ uid: String) -> String { pod(uid) + "/record.json" }
     public func hosts(_ uid: String) -> String { pod(uid) + "/hosts" }
     /// Texts of the ConfigMaps and Secrets that the pod's environments use.
     public func environment(_ uid: String) -> String { pod(uid) + "/environment.json" }
@@ -139,10 +159,6 @@ public struct AgentPaths: Sendable, Hashable {
     public func secretVolumes(_ uid: String) -> String { podMemory(uid) + "/volumes" }
     public func tokens(_ uid: String) -> String { podMemory(uid) + "/tokens.json" }
     public func secretEnvironment(_ uid: String) -> String { podMemory(uid) + "/environment.json" }
-    /// What one run of a container writes its last word to.
-    public func terminationMessage(_ uid: String, container: String, attempt: Int) -> String {
-        "\(pod(uid))/\(container)_\(attempt).termination"
-    }
     /// `<state>/volumes/<namespace>/<claimName>`
     public func claim(_ namespace: String, _ name: String) -> String { "\(claims)/\(namespace)/\(name)" }
     public var claims: String { state + "/volumes" }
@@ -150,5 +166,17 @@ public struct AgentPaths: Sendable, Hashable {
     public func logs(namespace: String, name: String, uid: String) -> String { "\(podLogs)/\(namespace)_\(name)_\(uid)" }
     public func log(namespace: String, name: String, uid: String, container: String, attempt: Int) -> String {
         "\(logs(namespace: namespace, name: name, uid: uid))/\(container)/\(attempt).log"
+    }
+    /// What one run of a container writes its last word to, mounted with the pod's ids: in memory, where what is written counts
+    /// for the container's limit, or beside its log.
+    public func terminationMessage(of pod: Pod, container: String, attempt: Int) -> String {
+        let uid = pod.metadata.uid ?? ""
+        if let records, records.mapsIDs { return "\(records.directory)/\(uid)/\(container)_\(attempt).termination" }
+        let directory = logs(namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: uid)
+        return "\(directory)/\(container)/\(attempt).termination"
+    }
+    /// Where agents before this one had it.
+    func formerTerminationMessage(_ uid: String, container: String, attempt: Int) -> String {
+        "\(pod(uid))/\(container)_\(attempt).termination"
     }
 }

@@ -185,7 +185,8 @@ public final class AgentService: Sendable {
         }
         let work = Task {
             await withTaskGroup(of: Void.self) { group in
-                group.addTask { await self.status.run() }
+                // Where the pods' steps are: on a busy node a report takes its turn with them, and has more to say then.
+                group.addTask(executorPreference: WorkThreads.shared) { await self.status.run() }
                 group.addTask { await self.events.run() }
                 group.addTask { await self.whenRegistered { await self.source.run(self.provider) } }
                 group.addTask { await self.volumeKeeper.run() }

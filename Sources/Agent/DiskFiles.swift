@@ -1,7 +1,7 @@
 // The agent's file operations, each off the cooperative thread pool: a slow disk must not hold the agent's threads.
 import CLinux
-import Dispatch
 import Glibc
+import RuntimeInterface
 
 /// A file operation that failed: what was tried, on which path, and the kernel's reason.
 public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
@@ -17,27 +17,26 @@ public struct FileError: Error, Sendable, Hashable, CustomStringConvertible {
 }
 
 enum DiskFiles {
-    private static let queue = DispatchQueue(label: "swiftlet.agent.disk", attributes: .concurrent)
-
     /// Runs blocking work on a thread of its own kind.
     static func perform<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try work() }) }
-        }
+        try await WorkThreads.perform(work)
     }
 
     static func perform<T: Sendable>(_ work: @escaping @Sendable () -> T) async -> T {
-        await withCheckedContinuation { continuation in
-            queue.async { continuation.resume(returning: work()) }
-        }
+        await WorkThreads.perform(work)
     }
 
     /// The same, for work whose end another thread may tell: it calls `done` once.
     static func performHandingOn<T: Sendable>(
         _ work: @escaping @Sendable (_ done: @escaping @Sendable (Result<T, any Error>) -> Void) -> Void
     ) async throws -> T {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { work { continuation.resume(with: $0) } }
+        let isHere = WorkThreads.isHere
+        return try await withCheckedThrowingContinuation { continuation in
+            if isHere {
+                work { continuation.resume(with: $0) }
+            } else {
+                WorkThreads.hand { work { continuation.resume(with: $0) } }
+            }
         }
     }
 

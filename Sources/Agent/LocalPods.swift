@@ -16,6 +16,8 @@ public actor LocalPods: PodProvider {
     private let allocatable: PodResources
     private let logger: Logger
     private var workers: [String: PodWorker] = [:]
+    /// Those that may hold resources of the node. A pod that is over never does again, and many of them stay for long.
+    private var holders: [String: PodWorker] = [:]
     /// The same by "namespace/name": looked up with every change of a pod.
     private var named: [String: [PodWorker]] = [:]
     private var adoption = Adoption()
@@ -28,7 +30,8 @@ public actor LocalPods: PodProvider {
     public init(
         config: AgentConfig, dependencies: LocalPodsDependencies, allocatable: PodResources, logger: Logger
     ) {
-        let paths = AgentPaths(state: config.stateDirectory, memory: config.memoryDirectory)
+        let paths = AgentPaths(
+            state: config.stateDirectory, memory: config.memoryDirectory, records: config.recordsInMemory)
         self.config = config
         self.allocatable = allocatable
         self.logger = logger
@@ -57,7 +60,7 @@ public actor LocalPods: PodProvider {
 
     public func adopt() async throws {
         await executor.runtime.onEvent { [weak self] event in
-            Task { await self?.containerChanged(event.id) }
+            Task(executorPreference: WorkThreads.shared) { await self?.containerChanged(event.id) }
         }
         adoption = Adoption(try await executor.runtime.adopt())
         for (uid, found) in await executor.records.load(logger) {
@@ -194,13 +197,14 @@ public actor LocalPods: PodProvider {
             await self?.drop(worker)
         }
         workers[worker.uid] = worker
+        holders[worker.uid] = worker
         named["\(worker.namespace)/\(worker.name)", default: []].append(worker)
         return worker
     }
 
     private func drop(_ worker: PodWorker) {
         worker.close()
-        if workers[worker.uid] === worker { workers[worker.uid] = nil }
+        if workers[worker.uid] === worker { (workers[worker.uid], holders[worker.uid]) = (nil, nil) }
         let key = "\(worker.namespace)/\(worker.name)"
         named[key]?.removeAll { $0 === worker }
         if named[key]?.isEmpty == true { named[key] = nil }
@@ -208,7 +212,7 @@ public actor LocalPods: PodProvider {
 
     private func admit(_ pod: Pod) -> NodeAdmission.Verdict {
         if let refusal = config.permissions.refusal(pod) { return .reject(reason: "Forbidden", message: refusal) }
-        let others = workers.values.filter(\.holdsResources)
+        let others = holdingWorkers()
         let used = others.reduce(PodResources()) { $0 + $1.requested }
         let promised = Set(others.flatMap(\.ports))
         let wanted = NodeAdmission.ports(of: pod).map(\.port)
@@ -217,6 +221,14 @@ public actor LocalPods: PodProvider {
             allocatable: allocatable, used: used, takenPorts: promised.intersection(wanted).union(bound),
             runtimeClasses: runtimeClasses, pressures: pressures()
         ).admit(pod)
+    }
+
+    private func holdingWorkers() -> [PodWorker] {
+        var holding: [PodWorker] = []
+        for (uid, worker) in holders {
+            if worker.holdsResources { holding.append(worker) } else if worker.isOver { holders[uid] = nil }
+        }
+        return holding
     }
 
     private var runtimeClasses: Set<String> {
@@ -229,7 +241,7 @@ public actor LocalPods: PodProvider {
         let wanted = PodResources(requestedBy: pod).extended
         let devices = config.devices.filter { wanted[$0.key, default: 0] > 0 }.mapValues(DeviceFiles.matching)
         if devices.isEmpty { return [:] }
-        let taken = workers.values.filter(\.holdsResources).flatMap { $0.machine.devices.values.joined() }
+        let taken = holdingWorkers().flatMap { $0.machine.devices.values.joined() }
         return try DeviceAllocator(devices: devices, taken: Set(taken)).allocate(pod)
     }
 

@@ -127,8 +127,8 @@ struct PodExecutor: Sendable {
         wanted.image = image
         let (messages, logPath) = (messages, wanted.logPath)
         try await DiskFiles.perform {
-            try messages.prepare(run, of: pod)
             try ContainerLogs.prepare(logPath, attempt: run.attempt)
+            try messages.prepare(run, of: pod)
         }
         let id = try await runtime.createContainer(podUID: pod.metadata.uid ?? "", config: wanted)
         reporter.event(pod: pod, warning: false, reason: "Created", message: "Created container \(run.name)")

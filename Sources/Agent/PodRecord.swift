@@ -1,4 +1,5 @@
-// The agent's memory on disk: one file per pod, written before the effects that it announces.
+// The agent's memory: one file per pod, written before the effects that it announces; and, where these files lie in the machine's
+// memory, what of them is on the disk for its next boot.
 import AgentCore
 import Glibc
 import JSON
@@ -6,7 +7,7 @@ import KubernetesModel
 import Logging
 import Synchronization
 
-/// `<state>/pods/<uid>/record.json`: the pod's whole state machine; `settled.json` once its final status has arrived.
+/// `<records>/<uid>/record.json`: the pod's whole state machine; `settled.json` once its final status has arrived.
 struct PodRecord: Codable, Sendable {
     static let currentVersion = 1
 
@@ -27,6 +28,7 @@ struct PodRecord: Codable, Sendable {
 
 final class PodRecordStore: Sendable {
     let paths: AgentPaths
+    private let files: PodRecordFiles
     let boot: String
     /// Of the journal; 0: there is none, and what has to last is flushed file by file.
     private let journalBytes: Int
@@ -39,6 +41,7 @@ final class PodRecordStore: Sendable {
 
     init(paths: AgentPaths, boot: String, journalBytes: Int = 0) {
         self.paths = paths
+        files = PodRecordFiles(paths: paths)
         self.boot = boot
         self.journalBytes = journalBytes
     }
@@ -77,36 +80,28 @@ final class PodRecordStore: Sendable {
     func save(_ machine: PodStateMachine, uid: String, durable: Bool = true) async throws {
         let serial = nextSerial()
         let bytes = try JSON.encode(PodRecord(machine: machine, boot: boot, serial: serial))
-        let journal = durable ? state.withLock(\.journal) : nil
-        let paths = paths
-        guard let journal else {
-            return try await DiskFiles.perform {
-                try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
-                try DiskFiles.alternate(paths.record(uid), with: bytes, durable: durable)
-            }
-        }
+        let (journal, files) = (durable ? state.withLock(\.journal) : nil, files)
+        guard let journal else { return try await DiskFiles.perform { try files.write(bytes, uid, durable: durable) } }
         let lasts = try await DiskFiles.performHandingOn { (done: @escaping @Sendable (Result<Bool, any Error>) -> Void) in
             do {
-                try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
-                try DiskFiles.alternate(paths.record(uid), with: bytes, durable: false)
+                try files.write(bytes, uid, durable: false)
                 journal.append(uid: uid, bytes) { done(.success($0)) }
             } catch { done(.failure(error)) }
         }
-        if !lasts { try await DiskFiles.perform { try Self.flush(uid, paths) } }
+        if !lasts { try await DiskFiles.perform { try files.flush(uid) } }
     }
 
     /// The final status arrived, and nothing else is new: the record gets another name, which is a tenth of the work of
     /// writing it.
     func settle(_ machine: PodStateMachine, uid: String) async throws {
-        let wasThere = await DiskFiles.perform { [paths] in rename(paths.record(uid), paths.settledRecord(uid)) == 0 }
+        // How a static pod ended nobody else knows after the machine's restart; of others the API server does.
+        if paths.records != nil, StaticPod.isStatic(machine.pod) { return try await save(machine, uid: uid) }
+        let wasThere = await DiskFiles.perform { [files] in files.settle(uid) }
         if !wasThere { try await save(machine, uid: uid, durable: false) }
         state.withLock(\.journal)?.release(uid)
     }
 
-    /// The record's own file, and its name. Blocks.
-    private static func flush(_ uid: String, _ paths: AgentPaths) throws(FileError) {
-        for path in [paths.record(uid), paths.pod(uid)] { try DiskFiles.flush(path) }
-    }
+    // MARK: A former life
 
     /// Every record that can be read, by uid. A damaged one is named in the log and costs only its own pod.
     func load(_ logger: Logger) async -> [String: Found] {
@@ -116,22 +111,35 @@ final class PodRecordStore: Sendable {
     private func loaded(_ logger: Logger) -> [String: Found] {
         let journaled = openJournal(logger).compactMapValues { try? JSON.decode(PodRecord.self, from: $0.body) }
         var (found, newest) = ([String: Found](), UInt64(0))
-        for uid in Set(DiskFiles.names(in: paths.pods)).union(journaled.keys) {
-            // In the same boot the files are whole, whatever the disk has of them; who damaged one of them is no power cut.
-            let backup = journaled[uid].flatMap { $0.boot == boot ? nil : $0 }
-            let (record, isSettled) = backup == nil && !DiskFiles.exists(paths.pod(uid)) ? (nil, false) : read(uid, backup, logger)
-            guard let record else { continue }
+        for uid in files.uids.union(journaled.keys) {
+            guard let (record, isSettled, isGuess) = read(uid, journaled[uid], logger) else { continue }
             newest = max(newest, record.serial ?? 0)
             found[uid] = Found(
                 machine: isSettled ? record.machine.settled() : record.machine,
-                isOfFormerBoot: record.boot.map { $0 != boot } ?? false)
+                isOfFormerBoot: isGuess || (record.boot.map { $0 != boot } ?? false))
         }
         state.withLock { $0.serial = max($0.serial, newest) }
         return found
     }
 
+    /// The pod's record. `isGuess`: something newer may have been lost.
+    private func read(_ uid: String, _ journaled: PodRecord?, _ logger: Logger) -> (PodRecord, isSettled: Bool, isGuess: Bool)? {
+        // In the same boot the files are whole, whatever the disk has of them; who damaged one of them is no power cut.
+        let isLost = paths.records == nil ? journaled.map { $0.boot != boot } ?? false : !files.exists(uid)
+        if !isLost {
+            guard DiskFiles.exists(paths.podRecords(uid)) else { return nil }
+            return readFile(uid, paths, nil, logger).map { ($0.0, $0.1, false) }
+        }
+        // Of memory nothing is left after a restart of the machine, nor was there anything when records were on the disk until now.
+        let onDisk = AgentPaths(state: paths.state)
+        if journaled == nil, !PodRecordFiles(paths: onDisk).exists(uid) { return nil }
+        return readFile(uid, onDisk, journaled, logger).map { ($0.0, $0.1, paths.records != nil) }
+    }
+
     /// The pod's file, or what a power cut took from it.
-    private func read(_ uid: String, _ backup: PodRecord?, _ logger: Logger) -> (PodRecord?, isSettled: Bool) {
+    private func readFile(
+        _ uid: String, _ paths: AgentPaths, _ backup: PodRecord?, _ logger: Logger
+    ) -> (PodRecord, isSettled: Bool)? {
         let isSettled = !DiskFiles.exists(paths.record(uid)) && DiskFiles.exists(paths.settledRecord(uid))
         var failure = "of another version"
         do {
@@ -141,11 +149,10 @@ final class PodRecordStore: Sendable {
         } catch { failure = JSON.describe(error) }
         guard let backup, backup.version == PodRecord.currentVersion else {
             logger.warning("pod record ignored", metadata: ["uid": "\(uid)", "error": "\(failure)"])
-            return (nil, false)
+            return nil
         }
         do {
-            try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
-            try DiskFiles.alternate(paths.record(uid), with: try JSON.encode(backup), durable: true)
+            try files.write(try JSON.encode(backup), uid, durable: true)
         } catch {
             logger.warning("pod record not written anew", metadata: ["uid": "\(uid)", "error": "\(error)"])
         }
@@ -157,9 +164,9 @@ final class PodRecordStore: Sendable {
         guard journalBytes > 0 else { return [:] }
         do throws(FileError) {
             try DiskFiles.makeDirectory(paths.state)
-            let opened = try RecordJournal.open(paths.recordJournal, bytes: journalBytes) { [paths] uid throws(FileError) in
+            let opened = try RecordJournal.open(paths.recordJournal, bytes: journalBytes) { [files] uid throws(FileError) in
                 // Settled or gone since.
-                if DiskFiles.exists(paths.record(uid)) { try Self.flush(uid, paths) }
+                if DiskFiles.exists(files.paths.record(uid)) { try files.flush(uid) }
             }
             state.withLock { $0.journal = opened.journal }
             return opened.found
@@ -169,18 +176,20 @@ final class PodRecordStore: Sendable {
         }
     }
 
-    /// Uids that have a directory, with or without a readable record.
-    func directories() async -> [String] {
-        await DiskFiles.perform { [paths] in DiskFiles.names(in: paths.pods) }
+    /// Uids of which there is a directory, with or without a readable record.
+    func directories() async -> Set<String> {
+        await DiskFiles.perform { [files] in files.uids }
     }
 
-    /// The pod's directory with all that is in it.
+    /// The pod's directories with all that is in them.
     func remove(uid: String) async throws {
         let journal = state.withLock(\.journal)
-        try await DiskFiles.perform { [paths] in
+        try await DiskFiles.perform { [paths, files] in
             try paths.removeVolumes(uid)
+            // Whoever is killed in between finds the record in memory last, not first what is left of it.
             try DiskFiles.removeTree(paths.pod(uid))
             journal?.forget(uid)
+            try files.forget(uid)
         }
     }
 

@@ -51,6 +51,8 @@ final class PodWorker: Sendable {
     /// The pod as of the last input that was dealt with.
     var machine: PodStateMachine { state.withLock(\.machine) }
     var holdsResources: Bool { state.withLock { $0.machine.holdsResources } }
+    /// Nothing of it will run again.
+    var isOver: Bool { state.withLock { $0.machine.isOver } }
 
     func send(_ inputs: PodInput...) { send(inputs) }
 
@@ -64,7 +66,7 @@ final class PodWorker: Sendable {
             defer { state.draining = true }
             return !state.draining
         }
-        if start { Task { await drain() } }
+        if start { Task(executorPreference: WorkThreads.shared) { await self.drain() } }
     }
 
     /// Stops working without touching the pod. Steps under way finish unheard.
@@ -170,9 +172,9 @@ final class PodWorker: Sendable {
         case .event(let type, let reason, let message):
             executor.reporter.event(pod: machine.pod, warning: type == .warning, reason: reason, message: message)
         case .forget:
-            Task {
-                await executor.forget(machine.pod)
-                await forgotten(self)
+            Task(executorPreference: WorkThreads.shared) {
+                await self.executor.forget(machine.pod)
+                await self.forgotten(self)
             }
         case .pullImage:
             let pull = Task { send(await executor.perform(effect, machine)) }
@@ -187,7 +189,7 @@ final class PodWorker: Sendable {
                 return state.pull
             }?.cancel()
         case .prepareVolumes, .runSandbox, .createAndStart, .stop, .runHook, .probe, .removeSandbox, .cleanVolumes:
-            Task { send(await executor.perform(effect, machine)) }
+            Task(executorPreference: WorkThreads.shared) { self.send(await self.executor.perform(effect, machine)) }
         }
     }
 

@@ -16,16 +16,16 @@ struct TerminationMessages: Sendable {
 
     let paths: AgentPaths
 
-    private func file(_ uid: String, _ run: ContainerRun) -> String {
-        paths.terminationMessage(uid, container: run.name, attempt: run.attempt)
+    private func file(_ pod: Pod, _ run: ContainerRun) -> String {
+        paths.terminationMessage(of: pod, container: run.name, attempt: run.attempt)
     }
 
-    /// An empty file that the container may write to, whatever its user. Idempotent: what is in it stays. Blocks.
+    /// An empty file that the container may write to, whatever its user, in the directory of the run's log. Idempotent: what is in it
+    /// stays. Blocks.
     func prepare(_ run: ContainerRun, of pod: Pod) throws(FileError) {
-        let uid = pod.metadata.uid ?? ""
-        let path = file(uid, run)
+        let path = file(pod, run)
         // Of a container that crashes again and again only two runs are ever asked for.
-        if run.attempt > 1 { unlink(paths.terminationMessage(uid, container: run.name, attempt: run.attempt - 2)) }
+        if run.attempt > 1 { unlink(paths.terminationMessage(of: pod, container: run.name, attempt: run.attempt - 2)) }
         let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
         guard descriptor >= 0 else { throw FileError.last("open", path) }
         defer { close(descriptor) }
@@ -35,7 +35,7 @@ struct TerminationMessages: Sendable {
     func mount(_ container: Container, _ run: ContainerRun, of pod: Pod) -> ContainerMount {
         let inside = container.terminationMessagePath ?? ""
         return ContainerMount(
-            hostPath: file(pod.metadata.uid ?? "", run), containerPath: inside.isEmpty ? Self.standardPath : inside,
+            hostPath: file(pod, run), containerPath: inside.isEmpty ? Self.standardPath : inside,
             readOnly: false)
     }
 
@@ -43,13 +43,16 @@ struct TerminationMessages: Sendable {
     func read(_ run: ContainerRun, exitCode: Int, of pod: Pod) async -> String? {
         guard let container = Self.container(run.name, pod) else { return nil }
         let limit = Self.limit(in: pod)
-        let path = file(pod.metadata.uid ?? "", run)
+        let places = [
+            file(pod, run),
+            paths.formerTerminationMessage(pod.metadata.uid ?? "", container: run.name, attempt: run.attempt),
+        ]
         let log = paths.log(
             namespace: pod.metadata.namespace ?? "", name: pod.metadata.name, uid: pod.metadata.uid ?? "", container: run.name,
             attempt: run.attempt)
         let fallsBack = container.terminationMessagePolicy == "FallbackToLogsOnError" && exitCode != 0
         return await DiskFiles.perform {
-            if let text = Self.text(Self.head(of: path, limit), limit) { return text }
+            for path in places { if let text = Self.text(Self.head(of: path, limit), limit) { return text } }
             guard fallsBack else { return nil }
             let rest = min(limit, Self.logLimit)
             // A limit may have cut a character in two.

@@ -89,7 +89,8 @@ struct KeeperTests {
         appendFile(log.path + ".1.gz.tmp", "an agent died here")
         await keeper(lab, LogPolicy()).pass()
         let directory = lab.path("logs/pods/alice_talker_\(pod.metadata.uid ?? "")/main")
-        #expect(Set(DiskFiles.names(in: directory)) == ["0.log", "0.log.1.gz", "0.log.2.gz", "0.log.3"])
+        let names = Set(DiskFiles.names(in: directory).filter { $0.contains(".log") })
+        #expect(names == ["0.log", "0.log.1.gz", "0.log.2.gz", "0.log.3"])
         let expected = (0..<6020).map { "line \($0)" }
         #expect(try await read(log.path) == expected)
         for tail in [0, 1, 10, 15, 20, 21, 3015, 3020, 3021, 6019, 6020, 9000] {

@@ -1,4 +1,5 @@
 // A class object's handler decides which runtime runs a pod; a node's reports come together where they can.
+import Glibc
 import KubernetesClient
 import KubernetesClientTesting
 import KubernetesModel
@@ -60,6 +61,45 @@ struct RuntimeClassTests {
         manager.report(Self.report(uid, .succeeded, ContainerState(terminated: .init(exitCode: 0)))) { _ in }
         while try seen()?.phase != .succeeded { await Task.yield() }
         #expect(told.withLock(\.self) == 3)
+        work.cancel()
+        await work.value
+    }
+
+    private final class Gate: Sendable { let isOpen = Mutex(false) }
+
+    @Test("while steps of pods wait for their turn, a pod is told of once, with its end")
+    func busy() async throws {
+        let api = InMemoryKubernetesAPI()
+        let pod = try api.put(
+            Pod(
+                metadata: ObjectMeta(name: "task", namespace: "alice"),
+                spec: PodSpec(containers: [Container(name: "main", image: "psi:1")])))
+        let uid = pod.metadata.uid ?? ""
+        let told = Mutex(0)
+        api.setHook { call in if call.verb == .patch, call.subresource == "status" { told.withLock { $0 += 1 } } }
+        let logger = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
+        let events = EventRecorder(api: api, component: "test", now: { MicroTimestamp(unixMicroseconds: 0) }, logger: logger)
+        let manager = StatusManager(api: api, events: events, logger: logger)
+        let work = Task { await manager.run() }
+        // More blocked than there are threads, and many behind them.
+        let gate = Gate()
+        let steps = (0..<1000).map { number in
+            Task(executorPreference: WorkThreads.shared) {
+                // Blocking is what is meant.
+                while number < 8, !gate.isOpen.withLock(\.self) { usleep(1000) }
+            }
+        }
+        manager.report(Self.report(uid, .pending, ContainerState(waiting: ContainerStateWaiting(reason: "ContainerCreating")))) { _ in }
+        // Four times as long as it would wait for more on a node that has nothing else to do.
+        let began = ContinuousClock.now
+        while ContinuousClock.now - began < StatusManager.beginningDelay * 4 { await Task.yield() }
+        #expect(told.withLock(\.self) == 0)
+        manager.report(Self.report(uid, .succeeded, ContainerState(terminated: .init(exitCode: 0)))) { _ in }
+        func phase() throws -> PodPhase? { try api.object(Pod.self, namespace: "alice", name: "task")?.status.phase }
+        while try phase() != .succeeded { await Task.yield() }
+        #expect(told.withLock(\.self) == 1)
+        gate.isOpen.withLock { $0 = true }
+        for step in steps { await step.value }
         work.cancel()
         await work.value
     }

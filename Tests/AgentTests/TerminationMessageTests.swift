@@ -21,7 +21,7 @@ final class TerminationMessageTests {
         guard mkdtemp(&template) != nil else { throw LabError("mkdtemp: errno \(errno)") }
         directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         messages = TerminationMessages(paths: AgentPaths(state: directory))
-        try DiskFiles.makeDirectory(messages.paths.pod("u1"))
+        try DiskFiles.makeDirectory(messages.paths.logs(namespace: "alice", name: "web", uid: "u1") + "/main")
     }
 
     deinit {
@@ -30,6 +30,23 @@ final class TerminationMessageTests {
     }
 
     private func prepare(_ run: ContainerRun? = nil) throws -> String { try place(run).hostPath }
+
+    @Test("it lies beside the run's log, or with the records in memory where these can be mounted with a pod's ids; a former agent's is read too")
+    func lies() async throws {
+        let state = directory + "/s"
+        func path(_ records: RecordsInMemory?) -> String {
+            AgentPaths(state: state, records: records).terminationMessage(of: pod, container: "main", attempt: 0)
+        }
+        #expect(path(nil) == state + "/logs/pods/alice_web_u1/main/0.termination")
+        #expect(path(RecordsInMemory(directory: "/m", mapsIDs: false)) == path(nil))
+        #expect(path(RecordsInMemory(directory: "/m", mapsIDs: true)) == "/m/u1/main_0.termination")
+        let former = messages.paths.formerTerminationMessage("u1", container: "main", attempt: 0)
+        try DiskFiles.makeDirectory(messages.paths.pod("u1"))
+        try write(Array("before".utf8), to: former)
+        #expect(await read() == "before")
+        try write(Array("now".utf8), to: try prepare())
+        #expect(await read() == "now")
+    }
 
     private func place(_ run: ContainerRun? = nil) throws -> ContainerMount {
         try messages.prepare(run ?? self.run, of: pod)

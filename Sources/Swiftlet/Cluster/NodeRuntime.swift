@@ -1,4 +1,5 @@
 // The node's runtime and images, from its configuration: for the Lite, and for who must end its tasks without it.
+import Agent
 import Cgroups
 import Glibc
 import ImageStore
@@ -13,6 +14,8 @@ struct NodeRuntime: Sendable {
     let images: BuiltinImages
     /// All of the node's images, for the agent and for its runtimes.
     let store: ImageStore
+    /// Of the agent's own.
+    private let records: RecordsPlace
     private let runp: RunPRuntime
     /// One for each runtime: what a runtime does not know below its own is removed.
     private let cgroupParents: [String]
@@ -35,6 +38,7 @@ struct NodeRuntime: Sendable {
         runp.keepsRecordsInMemory = true
         let sandboxes = try RunPRuntime(configuration: runp, logger: logger, images: resolver)
         self.runp = sandboxes
+        records = RecordsPlace(path: "\(settings.stateDirectory)/records")
         var runtimes: [any ContainerRuntime] = [sandboxes]
         let programs = Self.programs(settings, launcher: runp.launcherPath, cgroupRoot: runp.cgroupRoot)
         var parents = [settings.cgroupParent]
@@ -100,8 +104,16 @@ struct NodeRuntime: Sendable {
         try removeCgroup()
     }
 
+    /// Where the agent's records are to lie; nil where the machine has no memory for them.
+    func prepareRecords() throws -> RecordsInMemory? {
+        try records.prepare().map { RecordsInMemory(directory: $0, mapsIDs: RecordsPlace.mapsIDs) }
+    }
+
     /// Of an orderly end: nothing stays in the machine's memory if no pod has a record any more.
-    func releaseRecords() async throws { try await runp.releaseRecords() }
+    func releaseRecords() async throws {
+        try await runp.releaseRecords()
+        records.release()
+    }
 
     func removeCgroup() throws {
         let host = CgroupHost()

@@ -97,9 +97,9 @@ struct LiteProcess {
             },
             dialer: try NodeDialer(), remotePods: cluster?.remotePods(source: api, isStandard: false))
         for defect in node.images.defects() { logger.warning("image is not usable", metadata: ["defect": "\(defect)"]) }
-        let agent = AgentService(
-            config: settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave), dependencies: dependencies,
-            logger: Logger(label: "agent"))
+        var config = settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave)
+        config.recordsInMemory = try node.prepareRecords()
+        let agent = AgentService(config: config, dependencies: dependencies, logger: Logger(label: "agent"))
         logger.notice(
             "lite starts",
             metadata: ["node": "\(settings.nodeName)", "master": "\(settings.masterURL)", "version": "\(SwiftletVersion.text)"])

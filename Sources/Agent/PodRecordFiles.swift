@@ -1,0 +1,58 @@
+// Where the record of a pod is written: to a file on the disk, or to one in memory with a copy on the disk for the machine's next boot
+// where the journal has none. Everything here blocks.
+import Glibc
+
+struct PodRecordFiles: Sendable {
+    let paths: AgentPaths
+
+    /// Of which there is a directory.
+    var uids: Set<String> { Set(DiskFiles.names(in: paths.pods)).union(paths.records.map { DiskFiles.names(in: $0.directory) } ?? []) }
+
+    /// Whether there is a record where records are.
+    func exists(_ uid: String) -> Bool {
+        DiskFiles.exists(paths.record(uid)) || DiskFiles.exists(paths.settledRecord(uid))
+    }
+
+    /// `durable`: what it returns from outlives a power cut, without the journal's help.
+    func write(_ bytes: [UInt8], _ uid: String, durable: Bool) throws(FileError) {
+        guard paths.records != nil else {
+            try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
+            return try DiskFiles.alternate(paths.record(uid), with: bytes, durable: durable)
+        }
+        do throws(FileError) {
+            try DiskFiles.makeDirectory(paths.podRecords(uid), mode: 0o700)
+            try DiskFiles.replace(paths.record(uid), with: bytes, durable: false)
+        } catch {
+            // No room, say. The older one would be taken for the newest.
+            unlink(paths.record(uid))
+            return try keep(bytes, uid)
+        }
+        if durable { try keep(bytes, uid) }
+    }
+
+    /// What the record's file has outlives a power cut.
+    func flush(_ uid: String) throws(FileError) {
+        if paths.records != nil, DiskFiles.exists(paths.record(uid)) {
+            return try keep(try DiskFiles.read(paths.record(uid)), uid)
+        }
+        for path in [paths.keptRecord(uid), paths.pod(uid)] { try DiskFiles.flush(path) }
+    }
+
+    private func keep(_ bytes: [UInt8], _ uid: String) throws(FileError) {
+        try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
+        try DiskFiles.alternate(paths.keptRecord(uid), with: bytes, durable: true)
+        try DiskFiles.flush(paths.pod(uid))
+    }
+
+    /// The record gets the name of one that nobody waits for any more; false when there is none where records are.
+    func settle(_ uid: String) -> Bool {
+        // A copy is older, and after the machine's restart would tell of a pod that runs.
+        if paths.records != nil { unlink(paths.keptRecord(uid)) }
+        return rename(paths.record(uid), paths.settledRecord(uid)) == 0
+    }
+
+    /// What there is in memory.
+    func forget(_ uid: String) throws(FileError) {
+        if paths.records != nil { try DiskFiles.removeTree(paths.podRecords(uid)) }
+    }
+}
