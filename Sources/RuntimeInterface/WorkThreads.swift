@@ -7,8 +7,8 @@ import Glibc
 /// The executor of tasks that make blocking calls: `Task(executorPreference: WorkThreads.shared) { ... }`. Blocking work that finds itself
 /// on one of these threads (`isHere`) is done in place, and anywhere else it is handed to one.
 ///
-/// There are as many threads as processors, and one more whenever work has waited for a moment and fewer of them run than there are
-/// processors: the rest is blocked, then. More of them at once made a busy node slower, as each task that they start wants a processor too.
+/// There are as many threads as processors, and one more for a moment whenever work has waited for one and fewer of them run than there are
+/// processors: the rest is blocked, then. More that stay made a busy node slower, as each task that they start wants a processor too.
 /// What waits is bounded by the tasks that there are.
 ///
 /// Unchecked, as the compiler does not see that everything that changes is only touched with the lock held.
@@ -124,7 +124,7 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
 
     private func run() {
         if let mark = Self.mark { pthread_setspecific(mark, UnsafeRawPointer(bitPattern: 1)) }
-        let state = open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC)
+        let (state, began) = (open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC), Self.now())
         pthread_mutex_lock(lock)
         if state >= 0 { states.insert(state) }
         while true {
@@ -132,6 +132,8 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
                 pthread_mutex_unlock(lock)
                 body()
                 pthread_mutex_lock(lock)
+                // One that was added has helped for a moment; where that was not enough, there is another by now.
+                if threads > usualThreads, Self.now() - began > Self.patienceNanoseconds { break }
                 continue
             }
             idle += 1
@@ -143,6 +145,12 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
         states.remove(state)
         pthread_mutex_unlock(lock)
         close(state)
+    }
+
+    private static func now() -> Int {
+        var now = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &now)
+        return now.tv_sec * 1_000_000_000 + now.tv_nsec
     }
 
     /// How many have a processor or wait for one.
@@ -177,10 +185,8 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
 
     /// False when the time was over.
     private func wait(for condition: UnsafeMutablePointer<pthread_cond_t>, _ nanoseconds: Int) -> Bool {
-        var end = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &end)
-        let sum = end.tv_nsec + nanoseconds
-        end = timespec(tv_sec: end.tv_sec + sum / 1_000_000_000, tv_nsec: sum % 1_000_000_000)
+        let sum = Self.now() + nanoseconds
+        var end = timespec(tv_sec: sum / 1_000_000_000, tv_nsec: sum % 1_000_000_000)
         return pthread_cond_timedwait(condition, lock, &end) != ETIMEDOUT
     }
 
