@@ -1,8 +1,8 @@
 // Reads a container's log for `GET pods/NAME/log`: the CRI format (KEP-1033's "time stream tag content") back into lines,
 // with tail, since and timestamps, and following a log that still grows or is rotated meanwhile.
-import Dispatch
 import Glibc
 import KubernetesModel
+import RuntimeInterface
 
 /// What of a log is asked for; the query of the kubelet's `/containerLogs` (kubelet server.go's names).
 public struct ContainerLogQuery: Sendable, Hashable {
@@ -41,8 +41,6 @@ struct CRILogLine {
 public struct ContainerLogReader: Sendable {
     /// How often a followed file is looked at while it does not grow. Nobody polls unless somebody follows.
     static let followInterval = Duration.milliseconds(150)
-    /// File reads happen here: a slow disk must not hold a thread of the cooperative pool.
-    private static let queue = DispatchQueue(label: "swiftlet.container-logs", attributes: .concurrent)
 
     let path: String
     let query: ContainerLogQuery
@@ -60,7 +58,7 @@ public struct ContainerLogReader: Sendable {
         let (files, query) = (LogFiles(path: path), query)
         // Asked before reading: what was written before the end is then surely read.
         var over = await ended()
-        var segments = try await Self.read { try Self.begin(try files.open(), query) }
+        var segments = try await WorkThreads.perform { try Self.begin(try files.open(), query) }
         var printer = LogLinePrinter(query: query)
         while let segment = segments.first {
             segments.removeFirst()
@@ -80,7 +78,7 @@ public struct ContainerLogReader: Sendable {
         from segment: LogSegment, _ files: LogFiles, _ segments: inout [LogSegment], _ printer: inout LogLinePrinter,
         _ write: @Sendable ([UInt8]) async throws -> Void
     ) async throws -> Bool {
-        let next = try await Self.read { segment.isAt(files.path) ? nil : try files.successor(of: segment) }
+        let next = try await WorkThreads.perform { segment.isAt(files.path) ? nil : try files.successor(of: segment) }
         guard let next else { return false }
         // Written after the last read and before the rotation; nothing comes any more.
         try await drain(segment, &printer, write)
@@ -108,16 +106,10 @@ public struct ContainerLogReader: Sendable {
         _ segment: LogSegment, _ printer: inout LogLinePrinter, _ write: @Sendable ([UInt8]) async throws -> Void
     ) async throws {
         while !printer.limitReached {
-            let bytes = try await Self.read { try segment.read() }
+            let bytes = try await WorkThreads.perform { try segment.read() }
             if bytes.isEmpty { return }
             let text = printer.feed(bytes)
             if !text.isEmpty { try await write(text) }
-        }
-    }
-
-    private static func read<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result { try body() }) }
         }
     }
 }

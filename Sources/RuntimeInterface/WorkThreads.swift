@@ -7,9 +7,11 @@ import Glibc
 /// The executor of tasks that make blocking calls: `Task(executorPreference: WorkThreads.shared) { ... }`. Blocking work that finds itself
 /// on one of these threads (`isHere`) is done in place, and anywhere else it is handed to one.
 ///
-/// There are as many threads as processors, and one more for a moment whenever work has waited for one and fewer of them run than there are
-/// processors: the rest is blocked, then. More that stay made a busy node slower, as each task that they start wants a processor too.
-/// What waits is bounded by the tasks that there are.
+/// There are as many threads as processors, and one more whenever work has waited for a moment and fewer of them run than there are
+/// processors: the rest is blocked, then. It goes when those come back: more of them than that made a busy node slower, as each task that
+/// they start wants a processor too. What waits is bounded by the tasks that there are.
+///
+/// For calls that end by themselves. What may wait for ever (a connection, a process) is somebody else's work.
 ///
 /// Unchecked, as the compiler does not see that everything that changes is only touched with the lock held.
 public final class WorkThreads: TaskExecutor, @unchecked Sendable {
@@ -132,8 +134,8 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
                 pthread_mutex_unlock(lock)
                 body()
                 pthread_mutex_lock(lock)
-                // One that was added has helped for a moment; where that was not enough, there is another by now.
-                if threads > usualThreads, Self.now() - began > Self.patienceNanoseconds { break }
+                // One that was added, and those that it stood in for are back.
+                if threads > usualThreads, Self.now() - began > Self.patienceNanoseconds, running > processors { break }
                 continue
             }
             idle += 1
