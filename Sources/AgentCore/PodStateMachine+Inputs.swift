@@ -141,6 +141,10 @@ extension PodStateMachine {
         case .containerExited(let run, let termination):
             if operation == .start(run) { operation = nil }
             guard let index = index(of: run), containers[index].mayRun else { return }
+            // Over before anybody saw it run.
+            if case .starting = containers[index].phase, termination.startedAt != nil, termination.reason != "StartError" {
+                effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)"))
+            }
             ended(index, termination, now, &effects)
         case .stopFailed(let run, let message):
             guard let index = index(of: run), case .stopping(let startedAt, _) = containers[index].phase else { return }

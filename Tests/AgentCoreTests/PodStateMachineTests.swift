@@ -255,6 +255,21 @@ struct PodStateMachineTests {
         #expect(other.status.phase == .failed)
     }
 
+    @Test("a program that is over before anybody saw it run was started all the same, once; one that could not be started was not")
+    func overAtOnce() {
+        func started(_ end: (inout Driver) -> Void) -> Int {
+            var pod = Driver(makePod())
+            pod.setUp()
+            end(&pod)
+            return pod.reasons.count { $0 == "Started" }
+        }
+        #expect(started { $0.end(0) } == 1)
+        #expect(started { $0.run(); $0.end(0) } == 1)
+        #expect(started { $0.end(128, reason: "StartError") } == 0)
+        let lost = ContainerTermination(exitCode: 137, reason: "ContainerStatusUnknown", finishedAt: epoch)
+        #expect(started { $0.send(.containerExited(ContainerRun(name: "main", attempt: 0), lost)) } == 0)
+    }
+
     @Test("a rejected pod is Failed with the node's reason, and nothing of it ever existed")
     func rejected() {
         var pod = Driver(makePod())
