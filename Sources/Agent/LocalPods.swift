@@ -277,6 +277,7 @@ public actor LocalPods: PodProvider {
     public func close() async {
         for worker in workers.values { worker.close() }
         await executor.volumes.close()
+        await executor.records.leaveMemory()
     }
 
     // MARK: Views

@@ -176,6 +176,11 @@ final class PodRecordStore: Sendable {
         }
     }
 
+    /// At an orderly end: nothing stays in memory of pods that are over.
+    func leaveMemory() async {
+        await DiskFiles.perform { [files] in files.leaveMemory() }
+    }
+
     /// Uids of which there is a directory, with or without a readable record.
     func directories() async -> Set<String> {
         await DiskFiles.perform { [files] in files.uids }

@@ -51,6 +51,20 @@ struct PodRecordFiles: Sendable {
         return rename(paths.record(uid), paths.settledRecord(uid)) == 0
     }
 
+    /// At an orderly end: records that nobody waits for go to the disk, so that nothing stays in memory when no pod runs any more.
+    func leaveMemory() {
+        guard let records = paths.records else { return }
+        let onDisk = AgentPaths(state: paths.state)
+        for uid in DiskFiles.names(in: records.directory) where !DiskFiles.exists(paths.record(uid)) {
+            do throws(FileError) {
+                let bytes = try DiskFiles.read(paths.settledRecord(uid))
+                try DiskFiles.makeDirectory(onDisk.pod(uid), mode: 0o711)
+                try DiskFiles.replace(onDisk.settledRecord(uid), with: bytes, durable: false)
+                try forget(uid)
+            } catch { continue }  // gone meanwhile, or the disk takes none: it stays where the next agent looks first
+        }
+    }
+
     /// What there is in memory.
     func forget(_ uid: String) throws(FileError) {
         if paths.records != nil { try DiskFiles.removeTree(paths.podRecords(uid)) }

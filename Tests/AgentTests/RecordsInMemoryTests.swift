@@ -144,6 +144,23 @@ struct RecordsInMemoryTests {
         #expect(changes(found) == ["file": "2", "busy": "39"])
     }
 
+    @Test("an orderly end leaves nothing in memory of pods that are over; what runs stays there, and the next agent knows both")
+    func orderlyEnd() async throws {
+        let place = try Place()
+        let (store, _) = await place.life(boot: "b-1")
+        for uid in ["over", "runs"] { try await store.save(machine(uid, 1), uid: uid) }
+        try await store.settle(machine("over", 1), uid: "over")
+        await store.leaveMemory()
+        #expect(DiskFiles.names(in: place.memory) == ["runs"])
+        #expect(DiskFiles.exists(place.onDisk.settledRecord("over")))
+        for boot in ["b-1", "b-2"] {
+            #expect(changes(await place.life(boot: boot).1) == ["over": "1", "runs": "1"])
+            try place.restartMachine()
+        }
+        try await store.remove(uid: "over")
+        #expect(!DiskFiles.exists(place.onDisk.pod("over")))
+    }
+
     @Test("where memory takes no record, or there is no journal, it is on the disk")
     func noRoom() async throws {
         let place = try Place()
