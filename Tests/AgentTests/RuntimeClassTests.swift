@@ -29,6 +29,32 @@ struct RuntimeClassTests {
         try await lab.stop()
     }
 
+    /// Where a pod's reports go, and how often one came.
+    private final class Desk: Sendable {
+        let api = InMemoryKubernetesAPI()
+        let uid: String
+        let told = Mutex(0)
+        let manager: StatusManager
+
+        init() throws {
+            let pod = Pod(
+                metadata: ObjectMeta(name: "task", namespace: "alice"),
+                spec: PodSpec(containers: [Container(name: "main", image: "psi:1")]))
+            uid = try api.put(pod).metadata.uid ?? ""
+            let logger = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
+            let events = EventRecorder(
+                api: api, component: "test", now: { MicroTimestamp(unixMicroseconds: 0) }, logger: logger)
+            manager = StatusManager(api: api, events: events, logger: logger)
+            api.setHook { [weak self] call in
+                if call.verb == .patch, call.subresource == "status" { self?.told.withLock { $0 += 1 } }
+            }
+        }
+
+        var status: PodStatus? {
+            get throws { try api.object(Pod.self, namespace: "alice", name: "task")?.status }
+        }
+    }
+
     private static func report(_ uid: String, _ phase: PodPhase, _ state: ContainerState) -> PodReport {
         var status = PodStatus()
         status.phase = phase
@@ -38,29 +64,20 @@ struct RuntimeClassTests {
 
     @Test("that a pod begins is told when nothing else comes at once, and in one with what does")
     func beginning() async throws {
-        let api = InMemoryKubernetesAPI()
-        let pod = try api.put(
-            Pod(
-                metadata: ObjectMeta(name: "task", namespace: "alice"),
-                spec: PodSpec(containers: [Container(name: "main", image: "psi:1")])))
-        let uid = pod.metadata.uid ?? ""
-        let told = Mutex(0)
-        api.setHook { call in if call.verb == .patch, call.subresource == "status" { told.withLock { $0 += 1 } } }
-        let logger = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
-        let events = EventRecorder(api: api, component: "test", now: { MicroTimestamp(unixMicroseconds: 0) }, logger: logger)
-        let manager = StatusManager(api: api, events: events, logger: logger)
+        let desk = try Desk()
+        let (uid, manager) = (desk.uid, desk.manager)
         let work = Task { await manager.run() }
         let begins = ContainerState(waiting: ContainerStateWaiting(reason: "ContainerCreating"))
-        func seen() throws -> PodStatus? { try api.object(Pod.self, namespace: "alice", name: "task")?.status }
+        func seen() throws -> PodStatus? { try desk.status }
         manager.report(Self.report(uid, .pending, begins)) { _ in }
         while try seen()?.containerStatuses.first?.state.waiting == nil { await Task.yield() }
-        #expect(told.withLock(\.self) == 1)
+        #expect(desk.told.withLock(\.self) == 1)
         manager.report(Self.report(uid, .pending, begins)) { _ in }
         manager.report(Self.report(uid, .running, ContainerState(running: .init()))) { _ in }
         while try seen()?.phase != .running { await Task.yield() }
         manager.report(Self.report(uid, .succeeded, ContainerState(terminated: .init(exitCode: 0)))) { _ in }
         while try seen()?.phase != .succeeded { await Task.yield() }
-        #expect(told.withLock(\.self) == 3)
+        #expect(desk.told.withLock(\.self) == 3)
         work.cancel()
         await work.value
     }
@@ -69,17 +86,8 @@ struct RuntimeClassTests {
 
     @Test("while steps of pods wait for their turn, a pod is told of once, with its end")
     func busy() async throws {
-        let api = InMemoryKubernetesAPI()
-        let pod = try api.put(
-            Pod(
-                metadata: ObjectMeta(name: "task", namespace: "alice"),
-                spec: PodSpec(containers: [Container(name: "main", image: "psi:1")])))
-        let uid = pod.metadata.uid ?? ""
-        let told = Mutex(0)
-        api.setHook { call in if call.verb == .patch, call.subresource == "status" { told.withLock { $0 += 1 } } }
-        let logger = Logger(label: "status") { _ in SwiftLogNoOpLogHandler() }
-        let events = EventRecorder(api: api, component: "test", now: { MicroTimestamp(unixMicroseconds: 0) }, logger: logger)
-        let manager = StatusManager(api: api, events: events, logger: logger)
+        let desk = try Desk()
+        let (uid, manager) = (desk.uid, desk.manager)
         let work = Task { await manager.run() }
         // More blocked than there are threads, and many behind them.
         let gate = Gate()
@@ -93,11 +101,10 @@ struct RuntimeClassTests {
         // Four times as long as it would wait for more on a node that has nothing else to do.
         let began = ContinuousClock.now
         while ContinuousClock.now - began < StatusManager.beginningDelay * 4 { await Task.yield() }
-        #expect(told.withLock(\.self) == 0)
+        #expect(desk.told.withLock(\.self) == 0)
         manager.report(Self.report(uid, .succeeded, ContainerState(terminated: .init(exitCode: 0)))) { _ in }
-        func phase() throws -> PodPhase? { try api.object(Pod.self, namespace: "alice", name: "task")?.status.phase }
-        while try phase() != .succeeded { await Task.yield() }
-        #expect(told.withLock(\.self) == 1)
+        while try desk.status?.phase != .succeeded { await Task.yield() }
+        #expect(desk.told.withLock(\.self) == 1)
         gate.isOpen.withLock { $0 = true }
         for step in steps { await step.value }
         work.cancel()
