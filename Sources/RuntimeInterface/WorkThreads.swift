@@ -93,7 +93,8 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
         waiting.append(body)
-        if idle > 0 {
+        // Those that were woken a moment ago still count as idle, and so does the work that they were woken for.
+        if waiting.count - next <= idle {
             pthread_cond_signal(work)
         } else if threads < usualThreads {
             addThread()
@@ -179,7 +180,7 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
                 continue
             }
             _ = wait(for: never, Self.patienceNanoseconds)
-            if next < waiting.count, idle == 0, threads < Self.mostThreads, running < processors { addThread() }
+            if next < waiting.count, threads < Self.mostThreads, running < processors { addThread() }
         }
         hasOverseer = false
         pthread_mutex_unlock(lock)

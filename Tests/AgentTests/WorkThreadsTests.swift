@@ -60,6 +60,16 @@ struct WorkThreadsTests {
         for task in blocked { await task.value }
     }
 
+    @Test("work that comes at once with calls that wait for it is not forgotten behind them, however many threads were idle")
+    func together() async throws {
+        for count in 1...6 {
+            let gate = try Gate()
+            let blocked = (0..<count).map { _ in Task(executorPreference: WorkThreads.shared) { gate.wait() } }
+            await Task(executorPreference: WorkThreads.shared) { gate.open() }.value
+            for task in blocked { await task.value }
+        }
+    }
+
     /// A pipe: whoever waits blocks in a system call until it is opened.
     private final class Gate: Sendable {
         private let ends: (read: Int32, write: Int32)
