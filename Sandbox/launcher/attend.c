@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "attend.h"
 #include "cgroup_make.h"
+#include "cgroup_place.h"
 #include "host.h"
 #include "launch.h"
 #include "prompt.h"
@@ -70,6 +71,7 @@ static void settle_down(struct task *of) {
     leave_office(of);
     if (own->request.plan) plan_release(own->request.plan);
     request_release();
+    cgroup_places_release();
     spare_release(&jail);
     madvise(&own->request, sizeof own->request, MADV_DONTNEED);
 }
@@ -105,7 +107,8 @@ static int await_client(void) {
     }
     if (surplus) alarm(0);
     note(ATTEND_BUSY);
-    if (!attend_waiting(office->board)) tell(ATTEND_SHORT, NULL);
+    __atomic_fetch_add(&office->board->served, 1, __ATOMIC_SEQ_CST);
+    if (!attend_waiting(office->board) && !__atomic_load_n(&office->board->is_crowded, __ATOMIC_SEQ_CST)) tell(ATTEND_SHORT, NULL);
     prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0);
     return client;
 }
@@ -170,6 +173,7 @@ static int begin(int *slim_mounts) {
     *slim_mounts = office->makes_spare ? spare_present_mounts(&jail) : -1;
     if ((office->makes_spare && *slim_mounts < 0) || setns(office->host_mounts, CLONE_NEWNS) < 0) return -1;
     host_keep();  // for every init that comes
+    cgroup_places_keep();
     own->task.state.supervisor_start = state_process_start(getpid());
     return 0;
 }

@@ -8,7 +8,11 @@
 
 // What each of them does, in memory that all share. A child writes its own word, the resident launcher those of the dead.
 enum attend_state { ATTEND_ABSENT, ATTEND_COMING, ATTEND_WAITING, ATTEND_BUSY };
-struct attend_board { int state[ATTEND_MAX]; };
+struct attend_board {
+    int state[ATTEND_MAX];
+    uint32_t served;  // clients that were taken
+    int is_crowded;   // the resident launcher makes no more children for now, and looks again by itself
+};
 
 // How many of them wait for a client, or will in a moment.
 int attend_waiting(const struct attend_board *board);

@@ -1,6 +1,7 @@
 // Joining, watching and killing: cgroup v1 and v2 files, relative to directory descriptors opened once.
 #define _GNU_SOURCE
 #include "cgroup.h"
+#include "cgroup_place.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,7 +27,7 @@ int cgroups_note(struct cgroups *groups, const struct plan *plan, struct failure
         groups->group[n].version = op->argument[0][0] - '0';
         strcpy(groups->group[n].controller, op->argument[1]);
         strcpy(groups->group[n].path, op->argument[2]);
-        groups->group[n].join = groups->group[n].directory = -1;
+        groups->group[n].join = groups->group[n].directory = groups->group[n].place = -1;
     }
     return 0;
 }
@@ -36,7 +37,7 @@ static const char *join_file(const struct cgroups *groups, int n) { return group
 
 void cgroups_open_directory(struct cgroups *groups, int n) {
     if (groups->group[n].directory < 0)
-        groups->group[n].directory = openat(AT_FDCWD, groups->group[n].path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        groups->group[n].directory = cgroup_place_open(groups->group[n].path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
 
 void cgroups_open_directories(struct cgroups *groups) {
@@ -69,7 +70,8 @@ void cgroups_join(const struct cgroups *groups, int root) {
         if (fd < 0) {
             char path[600];
             snprintf(path, sizeof path, "%s/%s", groups->group[i].path, join_file(groups, i));
-            fd = open_beneath(root, path);
+            if (groups->group[i].place >= 0) fd = openat(groups->group[i].place, path + groups->group[i].rest, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+            if (fd < 0) fd = open_beneath(root, path);  // of a place that was removed and made anew too
             if (fd < 0) fail(errno, "cgroup(open %s)", groups->group[i].path);
         }
         if (write(fd, "0", 1) != 1) fail(errno, "cgroup(join %s)", groups->group[i].path);

@@ -2,13 +2,15 @@
 #pragma once
 #include "plan.h"
 #include "failure.h"
+#include <stddef.h>
 #include <stdint.h>
 
 #define CGROUPS_MAX 12
 
 struct cgroups {
     int count;
-    struct { int version, directory, join; char controller[32]; char path[512]; } group[CGROUPS_MAX];
+    // `place`: an open directory above the group, below which `path` goes on at `rest`; or -1.
+    struct { int version, directory, join, place; size_t rest; char controller[32]; char path[512]; } group[CGROUPS_MAX];
 };
 
 // Notes which groups the plan joins, without opening anything. 0, or -1 with `failure` set.

@@ -1,6 +1,7 @@
 // Making and removing a task's own groups. The paths to remove outlive the plan in one small block.
 #define _GNU_SOURCE
 #include "cgroup_make.h"
+#include "cgroup_place.h"
 #include "timestamp.h"
 #include "workspace.h"
 
@@ -23,7 +24,7 @@ static char usual[1024];
 
 static int make(const char *version, const char *path) {
     (void)version;
-    return mkdir(path, 0755) == 0 || errno == EEXIST ? 0 : -1;
+    return cgroup_place_make(path) == 0 || errno == EEXIST ? 0 : -1;
 }
 
 // Of a group that the task joins: its directory is wanted later too, and from there a file is found in one step.
@@ -113,7 +114,7 @@ int cgroup_make_all(const struct plan *plan, struct failure *failure) {
 void cgroup_remove_all(void) {
     int64_t deadline = timestamp_monotonic_ms() + REMOVE_DEADLINE_MS;
     for (char *path = removals; path && *path; path += strlen(path) + 1)
-        while (rmdir(path) < 0 && errno == EBUSY && timestamp_monotonic_ms() < deadline) poll(NULL, 0, 2);
+        while (cgroup_place_remove(path) < 0 && errno == EBUSY && timestamp_monotonic_ms() < deadline) poll(NULL, 0, 2);
     if (removals != usual) free(removals);
     removals = NULL;
 }

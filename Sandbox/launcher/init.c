@@ -148,6 +148,7 @@ static void build_jail(const struct launch *launch) {
     cgroups_join(launch->cgroups, host_root);
     if (launch->groups) init_wait_for(launch->groups, GROUPS_ARE_SET);
     if (!at_home) enter_network(launch);
+    for (int i = 0; i < launch->place_count; i++) close(launch->places[i]);
     if (launch->own_mounts >= 0) close(launch->host_root);
     namespaces_enter(plan, launch->user_namespace);
     if (launch->own_mounts < 0 && !launch->groups && plan_has_namespace(plan, "mount")) mounts_prepare(plan);

@@ -130,7 +130,8 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, const st
     new_session();
     descriptors_take(plan, streams);
     const struct operation *directory = plan_find(plan, OP_CWD);
-    if (directory) enter_working_directory(directory->argument[0]);
+    // Where a new root was entered, that is where it begins.
+    if (directory && !(plan_find(plan, OP_PIVOT) && !strcmp(directory->argument[0], "/"))) enter_working_directory(directory->argument[0]);
     landlock_apply(plan);
     if (payload_before_exec) payload_before_exec();
     prompt_end();

@@ -15,6 +15,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +38,11 @@
 // So long after a burst nobody needs what it needed.
 #define SURPLUS_MS 1000
 
+// Launches that are under way at once wait for a processor more than for anything else: beyond so many for each processor another
+// child would only slow the others down. Unless they are held up by something else: then no client is taken for so long.
+#define CROWD_PER_PROCESSOR 4
+#define STANDSTILL_MS 10
+
 enum { PARENT, SIGNALS, OFFICE, FIXED };
 
 struct resident {
@@ -45,6 +51,9 @@ struct resident {
     int makes_spares;
     struct attend_board *board;
     int wanted, known;
+    int crowd;                  // so many children are enough while clients are taken
+    uint32_t served;            // clients that were taken when it was last looked
+    int64_t served_at;          // monotonic ms of the last look that saw more of them
     int64_t taken_at, died_at;  // monotonic ms
     int unable;                 // children in a row that could not make a spare
     struct { int pidfd, pid, place; } child[ATTEND_MAX];  // those that wait or will again
@@ -183,6 +192,21 @@ static int turn(struct resident *r, int timeout) {
     return 1;
 }
 
+// Whether the children that are there get on, and are as many as get on well.
+static int is_crowded(struct resident *r) {
+    uint32_t served = __atomic_load_n(&r->board->served, __ATOMIC_RELAXED);
+    int64_t now = timestamp_monotonic_ms();
+    if (served != r->served) r->served_at = now;
+    r->served = served;
+    return r->known >= r->crowd && now - r->served_at < STANDSTILL_MS;
+}
+
+static int crowd_size(int wanted) {
+    cpu_set_t own;
+    int processors = sched_getaffinity(0, sizeof own, &own) < 0 ? 1 : CPU_COUNT(&own), crowd = processors * CROWD_PER_PROCESSOR;
+    return crowd < wanted ? wanted : crowd > ATTEND_MAX ? ATTEND_MAX : crowd;
+}
+
 int resident_serve(const char *socket_path, int spares) {
     struct resident *r = workspace_new(sizeof *r);
     const char *step;
@@ -192,6 +216,7 @@ int resident_serve(const char *socket_path, int spares) {
     }
     r->socket_path = socket_path;
     r->wanted = spares < 1 ? 1 : spares > ATTEND_MAX ? ATTEND_MAX : spares;
+    r->crowd = crowd_size(r->wanted);
     if (begin(r, &step) < 0) {
         fprintf(stderr, "swiftlet-sandbox serve: %s: %s\n", step, strerror(errno));
         return 1;
@@ -205,9 +230,13 @@ int resident_serve(const char *socket_path, int spares) {
             continue;
         }
         int failed = r->died_at && timestamp_monotonic_ms() - r->died_at < RETRY_MS;
-        while (attend_waiting(r->board) < r->wanted && r->known < ATTEND_MAX && !failed) failed = start_child(r) < 0;
+        int crowded = attend_waiting(r->board) < r->wanted && is_crowded(r);
+        // While we look by ourselves nobody need tell us that nobody waits any more. Before the next look, and in this order for all: who
+        // takes a client between the two either sees that we must be told, or is seen.
+        __atomic_store_n(&r->board->is_crowded, crowded, __ATOMIC_SEQ_CST);
+        while (attend_waiting(r->board) < r->wanted && r->known < ATTEND_MAX && !failed && !crowded) failed = start_child(r) < 0;
         int busy = netpool_fill(r->wanted), surplus = netpool_surplus(r->wanted, timestamp_monotonic_ms() - r->taken_at >= SURPLUS_MS);
-        going = turn(r, busy ? 0 : failed ? RETRY_MS : surplus ? SURPLUS_MS : -1);
+        going = turn(r, busy ? 0 : crowded ? STANDSTILL_MS : failed ? RETRY_MS : surplus ? SURPLUS_MS : -1);
     }
     return 0;
 }

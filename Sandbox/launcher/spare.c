@@ -1,6 +1,7 @@
 // See spare.h.
 #define _GNU_SOURCE
 #include "spare.h"
+#include "cgroup_place.h"
 #include "host.h"
 #include "identity.h"
 #include "keep.h"
@@ -60,10 +61,11 @@ static int wait_as_init(void *argument) {
     // A spare whose supervisor died serves nobody. The change of ids clears this, and init asks again then.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     init_begin(0);
-    int kept[] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->notify[1], spare->user_namespace, spare->net_namespace,
-                  spare->mounts, -1, -1};
-    host_descriptors(kept + sizeof kept / sizeof *kept - 2);
-    keep_only(kept, sizeof kept / sizeof *kept);
+    int kept[10 + CGROUPS_MAX] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->notify[1], spare->user_namespace,
+                                  spare->net_namespace, spare->mounts};
+    host_descriptors(kept + 8);
+    memcpy(kept + 10, spare->place, (size_t)spare->places * sizeof *kept);
+    keep_only(kept, 10 + spare->places);
     // A supervisor that died before the request above is told by the pipe's other end, of which we have no copy now.
     if (init_is_orphan(c->status[1])) _exit(126);
     mounts_make_ahead(order->proc_options);
@@ -72,6 +74,8 @@ static int wait_as_init(void *argument) {
     if (CPU_COUNT(&order->processors)) sched_setaffinity(0, sizeof order->processors, &order->processors);
     struct launch launch = order->launch;
     launch.own_mounts = spare->mounts;
+    launch.places = spare->place;
+    launch.place_count = spare->places;
     launch.host_root = host_root;
     init_run(&launch);
 }
@@ -87,6 +91,7 @@ static int clone_waiting_init(struct spare *spare) {
         if (spare->stack == MAP_FAILED) { spare->stack = NULL; return -1; }
         workspace_keep(spare->stack, 4096);  // in the init nothing is there: the stack's end
     }
+    spare->places = cgroup_places_inherit(spare->place);
     spare->init_pid = clone(wait_as_init, spare->stack + STACK_BYTES, CLONE_PIDFD | CLONED_NAMESPACES | SIGCHLD, spare, &spare->init);
     return spare->init_pid < 0 ? -1 : 0;
 }
@@ -221,7 +226,10 @@ void spare_tell_groups(struct spare *spare, const struct cgroups *cgroups) {
     struct order *order = spare->order;
     order->cgroups.count = cgroups->count;
     memcpy(order->cgroups.group, cgroups->group, (size_t)cgroups->count * sizeof *cgroups->group);
-    for (int i = 0; i < cgroups->count; i++) order->cgroups.group[i].join = order->cgroups.group[i].directory = -1;
+    for (int i = 0; i < cgroups->count; i++) {
+        order->cgroups.group[i].join = order->cgroups.group[i].directory = -1;
+        order->cgroups.group[i].place = cgroup_place_inherited(cgroups->group[i].path, &order->cgroups.group[i].rest);
+    }
     // Else init would only take its turn for a third of what is left to do.
     if (spare->is_alone) init_tell(&order->groups, GROUPS_STAND);
 }

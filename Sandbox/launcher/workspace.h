@@ -12,7 +12,7 @@ extern char *workspace;
 // From now on the workspace is one that no fork copies. Where there is no memory it stays as it is.
 void workspace_separate(void);
 
-// Zeroed memory that no fork copies, whole pages of it; NULL with errno when there is none. Never given back.
+// Zeroed memory that no fork copies, whole pages of it; NULL with errno when there is none. munmap(2) gives it back.
 void *workspace_new(size_t bytes);
 
 // From now on no fork copies these whole pages; in a child they are not there.
