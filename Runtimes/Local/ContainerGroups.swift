@@ -1,10 +1,13 @@
 // The cgroups of a container: its pod's with the pod's sums, and its own below it.
 
 import Cgroups
+import Glibc
 import RuntimeInterface
 
 package struct ContainerGroups {
     package let host: CgroupHost
+    /// Above all pods, by its whole name; the others' are relative to the one above.
+    package let parent: String
     package let pod: CgroupLevel
     package let container: CgroupLevel
     package let allowsUnenforced: Bool
@@ -14,7 +17,8 @@ package struct ContainerGroups {
         _ id: ContainerID, pod config: PodSandboxConfig, limits: RuntimeLimits, host: CgroupHost, node: LocalConfiguration
     ) {
         self.host = host
-        pod = CgroupLevel("\(node.cgroupParent)/\(id.podUID)", Self.limits(config.limits, on: host))
+        parent = node.cgroupParent
+        pod = CgroupLevel(id.podUID, Self.limits(config.limits, on: host))
         container = CgroupLevel(Self.name(id), Self.limits(limits, on: host))
         allowsUnenforced = node.allowsUnenforced
     }
@@ -39,7 +43,13 @@ package struct ContainerGroups {
             throw CgroupError(stage: "unenforceable", path: "\(first.field): \(first.reason)", errno: 95, hint: first.fix)
         }
         let levels = [pod, container].map { CgroupLevel($0.name, host.enforceable($0.limits)) }
-        try Cgroup.apply(host.plan(levels))
+        do throws(CgroupError) {
+            try Cgroup.apply(host.plan(levels, below: parent))
+        } catch {
+            // The group of all pods is not there (the first pod's), or without a controller that nobody needed until now.
+            guard error.errno == ENOENT else { throw error }
+            try Cgroup.apply(host.plan([CgroupLevel(parent)] + levels))
+        }
     }
 }
 

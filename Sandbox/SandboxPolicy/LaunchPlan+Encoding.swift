@@ -9,13 +9,18 @@ enum PlanWord {
             bytes += [UInt8(ascii: "\""), UInt8(ascii: "\"")]
             return
         }
+        if word.allSatisfy(isPlain) { return bytes.append(contentsOf: word) }  // as nearly all are
         for byte in word {
-            if byte > 0x20, byte < 0x7f, byte != UInt8(ascii: "%"), byte != UInt8(ascii: "\"") {
+            if isPlain(byte) {
                 bytes.append(byte)
             } else {
                 bytes += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
             }
         }
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        byte > 0x20 && byte < 0x7f && byte != UInt8(ascii: "%") && byte != UInt8(ascii: "\"")
     }
 
     static func hexadecimal(_ bytes: [UInt8]) -> [UInt8] {

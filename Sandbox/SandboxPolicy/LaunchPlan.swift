@@ -159,6 +159,7 @@ public struct LaunchPlan: Sendable, Hashable {
     /// The file's bytes.
     public func encoded() -> [UInt8] {
         var bytes = Array(Self.header.utf8)
+        bytes.reserveCapacity(operations.count * 80)  // paths, flags and a filter: the usual plan fits
         bytes.append(UInt8(ascii: "\n"))
         for operation in operations {
             let words = operation.words

@@ -18,6 +18,9 @@ public actor LocalPods: PodProvider {
     private var workers: [String: PodWorker] = [:]
     /// Those that may hold resources of the node. A pod that is over never does again, and many of them stay for long.
     private var holders: [String: PodWorker] = [:]
+    /// What they hold, and what those held that are over since this was last counted: in a burst of pods the count of each was a hundredth
+    /// of all work.
+    private var heldAtMost = Holdings()
     /// The same by "namespace/name": looked up with every change of a pod.
     private var named: [String: [PodWorker]] = [:]
     private var adoption = Adoption()
@@ -198,6 +201,7 @@ public actor LocalPods: PodProvider {
         }
         workers[worker.uid] = worker
         holders[worker.uid] = worker
+        heldAtMost.add(worker)
         named["\(worker.namespace)/\(worker.name)", default: []].append(worker)
         return worker
     }
@@ -212,15 +216,31 @@ public actor LocalPods: PodProvider {
 
     private func admit(_ pod: Pod) -> NodeAdmission.Verdict {
         if let refusal = config.permissions.refusal(pod) { return .reject(reason: "Forbidden", message: refusal) }
-        let others = holdingWorkers()
-        let used = others.reduce(PodResources()) { $0 + $1.requested }
-        let promised = Set(others.flatMap(\.ports))
         let wanted = NodeAdmission.ports(of: pod).map(\.port)
         let bound = takenPorts(wanted.compactMap { UInt16(exactly: $0) }).map(Int.init)
-        return NodeAdmission(
-            allocatable: allocatable, used: used, takenPorts: promised.intersection(wanted).union(bound),
-            runtimeClasses: runtimeClasses, pressures: pressures()
-        ).admit(pod)
+        var admission = NodeAdmission(
+            allocatable: allocatable, used: heldAtMost.resources, takenPorts: heldAtMost.ports.intersection(wanted).union(bound),
+            runtimeClasses: runtimeClasses, pressures: pressures())
+        let verdict = admission.admit(pod)
+        if verdict == .accept { return verdict }
+        // Not even room for all that were here lately: now it is asked who still is.
+        let others = Holdings(holdingWorkers())
+        heldAtMost = Holdings(Array(holders.values))
+        (admission.used, admission.takenPorts) = (others.resources, others.ports.intersection(wanted).union(bound))
+        return admission.admit(pod)
+    }
+
+    /// What pods hold of the node.
+    private struct Holdings {
+        private(set) var resources = PodResources()
+        private(set) var ports: Set<Int> = []
+
+        init(_ workers: [PodWorker] = []) { for worker in workers { add(worker) } }
+
+        mutating func add(_ worker: PodWorker) {
+            resources = resources + worker.requested
+            ports.formUnion(worker.ports)
+        }
     }
 
     private func holdingWorkers() -> [PodWorker] {

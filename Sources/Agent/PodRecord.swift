@@ -96,7 +96,10 @@ final class PodRecordStore: Sendable {
     func settle(_ machine: PodStateMachine, uid: String) async throws {
         // How a static pod ended nobody else knows after the machine's restart; of others the API server does.
         if paths.records != nil, StaticPod.isStatic(machine.pod) { return try await save(machine, uid: uid) }
-        let wasThere = await DiskFiles.perform { [files] in files.settle(uid) }
+        let wasThere = try await DiskFiles.perform { [files] in
+            try files.dropCopy(uid)
+            return files.settle(uid)
+        }
         if !wasThere { try await save(machine, uid: uid, durable: false) }
         state.withLock(\.journal)?.release(uid)
     }

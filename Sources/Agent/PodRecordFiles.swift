@@ -45,10 +45,13 @@ struct PodRecordFiles: Sendable {
     }
 
     /// The record gets the name of one that nobody waits for any more; false when there is none where records are.
-    func settle(_ uid: String) -> Bool {
-        // A copy is older, and after the machine's restart would tell of a pod that runs.
-        if paths.records != nil { unlink(paths.keptRecord(uid)) }
-        return rename(paths.record(uid), paths.settledRecord(uid)) == 0
+    func settle(_ uid: String) -> Bool { rename(paths.record(uid), paths.settledRecord(uid)) == 0 }
+
+    /// A copy on the disk is older than a settled record, and after the machine's restart would tell of a pod that runs. What it returns
+    /// from outlives a power cut: the journal, which knows better, may forget the pod then.
+    func dropCopy(_ uid: String) throws(FileError) {
+        guard paths.records != nil, unlink(paths.keptRecord(uid)) == 0 else { return }
+        try DiskFiles.flush(paths.pod(uid))
     }
 
     /// At an orderly end: records that nobody waits for go to the disk, so that nothing stays in memory when no pod runs any more.

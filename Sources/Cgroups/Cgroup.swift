@@ -56,12 +56,20 @@ public struct Cgroup: Sendable, Hashable {
         try apply(plan.operations)
     }
 
+    /// What every new v1 group has (Documentation/scheduler/sched-bwc.rst, sched-design-CFS.rst). Each write of a bandwidth makes the
+    /// kernel go through all groups around it.
+    private static let defaults = ["cpu.cfs_period_us": "100000", "cpu.shares": "1024"]
+
     private static func apply(_ operations: [CgroupOperation]) throws(CgroupError) {
         var prepared: [String: Set<String>] = [:]
+        var new: Set<String> = []
         for operation in operations {
             switch operation {
             case .make(_, let directory):
-                if mkdir(directory, 0o755) == 0 { continue }
+                if mkdir(directory, 0o755) == 0 {
+                    new.insert(directory)
+                    continue
+                }
                 guard errno == EEXIST else { throw CgroupError(stage: "mkdir", path: directory, errno: errno) }
                 // A v1 cpuset that has CPUs already keeps them: making a group in it must not give it the whole machine again.
                 let preparation = CgroupOperation.set(directory: directory, file: "cgroup.clone_children", value: "1")
@@ -73,6 +81,7 @@ public struct Cgroup: Sendable, Hashable {
             case .set(let directory, let file, let value):
                 // The first setting of these files is the preparation, a second one a limit.
                 if prepared[directory]?.remove(file) != nil { continue }
+                if new.contains(directory), defaults[file] == value { continue }
                 try CgroupFile.write(value, to: "\(directory)/\(file)")
             }
         }

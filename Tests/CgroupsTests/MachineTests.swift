@@ -65,6 +65,32 @@ struct MachineTests {
         #expect(lab.group.usage().pidsLimitHits > 0)
     }
 
+    @Test("a group that was there before gets every setting, also those that a new one has by itself", .enabled(if: has(.cpu)))
+    func defaults() throws {
+        let lab = try MachineGroup("defaults", CgroupLimits())
+        defer { lab.remove() }
+        var limits = CgroupLimits(cpuMillis: 500)
+        limits.cpuShares = 1024
+        let plan = Self.host.plan([CgroupLevel("inner", limits)], below: lab.name)
+        defer { plan.removals.forEach { rmdir($0) } }
+        let files = plan.operations.compactMap { operation -> (path: String, value: String)? in
+            guard case .set(let directory, let file, let value) = operation, file.hasPrefix("cpu.") else { return nil }
+            return ("\(directory)/\(file)", value)
+        }
+        try #require(!files.isEmpty)
+        for round in 0..<2 {
+            try Cgroup.apply(plan)
+            for file in files {
+                let found = CgroupFile.read(file.path)?.split(separator: "\n").first.map(String.init)
+                #expect(found == file.value, "\(round): \(file)")
+            }
+            for file in files {
+                let other = file.path.hasSuffix("quota_us") ? "-1" : file.path.hasSuffix("cpu.max") ? "max 50000" : "50000"
+                if !file.path.hasSuffix("cpu.weight") { try CgroupFile.write(other, to: file.path) }
+            }
+        }
+    }
+
     @Test("a quota holds a busy task to its share of a CPU, and throttling is counted", .enabled(if: has(.cpu)))
     func quota() throws {
         let lab = try MachineGroup("quota", CgroupLimits(cpuMillis: 100))
