@@ -22,7 +22,8 @@ struct GroupPlacesTests {
                 defer { Self.remove(plan) }
                 if !launcherMakes { try Cgroup.apply(plan) }
                 var jail = ResidentLauncherTests.jail
-                jail.supervision = Self.operations(plan, launcherMakes: launcherMakes)
+                let joining = plan.joiningOperations
+                jail.supervision = launcherMakes ? plan.makingOperations + joining + plan.removingOperations : joining
                 // With init and the shell the third process is the last one.
                 let script = "(/bin/true | /bin/true | /bin/true) 2> /dev/null && exit 1; exit 7"
                 let directory = lab.make("task\(round)")
@@ -37,17 +38,6 @@ struct GroupPlacesTests {
                 for join in plan.joins { Self.removeAbove(join.path, down: outer) }
             }
         }
-    }
-
-    private static func operations(_ plan: CgroupPlan, launcherMakes: Bool) -> [LaunchOperation] {
-        let made: [LaunchOperation] = plan.operations.map { operation in
-            switch operation {
-            case .make(let version, let path): .makeCgroup(version: version, path: path)
-            case .set(let path, let file, let value): .setCgroup(path: path, file: file, value: value)
-            }
-        }
-        let joined = plan.joins.map { LaunchOperation.cgroup(version: $0.version, controller: $0.controller, path: $0.path) }
-        return launcherMakes ? made + joined + plan.removals.map { .removeCgroup(path: $0) } : joined
     }
 
     /// What the launcher has still not removed, given time.

@@ -15,17 +15,8 @@ struct LaunchHalvesTests {
         init(_ limits: CgroupLimits) { plan = Machine.cgroups.plan([CgroupLevel(name, limits)]) }
 
         var operations: [LaunchOperation] {
-            let made: [LaunchOperation] = plan.operations.map { operation in
-                switch operation {
-                case .make(let version, let path): .makeCgroup(version: version, path: path)
-                case .set(let path, let file, let value): .setCgroup(path: path, file: file, value: value)
-                }
-            }
             // What is made last is joined first: whoever does not wait for its settings meets it without.
-            let joined = plan.joins.reversed().map {
-                LaunchOperation.cgroup(version: $0.version, controller: $0.controller, path: $0.path)
-            }
-            return made + joined + plan.removals.map { .removeCgroup(path: $0) }
+            plan.makingOperations + plan.joiningOperations.reversed() + plan.removingOperations
         }
 
         /// What stays, if it stays: groups go behind the answer.
