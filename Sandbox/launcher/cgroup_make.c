@@ -22,9 +22,21 @@ static char *removals;
 // Those of most tasks need no heap.
 static char usual[1024];
 
-static int make(const char *version, const char *path) {
-    (void)version;
-    return cgroup_place_make(path) == 0 || errno == EEXIST ? 0 : -1;
+// What every new group of version 1 has: a bandwidth is the dearest of settings, as the kernel goes through all groups for each.
+static int is_default(const char *file, const char *value) {
+    return (!strcmp(file, "cpu.cfs_period_us") && !strcmp(value, "100000")) || (!strcmp(file, "cpu.shares") && !strcmp(value, "1024"));
+}
+
+static int is_new(const struct cgroup_making *making, const char *path) {
+    for (int i = 0; i < making->new_groups; i++)
+        if (!strcmp(making->new_group[i], path)) return 1;
+    return 0;
+}
+
+static int make(struct cgroup_making *making, const char *path) {
+    if (cgroup_place_make(path) < 0) return errno == EEXIST ? 0 : -1;
+    if (making->new_groups < CGROUPS_MAX) making->new_group[making->new_groups++] = path;
+    return 0;
 }
 
 // Of a group that the task joins: its directory is wanted later too, and from there a file is found in one step.
@@ -70,8 +82,8 @@ static int carry_out(const struct plan *plan, struct cgroup_making *making, uint
         const struct operation *op = &plan->operation[making->next];
         char **a = op->argument;
         int result = 0;
-        if (op->kind == OP_CGROUP_MAKE) result = make(a[0], a[1]);
-        else if (op->kind == OP_CGROUP_SET) result = set(making->groups, a[0], a[1], a[2]);
+        if (op->kind == OP_CGROUP_MAKE) result = make(making, a[1]);
+        else if (op->kind == OP_CGROUP_SET && !(is_default(a[1], a[2]) && is_new(making, a[0]))) result = set(making->groups, a[0], a[1], a[2]);
         if (result == 0) continue;
         int error = errno;
         if (op->kind == OP_CGROUP_MAKE) failure_set(failure, error, "cgroup(make %s)", a[1]);

@@ -5,8 +5,8 @@
 #include "plan.h"
 
 // How far a plan's `cgroup-make` and `cgroup-set` are carried out. `groups`: those that the task joins, noted already, whose directories
-// are opened on the way; or NULL.
-struct cgroup_making { uint32_t next; struct cgroups *groups; };
+// are opened on the way; or NULL. `new_group`: paths of those that were not there before, as far as there is room.
+struct cgroup_making { uint32_t next; struct cgroups *groups; int new_groups; const char *new_group[CGROUPS_MAX]; };
 
 // Carries them out in the plan's order up to where the groups may be joined, and keeps what `cgroup-remove` names. Then the rest, which
 // may be done while init joins. 0, or -1 with `failure` set: whoever is in them is to end before what was made is removed.

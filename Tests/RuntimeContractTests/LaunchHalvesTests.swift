@@ -88,6 +88,30 @@ struct LaunchHalvesTests {
         }
     }
 
+    @Test("a group that was there before gets every setting, also those that a new one has by itself")
+    func formerGroup() throws {
+        try inBothWays { lab, launch in
+            for isNew in [true, false] {
+                let groups = Groups(CgroupLimits(cpuMillis: 500))
+                let files = groups.plan.operations.compactMap { operation -> (path: String, value: String)? in
+                    guard case .set(let directory, let file, let value) = operation, file.hasPrefix("cpu.") else { return nil }
+                    return ("\(directory)/\(file)", value)
+                }
+                try #require(!files.isEmpty)
+                defer { groups.plan.removals.forEach { rmdir($0) } }
+                if !isNew {
+                    try Cgroup.apply(groups.plan)
+                    for file in files { try Self.overwrite(file.path, file.path.hasSuffix("cpu.max") ? "max 50000" : "50000") }
+                }
+                var jail = ResidentLauncherTests.jail
+                jail.supervision = groups.plan.makingOperations + groups.plan.joiningOperations  // nobody removes them
+                let (_, state) = try launch(lab.plan(jail, "exit 7"), "former\(isNew)")
+                #expect(state.contains("\"exitCode\":7"), "\(state)")
+                for file in files { #expect(Lab.text(file.path) == file.value + "\n", "\(isNew): \(file.path)") }
+            }
+        }
+    }
+
     @Test("program and init may run on the processors of their launcher: all of them, or the one that it is kept to")
     func processors() throws {
         let all = Self.processors(of: "self")
@@ -122,6 +146,12 @@ struct LaunchHalvesTests {
                 }
             return (other.map { [LaunchOperation](repeating: $0, count: 700) } ?? []) + [operation]
         }
+    }
+
+    private static func overwrite(_ path: String, _ text: String) throws {
+        let file = try #require(fopen(path, "we"))
+        fputs(text, file)
+        #expect(fclose(file) == 0)
     }
 
     private static func processors(of pid: String) -> String {
