@@ -88,6 +88,8 @@ extension Quantity {
             inexact = inexact || last != 0
             shift += 1
         }
+        // All of it is below what counts, even times the largest factor.
+        if kept.isEmpty { return inexact ? 1 : 0 }
         var amount: Int128 = 0
         for digit in kept {
             let (product, overflow) = amount.multipliedReportingOverflow(by: 10)
@@ -95,8 +97,8 @@ extension Quantity {
             amount = product + Int128(digit)
         }
         for _ in 0..<max(shift, 0) {
-            amount *= 10
             guard amount <= maximum else { return maximum }
+            amount *= 10
         }
         let divisor = power(10, max(-shift, 0))
         return min(scaled(amount, by: Int128(1) << Int128(suffix.binary), over: divisor, inexact: inexact), maximum)
@@ -108,7 +110,8 @@ extension Quantity {
         let (high, overflow) = whole.multipliedReportingOverflow(by: factor)
         guard !overflow else { return maximum }
         let (low, lowRest) = (rest * factor).quotientAndRemainder(dividingBy: divisor)
-        return high + low + (lowRest != 0 || inexact ? 1 : 0)
+        let (sum, isTooMuch) = high.addingReportingOverflow(low + (lowRest != 0 || inexact ? 1 : 0))
+        return isTooMuch ? maximum : sum
     }
 
     static func power(_ base: Int128, _ exponent: Int) -> Int128 {

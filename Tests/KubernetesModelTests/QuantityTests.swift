@@ -1,4 +1,5 @@
 // Quantities: Kubernetes' grammar, exact arithmetic, canonical texts.
+import Glibc
 import JSON
 import KubernetesModel
 import Testing
@@ -35,10 +36,58 @@ struct QuantityTests {
         #expect(try Quantity(text).canonical == expected)
     }
 
-    @Test("amounts beyond 2^63 - 1 are capped there", arguments: ["9223372036854775808", "8Ei", "9Ei", "10E", "1e30", "1e999"])
+    @Test(
+        "amounts beyond 2^63 - 1 are capped there",
+        arguments: [
+            "9223372036854775808", "8Ei", "9Ei", "10E", "1e30", "1e999", nines(37), nines(38), nines(39), nines(63), nines(38) + "e3",
+            nines(38) + "Ki", nines(60) + "Ei", "0." + nines(38) + "e40", nines(60) + "e-9",
+        ])
     func capped(text: String) throws {
         #expect(try Quantity(text).value == Int64.max)
         #expect(try Quantity("-" + text).value == -Int64.max)
+    }
+
+    private static func nines(_ count: Int) -> String { String(repeating: "9", count: count) }
+
+    @Test(
+        "an amount below a billionth is one, however small it is",
+        arguments: [
+            "1e-10", "1e-29", "1e-30", "1e-48", "1e-143", "3.1357244549398962e-143", "1e-200", "1e-999", nines(50) + "e-100",
+            "0." + String(repeating: "0", count: 40) + "1", "." + String(repeating: "0", count: 60) + "1",
+            "0." + String(repeating: "0", count: 45) + "1Ki", "0." + String(repeating: "0", count: 58) + "1Ei", "0.1n",
+        ])
+    func tiny(text: String) throws {
+        #expect(try Quantity(text).nanoValue == 1)
+        #expect(try Quantity("-" + text).nanoValue == -1)
+    }
+
+    @Test("whatever the grammar permits has an amount, the one that floating point has for it too")
+    func grammar() throws {
+        var generator = SplitMix(state: 7)
+        func digits(_ most: Int) -> String {
+            let zeros = Bool.random(using: &generator) ? Int.random(in: 0...most, using: &generator) : 0
+            let rest = Int.random(in: 0...(most - zeros), using: &generator)
+            return String(repeating: "0", count: zeros) + (0..<rest).map { _ in "\(Int.random(in: 0...9, using: &generator))" }.joined()
+        }
+        for _ in 0..<20_000 {
+            let whole = digits(28), fraction = digits(28)
+            if whole.isEmpty && fraction.isEmpty { continue }
+            let binary = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"], decimal = ["n", "u", "m", "", "k", "M", "G", "T", "P", "E"]
+            let exponent = Int.random(in: -250...250, using: &generator)
+            let suffix = (binary + decimal + ["e\(exponent)", "E\(exponent)"]).randomElement(using: &generator) ?? ""
+            let number = "\(whole).\(fraction)"
+            let base = Double("0\(number)0") ?? 0
+            let factor =
+                binary.firstIndex(of: suffix).map { pow(1024, Double($0 + 1)) } ?? decimal.firstIndex(of: suffix).map { pow(1000, Double($0 - 3)) }
+                ?? pow(10, Double(exponent))
+            let expected = min(base * factor * 1e9, Double(Int64.max) * 1e9)
+            let quantity = try Quantity(number + suffix)
+            // The cap of nanoValue is lower; `value` and `milliValue` round up.
+            let found = [Double(quantity.nanoValue), Double(quantity.milliValue) * 1e6, Double(quantity.value) * 1e9]
+            for (amount, step) in zip(found, [1, 1e6, 1e9]) where amount < Double(Int64.max) * step * 0.99 {
+                #expect(amount >= expected * 0.999_999 && amount <= expected * 1.000_001 + step, "\(number)\(suffix)")
+            }
+        }
     }
 
     @Test(
