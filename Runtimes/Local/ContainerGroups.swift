@@ -2,6 +2,7 @@
 
 import Cgroups
 import Glibc
+import KubernetesModel
 import RuntimeInterface
 
 package struct ContainerGroups {
@@ -29,7 +30,7 @@ package struct ContainerGroups {
     package static func limits(_ limits: RuntimeLimits, on host: CgroupHost) -> CgroupLimits {
         var group = CgroupLimits(memoryBytes: limits.memoryBytes, cpuMillis: limits.cpuMillis, pids: limits.pids)
         // Kubernetes' rule: 1,024 shares a CPU asked for, never less than 2.
-        group.cpuShares = limits.cpuRequestMillis.map { max(2, $0 * 1024 / 1000) }
+        group.cpuShares = limits.cpuRequestMillis.map { max(2, $0.saturatingMultiplied(by: 1024) / 1000) }
         if limits.memoryBytes != nil, host.features.contains(.oomGroup) { group.oomGroup = true }
         return group
     }

@@ -99,7 +99,7 @@ extension SandboxSpec {
         if let bytes = limits(input).ephemeralStorageBytes, let size = UInt64(exactly: bytes) {
             spec.resourceLimits.append(SandboxSpec.ResourceLimit(name: "fsize", soft: size, hard: size))
         }
-        spec.deadlineMilliseconds = config.deadlineSeconds.map { $0 * 1000 }
+        spec.deadlineMilliseconds = config.deadlineSeconds.map { $0.saturatingMultiplied(by: 1000) }
         let privileges = config.privileges ?? .none
         if privileges.privileged || privileges.unmaskedProc, !node.permitsPrivileged {
             throw .invalid(field: "securityContext", reason: "privileged and procMount: Unmasked are not permitted on this node")

@@ -151,7 +151,7 @@ struct OCISpecification {
         if let shares = wanted.cpuShares { cpu["shares"] = .int(Int64(shares)) }
         if let millis = wanted.cpuMillis {
             cpu["period"] = 100_000
-            cpu["quota"] = .int(millis * 100)
+            cpu["quota"] = .int(millis.saturatingMultiplied(by: 100))
         }
         if cpu != [:] { resources["cpu"] = cpu }
         if wanted.oomGroup == true { resources["unified"] = ["memory.oom.group": "1"] }

@@ -15,7 +15,7 @@ public enum ClusterCapacity {
         let schedulable = nodes.filter { $0.spec.unschedulable != true && $0.status.isReady }
         func bound(_ names: [String]) -> Quantity? { quotas.flatMap { quota in names.compactMap { quota[$0] } }.min() }
         func sum(_ name: String, _ value: (Quantity) -> Int64) -> Int64 {
-            schedulable.reduce(0) { $0 + ($1.status.allocatable[name].map(value) ?? 0) }
+            schedulable.compactMap { $0.status.allocatable[name].map(value) }.saturatingSum
         }
         if quotas.isEmpty, schedulable.isEmpty { return nil }
         return PodResources(

@@ -142,7 +142,8 @@ public actor ClusterPods: PodProvider {
     public func drain() async {
         isDraining = true
         lookAtAll()
-        let grace = wishes.values.map { $0.spec.terminationGracePeriodSeconds ?? 30 }.max() ?? 0
+        // The API's own bound of an int32: 68 years.
+        let grace = min(wishes.values.map { $0.spec.terminationGracePeriodSeconds ?? 30 }.max() ?? 0, Int64(Int32.max))
         let limit = Task { [weak self] in
             if (try? await Task.sleep(for: .seconds(grace) + Self.drainExtra)) != nil { await self?.releaseDrain() }
         }

@@ -7,6 +7,7 @@ import threading
 import time
 
 import connections
+import extremes
 import mutate
 import schema
 import seeds
@@ -19,7 +20,7 @@ WORKERS = 4
 MAXIMUM_KINDS = 20
 # What the master may hold more after a campaign of requests than before it: the objects that the inputs created, its history, its pools.
 GROWTH_BYTES = 192 << 20
-CAMPAIGNS = ["bytes", "json", "authorization", "connections", "schema"]
+CAMPAIGNS = ["bytes", "json", "extremes", "authorization", "connections", "schema"]
 LENGTHS = {"short": {"rounds": 1500}, "long": {"rounds": 60_000}}
 
 
@@ -53,6 +54,7 @@ class Worker:
 
     def __init__(self, master, context):
         self.master, self.context, self.wire, self.sent = master, context, None, []
+        self.name = None  # of the object in the last answer
 
     def send(self, data):
         """(problem or None, status or None)"""
@@ -73,6 +75,7 @@ class Worker:
         except OSError as error:
             self.drop()
             return (None if self.master.is_alive() else f"the master is gone: {error}"), None
+        self.name = wire.object_name(answer)
         if answer is None or answer.closes or not answer.is_whole or whole is not True or not exact(data):
             self.drop()
         return wire.verdict(answer, method), answer.status if answer else 0
@@ -184,7 +187,7 @@ def run(options):
             return replay(options.replay, master)
         for name in wanted:
             started = time.monotonic()
-            action = {"authorization": connections.authorization, "connections": connections.run, "schema": schema.run}.get(name)
+            action = {"extremes": extremes.run, "authorization": connections.authorization, "connections": connections.run, "schema": schema.run}.get(name)
             words = action(master, findings, options) if action else requests(name, master, findings, options)
             print(f"fuzz-api: {name}: {words} ({time.monotonic() - started:.1f} s)", flush=True)
             if not healthy(master, name, findings):

@@ -118,6 +118,14 @@ class Wire:
             return Answer(status, headers, body, False, True)
 
 
+def object_name(answer):
+    """The name of the object that came back, when one did."""
+    try:
+        return json.loads(answer.body)["metadata"]["name"] if answer and answer.status in (200, 201) else None
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
 def start(data):
     """Where the request begins: empty lines before it count for nothing (RFC 9112, 2.2)."""
     return data.lstrip(b"\r\n")

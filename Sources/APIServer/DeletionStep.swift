@@ -87,8 +87,8 @@ enum DeletionStep: Sendable {
         if after != before { object.set(["metadata", "finalizers"], to: after.isEmpty ? nil : .array(after)) }
     }
 
-    /// A negative grace means the shortest.
-    private static func sane(_ seconds: Int64) -> Int64 { seconds < 0 ? 1 : seconds }
+    /// A negative grace means the shortest. The longest is 68 years: with more the moment of the deletion would be one that has no name.
+    private static func sane(_ seconds: Int64) -> Int64 { seconds < 0 ? 1 : min(seconds, Int64(Int32.max)) }
 
     /// Seconds that a pod gets to end; a pod without node, or one that has ended, needs none.
     private static func grace(_ pod: JSONValue, wanted: Int64?) -> Int64 {

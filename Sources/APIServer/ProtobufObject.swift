@@ -63,25 +63,50 @@ public enum ProtobufObject {
     ) throws(Failure) -> JSONObject {
         guard depth < maximumDepth else { throw .malformed }
         var result = JSONObject()
+        var repeated = Repeated()
         var reader = ProtobufReader(bytes)
         while let part = try reader.next() {
             if let inlined = schema.inlined[part.number] {
                 guard case .bytes(let content) = part.content else { throw .malformed }
                 for (key, value) in try members(content, inlined, depth: depth + 1) { result[key] = value }
             } else if let field = schema.fields.first(where: { $0.number == part.number && !$0.isInlined && part.number > 0 }) {
-                try add(part.content, field, &result, depth)
+                try add(part.content, field, &result, &repeated, depth)
             }
+        }
+        for field in schema.fields {
+            if let elements = repeated.arrays[field.name] { result[field.name] = .array(elements) }
+            if let entries = repeated.maps[field.name] { result[field.name] = .object(JSONObject(distinctMembers: entries.members)) }
         }
         return result
     }
 
+    /// Lists and maps come element by element, a million in one body: in the result itself each would be looked for and copied again.
+    private struct Repeated {
+        struct Entries {
+            private(set) var members: [JSONObject.Member] = []
+            private var position: [String: Int] = [:]
+
+            mutating func set(_ key: String, _ value: JSONValue) {
+                if let known = position[key] {
+                    members[known].value = value
+                } else {
+                    position[key] = members.count
+                    members.append(JSONObject.Member(key, value))
+                }
+            }
+        }
+
+        var arrays: [String: [JSONValue]] = [:]
+        var maps: [String: Entries] = [:]
+    }
+
     private static func add(
-        _ content: ProtobufReader.Content, _ field: Field, _ result: inout JSONObject, _ depth: Int
+        _ content: ProtobufReader.Content, _ field: Field, _ result: inout JSONObject, _ repeated: inout Repeated, _ depth: Int
     ) throws(Failure) {
         switch field.schema {
         case .array(let element, _):
             guard let value = try value(content, element, field, depth) else { return }
-            result[field.name] = .array((result[field.name]?.arrayValue ?? []) + [value])
+            repeated.arrays[field.name, default: []].append(value)
         case .map(let element):
             guard case .bytes(let entry) = content else { throw .malformed }
             var key = ""
@@ -91,9 +116,7 @@ public enum ProtobufObject {
                 if part.number == 1, case .bytes(let text) = part.content { key = try Self.text(text) }
                 if part.number == 2 { value = try self.value(part.content, element, field, depth) }
             }
-            var map = result[field.name]?.objectValue ?? JSONObject()
-            map[key] = value ?? Self.empty(element)
-            result[field.name] = .object(map)
+            repeated.maps[field.name, default: .init()].set(key, value ?? Self.empty(element))
         case .string, .enumeration, .dateTime, .bytes, .integer, .number, .boolean, .quantity, .intOrString, .any, .object:
             guard let value = try value(content, field.schema, field, depth) else { return }
             // Go writes zero values of plain fields; only a pointer to one says something.

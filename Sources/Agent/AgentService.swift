@@ -150,7 +150,7 @@ public final class AgentService: Sendable {
             NodeTunnelServer(
                 node: config.nodeName, dialer: dialer, logger: logger,
                 secondsAgo: { seconds in
-                    MicroTimestamp(unixMicroseconds: clock.now() / 1000 - Int64(seconds) * 1_000_000).description
+                    MicroTimestamp(unixMicroseconds: clock.now() / 1000 - Int64(min(max(seconds, 0), Int(Int32.max))) * 1_000_000).description
                 },
                 routes: (remote.map { RemotePodRoutes(access: $0.provider).routes } ?? [])
                     + PodAccess(runtime: dependencies.runtime, logger: logger, pods: pods).routes + pages.routes,

@@ -42,7 +42,7 @@ struct AtomicDirectory {
                 try DiskFiles.makeDirectory("\(directory)/\(file.path[..<slash])", mode: 0o755)
             }
             try DiskFiles.create(
-                place, file.bytes, mode: mode_t(file.mode), owner: uid_t(file.owner ?? 0), group: gid_t(group ?? 0))
+                place, file.bytes, mode: mode_t(file.mode), owner: uid_t(clamping: file.owner ?? 0), group: gid_t(clamping: group ?? 0))
         }
         return String(directory.split(separator: "/").last ?? "")
     }
@@ -53,8 +53,8 @@ struct AtomicDirectory {
         return payload.files.allSatisfy { file in
             var facts = stat()
             guard lstat("\(directory)/\(file.path)", &facts) == 0, facts.st_size == off_t(file.bytes.count) else { return false }
-            guard facts.st_mode & 0o7777 == mode_t(file.mode), facts.st_gid == gid_t(group ?? 0),
-                facts.st_uid == uid_t(file.owner ?? 0)
+            guard facts.st_mode & 0o7777 == mode_t(file.mode), facts.st_gid == gid_t(clamping: group ?? 0),
+                facts.st_uid == uid_t(clamping: file.owner ?? 0)
             else {
                 return false
             }

@@ -100,7 +100,7 @@ struct ContainerConfigBuilder: Sendable {
             var sum: Int64 = 0
             for container in pod.spec.containers {
                 guard let one = amount(container) else { return nil }
-                sum += one
+                sum = sum.saturatingAdding(one)
             }
             for container in pod.spec.initContainers {
                 guard let one = amount(container) else { return nil }

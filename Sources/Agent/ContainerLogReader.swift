@@ -127,7 +127,7 @@ enum LogTime {
         var bytes: [UInt8] = []
         var rest = Substring(text).utf8
         while let byte = rest.popFirst() {
-            if byte == UInt8(ascii: "%"), let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
+            if byte == UInt8(ascii: "%"), rest.count >= 2, let code = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16) {
                 bytes.append(code)
                 rest.removeFirst(2)
             } else {
@@ -176,8 +176,8 @@ struct LogLinePrinter {
         output.append(contentsOf: line.content)
         if !line.partial { output.append(0x0a) }
         insideLongLine = line.partial
-        guard let limit = query.limitBytes, written + output.count >= limit else { return }
-        output.removeLast(written + output.count - limit)
+        guard let limit = query.limitBytes.map({ max($0, 0) }), written + output.count >= limit else { return }
+        output.removeLast(min(output.count, written + output.count - limit))
         limitReached = true
     }
 }

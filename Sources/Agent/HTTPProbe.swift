@@ -59,6 +59,14 @@ enum HTTPProbe {
 
     /// nil: more is needed. With an end of the connection whatever body there is counts.
     static func parse(_ bytes: [UInt8], ended: Bool) throws -> HTTPProbeAnswer? {
+        try parse(bytes, ended: ended, earlier: 0)
+    }
+
+    /// Answers before the answer; nobody needs more.
+    private static let maximumEarlier = 16
+
+    private static func parse(_ bytes: [UInt8], ended: Bool, earlier: Int) throws -> HTTPProbeAnswer? {
+        guard earlier <= maximumEarlier else { throw malformed("more than \(maximumEarlier) answers like 100 Continue") }
         guard let end = headEnd(bytes) else {
             guard bytes.count <= headLimit else { throw malformed("more than \(headLimit) bytes of header") }
             return nil
@@ -69,7 +77,7 @@ enum HTTPProbe {
             (100...599).contains(status)
         else { throw malformed("not an HTTP/1 answer") }
         // 100 Continue and its kind come before the answer; after 101 there is none in HTTP.
-        if status < 200 && status != 101 { return try parse(Array(bytes[end.body...]), ended: ended) }
+        if status < 200 && status != 101 { return try parse(Array(bytes[end.body...]), ended: ended, earlier: earlier + 1) }
         let body = Array(bytes[end.body...].prefix(bodyLimit))
         let fields = lines.compactMap { line -> (String, String)? in
             guard let colon = line.firstIndex(of: ":") else { return nil }

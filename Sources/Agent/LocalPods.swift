@@ -282,7 +282,7 @@ public actor LocalPods: PodProvider {
         let message = "Pod was terminated because its node shuts down"
         for worker in ending { worker.send(.evicted(reason: "Terminated", message: message)) }
         let grace = ending.map { $0.machine.pod.spec.terminationGracePeriodSeconds ?? 30 }.max() ?? 0
-        let limit = (grace + Self.drainExtraSeconds) * .nanosecondsPerSecond
+        let limit = grace.saturatingAdding(Self.drainExtraSeconds).saturatingMultiplied(by: .nanosecondsPerSecond)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { for worker in ending { await worker.waitUntilSettled() } }
             group.addTask { [clock = executor.clock] in

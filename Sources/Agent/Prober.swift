@@ -177,7 +177,7 @@ struct Prober: Sendable {
             case .failure(let why), .error(let why): return [why]
             }
         }
-        if let sleep = handler.sleep { try await clock.sleep(nanoseconds: Int64(sleep.seconds) * 1_000_000_000) }
+        if let sleep = handler.sleep { try await clock.sleep(nanoseconds: Int64(sleep.seconds).saturatingMultiplied(by: 1_000_000_000)) }
         // tcpSocket: kept for old objects, without effect.
         return []
     }

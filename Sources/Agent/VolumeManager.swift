@@ -119,7 +119,7 @@ struct VolumeManager: Sendable {
     private static func memoryLimit(_ pod: Pod) -> Int64? {
         let limits = pod.spec.containers.map { $0.resources.limits["memory"]?.value }
         let given = limits.compactMap(\.self)
-        return given.count == limits.count && !given.isEmpty ? given.reduce(0, +) : nil
+        return given.count == limits.count && !given.isEmpty ? given.saturatingSum : nil
     }
 
     private func prepareClaim(_ claim: PersistentVolumeClaimVolumeSource, _ directory: String) async throws(StepFailure) {

@@ -47,10 +47,10 @@ public struct PodLoad: Sendable, Hashable {
         self.graceSeconds = graceSeconds
     }
 
-    var memoryBytes: Int64 { containers.reduce(0) { $0 + $1.memoryBytes } }
-    var memoryRequest: Int64 { containers.reduce(0) { $0 + $1.memoryRequest } }
-    var storageBytes: Int64 { containers.reduce(volumeBytes) { $0 + $1.storageBytes } }
-    var storageRequest: Int64 { containers.reduce(0) { $0 + $1.storageRequest } }
+    var memoryBytes: Int64 { containers.map(\.memoryBytes).saturatingSum }
+    var memoryRequest: Int64 { containers.map(\.memoryRequest).saturatingSum }
+    var storageBytes: Int64 { volumeBytes.saturatingAdding(containers.map(\.storageBytes).saturatingSum) }
+    var storageRequest: Int64 { containers.map(\.storageRequest).saturatingSum }
 }
 
 enum EvictionOrder {

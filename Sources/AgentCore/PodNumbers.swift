@@ -13,7 +13,10 @@ public enum PodNumbers {
             ("spec.terminationGracePeriodSeconds", pod.spec.terminationGracePeriodSeconds, 0...maximumSeconds),
             ("metadata.deletionGracePeriodSeconds", pod.metadata.deletionGracePeriodSeconds, 0...maximumSeconds),
         ]
-        if let problem = problem(times) { return problem }
+        if let problem = problem(times) ?? problem(ids(of: pod)) { return problem }
+        for container in pod.spec.ephemeralContainers where container.lifecycle != nil {
+            return "spec.ephemeralContainers[\(container.name)].lifecycle: found hooks, expected none"
+        }
         for container in pod.spec.initContainers + pod.spec.containers {
             let place = "spec.containers[\(container.name)]"
             let probes = [
@@ -40,6 +43,21 @@ public enum PodNumbers {
             }
         }
         return nil
+    }
+
+    private static func ids(of pod: Pod) -> [(field: String, value: Int64?, range: ClosedRange<Int64>)] {
+        let context = pod.spec.securityContext
+        var ids = [
+            ("runAsUser", context?.runAsUser), ("runAsGroup", context?.runAsGroup), ("fsGroup", context?.fsGroup),
+        ].map { ("spec.securityContext.\($0.0)", $0.1) }
+        ids += (context?.supplementalGroups ?? []).map { ("spec.securityContext.supplementalGroups", $0) }
+        for container in pod.spec.initContainers + pod.spec.containers {
+            let place = "spec.containers[\(container.name)].securityContext"
+            ids += [
+                ("\(place).runAsUser", container.securityContext?.runAsUser), ("\(place).runAsGroup", container.securityContext?.runAsGroup),
+            ]
+        }
+        return ids.map { ($0.0, $0.1, 0...Int64(Int32.max)) }
     }
 
     private static func problem(_ probe: Probe, _ place: String) -> String? {

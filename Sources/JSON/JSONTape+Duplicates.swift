@@ -12,7 +12,8 @@ extension JSONValue {
         }
         let tape = try JSONTape(parsing: bytes, maximumDepth: JSONTape.maximumDepth, allowsDuplicateNames: true)
         var duplicates: [String] = []
-        let value = tape.lastValue(tape.root, at: "", &duplicates)
+        var path: [JSONTape.Step] = []
+        let value = tape.lastValue(tape.root, at: &path, &duplicates)
         return (value, duplicates)
     }
 }
@@ -21,18 +22,34 @@ extension JSONTape {
     /// More places than this are not told.
     private static let maximumDuplicates = 64
 
-    fileprivate func lastValue(_ node: Node, at path: String, _ duplicates: inout [String]) -> JSONValue {
+    fileprivate enum Step {
+        case member(String)
+        case index(Int)
+    }
+
+    /// Put together for those few that are told: a long name above many members would be copied for each.
+    private static func text(_ path: [Step]) -> String {
+        path.reduce(into: "") { text, step in
+            switch step {
+            case .member(let name): text += text.isEmpty ? name : ".\(name)"
+            case .index(let index): text += "[\(index)]"
+            }
+        }
+    }
+
+    fileprivate func lastValue(_ node: Node, at path: inout [Step], _ duplicates: inout [String]) -> JSONValue {
         switch kind(node) {
         case .object:
             var position: [String: Int] = [:]
             var told: Set<String> = []
             var pairs: [JSONObject.Member] = []
             for (key, member) in members(of: node) {
-                let place = path.isEmpty ? key : "\(path).\(key)"
-                let value = lastValue(member, at: place, &duplicates)
+                path.append(.member(key))
+                defer { path.removeLast() }
+                let value = lastValue(member, at: &path, &duplicates)
                 if let known = position[key] {
                     pairs[known].value = value
-                    if told.insert(key).inserted, duplicates.count < Self.maximumDuplicates { duplicates.append(place) }
+                    if told.insert(key).inserted, duplicates.count < Self.maximumDuplicates { duplicates.append(Self.text(path)) }
                 } else {
                     position[key] = pairs.count
                     pairs.append(JSONObject.Member(key, value))
@@ -42,7 +59,9 @@ extension JSONTape {
         case .array:
             var result: [JSONValue] = []
             for (index, element) in elements(of: node).enumerated() {
-                result.append(lastValue(element, at: "\(path)[\(index)]", &duplicates))
+                path.append(.index(index))
+                result.append(lastValue(element, at: &path, &duplicates))
+                path.removeLast()
             }
             return .array(result)
         case .null, .bool, .number, .string: return value(node)

@@ -57,6 +57,9 @@ public final class InMemoryKubernetesAPI: KubernetesAPI, GangBinding {
         }
     }
 
+    /// What `failNext` still had in store is forgotten.
+    public func failNoMore() { knobs.withLock { $0.failures = [] } }
+
     public func setHook(_ hook: Hook?) { knobs.withLock { $0.hook = hook } }
 
     /// Ends all running watches: in order when `error` is nil, else each `next` throws it.

@@ -17,7 +17,12 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
     /// Seconds from `earlier` to this.
     public func seconds(since earlier: Timestamp) -> Int64 { unixSeconds - earlier.unixSeconds }
 
-    public func adding(seconds: Int64) -> Timestamp { Timestamp(unixSeconds: unixSeconds + seconds) }
+    /// At most what can be written: the year 9999.
+    public func adding(seconds: Int64) -> Timestamp {
+        Timestamp(unixSeconds: min(unixSeconds.saturatingAdding(seconds), Self.latestSeconds))
+    }
+
+    private static let latestSeconds: Int64 = 253_402_300_799
 
     public var description: String { CivilTime.format(seconds: unixSeconds) + "Z" }
 

@@ -14,6 +14,9 @@ public struct TaskPod: Sendable, Hashable {
 }
 
 public struct TaskLayout: Sendable {
+    /// Of one task, over all its parties. Its pods are placed together and described in one object.
+    public static let maximumPods = 1_000
+
     /// Why a task cannot be laid out.
     public struct Defect: Error, Sendable, Hashable, CustomStringConvertible {
         public var field: String
@@ -49,6 +52,10 @@ public struct TaskLayout: Sendable {
                     message:
                         "AppImage \"\(spec.appImageRef)\" has no deploy template for role \"\(spec.role ?? "")\"; it has \(known)"
                 )
+            }
+            let replicas = spec.template?.replicas ?? template.replicas ?? 1
+            guard replicas <= Self.maximumPods - laid.reduce(0, { $0 + $1.pods.count }) else {
+                throw Defect(field: "\(field).template.replicas", message: "found \(replicas), a task has at most \(Self.maximumPods) pods")
             }
             let party = Party(spec: spec, image: image, template: template, pods: Self.pods(task, index, spec, template))
             try Self.check(party, field, among: laid)

@@ -96,7 +96,7 @@ actor RegistryAuthorizer {
             throw ImagePullError(.registryUnavailable, "\(server.shown): expected {\"token\": ...} from the token server")
         }
         // A token that is about to end may end on the way.
-        return (text, min(max((answer.expires_in ?? 60) - 10, 1), 3_600))
+        return (text, min(max(answer.expires_in ?? 60, 11), 3_610) - 10)
     }
 
     /// We say which scope it is: pulling this repository and nothing more, whatever the registry's challenge asks for.

@@ -111,6 +111,21 @@ struct EvictionTests {
         #expect(try await lab.send(.get, "\(Self.pods)/p").status == 404)
     }
 
+    @Test(
+        "a grace beyond all time is 68 years, whoever asks for it: the pod, or whoever deletes it",
+        arguments: [Int64.max, Int64.max / 2, Int64(Int32.max) + 1])
+    func longestGrace(seconds: Int64) async throws {
+        let lab = try await Laboratory()
+        let end = JSONValue.string(RFC3339.text(seconds: Laboratory.now + Int64(Int32.max)))
+        try await lab.must(.post, Self.pods, Laboratory.pod("p", node: "n"))
+        let asked = try await lab.must(.delete, "\(Self.pods)/p", ["gracePeriodSeconds": .int(seconds)])
+        #expect(asked["metadata"]?["deletionTimestamp"] == end)
+        var own = Laboratory.pod("q", node: "n")
+        own.set(["spec", "terminationGracePeriodSeconds"], to: .int(seconds))
+        try await lab.must(.post, Self.pods, own)
+        #expect(try await lab.must(.delete, "\(Self.pods)/q", nil)["metadata"]?["deletionTimestamp"] == end)
+    }
+
     @Test("repeated fields are told, refused under Strict, and the last one counts")
     func duplicates() async throws {
         let lab = try await Laboratory()

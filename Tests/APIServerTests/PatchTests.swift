@@ -99,6 +99,22 @@ struct PatchTests {
         #expect(throws: PatchError.self) { try JSONPatch.apply(.array(double), to: ["x": "x"]) }
     }
 
+    @Test("a document never becomes deeper than a request may be: not by copies, by moves, nor by what is put far below")
+    func depth() {
+        let deep = (0..<500).reduce(JSONValue.array([])) { inner, _ in .array([inner]) }
+        func place(_ depth: Int) -> JSONValue { .string("/x" + String(repeating: "/0", count: depth) + "/-") }
+        let put: JSONValue = ["op": "add", "path": "/x", "value": deep]
+        let aside: JSONValue = ["op": "add", "path": "/y", "value": deep]
+        for next: JSONValue in [
+            ["op": "copy", "from": "/x", "path": place(499)], ["op": "move", "from": "/y", "path": place(499)],
+            ["op": "add", "path": place(499), "value": deep],
+            ["op": "replace", "path": .string("/x" + String(repeating: "/0", count: 500)), "value": deep],
+        ] {
+            let error = #expect(throws: PatchError.self) { try JSONPatch.apply([put, aside, next], to: [:]) }
+            #expect(error?.message.contains("nested deeper than") == true, "\(error?.message ?? "")")
+        }
+    }
+
     /// On a pod's schema.
     static let strategicCases: [Case] = [
         Case(

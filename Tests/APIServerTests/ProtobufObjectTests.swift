@@ -11,8 +11,11 @@ struct ProtobufObjectTests {
 
         mutating func text(_ number: UInt8, _ text: String) { bytes(number, Array(text.utf8)) }
         mutating func bytes(_ number: UInt8, _ content: [UInt8]) {
-            let length =
-                content.count < 128 ? [UInt8(content.count)] : [UInt8(content.count & 127 | 128), UInt8(content.count >> 7)]
+            var length: [UInt8] = [], rest = content.count
+            repeat {
+                length.append(UInt8(rest & 127) | (rest > 127 ? 128 : 0))
+                rest >>= 7
+            } while rest > 0
             raw += [number << 3 | 2] + length + content
         }
         mutating func number(_ number: UInt8, _ value: UInt8) { raw += [number << 3, value] }
@@ -141,6 +144,17 @@ struct ProtobufObjectTests {
                     "livenessProbe": ["httpGet": ["path": "/", "port": 80], "periodSeconds": 9],
                 ]
             ])
+    }
+
+    @Test("lists and maps of half a million entries are read once, not once for each entry")
+    func many() throws {
+        let count = 500_000
+        let metadata = Self.message { $0.text(1, "n") } + [UInt8]((0..<count).flatMap { _ in [14 << 3 | 2, 0] as [UInt8] })
+        let namespace = try json(Self.envelope("v1", "Namespace", Self.message { $0.bytes(1, metadata) }))
+        #expect(namespace["metadata"]?["finalizers"]?.arrayValue?.count == count)
+        let entries = Self.message { message in for index in 0..<count / 4 { message.bytes(2, Self.message { $0.text(1, "k\(index)") }) } }
+        let map = try json(Self.envelope("v1", "ConfigMap", entries))
+        #expect(map["data"]?.objectValue?.count == count / 4)
     }
 
     @Test("a lease keeps microseconds")

@@ -18,6 +18,19 @@ private func pod(_ uid: String, priority: Int = 0, memory: Int64 = 0, request: I
         containers: [.init(name: "main", memoryBytes: memory, memoryRequest: request)], graceSeconds: 1)
 }
 
+@Suite("loads of pods")
+struct PodLoadTests {
+    @Test("requests and uses that no machine could hold add up to the most there is")
+    func sums() {
+        var load = pod("a", memory: .max, request: .max)
+        load.containers += [.init(name: "b", memoryBytes: .max, memoryRequest: 1)]
+        load.containers[0].storageRequest = .max
+        load.containers[1].storageRequest = .max
+        load.volumeBytes = .max
+        #expect([load.memoryBytes, load.memoryRequest, load.storageRequest, load.storageBytes] == [.max, .max, .max, .max])
+    }
+}
+
 @Suite("eviction thresholds")
 struct EvictionThresholdTests {
     @Test("thresholds are read as the kubelet's flag writes them")

@@ -54,6 +54,28 @@ struct PodNumbersTests {
         ("spec.containers[main].lifecycle.preStop.sleep.seconds", { $0.spec.containers[0].lifecycle = sleep(Int($1)) }),
     ]
 
+    @Test("ids that no system has are refused, and hooks of containers that come later", arguments: [Int64(-1), 1 << 32, .max, .min])
+    func ids(_ value: Int64) {
+        let places: [(String, @Sendable (inout Pod, Int64) -> Void)] = [
+            ("spec.securityContext.fsGroup", { $0.spec.securityContext?.fsGroup = $1 }),
+            ("spec.securityContext.runAsUser", { $0.spec.securityContext?.runAsUser = $1 }),
+            ("spec.securityContext.supplementalGroups", { $0.spec.securityContext?.supplementalGroups = [0, $1] }),
+        ]
+        for (field, set) in places {
+            var pod = makePod()
+            pod.spec.securityContext = PodSecurityContext()
+            set(&pod, value)
+            #expect(PodNumbers.problem(pod)?.hasPrefix("\(field): found \(value)") == true, "\(field)")
+            set(&pod, 1000)
+            #expect(PodNumbers.problem(pod) == nil)
+        }
+        var pod = makePod()
+        var late = pod.spec.containers[0]
+        late.lifecycle = Self.sleep(1)
+        pod.spec.ephemeralContainers = [late]
+        #expect(PodNumbers.problem(pod)?.hasPrefix("spec.ephemeralContainers[main].lifecycle") == true)
+    }
+
     static func probe(_ period: Int) -> Probe {
         var probe = Probe()
         probe.periodSeconds = period

@@ -88,6 +88,12 @@ struct ContainerLogReaderTests {
         #expect(text.hasPrefix("line 4000\n") && text.hasSuffix("line 8999\n"))
     }
 
+    @Test("numbers and times that make no sense print what they can, and end nothing")
+    func senseless() async throws {
+        #expect(try await read(Self.sample) { $0.limitBytes = -1 } == "")
+        #expect(LogTime.percentDecoded("%A") == "%A" && LogTime.percentDecoded("a%") == "a%" && LogTime.percentDecoded("%41%4") == "A%4")
+    }
+
     @Test("following sees what is written later and what a rotation began, and ends with the container")
     func follow() async throws {
         let path = try Self.temporaryLog([Self.sample[0]])

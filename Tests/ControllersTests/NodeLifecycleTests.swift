@@ -160,6 +160,10 @@ struct NodeLifecycleTests {
         #expect(due([], key: "mine") == 0)
         #expect(due([Toleration(key: NodeTaints.unreachable, operator: "Exists", tolerationSeconds: 20)]) == 20)
         #expect(due([Toleration(operator: "Exists")]) == nil)
+        // A number beyond all time must not end the master, again with each of its starts.
+        for seconds: Int64 in [.max, .max / 2] {
+            #expect(due([Toleration(operator: "Exists", tolerationSeconds: seconds)]) == Int64(Int32.max))
+        }
         #expect(
             due([
                 Toleration(operator: "Exists"), Toleration(key: NodeTaints.unreachable, operator: "Exists", tolerationSeconds: 7),

@@ -41,6 +41,14 @@ import Testing
                 #"spec.parties[0].role: AppImage "psi-image" has no deploy template for role "third"; it has "server""#))
     }
 
+    @Test("more pods than a task may have are refused before any is laid out", arguments: [1_001, Int(Int32.max), .max])
+    func tooMany(replicas: Int) throws {
+        #expect(try layout(task([party("alice", replicas: 600), party("bob", replicas: 400)])).pods.count == 1_000)
+        #expect(defect(task([party("alice", replicas: replicas)])).hasPrefix("spec.parties[0].template.replicas: found \(replicas)"))
+        #expect(defect(task([party("alice", replicas: 600), party("bob", replicas: 401)])).hasPrefix("spec.parties[1].template.replicas"))
+        #expect(defect(task([party("alice")]), appImage(replicas: replicas)).hasPrefix("spec.parties[0].template.replicas"))
+    }
+
     @Test("what cannot work is refused with the field's path")
     func defects() {
         var unknown = party("bob")

@@ -154,10 +154,11 @@ struct ClusterPodsTests {
         try await perform { lab in
             try await lab.start()
             lab.cluster.failNext(
-                3, verb: .create, resource: Pod.resource,
+                .max, verb: .create, resource: Pod.resource,
                 with: .status(APIStatus(status: "Failure", message: "exceeded quota: team", reason: "Forbidden", code: 403)))
             try lab.submit("a", "exit 0")
             try await lab.eventually("it says why it waits") { try lab.pod("a")?.status.reason == "QuotaExceeded" }
+            lab.cluster.failNoMore()
             let pod = try await lab.waitForPhase("a", .succeeded)
             #expect(pod.status.reason == nil)
         }

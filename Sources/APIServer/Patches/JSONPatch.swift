@@ -49,11 +49,14 @@ enum JSONPatch {
         let path = try pointer(operation, "path")
         switch name {
         case "add":
-            try add(try value(of: operation), at: path[...], to: &document)
+            let value = try value(of: operation)
+            try refuseDepth(value, at: path)
+            try add(value, at: path[...], to: &document)
         case "remove":
             _ = try remove(path[...], from: &document)
         case "replace":
             let value = try value(of: operation)
+            try refuseDepth(value, at: path)
             if path.isEmpty {
                 document = value
                 return
@@ -66,6 +69,7 @@ enum JSONPatch {
                 throw PatchError(message: "a value cannot be moved into itself")
             }
             let value = try remove(from[...], from: &document)
+            try refuseDepth(value, at: path)
             try add(value, at: path[...], to: &document)
         case "copy":
             let value = try get(try pointer(operation, "from"), document)
@@ -73,6 +77,7 @@ enum JSONPatch {
             if copied > maximumCopiedBytes {
                 throw PatchError(message: "more than \(maximumCopiedBytes) bytes are copied")
             }
+            try refuseDepth(value, at: path)
             try add(value, at: path[...], to: &document)
         case "test":
             let expected = try value(of: operation)
@@ -125,6 +130,21 @@ enum JSONPatch {
             index < count
         else { throw PatchError(message: "array index \(key) is out of bounds (\(count) elements)", fault: .fit) }
         return index
+    }
+
+    /// The document never becomes deeper than what a request may be: whoever reads, writes or frees it does so level by level.
+    private static func refuseDepth(_ value: JSONValue, at path: [String]) throws(PatchError) {
+        guard path.count + depth(of: value) <= JSONTape.maximumDepth else {
+            throw PatchError(message: "the result would be nested deeper than \(JSONTape.maximumDepth)")
+        }
+    }
+
+    private static func depth(of value: JSONValue) -> Int {
+        switch value {
+        case .array(let elements): 1 + (elements.lazy.map(depth).max() ?? 0)
+        case .object(let object): 1 + (object.lazy.map { depth(of: $0.value) }.max() ?? 0)
+        case .null, .bool, .int, .double, .string: 0
+        }
     }
 
     private static func add(

@@ -128,6 +128,12 @@ struct ContainerRules {
                 errors.append(.invalid("\(place()).successThreshold", .int(number), "must be 1"))
             }
         }
+        // Nobody counted it when the pod was placed.
+        if list == "ephemeralContainers" {
+            for member in ["lifecycle", "resources"] where container[member].map({ $0 != [:] && $0 != .null }) ?? false {
+                errors.append(.forbidden("\(path).\(member)", "cannot be set for an Ephemeral Container"))
+            }
+        }
         for hook in ["postStart", "preStop"] {
             guard let action = container["lifecycle"]?[hook] else { continue }
             errors += handler(action, at: "\(path).lifecycle.\(hook)")

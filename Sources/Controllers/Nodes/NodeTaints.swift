@@ -68,7 +68,7 @@ enum PodEviction {
                 seconds = taint.key == NodeTaints.notReady || taint.key == NodeTaints.unreachable ? defaultSeconds : 0
             } else {
                 // The shortest that is given; all without one tolerate for ever.
-                seconds = limits.compactMap(\.self).map { max($0, 0) }.min()
+                seconds = limits.compactMap(\.self).map { min(max($0, 0), Int64(Int32.max)) }.min()
             }
             guard let seconds else { continue }
             let due = since.adding(seconds: seconds)

@@ -42,6 +42,9 @@ final class PodEvictionController: Sendable {
         queue.add(Key(namespace: pod.namespace, name: pod.name, uid: pod.uid))
     }
 
+    /// Then it is looked again, as timers hold no more than some 290 years.
+    private static let longestWait: Int64 = 24 * 3600
+
     func check(_ key: Key) async throws {
         guard let pod = parts.informers.pods.get(namespace: key.namespace, name: key.name), pod.uid == key.uid,
             !pod.isDeleting, !pod.isFinished, let name = pod.nodeName, let node = parts.informers.nodes.get(name: name)
@@ -49,7 +52,7 @@ final class PodEvictionController: Sendable {
         let now = parts.now()
         guard let due = PodEviction.due(tolerations: pod.shape.tolerations, taints: node.spec.taints, now: now) else { return }
         if due.unixSeconds > now.unixSeconds {
-            return queue.add(key, after: .seconds(due.unixSeconds - now.unixSeconds))
+            return queue.add(key, after: .seconds(min(due.unixSeconds - now.unixSeconds, Self.longestWait)))
         }
         // The taint may be off by now: the server's own answer counts.
         guard let current = try await parts.api.find(Node.self, name: name), NodeTaints.isEvicting(current),
