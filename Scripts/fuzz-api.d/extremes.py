@@ -38,7 +38,7 @@ POD["spec"] |= {
     "affinity": {
         "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": {"matchExpressions": [{"key": "k", "operator": "Exists"}]}}]},
         "podAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": {"topologyKey": "k"}}]}},
-    "volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}, {"name": "s", "secret": {"secretName": "s", "items": [{"key": "k", "path": "k"}]}}, {"name": "c", "configMap": {"name": "c"}},
+    "nodeName": "n", "volumes": [{"name": "v", "emptyDir": {"sizeLimit": "1Mi"}}, {"name": "s", "secret": {"secretName": "s", "items": [{"key": "k", "path": "k"}]}}, {"name": "c", "configMap": {"name": "c"}},
                 {"name": "p", "projected": {"sources": [{"serviceAccountToken": {"path": "t", "expirationSeconds": 3600}}]}}]}
 
 # What other objects name.
@@ -183,17 +183,17 @@ def run(master, findings, options):
         findings.add("extremes", f"the OpenAPI documents: {error}")
         return "no documents"
     every = list(inputs(documents))
-    queue, lock, statuses, made = iter(ordered(every, options)), threading.Lock(), {}, []
+    queue, lock, statuses, made, source = iter(ordered(every, options)), threading.Lock(), {}, [], random.Random(options.seed)
 
     def work():
         worker = Worker(master, master.context())
         while master.is_alive():
             with lock:
                 request = next(queue, None)
-                old = made.pop(0) if len(made) > KEPT else None
+                old, made[:] = (made[:2], made[2:]) if len(made) > 2 * KEPT else ([], made)
             if request is None:
                 break
-            for method, path, body in filter(None, (request, old)):
+            for method, path, body in (request, *old):
                 data = seeds.Seed(method, path, [], body).encode()
                 problem, status = worker.send(data)
                 if not master.is_alive():
@@ -204,10 +204,18 @@ def run(master, findings, options):
                     if method != "DELETE":
                         statuses[f"{status // 100}xx" if status else "closed"] = statuses.get(f"{status // 100}xx" if status else "closed", 0) + 1
                     if method == "POST" and status == 201 and worker.name:
-                        made.append(("DELETE", f"{path}/{worker.name}", {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0}))
+                        # Twice: with a grace at an end of its type first.
+                        made.extend(("DELETE", f"{path}/{worker.name}", {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": grace})
+                                    for grace in (source.choice(INTEGERS[:-2]), 0))
         worker.drop()
 
-    threads = [threading.Thread(target=work) for _ in range(WORKERS)]
+    def guarded():
+        try:
+            work()
+        except Exception as error:  # its inputs would stay unsent, and nobody would know
+            findings.add("extremes", f"the fuzzer's own mistake: {error!r}")
+
+    threads = [threading.Thread(target=guarded) for _ in range(WORKERS)]
     for thread in threads:
         thread.start()
     for thread in threads:
