@@ -56,7 +56,7 @@ struct GroupPlacesTests {
 
     private static func removeAbove(_ path: String, down outer: String) {
         guard let end = path.range(of: "/\(outer)")?.upperBound else { return }
-        for _ in 0..<3000 where rmdir(path) != 0 && errno == EBUSY { usleep(10_000) }
+        for _ in 0..<3000 where rmdir(path) != 0 && errno == EBUSY { usleep(10_000) }  // as above
         for pod in ["pod0", "pod1"] { rmdir("\(path[..<end])/\(pod)") }
         rmdir(String(path[..<end]))
     }
