@@ -92,7 +92,7 @@ public struct ContainerLogReader: Sendable {
         if let since = query.since {
             while wanted.count > 1, let time = try wanted[1].firstTime(), LogTime.isBefore(time, since) { wanted.removeFirst() }
         }
-        guard var lines = query.tailLines else { return wanted }
+        guard var lines = query.tailLines.map({ max($0, 0) }) else { return wanted }
         var chosen: [LogSegment] = []
         for segment in wanted.reversed() {
             lines -= try segment.seek(lastLines: lines)

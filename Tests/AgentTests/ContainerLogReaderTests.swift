@@ -91,6 +91,8 @@ struct ContainerLogReaderTests {
     @Test("numbers and times that make no sense print what they can, and end nothing")
     func senseless() async throws {
         #expect(try await read(Self.sample) { $0.limitBytes = -1 } == "")
+        #expect(try await read(Self.sample) { $0.tailLines = .min } == "")
+        #expect(try await read(Self.sample) { $0.tailLines = .max } == "one\ntwo\nthree\n\nfive\n")
         #expect(LogTime.percentDecoded("%A") == "%A" && LogTime.percentDecoded("a%") == "a%" && LogTime.percentDecoded("%41%4") == "A%4")
     }
 
