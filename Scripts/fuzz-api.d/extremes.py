@@ -27,13 +27,16 @@ TIMES = [
 DURATIONS = ["9223372036854775807ns", "-9223372036854775808ns", "2562047h47m16.854775807s", "2562048h", "-2562048h", "1e400s", "99999999999999999999h", "0.0000000000000000001s", "0", "-1ns"]
 
 # A pod with one of everything that holds numbers: a neighbour that is missing would have the whole object refused.
-PROBE = {"httpGet": {"port": 80, "path": "/"}}
+def probe():
+    return {"httpGet": {"port": 80, "path": "/"}}
+
+
 POD = copy.deepcopy(seeds.POD)
 POD["spec"]["containers"][0] |= {
-    "livenessProbe": PROBE, "readinessProbe": {"tcpSocket": {"port": 80}}, "startupProbe": {"grpc": {"port": 80}}, "securityContext": {"runAsUser": 1},
-    "lifecycle": {"postStart": PROBE, "preStop": {"sleep": {"seconds": 1}}}}
+    "livenessProbe": probe(), "readinessProbe": {"tcpSocket": {"port": 80}}, "startupProbe": {"grpc": {"port": 80}}, "securityContext": {"runAsUser": 1},
+    "lifecycle": {"postStart": probe(), "preStop": {"sleep": {"seconds": 1}}}}
 POD["spec"] |= {
-    "initContainers": [{"name": "i", "image": "app:1", "restartPolicy": "Always", "startupProbe": PROBE}], "securityContext": {"fsGroup": 1, "sysctls": []}, "topologySpreadConstraints": [
+    "initContainers": [{"name": "i", "image": "app:1", "restartPolicy": "Always", "startupProbe": probe()}], "securityContext": {"fsGroup": 1, "sysctls": []}, "topologySpreadConstraints": [
         {"maxSkew": 1, "topologyKey": "k", "whenUnsatisfiable": "DoNotSchedule", "labelSelector": {"matchLabels": {"app": "web"}}}],
     "affinity": {
         "nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": {"matchExpressions": [{"key": "k", "operator": "Exists"}]}}]},
@@ -43,12 +46,17 @@ POD["spec"] |= {
 
 # What other objects name.
 FIRST = [("POST", "/apis/kuscia.secretflow/v1alpha1/domains", {"apiVersion": "kuscia.secretflow/v1alpha1", "kind": "Domain", "metadata": {"name": "alice"}, "spec": {}}),
-         ("POST", "/apis/kuscia.secretflow/v1alpha1/appimages", seeds.IMAGE)]
+         ("POST", "/apis/kuscia.secretflow/v1alpha1/appimages", seeds.IMAGE),
+         ("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "odd"}})]
 
 BASES = {kind["kind"]: kind for kind in (
     POD, seeds.NODE, seeds.EVENT, seeds.LEASE, seeds.IMAGE, seeds.JOB, seeds.ROLE, seeds.REQUEST, seeds.QUOTA, seeds.SERVICE, seeds.CONFIG, seeds.SECRET, seeds.CLAIM, seeds.VOLUME, seeds.SLICE,
     seeds.LIMITS, seeds.TASK)}
 OF_ALL_DOMAINS = {"KusciaJob", "KusciaTask", "KusciaDeployment"}
+# In a namespace of their own, or their odd bounds would keep out every pod.
+OF_ODD = {"ResourceQuota", "LimitRange"}
+# Of each only one may be there.
+EXCLUSIVE = [{"exec", "httpGet", "tcpSocket", "grpc", "sleep"}, {"value", "valueFrom"}]
 
 
 def values_of(definition, name):
@@ -117,6 +125,9 @@ class Document:
         definition, _ = self.resolve(part)
         step, rest = path[0], path[1:]
         inner = definition["items"] if step == 0 else definition["additionalProperties"] if "properties" not in definition else definition["properties"][step]
+        for others in EXCLUSIVE:
+            for other in others - {step} if step in others else ():
+                body.pop(other, None)
         if not rest:
             if step == 0:
                 body[:] = [value]
@@ -124,9 +135,11 @@ class Document:
                 body[step] = value
             return
         if step == 0 and not body:
-            body.append(self.least(inner))
+            body.append(self.least(inner) | ({"image": "app:1"} if {"image", "terminationMessagePath"} <= self.resolve(inner)[0].get("properties", {}).keys() else {}))
         elif step != 0 and not isinstance(body.get(step), (dict, list)):
             body[step] = [] if rest[0] == 0 else self.least(inner)
+        if step == "volumes":
+            body[step] = [{"name": one["name"]} if index == 0 and rest[1] not in one else one for index, one in enumerate(body[step])]
         self.put(inner, body[step], rest, value)
 
 
@@ -139,7 +152,7 @@ def inputs(documents):
             if not words or "{name}" in path:
                 continue
             group = f"{words['group']}/{words['version']}" if words["group"] else words["version"]
-            target = path.replace("{namespace}", "cross-domain" if words["kind"] in OF_ALL_DOMAINS else "default")
+            target = path.replace("{namespace}", "cross-domain" if words["kind"] in OF_ALL_DOMAINS else "odd" if words["kind"] in OF_ODD else "default")
             part = next(iter(item["post"]["requestBody"]["content"].values()))["schema"]
             base = copy.deepcopy(BASES.get(words["kind"])) or document.least(part) | {"apiVersion": group, "kind": words["kind"]}
             for place, owner, values in document.leaves(part):

@@ -47,7 +47,7 @@ struct GroupPlacesTests {
         return there()
     }
 
-    /// All of the plan's groups and those above that nobody else has.
+    /// The innermost groups; the next round or `removeAbove` has those above.
     private static func remove(_ plan: CgroupPlan) {
         for path in plan.removals {
             for _ in 0..<3000 where rmdir(path) != 0 && errno == EBUSY { usleep(10_000) }  // its last process may still be ending
