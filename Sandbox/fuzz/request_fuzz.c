@@ -1,5 +1,5 @@
 // libFuzzer target: any bytes as messages of a client of the resident launcher; 0xFF ends a message and begins the next.
-// launcher: request.c plan_parse.c plan_rules.c plan_whole.c plan_words.c names.c workspace.c
+// launcher: request.c plan_parse.c plan_rules.c plan_whole.c plan_words.c names.c workspace.c text.c
 // share: 5 (system calls make an input dear: a fifth of the runs)
 #define _GNU_SOURCE
 #include "../launcher/request.h"

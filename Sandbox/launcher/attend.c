@@ -24,10 +24,10 @@
 #define SURPLUS_SECONDS 1
 
 // The supervisor's own, in memory that the init of a spare does not get. The request is what only the launch needs: its pages go back.
-static struct own { struct task task; struct request request __attribute__((aligned(4096))); } *own;
-static struct attend *office;
+static struct own { struct task task; struct request request __attribute__((aligned(4096))); } *own TOGETHER;
+static struct attend *office TOGETHER;
 // What the init sees too.
-static struct spare jail;
+static struct spare jail TOGETHER;
 
 static void tell(int kind, const struct network *network) {
     union { struct cmsghdr header; char bytes[CMSG_SPACE(sizeof *network)]; } control;
@@ -138,21 +138,45 @@ static int serve(struct request *request, struct spare *spare) {
     return failure.stage[0] ? launch_failed(&own->task, &failure) : launch_task(&own->task, request->plan, spare);
 }
 
-#define STARTED "started %d %llu %d %llu\n"
-#define ENDED "ended %d %d\n"
-#define STARTED_VALUES(s) (s).pid, (unsigned long long)(s).pid_start, (s).supervisor, (unsigned long long)(s).supervisor_start
+#define ANSWER_BYTES 512
+
+static void put_started(struct text *text) {
+    const struct task_state *s = &own->task.state;
+    int64_t words[] = {s->pid, (int64_t)s->pid_start, s->supervisor, (int64_t)s->supervisor_start};
+    text_put(text, "started");
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        text_put(text, " ");
+        text_put_integer(text, words[i]);
+    }
+    text_put(text, "\n");
+}
 
 static void answer_start(int result) {
-    const struct task_state *s = &own->task.state;
-    if (result == 0) request_answer(own->task.client, STARTED, STARTED_VALUES(*s));
-    else request_answer(own->task.client, "%s %d %s\n", result == 1 ? "failed" : "unrecorded", s->failure.error, s->failure.stage);
+    const struct failure *failure = &own->task.state.failure;
+    char place[ANSWER_BYTES];
+    struct text text = text_begin(place, sizeof place);
+    if (result == 0) put_started(&text);
+    else {
+        text_put(&text, result == 1 ? "failed " : "unrecorded ");
+        text_put_integer(&text, failure->error);
+        text_put(&text, " ");
+        text_put(&text, failure->stage);
+        text_put(&text, "\n");
+    }
+    request_answer(own->task.client, &text);
 }
 
 // What is over at once is told in one message. Whether anybody heard it.
 static int answer_end(void) {
-    const struct task_state *s = &own->task.state;
-    return own->task.over ? request_answer(own->task.client, STARTED ENDED, STARTED_VALUES(*s), s->exit_code, s->signal)
-                     : request_answer(own->task.client, ENDED, s->exit_code, s->signal);
+    char place[ANSWER_BYTES];
+    struct text text = text_begin(place, sizeof place);
+    if (own->task.over) put_started(&text);
+    text_put(&text, "ended ");
+    text_put_integer(&text, own->task.state.exit_code);
+    text_put(&text, " ");
+    text_put_integer(&text, own->task.state.signal);
+    text_put(&text, "\n");
+    return request_answer(own->task.client, &text);
 }
 
 // The first steps of the child, which happen once.

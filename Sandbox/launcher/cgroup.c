@@ -68,8 +68,8 @@ void cgroups_join(const struct cgroups *groups, int root) {
     for (int i = 0; i < groups->count; i++) {
         int fd = groups->group[i].join;
         if (fd < 0) {
-            char path[600];
-            snprintf(path, sizeof path, "%s/%s", groups->group[i].path, join_file(groups, i));
+            char path[600];  // a group's is shorter than 512
+            stpcpy(stpcpy(stpcpy(path, groups->group[i].path), "/"), join_file(groups, i));
             if (groups->group[i].place >= 0) fd = openat(groups->group[i].place, path + groups->group[i].rest, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
             if (fd < 0) fd = open_beneath(root, path);  // of a place that was removed and made anew too
             if (fd < 0) fail(errno, "cgroup(open %s)", groups->group[i].path);

@@ -18,9 +18,9 @@
 #define REMOVE_DEADLINE_MS 5000
 
 // Paths one behind the other, each with its NUL, an empty one at the end; in the order in which they go.
-static char *removals;
+static char *removals TOGETHER;
 // Those of most tasks need no heap.
-static char usual[1024];
+static char usual[1024] TOGETHER;
 
 // What every new group of version 1 has: a bandwidth is the dearest of settings, as the kernel goes through all groups for each.
 static int is_default(const char *file, const char *value) {

@@ -14,7 +14,7 @@
 
 struct place { int fd, is_inherited; size_t length; char path[PATH_BYTES]; };
 // No child gets the table; NULL: nothing is kept.
-static struct places { int count; struct place place[CGROUPS_MAX]; } *kept;
+static struct places { int count; struct place place[CGROUPS_MAX]; } *kept TOGETHER;
 
 void cgroup_places_keep(void) {
     if (!kept) kept = workspace_new(sizeof *kept);  // without memory nothing is kept

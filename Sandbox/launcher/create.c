@@ -38,7 +38,7 @@ struct container {
     int joins;           // enters an existing container: its processes are there already, and may be hostile
 };
 
-static struct container container = {.gate = -1, .console = -1, .user_namespace = -1};
+static struct container container;
 
 static int report(const struct failure *failure) {
     return write(container.sync, failure, sizeof *failure) == (ssize_t)sizeof *failure ? 1 : 2;
@@ -158,6 +158,7 @@ static int prepare(const struct plan *plan, struct failure *failure) {
 int create(const char *plan_path, int sync) {
     struct plan_error error;
     struct failure failure = {0};
+    container.gate = container.console = container.user_namespace = -1;
     container.sync = failure_pipe = sync;
     fcntl(sync, F_SETFD, FD_CLOEXEC);
     const struct plan *plan = plan_read(plan_path, &error);

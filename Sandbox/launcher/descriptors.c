@@ -4,6 +4,7 @@
 #include "failure.h"
 #include "host.h"
 #include "payload.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,8 +14,8 @@
 #include <unistd.h>
 
 #define KEPT_MAX 8
-static unsigned kept[KEPT_MAX];
-static int kept_count;
+static unsigned kept[KEPT_MAX] TOGETHER;
+static int kept_count TOGETHER;
 
 void payload_keep(int descriptor) {
     if (descriptor < 0) return;

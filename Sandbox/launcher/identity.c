@@ -3,13 +3,13 @@
 #define _GNU_SOURCE
 #include "identity.h"
 #include "rootless.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -18,20 +18,24 @@
 
 // All lines of one kind in one write, which is what the kernel takes; it takes a page.
 int identity_write_map(int file, const struct plan *plan, enum operation_kind kind) {
-    char text[4096];
-    size_t length = 0;
+    char place[4096];
+    struct text text = text_begin(place, sizeof place);
     for (uint32_t i = 0; i < plan->count; i++) {
         char **a = plan->operation[i].argument;
         if (plan->operation[i].kind != kind) continue;
-        length += (size_t)snprintf(text + length, sizeof text - length, "%s %s %s\n", a[0], a[1], a[2]);
-        if (length >= sizeof text) { errno = E2BIG; return -1; }
+        for (int n = 0; n < 3; n++) {
+            text_put(&text, a[n]);
+            text_put(&text, n < 2 ? " " : "\n");
+        }
     }
-    return write(file, text, length) == (ssize_t)length ? 0 : -1;
+    ptrdiff_t length = text_end(&text);
+    if (length < 0) { errno = E2BIG; return -1; }
+    return write(file, place, (size_t)length) == length ? 0 : -1;
 }
 
 static int write_map(pid_t pid, const char *file, const struct plan *plan, enum operation_kind kind) {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/%s", pid, file);
+    text_process_path(path, sizeof path, pid, file);
     int fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -1;
     int result = identity_write_map(fd, plan, kind), saved = errno;
@@ -74,7 +78,7 @@ int identity_make_user_namespace(const struct plan *plan, struct failure *failur
     if (write_map(pid, "uid_map", plan, OP_UID_MAP) < 0) failure_set(failure, errno, "uid-map");
     else if (write_map(pid, "gid_map", plan, OP_GID_MAP) < 0) failure_set(failure, errno, "gid-map");
     else {
-        snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+        text_process_path(path, sizeof path, pid, "ns/user");
         fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) { failure_set(failure, errno, "namespace(open user)"); fd = -2; }
     }

@@ -17,6 +17,7 @@
 #include "rootpath.h"
 #include "stack.h"
 #include "system.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,8 +36,8 @@
 
 #define KERNEL_SIGSET_BYTES 8
 
-static char *title;
-static size_t title_bytes;
+static char *title TOGETHER;
+static size_t title_bytes TOGETHER;
 
 void init_title_area(char *start, size_t bytes) {
     title = start;

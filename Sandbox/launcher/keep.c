@@ -2,14 +2,20 @@
 #define _GNU_SOURCE
 #include "keep.h"
 
-#include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static int by_value(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+// By insertion: there are about a dozen.
+static void sort(int *kept, int count) {
+    for (int i = 1; i < count; i++) {
+        int value = kept[i], at = i;
+        for (; at > 0 && kept[at - 1] > value; at--) kept[at] = kept[at - 1];
+        kept[at] = value;
+    }
+}
 
 void keep_only(int *kept, int count) {
-    qsort(kept, (size_t)count, sizeof *kept, by_value);
+    sort(kept, count);
     unsigned next = 3;
     for (int i = 0; i < count; i++) {
         if (kept[i] < 3) continue;

@@ -9,13 +9,13 @@
 #include "rootless.h"
 #include "spare.h"
 #include "supervise.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -47,12 +47,20 @@ int launch_take_lock(struct task *task) {
 }
 
 void launch_write_lock(struct task *task) {
-    char text[160];
+    char place[160];
     if (task->lock < 0) return;
-    int n = snprintf(text, sizeof text, "%d %llu %s %d\n", task->state.supervisor,
-                     (unsigned long long)task->state.supervisor_start, state_boot_id(), task->serial);
+    struct text text = text_begin(place, sizeof place);
+    text_put_integer(&text, task->state.supervisor);
+    text_put(&text, " ");
+    text_put_integer(&text, (int64_t)task->state.supervisor_start);
+    text_put(&text, " ");
+    text_put(&text, state_boot_id());
+    text_put(&text, " ");
+    text_put_integer(&text, task->serial);
+    text_put(&text, "\n");
+    ptrdiff_t n = text_end(&text);
     // What a former supervisor left is overwritten whole: a longer rest would not parse as another number.
-    if (write(task->lock, text, (size_t)n) != n || (task->lock_is_old && ftruncate(task->lock, n) < 0)) return;  // only `kill` reads it
+    if (write(task->lock, place, (size_t)n) != n || (task->lock_is_old && ftruncate(task->lock, n) < 0)) return;  // only `kill` reads it
 }
 
 int launch_open_channel(struct channel *c, int with_output, int with_notify) {
@@ -267,7 +275,9 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
     struct failure failure = {0};
     struct channel own, *c = spare ? &spare->channel : &own;
     task->log.fd = -1;
-    snprintf(task->state.id, sizeof task->state.id, "%s", plan_find(plan, OP_ID)->argument[0]);
+    struct text id = text_begin(task->state.id, sizeof task->state.id);
+    text_put(&id, plan_find(plan, OP_ID)->argument[0]);
+    text_end(&id);
     const struct operation *foreign = rules_create_only(plan);
     if (foreign) {
         failure_set(&failure, EINVAL, "plan(line %u: this operation is for the verb create)", foreign->line);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "log.h"
 #include "attach.h"
+#include "text.h"
 #include "timestamp.h"
 
 #include <errno.h>
@@ -37,10 +38,9 @@ static int open_regular(const char *path, int flags, struct stat *info) {
 
 int log_open(struct log_file *log, const char *path, struct log_bounds bounds) {
     struct stat info;
-    if ((size_t)snprintf(log->path, sizeof log->path, "%s", path) >= sizeof log->path) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
+    struct text own = text_begin(log->path, sizeof log->path);
+    text_put(&own, path);
+    if (text_end(&own) < 0) return -1;
     log->limit = bounds.bytes;
     log->files = bounds.files ? bounds.files : 1;
     log->age = bounds.seconds < INT64_MAX / 1000000000 ? (int64_t)bounds.seconds * 1000000000 : 0;

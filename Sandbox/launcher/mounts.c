@@ -13,6 +13,7 @@
 #include "nodes.h"
 #include "overlay.h"
 #include "rootpath.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,8 +32,8 @@ static int shares_propagation(const char *flags) {
 // group of its source only while the source is in one. More than any task has.
 #define PREPARED_MAX 64
 static struct { const struct operation *op; int tree; } prepared[PREPARED_MAX];
-static int prepared_count;
-static const char *root_propagation;
+static int prepared_count TOGETHER;
+static const char *root_propagation TOGETHER;
 
 const char *mounts_root_propagation(void) { return root_propagation; }
 

@@ -3,14 +3,15 @@
 #include "mounts_ahead.h"
 #include "mount_calls.h"
 #include "mount_options.h"
+#include "text.h"
+#include "workspace.h"
 
 #include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 static int proc = -1, null = -1;
-static char proc_is[MOUNTS_AHEAD_OPTIONS];
+static char proc_is[MOUNTS_AHEAD_OPTIONS] TOGETHER;
 
 static int make_proc(const char *options) {
     char copy[MOUNTS_AHEAD_OPTIONS], *rest = strcpy(copy, options), *option;
@@ -35,7 +36,9 @@ static int make_null(void) {
 }
 
 void mounts_make_ahead(const char *proc_options) {
-    snprintf(proc_is, sizeof proc_is, "%s", proc_options);
+    struct text options = text_begin(proc_is, sizeof proc_is);
+    text_put(&options, proc_options);
+    text_end(&options);
     proc = make_proc(proc_is);
     null = make_null();
 }

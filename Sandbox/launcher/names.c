@@ -81,8 +81,11 @@ const struct name names_attach[] = {{"stdin", 1}, {"once", 2}, {"terminal", 4}, 
 const struct name names_io_class[] = {{"rt", 1}, {"be", 2}, {"idle", 3}, {NULL, 0}};
 
 const struct name *names_find(const struct name *table, const char *word, size_t length) {
-    for (const struct name *entry = table; entry->word; entry++)
-        if (entry->word[0] == *word && !strncmp(entry->word, word, length) && !entry->word[length]) return entry;
+    for (const struct name *entry = table; entry->word; entry++) {
+        size_t same = 0;
+        while (same < length && entry->word[same] == word[same]) same++;
+        if (same == length && !entry->word[same]) return entry;
+    }
     return NULL;
 }
 
@@ -91,10 +94,16 @@ uint64_t names_value(const struct name *table, const char *word) {
     return entry ? entry->value : 0;
 }
 
+static size_t part(const char *list) {
+    size_t length = 0;
+    while (list[length] && list[length] != ',') length++;
+    return length;
+}
+
 uint64_t names_mask(const struct name *table, const char *list) {
     uint64_t mask = 0;
     for (const char *at = list;; at++) {
-        size_t length = strcspn(at, ",");
+        size_t length = part(at);
         const struct name *entry = names_find(table, at, length);
         if (entry) mask |= entry->value;
         at += length;
@@ -104,7 +113,7 @@ uint64_t names_mask(const struct name *table, const char *list) {
 
 int names_known(const struct name *const *tables, const char *list) {
     for (const char *at = list;; at++) {
-        size_t length = strcspn(at, ",");
+        size_t length = part(at);
         const struct name *entry = NULL;
         for (const struct name *const *table = tables; *table && !entry; table++) entry = names_find(*table, at, length);
         if (!entry) return 0;

@@ -18,14 +18,14 @@
 
 const struct network netpool_none = {-1, {-1, -1, -1, -1, -1}};
 // The resident launcher's alone.
-static struct pool { struct network network[NETPOOL_MAX]; int count; } *pool;
+static struct pool { struct network network[NETPOOL_MAX]; int count; } *pool TOGETHER;
 static int host = -1, proc = -1;
 // Interfaces and their traffic, the number of sockets of every family, counters of every protocol, failed attempts included.
 static const char *const evidence[NETPOOL_EVIDENCE] = {
     "self/net/dev", "self/net/snmp", "self/net/snmp6", "self/net/sockstat", "self/net/sockstat6"};
 #define FIRST_OF_SOCKETS 3
 static char pristine[EVIDENCE_BYTES_MAX];
-static size_t pristine_bytes;
+static size_t pristine_bytes, pristine_sockets;  // 0: none was read yet; those before the lists of sockets
 
 int netpool_open(int host_proc) {
     proc = host_proc;
@@ -34,7 +34,9 @@ int netpool_open(int host_proc) {
     return host < 0 ? -1 : 0;
 }
 
-// Some numbers of the lists of sockets are the whole machine's: they become 'x'.
+// Some numbers of the lists of sockets are the whole machine's: of an unused namespace's each becomes this, which is in no list.
+#define ANY_NUMBER '\1'
+
 static void forget_shared_numbers(char *text) {
     static const char *const shared[] = {" orphan ", " alloc ", " mem ", " memory "};
     for (size_t i = 0; i < sizeof shared / sizeof *shared; i++)
@@ -42,24 +44,42 @@ static void forget_shared_numbers(char *text) {
             at += strlen(shared[i]);
             size_t digits = strspn(at, "0123456789");
             if (!digits) continue;
-            *at = 'x';
+            *at = ANY_NUMBER;
             memmove(at + 1, at + digits, strlen(at + digits) + 1);
         }
 }
 
-// 0 when something cannot be read. One call reads each of them whole: only a list that is longer than an unused namespace's
-// could have more behind what it returns.
-static size_t read_evidence(const struct network *network, char *text) {
-    size_t length = 0, sockets = 0;
+// Its bytes, `sockets` of them before the lists of sockets; 0 when something cannot be read. One call reads each of them whole: only a
+// list that is longer than an unused namespace's could have more behind what it returns.
+static size_t read_evidence(const struct network *network, char *text, size_t *sockets) {
+    size_t length = 0;
     for (size_t i = 0; i < NETPOOL_EVIDENCE; i++) {
-        if (i == FIRST_OF_SOCKETS) sockets = length;
+        if (i == FIRST_OF_SOCKETS) *sockets = length;
         ssize_t n = pread(network->evidence[i], text + length, EVIDENCE_BYTES_MAX - 1 - length, 0);
         if (n <= 0 || length + (size_t)n == EVIDENCE_BYTES_MAX - 1) return 0;
         length += (size_t)n;
     }
     text[length] = 0;
-    forget_shared_numbers(text + sockets);
-    return sockets + strlen(text + sockets);
+    return length;
+}
+
+// Without branches, so that a compiler takes many bytes at a time: some libraries' memcmp(3) goes one by one.
+static int are_same(const char *a, const char *b, size_t length) {
+    unsigned char other = 0;
+    for (size_t i = 0; i < length; i++) other |= (unsigned char)(a[i] ^ b[i]);
+    return !other;
+}
+
+static int is_like(const char *text, const char *pattern) {
+    for (; *pattern; pattern++) {
+        if (*pattern != ANY_NUMBER) {
+            if (*text++ != *pattern) return 0;
+            continue;
+        }
+        if (*text < '0' || *text > '9') return 0;
+        while (*text >= '0' && *text <= '9') text++;
+    }
+    return !*text;
 }
 
 static int bring_loopback_up(void) {
@@ -80,7 +100,8 @@ static struct network make(void) {
         if (made.evidence[i] < 0) made.evidence[i] = openat(proc, evidence[0], O_RDONLY | O_CLOEXEC);
     }
     if (setns(host, CLONE_NEWNET) < 0) _exit(1);  // never go on in a stranger's network
-    if (made.space >= 0 && !pristine_bytes) pristine_bytes = read_evidence(&made, pristine);
+    if (made.space >= 0 && !pristine_bytes && (pristine_bytes = read_evidence(&made, pristine, &pristine_sockets)))
+        forget_shared_numbers(pristine + pristine_sockets);
     return made;
 }
 
@@ -106,8 +127,9 @@ int netpool_surplus(int wanted, int now) {
 }
 
 int netpool_is_unused(const struct network *network) {
-    size_t bytes = read_evidence(network, workspace);
-    return bytes && bytes == pristine_bytes && !memcmp(workspace, pristine, bytes);
+    size_t sockets;
+    return pristine_bytes && read_evidence(network, workspace, &sockets) && sockets == pristine_sockets &&
+           are_same(workspace, pristine, sockets) && is_like(workspace + sockets, pristine + sockets);
 }
 
 void netpool_return(struct network network) {

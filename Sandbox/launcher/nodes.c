@@ -5,6 +5,7 @@
 #include "mount_tree.h"
 #include "mounts_ahead.h"
 #include "rootpath.h"
+#include "text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,9 +85,12 @@ static void bind_node(const struct root *root, const char *source, const char *p
 }
 
 void nodes_bind_device(const struct root *root, const char *name) {
-    char path[PATH_MAX];
-    snprintf(path, sizeof path, "/dev/%s", name);
-    bind_node(root, path, path);
+    char place[PATH_MAX];
+    struct text path = text_begin(place, sizeof place);
+    text_put(&path, "/dev/");
+    text_put(&path, name);
+    if (text_end(&path) < 0) fail(errno, "device(%s)", name);
+    bind_node(root, place, place);
 }
 
 // The host's node of this number: at the same path, or by the number's own link.

@@ -10,6 +10,7 @@
 #include "process.h"
 #include "prompt.h"
 #include "rootless.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,7 @@
 
 #define CAPABILITY_SYS_ADMIN (1ull << 21)
 
-void (*payload_before_exec)(void);
+void (*payload_before_exec)(void) TOGETHER;
 
 // Dispositions are the defaults since the program's start.
 static void unblock_signals(void) {

@@ -56,6 +56,8 @@ struct plan {
     size_t size;
     uint32_t count;
     uint32_t tokens;
+    uint64_t namespaces;       // those of `namespace`, as clone(2) has them
+    uint16_t first[OP_COUNT];  // the first operation of each kind, counted from 1; 0: there is none
     struct operation operation[PLAN_OPERATIONS_MAX];
     char *token[PLAN_TOKENS_MAX];
 };

@@ -1,7 +1,9 @@
 // Reads a launch plan: lines of space-separated, percent-encoded words. Decoding happens in place.
 #define _GNU_SOURCE
 #include "plan.h"
+#include "names.h"
 #include "plan_rules.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,21 +26,31 @@ static int hex_digit(char c) {
     return -1;
 }
 
-// Bytes that stand for themselves: a filter is most of a plan, and nothing else.
-static int is_plain(unsigned char c) { return c > ' ' && c < 0x7f && c != '"' && c != '%'; }
+// Whether every byte stands for itself: a filter is most of a plan, and nothing else. Without branches, so that a compiler takes
+// many bytes at a time.
+static int is_plain(const char *word, size_t length) {
+    unsigned char other = 0;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)word[i];
+        other |= (unsigned char)((c <= ' ') | (c >= 0x7f) | (c == '"') | (c == '%'));
+    }
+    return !other;
+}
 
-// Decodes one word in place; returns its length or -1. `""` is the empty word.
-static ssize_t decode(char *word) {
-    if (!strcmp(word, "\"\"")) { word[0] = 0; return 0; }
+// Decodes one word in place; returns its length or -1, and says whether it holds NUL. `""` is the empty word.
+static ssize_t decode(char *word, size_t length, int *holds_nul) {
+    *holds_nul = 0;
+    if (is_plain(word, length)) return (ssize_t)length;
+    if (length == 2 && word[0] == '"' && word[1] == '"') { word[0] = 0; return 0; }
     char *out = word;
-    while (is_plain((unsigned char)*out)) out++;
-    for (char *in = out; *in; in++) {
+    for (char *in = word; *in; in++) {
         unsigned char c = (unsigned char)*in;
         if (c <= ' ' || c >= 0x7f || c == '"') return -1;
         if (c != '%') { *out++ = *in; continue; }
         int high = hex_digit(in[1]);
         int low = high < 0 ? -1 : hex_digit(in[2]);
         if (low < 0) return -1;
+        *holds_nul |= !(high | low);
         *out++ = (char)(high << 4 | low);
         in += 2;
     }
@@ -47,8 +59,8 @@ static ssize_t decode(char *word) {
 }
 
 // Pages instead of the heap: the supervisor gives them back whole. A fuzzer's heap knows the exact bounds.
-static char *arena;
-static size_t arena_used;
+static char *arena TOGETHER;
+static size_t arena_used TOGETHER;
 
 void plan_use_arena(void *memory) {
     arena = memory;
@@ -97,11 +109,18 @@ static ssize_t read_bytes(int fd, char *bytes, size_t limit) {
     return -1;
 }
 
-// strsep(3) for one separator, which some libraries search for letter by letter.
-static char *split(char **rest, char separator) {
-    char *word = *rest, *end = word ? strchr(word, separator) : NULL;
-    if (end) *end++ = 0;
-    *rest = end;
+// Nearly every word is shorter: not worth a search that compares many letters at a time.
+#define SHORT_WORD 24
+
+// strsep(3) for one separator, which some libraries search for letter by letter; with the word's length.
+static char *split(char **rest, char separator, size_t *length) {
+    char *word = *rest, *end = word;
+    if (!word) return NULL;
+    while (end < word + SHORT_WORD && *end && *end != separator) end++;
+    if (*end && *end != separator) end = strchrnul(end, separator);
+    *length = (size_t)(end - word);
+    *rest = *end ? end + 1 : NULL;
+    *end = 0;
     return word;
 }
 
@@ -111,23 +130,28 @@ static const char *parse_line(struct plan *plan, char *line, uint32_t number) {
     struct operation *op = &plan->operation[plan->count];
     op->line = number;
     op->argument = &plan->token[plan->tokens];
-    char *name = split(&line, ' ');
+    size_t written;
+    char *name = split(&line, ' ', &written);
     if (plan->count) op->kind = op[-1].kind;
     if (!rules_kind(name, &op->kind)) return "unknown operation";
     char *word;
-    while ((word = split(&line, ' '))) {
+    while ((word = split(&line, ' ', &written))) {
         if (op->count == PLAN_TOKENS_PER_LINE_MAX || plan->tokens == PLAN_TOKENS_MAX) return "too many arguments";
         if (!*word) return "empty argument (write \"\")";
-        ssize_t length = decode(word);
+        int holds_nul;
+        ssize_t length = decode(word, written, &holds_nul);
         if (length < 0) return "bad encoding";
         // Only the contents of a file may hold NUL; everything else becomes a C string.
-        if (op->kind != OP_FILE && strlen(word) != (size_t)length) return "NUL in an argument";
+        if (op->kind != OP_FILE && holds_nul) return "NUL in an argument";
         op->argument[op->count++] = word;
         op->length = (size_t)length;
         plan->tokens++;
     }
     plan->count++;
-    return rules_check_operation(op);
+    if (!plan->first[op->kind]) plan->first[op->kind] = (uint16_t)plan->count;
+    const char *reason = rules_check_operation(op);
+    if (!reason && op->kind == OP_NAMESPACE) plan->namespaces |= names_value(names_namespace, op->argument[0]);
+    return reason;
 }
 
 // Checks `plan->bytes`, in place.
@@ -139,10 +163,11 @@ static struct plan *parse(struct plan *plan, struct plan_error *error) {
 
     char *rest = plan->bytes;
     uint32_t number = 1;
-    if (strcmp(split(&rest, '\n'), PLAN_HEADER)) return refuse(plan, error, 1, "expected \"" PLAN_HEADER "\"");
+    size_t length;
+    if (strcmp(split(&rest, '\n', &length), PLAN_HEADER)) return refuse(plan, error, 1, "expected \"" PLAN_HEADER "\"");
     char *line;
     if (!rest) return refuse(plan, error, 1, "the plan is cut off behind its first line");
-    while ((line = split(&rest, '\n'))) {
+    while ((line = split(&rest, '\n', &length))) {
         // What was cut off behind a whole line must not be missed: a filter, say.
         if (!rest && strcmp(line, PLAN_END)) return refuse(plan, error, number + 1, "the plan is cut off: its last line is not \"" PLAN_END "\"");
         if (!rest) break;
@@ -196,19 +221,15 @@ void plan_wipe(struct plan *plan) {
 }
 
 const struct operation *plan_find(const struct plan *plan, enum operation_kind kind) {
-    for (uint32_t i = 0; i < plan->count; i++)
-        if (plan->operation[i].kind == kind) return &plan->operation[i];
-    return NULL;
+    uint32_t number = plan->first[kind];
+    return number ? &plan->operation[number - 1] : NULL;
 }
 
-int plan_has_namespace(const struct plan *plan, const char *name) {
-    for (uint32_t i = 0; i < plan->count; i++)
-        if (plan->operation[i].kind == OP_NAMESPACE && !strcmp(plan->operation[i].argument[0], name)) return 1;
-    return 0;
-}
+int plan_has_namespace(const struct plan *plan, const char *name) { return (plan->namespaces & names_value(names_namespace, name)) != 0; }
 
 const char *plan_joined_namespace(const struct plan *plan, const char *name) {
-    for (uint32_t i = 0; i < plan->count; i++)
+    if (!plan->first[OP_JOIN_NAMESPACE]) return NULL;
+    for (uint32_t i = plan->first[OP_JOIN_NAMESPACE] - 1u; i < plan->count; i++)
         if (plan->operation[i].kind == OP_JOIN_NAMESPACE && !strcmp(plan->operation[i].argument[0], name))
             return plan->operation[i].argument[1];
     return NULL;
@@ -231,18 +252,35 @@ unsigned plan_octal(const char *text) {
 }
 
 int plan_flag(const char *flags, const char *name) {
-    size_t length = strlen(name);
-    for (const char *at = flags; at; at = strchr(at, ','), at = at ? at + 1 : NULL)
-        if (!strncmp(at, name, length) && (at[length] == ',' || !at[length])) return 1;
-    return 0;
+    for (const char *at = flags;; at++) {
+        const char *letter = name;
+        while (*letter && *at == *letter) at++, letter++;
+        if (!*letter && (*at == ',' || !*at)) return 1;
+        while (*at && *at != ',') at++;
+        if (!*at) return 0;
+    }
 }
 
 // Of a character that is one: letters lie one above a multiple of 16, and have the bit 64.
 static int hex_value(char digit) { return (digit & 15) + 9 * (digit >> 6 & 1); }
 
+// Four bytes from eight digits at once, each in a byte of its own on the way.
+static uint32_t hex_word(const char *text) {
+    uint64_t digits;
+    memcpy(&digits, text, sizeof digits);
+    uint64_t values = (digits & 0x0f0f0f0f0f0f0f0f) + 9 * (digits >> 6 & 0x0101010101010101);
+    uint64_t pairs = (values << 4 | values >> 8) & 0x00ff00ff00ff00ff;
+    pairs = (pairs | pairs >> 8) & 0x0000ffff0000ffff;
+    return (uint32_t)(pairs | pairs >> 16);
+}
+
 size_t plan_hex(char *text) {
-    size_t count = 0;
-    for (; text[2 * count] && text[2 * count + 1]; count++)
+    size_t digits = strlen(text), count = 0;
+    for (; 2 * count + 8 <= digits; count += 4) {
+        uint32_t word = hex_word(text + 2 * count);
+        memcpy(text + count, &word, sizeof word);
+    }
+    for (; 2 * count + 1 < digits; count++)
         text[count] = (char)(hex_value(text[2 * count]) << 4 | hex_value(text[2 * count + 1]));
     return count;
 }

@@ -6,8 +6,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -43,7 +41,7 @@ static char *parse_head(char *message, size_t length, size_t *plan_bytes, struct
 }
 
 #define BUFFER_BYTES (PLAN_BYTES_MAX + 3 * (size_t)MESSAGE_BYTES_MAX)  // what is not touched is never there
-static char *buffer;
+static char *buffer TOGETHER;
 
 struct waiting { int client; void (*slow)(struct task *); struct task *argument; };
 
@@ -98,12 +96,7 @@ void request_release(void) {
     buffer = NULL;
 }
 
-int request_answer(int client, const char *format, ...) {
-    char text[512];
-    va_list arguments;
-    va_start(arguments, format);
-    int n = vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (n < 0) return 0;
-    return send(client, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+int request_answer(int client, struct text *text) {
+    text_end(text);
+    return send(client, text->place, (size_t)(text->at - text->place), MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
 }

@@ -1,6 +1,7 @@
 // What a client says to the resident launcher and hears from it (Sandbox/README.md, "The resident launcher").
 #pragma once
 #include "plan.h"
+#include "text.h"
 
 #include <sys/types.h>
 
@@ -18,5 +19,5 @@ int request_receive(int client, struct request *request, void (*slow)(struct tas
 // Gives the memory for messages back.
 void request_release(void);
 
-// One message. 0 when the client is gone, which need not matter.
-int request_answer(int client, const char *format, ...) __attribute__((format(printf, 2, 3)));
+// One message, as much of it as has room. 0 when the client is gone, which need not matter.
+int request_answer(int client, struct text *text);

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "rootpath.h"
 #include "failure.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +19,7 @@ static int open_beneath(int root, const char *path, unsigned long long flags) {
     return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
 }
 
-static uint32_t owner_uid, owner_gid;
+static uint32_t owner_uid TOGETHER, owner_gid TOGETHER;
 
 void rootpath_set_owner(uint32_t uid, uint32_t gid) {
     owner_uid = uid;

@@ -7,6 +7,7 @@
 #include "keep.h"
 #include "mounts_ahead.h"
 #include "namespaces.h"
+#include "text.h"
 #include "workspace.h"
 
 #include <errno.h>
@@ -43,11 +44,11 @@ static int make_user_namespace(struct spare *spare) {
     char stack[CARRIER_STACK_BYTES];
     pid_t pid = identity_make_carrier(stack);
     if (pid < 0) return -1;
-    snprintf(path, sizeof path, "/proc/%d/uid_map", pid);
+    text_process_path(path, sizeof path, pid, "uid_map");
     spare->uid_map = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
-    snprintf(path, sizeof path, "/proc/%d/gid_map", pid);
+    text_process_path(path, sizeof path, pid, "gid_map");
     spare->gid_map = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
-    snprintf(path, sizeof path, "/proc/%d/ns/user", pid);
+    text_process_path(path, sizeof path, pid, "ns/user");
     spare->user_namespace = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
     return spare->uid_map < 0 || spare->gid_map < 0 || spare->user_namespace < 0 ? -1 : 0;
@@ -274,7 +275,11 @@ void spare_clear(struct spare *spare, struct task *task, struct plan *plan) {
     spare->channel.status[0] = task->status;
     task->status = -1;
     memset(spare->order, 0, sizeof *spare->order);
-    if (proc && proc->count > 1) snprintf(spare->order->proc_options, MOUNTS_AHEAD_OPTIONS, "%s", proc->argument[1]);
+    if (proc && proc->count > 1) {
+        struct text options = text_begin(spare->order->proc_options, MOUNTS_AHEAD_OPTIONS);
+        text_put(&options, proc->argument[1]);
+        text_end(&options);  // what is cut off is of no task, so nothing made ahead is used
+    }
     plan_wipe(plan);
     close_user_namespace(spare);
 }

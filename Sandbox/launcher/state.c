@@ -1,6 +1,7 @@
 // Writes the record of a task: a temporary file, then rename, so that a reader sees the old one or the new one.
 #define _GNU_SOURCE
 #include "state.h"
+#include "text.h"
 #include "workspace.h"
 
 #include <errno.h>
@@ -11,62 +12,40 @@
 #include <time.h>
 #include <unistd.h>
 
-// The record as it grows in the workspace: ids, twelve cgroup paths and a stage fit with room to spare. Without printf(3), which took
-// a tenth of the supervisor's time for a short task.
-struct text { size_t length; };
-
-static void put_bytes(struct text *t, const char *bytes, size_t length) {
-    size_t room = WORKSPACE_BYTES - t->length;
-    if (length > room) length = room;
-    memcpy(workspace + t->length, bytes, length);
-    t->length += length;
-}
-
-static void put(struct text *t, const char *text) { put_bytes(t, text, strlen(text)); }
-
-static void put_integer(struct text *t, int64_t value) {
-    char digits[24], *at = digits + sizeof digits;
-    uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
-    do *--at = (char)('0' + rest % 10);
-    while (rest /= 10);
-    if (value < 0) *--at = '-';
-    put_bytes(t, at, (size_t)(digits + sizeof digits - at));
-}
-
 // `,"KEY":`
 static void put_key(struct text *t, const char *key) {
-    put(t, ",\"");
-    put(t, key);
-    put(t, "\":");
+    text_put(t, ",\"");
+    text_put(t, key);
+    text_put(t, "\":");
 }
 
 static void put_number(struct text *t, const char *key, int64_t value) {
     put_key(t, key);
-    put_integer(t, value);
+    text_put_integer(t, value);
 }
 
 static void put_boolean(struct text *t, const char *key, int value) {
     put_key(t, key);
-    put(t, value ? "true" : "false");
+    text_put(t, value ? "true" : "false");
 }
 
 // Names are bytes; the file stays ASCII.
 static void put_string(struct text *t, const char *key, const char *value) {
     static const char digit[] = "0123456789abcdef";
     put_key(t, key);
-    put(t, "\"");
+    text_put(t, "\"");
     while (*value) {
         size_t plain = 0;
         while (value[plain] >= 0x20 && value[plain] < 0x7f && value[plain] != '"' && value[plain] != '\\') plain++;
-        put_bytes(t, value, plain);
+        text_put_bytes(t, value, plain);
         unsigned char c = (unsigned char)*(value += plain);
         if (!c) break;
         char escaped[] = {'\\', 'u', '0', '0', digit[c >> 4], digit[c & 15]}, quoted[] = {'\\', (char)c};
-        if (c == '"' || c == '\\') put_bytes(t, quoted, sizeof quoted);
-        else put_bytes(t, escaped, sizeof escaped);
+        if (c == '"' || c == '\\') text_put_bytes(t, quoted, sizeof quoted);
+        else text_put_bytes(t, escaped, sizeof escaped);
         value++;
     }
-    put(t, "\"");
+    text_put(t, "\"");
 }
 
 #define TICKS_PER_SECOND 100  // USER_HZ, which every Linux shows
@@ -79,7 +58,7 @@ uint64_t state_ticks_since_boot(void) {
 
 uint64_t state_process_start(pid_t pid) {
     char path[64], stat[1024];
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    text_process_path(path, sizeof path, pid, "stat");
     int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return 0;
     ssize_t n = read(fd, stat, sizeof stat - 1);
@@ -106,26 +85,26 @@ const char *state_boot_id(void) {
 static void put_cgroups(struct text *t, const struct cgroups *groups) {
     put_key(t, "cgroups");
     for (int i = 0; i < groups->count; i++) {
-        put(t, i ? ",{\"version\":" : "[{\"version\":");
-        put_integer(t, groups->group[i].version);
+        text_put(t, i ? ",{\"version\":" : "[{\"version\":");
+        text_put_integer(t, groups->group[i].version);
         put_string(t, "controller", groups->group[i].controller);
         put_string(t, "path", groups->group[i].path);
-        put(t, "}");
+        text_put(t, "}");
     }
-    put(t, groups->count ? "]" : "[]");
+    text_put(t, groups->count ? "]" : "[]");
 }
 
 static void put_resources(struct text *t, const struct rusage *r) {
     put_key(t, "resourceUsage");
-    put(t, "{\"maxResidentBytes\":");
-    put_integer(t, (int64_t)r->ru_maxrss * 1024);
+    text_put(t, "{\"maxResidentBytes\":");
+    text_put_integer(t, (int64_t)r->ru_maxrss * 1024);
     put_number(t, "minorFaults", r->ru_minflt);
     put_number(t, "majorFaults", r->ru_majflt);
     put_number(t, "blockReads", r->ru_inblock);
     put_number(t, "blockWrites", r->ru_oublock);
     put_number(t, "voluntarySwitches", r->ru_nvcsw);
     put_number(t, "involuntarySwitches", r->ru_nivcsw);
-    put(t, "}");
+    text_put(t, "}");
 }
 
 static void put_usage(struct text *t, const struct cgroup_usage *u) {
@@ -143,11 +122,11 @@ static void put_usage(struct text *t, const struct cgroup_usage *u) {
 static void put_pressure(struct text *t, const int64_t microseconds[3]) {
     if (microseconds[0] < 0 && microseconds[1] < 0 && microseconds[2] < 0) return;
     put_key(t, "pressureMicroseconds");
-    put(t, "{\"cpu\":");
-    put_integer(t, microseconds[0]);
+    text_put(t, "{\"cpu\":");
+    text_put_integer(t, microseconds[0]);
     put_number(t, "memory", microseconds[1]);
     put_number(t, "io", microseconds[2]);
-    put(t, "}");
+    text_put(t, "}");
 }
 
 static void put_refused(struct text *t, const struct notify *refused) {
@@ -155,23 +134,23 @@ static void put_refused(struct text *t, const struct notify *refused) {
     char members[NOTIFY_KINDS_MAX * 20];
     notify_compose(refused, members, sizeof members);
     put_key(t, "deniedSystemCalls");
-    put(t, "{");
-    put(t, members);
-    put(t, "}");
+    text_put(t, "{");
+    text_put(t, members);
+    text_put(t, "}");
 }
 
 static void put_failure(struct text *t, const struct failure *failure) {
     if (!failure->stage[0]) return;
     put_key(t, "error");
-    put(t, "{\"errno\":");
-    put_integer(t, failure->error);
+    text_put(t, "{\"errno\":");
+    text_put_integer(t, failure->error);
     put_string(t, "stage", failure->stage);
     put_string(t, "message", failure->error ? strerror(failure->error) : "");
-    put(t, "}");
+    text_put(t, "}");
 }
 
 static void compose(struct text *t, const struct task_state *s, const struct cgroups *groups, const struct log_file *log) {
-    put(t, "{\"version\":1");
+    text_put(t, "{\"version\":1");
     put_string(t, "id", s->id);
     put_string(t, "phase", s->phase);
     put_number(t, "pid", s->pid);
@@ -194,7 +173,7 @@ static void compose(struct text *t, const struct task_state *s, const struct cgr
     if (s->reason) put_string(t, "reason", s->reason);
     put_refused(t, s->refused);
     put_failure(t, &s->failure);
-    put(t, "}\n");
+    text_put(t, "}\n");
 }
 
 int state_open(int directory) {
@@ -203,11 +182,12 @@ int state_open(int directory) {
 
 int state_write(int directory, int opened, const struct task_state *state, const struct cgroups *groups, const struct log_file *log) {
     if (directory < 0) return 0;
-    struct text t = {0};
+    struct text t = text_begin(workspace, WORKSPACE_BYTES);
     compose(&t, state, groups, log);
+    size_t length = (size_t)(t.at - t.place);  // ids, twelve cgroup paths and a stage fit with room to spare
     int fd = opened >= 0 ? opened : state_open(directory);
     if (fd < 0) return -1;
-    int good = write(fd, workspace, t.length) == (ssize_t)t.length;
+    int good = write(fd, workspace, length) == (ssize_t)length;
     close(fd);
     if (!good || renameat(directory, "state.json.tmp", directory, "state.json") < 0) return -1;
     return 0;

@@ -28,7 +28,7 @@ void workspace_keep(void *start, size_t bytes) { madvise(start, bytes, MADV_DONT
 
 void workspace_share(void *start, size_t bytes) { madvise(start, bytes, MADV_DOFORK); }
 
-static uintptr_t stack_end;
+static uintptr_t stack_end TOGETHER;
 
 void workspace_note_stack(char **arguments) { stack_end = (uintptr_t)arguments & ~(uintptr_t)4095; }
 
