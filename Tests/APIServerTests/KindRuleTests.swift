@@ -87,6 +87,13 @@ struct KindRuleTests {
         ),
         Rule("Pod", "spec/dnsPolicy", "None", "spec.dnsConfig.nameservers", "must provide at least one DNS nameserver"),
         Rule("Pod", "spec/activeDeadlineSeconds", 0, "spec.activeDeadlineSeconds", "must be between 1 and 2147483647"),
+        Rule("Pod", "spec/securityContext", ["runAsUser": -1], "spec.securityContext.runAsUser", "must be between 0 and 2147483647"),
+        Rule(
+            "Pod", "spec/securityContext", ["supplementalGroups": [1, 4_294_967_295]], "spec.securityContext.supplementalGroups[1]",
+            "must be between 0 and 2147483647"),
+        Rule(
+            "Pod", "spec/containers/0/securityContext", ["runAsGroup": 2_147_483_648], "spec.containers[0].securityContext.runAsGroup",
+            "must be between 0 and 2147483647"),
         Rule(
             "Pod", "spec/tolerations", [["operator": "Equal", "value": "x"]], "spec.tolerations[0].operator",
             "operator must be Exists when `key` is empty"),

@@ -30,6 +30,7 @@ struct ContainerRules {
         errors += mounts
         errors += probes
         errors += ResourceRules.validate(container["resources"], at: "\(path).resources")
+        errors += SecurityContextRules.validate(container["securityContext"], at: "\(path).securityContext")
         if let policy = container["restartPolicy"], list != "initContainers" {
             errors.append(.forbidden("\(path).restartPolicy", "may not be set for non-init containers (found \(policy))"))
         }

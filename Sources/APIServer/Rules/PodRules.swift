@@ -21,6 +21,7 @@ enum PodRules {
             errors.append(
                 .invalid("\(path()).activeDeadlineSeconds", .int(deadline), "must be between 1 and 2147483647, inclusive"))
         }
+        errors += SecurityContextRules.validate(spec["securityContext"], at: "\(path()).securityContext")
         errors += validateNames(spec, at: path())
         errors += validatePlacement(spec, at: path())
         errors += validateNetwork(spec, at: path())
