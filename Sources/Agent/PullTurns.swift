@@ -13,6 +13,9 @@ final class PullTurns: Sendable {
 
     private let state: Mutex<State>
 
+    /// Those whose turn has not come.
+    var waiting: Int { state.withLock(\.waiting.count) }
+
     init(_ count: Int = 4) { state = Mutex(State(free: count)) }
 
     /// Suspends until it is this caller's turn; throws when its task was cancelled first.

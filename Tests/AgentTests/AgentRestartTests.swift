@@ -44,9 +44,13 @@ struct AgentRestartTests {
         let lab = try AgentLab()
         await lab.start()
         let pod = try await runningPod(lab)
-        lab.api.failNext(1, verb: .list, with: .transport("connection refused"))
+        // No list of pods is answered before the agent has told what it knows from its records.
+        lab.api.setHook { call in
+            if call.verb == .list, call.resource == Pod.resource { throw KubernetesAPIError.transport("connection refused") }
+        }
         try await lab.restart { $0.exit(lab.containerID(pod), code: 3) }
         #expect(try await lab.waitForPhase("task", .failed).status.containerStatuses[0].state.terminated?.exitCode == 3)
+        lab.api.setHook(nil)
         try await lab.stop()
     }
 

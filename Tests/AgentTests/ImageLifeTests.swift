@@ -95,12 +95,15 @@ struct ImageLifeTests {
             do throws(ImagePullError) { try await turns.take() } catch { return false }
             return true
         }
+        while turns.waiting != 1 { await Task.yield() }
         waiter.cancel()
         #expect(await waiter.value == false)
+        #expect(turns.waiting == 0)
         let next = Task { () -> Bool in
             do throws(ImagePullError) { try await turns.take() } catch { return false }
             return true
         }
+        while turns.waiting != 1 { await Task.yield() }
         turns.giveBack()
         #expect(await next.value)
         turns.giveBack()

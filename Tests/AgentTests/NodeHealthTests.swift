@@ -74,12 +74,19 @@ struct NodePageTests {
         try lab.submit("task")
         let id = try #require(await lab.runtime.waitForRunning(1).first)
         try await lab.waitForPhase("task", .running)
-        try await lab.publisher().publish(0)
+        let publisher = lab.publisher()
+        try await publisher.publish(0)
         #expect(lab.api.document(nodes, name: AgentLab.node)?[path: "usage", "memory"]?.stringValue == "\(4 << 20)Ki")
         #expect(lab.api.document(resource, namespace: "alice", name: "task")?["containers"]?.arrayValue?.count == 1)
         lab.runtime.exit(id, code: 0)
         try await lab.waitForPhase("task", .succeeded)
         #expect(try await lab.stats().stats().pods.isEmpty)
+        // What was measured a moment ago is good for a second.
+        try await lab.eventually {
+            try? await publisher.publish(1)
+            let left: JSONValue? = lab.api.document(resource, namespace: "alice", name: "task")
+            return left == Optional<JSONValue>.none
+        }
         try await lab.stop()
     }
 }

@@ -138,16 +138,20 @@ struct PodProbeLifeTests {
         await lab.start()
         try lab.submit("hooked") { pod in
             pod.spec.containers[0].lifecycle = Lifecycle(postStart: LifecycleHandler(exec: ExecAction(command: ["greet"])))
+            pod.spec.containers[0].startupProbe = Probe(exec: ExecAction(command: ["started"]), periodSeconds: 1)
             pod.spec.containers[0].readinessProbe = Probe(exec: ExecAction(command: ["ready"]), periodSeconds: 1)
         }
         await lab.runtime.wait { _, calls in calls.contains { $0.verb == .execSync } }
         let early = try await lab.wait(for: "hooked") { condition($0, "PodReadyToStartContainers")?.status == .true }
         #expect(early?.status.phase == .pending)
         #expect(early?.status.containerStatuses[0].state.waiting?.reason == "ContainerCreating")
+        // Longer than a probe's period: one that were asked beside the hook would have been by then.
+        try await Task.sleep(for: .milliseconds(1300))
+        #expect(lab.runtime.count(.execSync) == 1)
         lab.runtime.release(.execSync)
         try await lab.wait(for: "hooked", until: isReady)
         let commands = lab.runtime.calls.filter { $0.verb == .execSync }.compactMap { $0.subject.split(separator: " ").last }
-        #expect(commands.prefix(2) == ["greet", "ready"])
+        #expect(commands.prefix(2) == ["greet", "started"])
         try await lab.stop()
     }
 

@@ -145,6 +145,13 @@ import Testing
         try await withScheduler(api) {
             try await eventually("all are bound") { try (0..<5).allSatisfy { try scheduled(api, "alice", "p\($0)") != nil } }
         }
+        // The commit of all of them, and each by itself.
         #expect(api.calls.filter { $0.verb == .bind }.count >= 5)
+        let calm = try cluster(cpu: "16")
+        for index in 0..<5 { try calm.put(Fixture.pod("alice", "p\(index)", cpu: "1")) }
+        try await withScheduler(calm) {
+            try await eventually("all are bound") { try (0..<5).allSatisfy { try scheduled(calm, "alice", "p\($0)") != nil } }
+        }
+        #expect(calm.calls.filter { $0.verb == .bind }.count == 1)
     }
 }

@@ -33,7 +33,8 @@ struct KubectlEndToEndTests {
 
     private func nodes(_ kubectl: Kubectl, _ cluster: TestCluster) async throws {
         let list = try await cluster.run([kubectl.path, "get", "nodes"])
-        #expect(list.output.contains("alice") && list.output.contains("Ready"), "\(list)")
+        let nodes = list.output.split(separator: "\n").map { $0.split(separator: " ") }
+        #expect(nodes.contains { $0.count > 1 && $0[0] == "alice" && $0[1] == "Ready" }, "\(list)")
         let described = try await cluster.run([kubectl.path, "describe", "node", "alice"])
         #expect(described.output.contains("Allocatable") && described.output.contains("kuscia.secretflow/agent"), "\(described)")
         try await cluster.run([kubectl.path, "label", "node", "alice", "colour=blue", "--overwrite"])

@@ -45,8 +45,9 @@ struct SandboxCommandTests {
 
     @Test("--explain runs nothing and prints the plan, as a table and as data")
     func explain() async throws {
-        let table = try await swiftlet("run", "--explain", "-m", "32Mi", "/bin/sh", "-c", "touch /tmp/never")
+        let table = try await swiftlet("run", "--explain", "-m", "32Mi", "/bin/sh", "-c", "echo ran; exit 3")
         #expect(table.status == 0 && table.output.hasPrefix("STEP") && table.output.contains("33554432"))
+        #expect(!table.output.split(separator: "\n").contains("ran"))
         let data = try JSONValue(parsing: try await swiftlet("run", "--explain", "--json", "true").output)
         #expect(data["operations"]?.arrayValue?.isEmpty == false)
     }

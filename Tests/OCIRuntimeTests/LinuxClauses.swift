@@ -188,9 +188,10 @@ extension Clause {
             return try script(false) == ["null"] && script(true) == ["opened", "null"]
         },
         Clause("config-linux.md#pids", "a limit of processes holds inside") { runtime in
-            try output(runtime, "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1 & done 2>/dev/null; echo end") {
+            // A shell that cannot fork gives up.
+            try output(runtime, "echo begin; (for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 1 & done; echo end) 2>/dev/null; true") {
                 $0.set(["linux", "resources"], to: ["pids": ["limit": 5]])
-            } != ["end", "end"]
+            } == ["begin"]
         },
         Clause("config-linux.md#unified", "a file of the group that is no controller's of this machine is an error") { runtime in
             let bundle = try Bundle { $0.set(["linux", "resources"], to: ["unified": ["nosuch.file": "1"]]) }

@@ -82,6 +82,11 @@ struct FollowTests {
             let name = try #require(try lab.copies().first).metadata.name
             try await lab.cluster.patch(
                 Pod.self, namespace: TwoClusters.namespace, name: name, merge: ["metadata": ["labels": ["stage": "theirs"]]])
+            // A change that RunK shows on its own pod: with it, it has seen the label too.
+            try await lab.cluster.patch(
+                Pod.self, namespace: TwoClusters.namespace, name: name, subresource: "status", merge: ["status": ["message": "seen"]])
+            try await lab.eventually("it has seen the label") { try lab.pod("a")?.status.message == "seen" }
+            #expect(try lab.copies().first?.metadata.labels["stage"] == "theirs")
             try await change(lab, ["annotations": ["unrelated": "x"]])
             try await lab.eventually("something else follows") {
                 try lab.copies().first?.metadata.annotations["unrelated"] == "x"

@@ -80,6 +80,26 @@ struct ExecTests {
             let group = "\(lab.parent)/\(lab.podUID)/main_0"
             try await lab.runtime.stopContainer(id, graceSeconds: 0)
             for _ in 0..<3000 where !Machine.cgroups.children(of: group).isEmpty { usleep(10_000) }
+            // What a command left running, and its group, stay until the container's end.
+            try await lab.runtime.removeContainer(id)
+            #expect(!Machine.cgroups.group(group).exists)
+        }
+    }
+
+    @Test("the group of a command whose processes outlived it goes when a later command ends")
+    func leftBehind() async throws {
+        try await withTask { lab, id in
+            let group = "\(lab.parent)/\(lab.podUID)/main_0"
+            _ = try await sh(lab, id, "sleep 1005 >/dev/null 2>&1 & echo $! >/tmp/left")
+            #expect(Machine.cgroups.children(of: group).count == 1)
+            _ = try await sh(lab, id, "kill $(cat /tmp/left)")
+            // Its parent reaps it when it gets to it.
+            for _ in 0..<3000 where !sleeps(lab).isEmpty { try await Task.sleep(for: .milliseconds(10)) }
+            for _ in 0..<3000 {
+                _ = try await sh(lab, id, "true")
+                if Machine.cgroups.children(of: group).isEmpty { break }
+            }
+            #expect(Machine.cgroups.children(of: group).isEmpty)
         }
     }
 

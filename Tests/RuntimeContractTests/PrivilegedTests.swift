@@ -19,7 +19,7 @@ struct PrivilegedTests {
                 grep -E '^(CapEff|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'
                 mkdir /tmp/m && unshare -m sh -c 'mount -t tmpfs none /tmp/m && echo mounted'
                 tr -s ' ' </proc/self/uid_map
-                ls /root 2>/dev/null || echo absent
+                ls -d /root /home /var 2>/dev/null || echo absent
                 """
             ) { $0.privileges = Self.privileged }
             try #require(result.exit.exitCode == 0, "\(result)")

@@ -169,17 +169,17 @@ struct ResidentLauncherTests {
         }
     }
 
-    @Test("no task finds in its namespaces what another one left: traffic, sockets, counters, keys, messages")
+    @Test("no task finds in its namespaces what another one left: traffic, sockets, counters, message queues, shared memory")
     func clean() throws {
         try withOperationLab { lab in
             try lab.withServer { server in
                 let look = """
                     grep lo: /proc/net/dev | tr -s ' '; grep -c : /proc/net/unix; grep '^Udp:' /proc/net/snmp | tail -1; grep -o 'inuse [0-9]*' /proc/net/sockstat
-                    hostname; ls /dev/shm /tmp 2>/dev/null | wc -l
+                    hostname; cat /proc/sysvipc/msg /proc/sysvipc/shm | wc -l
                     """
                 // Its own line of output comes last, and only when all of it was done.
                 let leave = """
-                    ; /usr/bin/python3 -c 'import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 9990)); \
+                    ; ipcmk -Q >/dev/null && ipcmk -M 4096 >/dev/null && /usr/bin/python3 -c 'import socket; s=socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(("127.0.0.1", 9990)); \
                     s.sendto(b"x", ("127.0.0.1", 9990)); t=socket.socket(); t.bind(("127.0.0.1", 9980)); t.listen(); \
                     c=socket.create_connection(("127.0.0.1", 9980)); t.accept()[0].close(); print("left")'
                     """

@@ -3,6 +3,7 @@
 import Cgroups
 import Glibc
 import RuntimeInterface
+import Synchronization
 
 package struct ExecGroup: Sendable {
     /// In order of preference; limits stay with the container's groups in every other hierarchy, and are inherited in this one.
@@ -41,6 +42,20 @@ package struct ExecGroup: Sendable {
         }
     }
 
-    /// What the command left running stays, with its group, until the container's end.
-    package func removeIfEmpty() { rmdir(path) }
+    /// What the command left running stays, with its group, until it ends: then the end of the container's next command takes the group
+    /// along, or that of the container.
+    package func removeIfEmpty() {
+        Self.left.withLock { left in
+            var groups = left[container.path] ?? []
+            groups.insert(path)
+            groups = groups.filter { rmdir($0) != 0 && errno == EBUSY }
+            left[container.path] = groups.isEmpty ? nil : groups
+            // Of containers that are gone nobody asks again.
+            if left.count > Self.leftMaximum { left = left.filter { RecordFiles.exists($0.key) } }
+        }
+    }
+
+    private static let leftMaximum = 256
+    /// Groups that were not empty at their command's end, by their container's.
+    private static let left = Mutex<[String: Set<String>]>([:])
 }

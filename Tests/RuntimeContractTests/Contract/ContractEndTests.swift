@@ -86,11 +86,13 @@ struct ContractEndTests {
     func stopNow(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in
             let id = try await stage.begin(.ignoresTerm)
+            let began = ContinuousClock.now
             async let patient: Void = stage.runtime.stopContainer(id, graceSeconds: 120)
             try await Task.sleep(for: .milliseconds(200))  // either order must end it; this one is the harder
             try await stage.runtime.stopContainer(id, graceSeconds: 0)
             #expect(try await stage.ended(id).exitCode == 137)
             try await patient
+            #expect(began.duration(to: .now) < .seconds(110), "not only when the longer one was over")
             // Told after it can be read, so it is waited for.
             _ = try await stage.exit(id)
             #expect(stage.events.count(id) == 1)

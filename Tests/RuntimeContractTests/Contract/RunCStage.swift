@@ -129,7 +129,7 @@ final class RunCStage: LocalStage {
         let known = RecordFiles.names(in: "\(directory)/runc/oci/\(program.name)").filter { $0.hasPrefix(podUID) }
         found += known.map { "\(program.name)'s record \($0)" }
         if Lab.text("/proc/self/mounts").contains(records) { found.append("mounts") }
-        return found + group.processes().map { "process \($0)" }
+        return found + group.allProcesses().map { "process \($0)" }
     }
 
     func close() async throws {

@@ -71,7 +71,7 @@ final class RunPStage: LocalStage {
         if group.exists { found.append("cgroup of the pod") }
         if access(directory, F_OK) == 0 { found.append("records") }
         if Lab.text("/proc/self/mounts").contains(directory) { found.append("mounts") }
-        return found + group.processes().map { "process \($0)" }
+        return found + group.allProcesses().map { "process \($0)" }
     }
 
     func close() async throws {
