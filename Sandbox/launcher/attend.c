@@ -215,6 +215,7 @@ static int attend_one(int slim_mounts) {
         tell(ATTEND_UNABLE, NULL);
         _exit(1);
     }
+    depend_on_resident();  // making a namespace for another owner made it forgotten
     own->task.client = await_client();
     if (own->task.client < 0) {
         tell(ATTEND_NETWORK, &office->network);  // nobody entered it since it was looked at
@@ -256,9 +257,6 @@ _Noreturn void attend_run(struct attend *attend) {
         tell(ATTEND_UNABLE, NULL);
         _exit(1);
     }
-    while (attend_one(slim_mounts)) {
-        watch_renew(&own->task);
-        depend_on_resident();
-    }
+    while (attend_one(slim_mounts)) watch_renew(&own->task);
     end(0);
 }

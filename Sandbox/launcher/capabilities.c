@@ -79,6 +79,14 @@ void capabilities_drop_bounding_set(void) { capabilities_limit("none"); }
 
 void capabilities_drop(void) { set(0, 0, 0, "capabilities(drop)"); }
 
+void capabilities_raise(void) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0) return;
+    for (int i = 0; i < 2; i++) data[i].effective = data[i].permitted;
+    syscall(SYS_capset, &header, data);  // where it is refused, what needs them says so
+}
+
 void capabilities_keep(uint64_t kept) {
     kept &= permitted_now();
     set(kept, kept, 0, "capabilities(keep)");

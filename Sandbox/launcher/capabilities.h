@@ -26,6 +26,9 @@ void capabilities_finish(const struct capability_sets *sets);
 void capabilities_drop_bounding_set(void);
 void capabilities_drop(void);
 
+// Makes all that are permitted effective again, which a change of user has emptied.
+void capabilities_raise(void);
+
 // Leaves these of those that are permitted, as far as they are, and no others.
 #define CAPABILITY_KILL (1ull << 5)
 #define CAPABILITY_SETUID (1ull << 7)

@@ -2,6 +2,7 @@
 // owned by the initial user namespace, so that nothing inside can ever unmount or remount them.
 #define _GNU_SOURCE
 #include "identity.h"
+#include "capabilities.h"
 #include "rootless.h"
 #include "text.h"
 
@@ -58,10 +59,35 @@ static int carry(void *nothing) {
     _exit(0);
 }
 
+// What a namespace's processes hold of the kernel's counted things (inotify instances, queued signals, message queues; user_namespaces(7),
+// /proc/sys/user) counts as its owner's too, outside: root's tasks could leave root itself none. So each namespace belongs to an id that is
+// nobody's, behind those that pods are given (IDRanges); two supervisors share one only where their numbers are 65,536 apart.
+#define OWNER_FIRST 0x6FFF0000u
+#define OWNER_COUNT 0x10000u
+
+struct former_owner identity_become_owner(void) {
+    struct former_owner former = {.dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)};
+    // Not where we are an ordinary user, or where there is no such id.
+    if (geteuid() != 0 || syscall(SYS_setresuid, -1, OWNER_FIRST + (uid_t)getpid() % OWNER_COUNT, -1) < 0) return former;
+    capabilities_raise();  // some machines let nobody else make user namespaces
+    former.is_root = 1;
+    return former;
+}
+
+void identity_leave_owner(struct former_owner former) {
+    if (!former.is_root) return;
+    if (syscall(SYS_setresuid, -1, 0, -1) < 0) _exit(126);  // never go on as a stranger
+    if (former.dumpable == 1) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
 // It shares our memory and our descriptors, so nothing is copied for it, and it is over when we go on: what is not reaped yet still has its namespace.
 int identity_make_carrier(char stack[CARRIER_STACK_BYTES]) {
     char *top = stack + CARRIER_STACK_BYTES;
-    return clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL);
+    struct former_owner former = identity_become_owner();
+    int pid = clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL), saved = errno;
+    identity_leave_owner(former);
+    errno = saved;
+    return pid;
 }
 
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {

@@ -7,10 +7,16 @@
 // -2 with `failure` set when it could not be made.
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure);
 
+// Between the two, user namespaces that this process makes belong to nobody else (identity.c says why). A request for a signal at the
+// parent's death is forgotten (prctl(2)).
+struct former_owner { int is_root, dumpable; };
+struct former_owner identity_become_owner(void);
+void identity_leave_owner(struct former_owner former);
+
 #define CARRIER_STACK_BYTES 1024
 
 // Makes a process that ended at once in a user namespace of its own: until the caller reaps it, /proc shows the namespace, which
-// can be opened and given its maps. -1 with errno.
+// can be opened and given its maps. -1 with errno. Becomes and leaves the owner.
 int identity_make_carrier(char stack[CARRIER_STACK_BYTES]);
 
 // What a process does that carries a namespace while programs are run for it: it waits for its end, which its parent's death is too.

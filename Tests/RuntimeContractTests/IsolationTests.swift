@@ -168,6 +168,27 @@ struct IsolationTests {
         }
     }
 
+    @Test("who takes every inotify instance takes none of the machine's root's, nor of another task's")
+    func countedThings() async throws {
+        let script = """
+            import ctypes, time
+            libc, held = ctypes.CDLL(None), 0
+            while held < 100000 and libc.inotify_init1(0) >= 0: held += 1
+            print("held", held > 0, flush=True)
+            time.sleep(600)
+            """
+        try await withLab { lab in
+            for name in ["first", "second"] {
+                let config = lab.config("exec /usr/bin/python3 -c '\(script)'", name: name) { $0.limits.memoryBytes = 512 << 20 }
+                _ = try await lab.start(config)
+                #expect(lab.waitForLine("held True", in: config.logPath))
+            }
+            let descriptor = inotify_init1(0)
+            #expect(descriptor >= 0, "errno \(errno)")
+            close(descriptor)
+        }
+    }
+
     @Test("names resolve as the pod says")
     func names() async throws {
         try await withLab { lab in
