@@ -85,7 +85,7 @@ extension Clause {
         },
         Clause("config.md#posix-platform-hooks", "a hook that outlives its timeout is ended, and that is an error") { runtime in
             // Left alone it would end in time, and well. Its argument is nobody else's.
-            let duration = "20.\(getpid())"
+            let duration = "20.\(UInt32.random(in: 1_000_000...UInt32.max))"
             let bundle = try Bundle { document in
                 document.set(["hooks", "createRuntime"], to: [["path": "/bin/sleep", "args": ["sleep", .string(duration)], "timeout": 1]])
             }
