@@ -41,7 +41,7 @@ struct JobEndToEndTests {
             let result = try await cluster.run(
                 "submit", job.write(to: cluster.directory), "--wait", "--timeout", "90", within: .seconds(100), expecting: 1)
             let message = result.output
-            #expect(message.contains("party bob, pod hungry-eat-0: container eat ended with exit code 137"), "\(message)")
+            #expect(message.contains("party bob, pod hungry-eat-0: container sh ended with exit code 137"), "\(message)")
             for part in ["OOMKilled", "48Mi"] { #expect(message.contains(part), "\(part) in: \(message)") }
             let pod = try #require(try await cluster.object("pod", "hungry-eat-0"), "a failed pod stays")
             let ended = pod[path: "status", "containerStatuses"]?[0]?[path: "state", "terminated"]
@@ -61,7 +61,7 @@ struct JobEndToEndTests {
                 ])
             let result = try await cluster.run(
                 "submit", job.write(to: cluster.directory), "--wait", "--timeout", "60", within: .seconds(70), expecting: 1)
-            #expect(result.output.contains("party alice, pod chain-first-0: container first ended with exit code 3"), "\(result)")
+            #expect(result.output.contains("party alice, pod chain-first-0: container sh ended with exit code 3"), "\(result)")
             #expect(try await !cluster.exists("kusciatask", "chain-second"))
             #expect(!FileText.exists("\(cluster.jobVolume("chain", of: "alice"))/ran"))
         }
@@ -83,7 +83,7 @@ struct JobEndToEndTests {
                 return try await cluster.phase("kusciajob", "pair") == "Failed" && !running
             }
             let shown = try await cluster.run("describe", "kusciajob", "pair")
-            #expect(shown.output.contains("party alice, pod pair-work-0: container work ended with exit code 7"), "\(shown)")
+            #expect(shown.output.contains("party alice, pod pair-work-0: container sh ended with exit code 7"), "\(shown)")
         }
     }
 

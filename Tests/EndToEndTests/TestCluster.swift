@@ -167,8 +167,9 @@ final class TestCluster: Sendable {
         #expect(Self.processes(mentioning: directory) == [], "processes are left")
         let mounts = (FileText.read("/proc/mounts") ?? "").split(separator: "\n").filter { $0.contains(directory) }
         #expect(mounts == [], "mounts are left")
+        // Also those of other runtimes ("PARENT.runc").
         let parents = domains.map { UpConfiguration.cgroupParent(state: state, domain: $0) }
-        #expect(Self.cgroups(named: parents) == [], "cgroups are left")
+        #expect(Self.cgroups(beginning: parents) == [], "cgroups are left")
     }
 
     private static func processes(mentioning text: String) -> [String] {
@@ -179,9 +180,12 @@ final class TestCluster: Sendable {
         }
     }
 
-    private static func cgroups(named names: [String]) -> [String] {
+    private static func cgroups(beginning names: [String]) -> [String] {
         let root = "/sys/fs/cgroup"
-        let hierarchies = [root] + ((try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []).map { "\(root)/\($0)" }
-        return hierarchies.flatMap { hierarchy in names.map { "\(hierarchy)/\($0)" } }.filter(FileText.isDirectory)
+        func entries(_ path: String) -> [String] { (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? [] }
+        return ([root] + entries(root).map { "\(root)/\($0)" }).flatMap { hierarchy in
+            entries(hierarchy).filter { entry in names.contains { entry == $0 || entry.hasPrefix("\($0).") } }
+                .map { "\(hierarchy)/\($0)" }.filter(FileText.isDirectory)
+        }
     }
 }
