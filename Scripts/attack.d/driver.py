@@ -12,12 +12,30 @@ import time
 
 import machine
 import plan as plans
+import resources
 import sandboxes
 import targets
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
-FAMILIES = ["escape", "kernel", "read", "network", "signal", "confuse", "persist"]
+# What need not succeed in the control column, and why: a refusal of these proves nothing where the machine itself refuses them.
+# Any other attack that does not succeed without a sandbox has lost its object, and that is a failure.
+UNPROVEN = {
+    "mknod-disk": "the machine's root may have no block device at all (its devices cgroup, or no disk)",
+    "mknod-kvm": "the same for /dev/kvm",
+    "kexec_load": "kernels without kexec",
+    "init_module": "kernels without modules",
+    "iopl": "kernels without the old port calls",
+    "rlimit-raise": "a root without CAP_SYS_RESOURCE, as in containers and small virtual machines",
+    "oom-adj-lower": "the same",
+    "kcore": "kernels without /proc/kcore, and no /dev/mem",
+    "init-memory": "pid 1 of a virtual machine may be closed even to root (ptrace)",
+    "proc-1-exe-write": "the same; the runtime's own file is hunted in setup_oci.py, with a proof",
+    "x32-abi": "kernels without x32",
+    "ia32-abi": "kernels without 32-bit entries",
+    "sysrq-trigger": "kernels without sysrq",
+}
+GOOD = ("blocked", "contained", "absent", "by-request")  # in our own sandboxes; no answer is no good answer
 LETTER = {"open": "X", "blocked": ".", "contained": "c", "absent": "-", "error": "?", "not-run": " ", "by-request": "n"}
 COLOUR = {"X": "\033[31mX\033[0m", "c": "\033[33mc\033[0m", ".": "\033[32m.\033[0m", "?": "\033[35m?\033[0m"}
 
@@ -86,6 +104,12 @@ class Lab:
             return None
         return "swiftlet run does not run: " + (done.stderr.strip().splitlines() or ["status %d" % done.returncode])[0][:120]
 
+    @staticmethod
+    def progress(seconds, *words):
+        """For whoever looks for a slow one: ATTACK_PROGRESS=1 tells each run's time on stderr."""
+        if os.environ.get("ATTACK_PROGRESS"):
+            print(f"{seconds:6.1f} {' '.join(words)}", file=sys.stderr, flush=True)
+
 
 def catalogue(lab):
     """name -> (family, severity, control, what, want), in the program's order."""
@@ -104,54 +128,11 @@ def attack_programs(lab, sandbox, names, probes):
     if not plain:
         return {}
     done = sandbox.run(plain, 120)
-    progress(done.seconds, sandbox.name, "programs")
+    lab.progress(done.seconds, sandbox.name, "programs")
     found = {n: done.lines.get(n, ("error", "no answer: " + " ".join(done.text.split())[-100:])) for n in plain}
     for name in sandbox.exempt & found.keys():
         if found[name][0] == "open":
             found[name] = ("by-request", found[name][1])
-    return found
-
-
-def progress(seconds, *words):
-    """For whoever looks for a slow one: ATTACK_PROGRESS=1 tells each run's time on stderr."""
-    if os.environ.get("ATTACK_PROGRESS"):
-        print(f"{seconds:6.1f} {' '.join(words)}", file=sys.stderr, flush=True)
-
-
-def attack_resource(lab, sandbox, name):
-    """One resource attack in a sandbox of its own; what the program says counts, and what the driver sees from outside."""
-    limit = 2 if name == "hang-term" else None
-    done = sandbox.run([name, "tag-" + sandbox.name], 25, limit)  # the program knows no such name: only to be recognised by
-    progress(done.seconds, sandbox.name, name)
-    verdict, detail = done.lines.get(name, ("error", done.text.strip()[-200:]))
-    if verdict in ("started", "error") and done.code in (137, -9, 265):
-        verdict, detail = "contained", f"ended by SIGKILL after {done.seconds:.1f} s"
-    elif verdict == "started":
-        verdict, detail = ("open", "still there") if done.late and not limit else ("error", f"status {done.code}: {done.text[-100:]}")
-    if name == "hang-term":
-        stopped = done.seconds < 16 and verdict != "open" and not survivors(lab, name, sandbox.name)
-        verdict, detail = ("contained" if stopped else "open", f"ended after {done.seconds:.1f} s, status {done.code}")
-    if name == "output":
-        verdict, detail = ("contained" if done.kept <= 4 * sandboxes.LOG else "open", f"{done.kept >> 10} KiB kept of 64 MiB")
-    if name == "daemonize":
-        stays = survivors(lab, name, sandbox.name)
-        verdict, detail = ("open", f"{len(stays)} processes stay") if stays else ("contained", "no descendant survives")
-    if name == "negative-dentries" and not sandbox.limited and verdict == "contained":
-        verdict = "open" if not sandbox.rootless or not sandbox.ours else "contained"
-    return verdict, detail
-
-
-def survivors(lab, name, tag):
-    """Processes that this attack left, by command line and mounts; given a moment, as death is not instant. Ends them."""
-    found, words = [], f"/attack/context\0sandbox\0{name}\0tag-{tag}\0".encode()
-    for _ in range(10):
-        found = [p for p in machine.processes() if words in machine.read(f"/proc/{p}/cmdline")
-                 and lab.targets.magic.encode() in machine.read(f"/proc/{p}/mountinfo")]
-        if not found:
-            break
-        time.sleep(0.05)
-    for pid in found:
-        os.kill(pid, 9)
     return found
 
 
@@ -163,14 +144,14 @@ def attack_all(lab, columns, names, probes):
             results[column.name].update(job.result())
     heavy = [n for n in names if probes[n][0] == "exhaust"]
     subjects = [c for c in columns if c.name != "none" and (c.ours or not lab.options.short)]
-    lone = [n for n in heavy if n == "cpu"]  # its share is measured by itself
+    lone = [n for n in heavy if n in resources.LONE]
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        jobs = [(c, n, pool.submit(attack_resource, lab, c, n)) for c in subjects for n in heavy if n not in lone]
+        jobs = [(c, n, pool.submit(resources.attack, lab, c, n)) for c in subjects for n in heavy if n not in lone]
         for column, name, job in jobs:
             results[column.name][name] = job.result()
     for column in subjects:
         for name in lone:
-            results[column.name][name] = attack_resource(lab, column, name)
+            results[column.name][name] = resources.attack(lab, column, name)
     return results
 
 
@@ -179,14 +160,24 @@ def judge(lab, columns, results, probes):
     found = []
     for column in (c for c in columns if c.ours):
         for name, (verdict, detail) in results[column.name].items():
-            if verdict in ("open", "error", "started"):
+            if verdict not in GOOD:
                 found.append((column.name, name, probes[name][1], verdict, detail))
     weaker = results.get("oci-spec", {})
     for name, (verdict, detail) in weaker.items():
         # The same bundle: whatever runc blocks there, we block.
         if verdict == "open" and results.get("runc-spec", {}).get(name, ("open",))[0] in ("blocked", "contained"):
             found.append(("oci-spec", name, probes[name][1], "open", detail + " (runc blocks it)"))
+        elif verdict not in GOOD + ("open",):
+            found.append(("oci-spec", name, probes[name][1], verdict, detail))
     return found
+
+
+def unproven(results, probes, names):
+    """Attacks that do not succeed without any sandbox either, of those that are tried there."""
+    control = results.get("none")
+    if control is None:
+        return []
+    return [n for n in names if probes[n][2] == "run" and control.get(n, ("not-run",))[0] != "open"]
 
 
 def table(columns, results, probes, names):
@@ -239,43 +230,92 @@ def run(options):
         lab.targets.remove()
 
 
+def unknown(options, probes, kinds):
+    """What was asked for by a name that nothing has: a typing error would otherwise try nothing, and pass."""
+    there = {"setup", *probes, *(row[0] for row in probes.values())}
+    only = [w for w in (options.only or "").split(",") if w and w not in there and not w.startswith("setup:")]
+    columns = [w for w in ",".join(filter(None, (options.sandboxes, options.without))).split(",") if w and w not in kinds]
+    return [*(f"--only {w}: no attack or family has this name, expected one of --list, setup or setup:TEXT" for w in only),
+            *(f"{w}: no column has this name, expected one of {', '.join(kinds)}" for w in columns)]
+
+
 def attack(lab, options, before, started):
     probes = catalogue(lab)
     names = chosen(options, probes)
-    wanted = options.sandboxes.split(",") if options.sandboxes else None
-    columns, missing = [], {}
     import runc_pods
-    for kind in [*sandboxes.ALL, runc_pods.RunCPod]:
+    kinds = {kind.name: kind for kind in [*sandboxes.ALL, runc_pods.RunCPod]}
+    if wrong := unknown(options, probes, kinds):
+        print("\n".join("attack: " + line for line in wrong), file=sys.stderr)
+        return 64
+    wanted = options.sandboxes.split(",") if options.sandboxes else None
+    without = (options.without or "").split(",")
+    columns, missing, absent = [], {}, []
+    for kind in kinds.values():
         sandbox = kind(lab)
-        if (wanted and sandbox.name not in wanted) or (options.short and not wanted and not sandbox.ours and sandbox.name not in ("none", "oci-spec", "runc-spec")):
+        if sandbox.name in without or (wanted and sandbox.name not in wanted):
+            continue
+        if options.short and not wanted and not sandbox.ours and sandbox.name not in ("none", "oci-spec", "runc-spec"):
             continue
         reason = sandbox.available()
         if reason:
             missing[sandbox.name] = reason
+            if sandbox.required:
+                absent.append(f"column {sandbox.name} is missing: {reason}, expected it to run (or --without {sandbox.name})")
         else:
             columns.append(sandbox)
-    results = attack_all(lab, columns, names, probes)
-    setup = []
-    if not options.only or any(word.split(":")[0] == "setup" for word in options.only.split(",")):
+    results = attack_all(lab, columns, names, probes) if names else {c.name: {} for c in columns}
+    setup, asked = [], not options.only or any(word.split(":")[0] == "setup" for word in options.only.split(","))
+    if asked:
         import setup_attacks
         setup = setup_attacks.run(lab, options)
+    if not any(results.values()) and not setup:
+        absent.append("nothing was tried, expected at least one attempt")
+    elif asked and not setup:
+        absent.append(f"no attack on the set-up was tried, expected at least one (--only {options.only})")
+    for name in unproven(results, probes, names):
+        if name not in UNPROVEN:
+            said = results["none"].get(name, ("not-run", "not run"))[1][:100]
+            absent.append(f"{name} does not succeed without a sandbox either: {said}; expected it to, or a reason in UNPROVEN")
+    # Before anything is removed here: what a sandbox has to remove itself.
+    harmed = groups_left(lab)
     for sandbox in columns:
         sandbox.clean()
     sandboxes.Launcher(lab).clean()
-    harmed = lab.targets.harmed() + left_behind(lab, before)
+    harmed += lab.targets.harmed() + left_behind(lab, before)
     bad = judge(lab, columns, results, probes)
-    failed = bad or harmed or any(verdict != "ok" for _, _, verdict, _ in setup)
+    failed = bool(bad or harmed or absent or any(verdict != "ok" for _, _, verdict, _ in setup))
     if options.output == "json":
-        unproven = [n for n in names if probes[n][2] == "run" and results.get("none", {}).get(n, ("open",))[0] != "open"]
-        json.dump({"passed": not failed, "seconds": round(time.monotonic() - started, 1), "missing": missing, "harmed": harmed,
-                   "attacks": {n: {"family": probes[n][0], "severity": probes[n][1], "what": probes[n][3], "unproven": n in unproven,
+        weak = unproven(results, probes, names)
+        json.dump({"passed": not failed, "seconds": round(time.monotonic() - started, 1), "missing": missing, "not-tried": absent,
+                   "harmed": harmed,
+                   "attacks": {n: {"family": probes[n][0], "severity": probes[n][1], "what": probes[n][3], "unproven": n in weak,
                                    "answers": {c.name: dict(zip(("verdict", "detail"), results[c.name][n])) for c in columns if n in results[c.name]}}
                                for n in names},
                    "setup": [dict(zip(("name", "severity", "verdict", "detail"), row)) for row in setup]}, sys.stdout, indent=1)
         print()
         return 1 if failed else 0
-    report(lab, columns, results, probes, names, setup, missing, harmed, bad, started)
+    report(lab, columns, results, probes, names, setup, missing, absent, harmed, bad, started)
     return 1 if failed else 0
+
+
+def groups_left(lab):
+    """Groups of this run that are not empty, or that their sandbox makes and has to remove itself.
+
+    The driver makes the launcher's groups and the ordinary user's, so that only what is in them counts."""
+    own = (lab.targets.magic + "-user", *(f"{lab.targets.magic}-{name}" for name in ("launcher", "setup-")))
+    lines = []
+    for _ in range(50):
+        lines = []
+        for path in sorted(p for p in machine.cgroups() if lab.targets.magic in p):
+            inside = machine.read(path + "/cgroup.procs").split()
+            made_here = any(part.startswith(own) for part in path.split("/")[-1:])
+            if inside or not made_here:
+                expected = "none in it" if made_here else "it removed by its sandbox"
+                lines.append(f"cgroup {path} stays with {len(inside)} processes, expected {expected}")
+        if not lines:
+            break
+        time.sleep(0.1)  # death is not instant
+    return lines
 
 
 def left_behind(lab, before):
@@ -290,16 +330,17 @@ def left_behind(lab, before):
     return lines
 
 
-def report(lab, columns, results, probes, names, setup, missing, harmed, bad, started):
+def report(lab, columns, results, probes, names, setup, missing, absent, harmed, bad, started):
     if names:
         table(columns, results, probes, names)
     for name, reason in missing.items():
         print(f"{name:13} not here: {reason}")
-    unproven = [n for n in names if probes[n][2] == "run" and results.get("none", {}).get(n, ("open",))[0] != "open"]
-    if unproven and "none" in results:
+    weak = unproven(results, probes, names)
+    if weak:
         print("\nNot to be had on this machine even unconfined, so that a refusal proves little:")
-        for name in unproven:
-            print(f"  {name:21} {results['none'][name][1][:100]}")
+        for name in weak:
+            said = results["none"].get(name, ("not-run", "not run"))[1][:100]
+            print(f"  {name:21} {said} ({UNPROVEN.get(name, 'NO REASON IS KNOWN')})")
     if setup:
         print("\nAttacks on the set-up:")
         for name, severity, verdict, detail in setup:
@@ -308,7 +349,10 @@ def report(lab, columns, results, probes, names, setup, missing, harmed, bad, st
         print(f"NOT blocked: {column}: {name} ({severity}): {verdict}: {detail[:200]}")
     for line in harmed:
         print(f"harmed: {line}")
-    good = not bad and not harmed and all(v == "ok" for _, _, v, _ in setup)
+    for line in absent:
+        print(f"not tried: {line}")
+    good = not bad and not harmed and not absent and all(v == "ok" for _, _, v, _ in setup)
     ours = sum(len(results[c.name]) for c in columns if c.ours)
-    print(f"\nattack: {'all blocked or contained, node unharmed' if good else 'NOT all blocked or contained, or the node was harmed'}; "
+    word = "all blocked or contained, node unharmed" if good else "NOT all tried, blocked or contained, or the node was harmed"
+    print(f"\nattack: {word}; "
           f"{len(names)} attack programs, {ours} attempts on our sandboxes, {len(setup)} attacks on the set-up, {time.monotonic() - started:.0f} s")

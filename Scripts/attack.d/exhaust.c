@@ -10,6 +10,7 @@
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/sem.h>
 #include <sys/shm.h>
@@ -21,9 +22,12 @@
 #define MIB (1024L * 1024)
 #define PLENTY_MIB 512     // more than any sandbox of the driver may have
 #define PLENTY_TASKS 1000
+#define PLENTY_NAMES 600000  // resources.py knows it too
 
 static enum verdict stopped(const char *what, long amount, long plenty) {
     int error = errno;
+    // Who did not get a single one has met no limit: it never began.
+    if (amount == 0) { detail("no %s at all: %s, expected at least one before a limit", what, strerror(error)); return FAILED; }
     if (amount >= plenty) { detail("%ld %s, then no limit met", amount, what); return OPEN; }
     detail("%ld %s, then %s", amount, what, strerror(error));
     return CONTAINED;
@@ -56,6 +60,24 @@ static enum verdict threads(void) {
 }
 
 static void announce(const char *name) { printf("%s\tstarted\t\n", name); fflush(stdout); }
+
+// Holds what was taken until the driver has looked from outside: it finds us by this name, and ends the wait by SIGUSR1.
+// The alarm is for a driver that is gone.
+static void looked_at(int number) { (void)number; }
+static void hold(void) {
+    sigset_t signals, before;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGALRM);
+    sigprocmask(SIG_BLOCK, &signals, &before);
+    signal(SIGUSR1, looked_at);
+    signal(SIGALRM, looked_at);
+    alarm(60);
+    prctl(PR_SET_NAME, "holding");
+    sigsuspend(&before);
+    alarm(0);
+    prctl(PR_SET_NAME, "held");
+}
 
 static enum verdict memory(void) {
     announce("memory");
@@ -159,8 +181,8 @@ static enum verdict file_size(void) {
     if (result < 0 || fstat(fd, &info) < 0) { by_result(-1, "a sparse file of 1 TiB"); return CONTAINED; }
     // Sparse is only a number: what counts is whether its blocks can be had.
     if (fallocate(fd, 0, 0, (long)PLENTY_MIB * MIB) == 0) return by_result(0, "512 MiB of a sparse file");
-    detail("1 TiB sparse, its blocks refused: %s", strerror(errno));
-    return CONTAINED;
+    detail("1 TiB sparse, its blocks refused: %s, expected a limit of size or memory", strerror(errno));
+    return errno == ENOSPC || errno == EFBIG || errno == EDQUOT || errno == ENOMEM ? CONTAINED : FAILED;
 }
 
 static enum verdict arguments(void) {
@@ -169,8 +191,8 @@ static enum verdict arguments(void) {
     memset(big, 'a', sizeof big - 1);
     for (int i = 0; i < 1199; i++) argv[i] = big;
     execv("/proc/self/exe", argv);
-    by_result(-1, "150 MB of arguments");
-    return CONTAINED;
+    detail("150 MB of arguments: %s, expected %s", strerror(errno), strerror(E2BIG));
+    return errno == E2BIG ? CONTAINED : FAILED;
 }
 
 static enum verdict ignore_term(void) {
@@ -183,15 +205,21 @@ static enum verdict ignore_term(void) {
 }
 
 static enum verdict leave_daemon(void) {
+    int stands[2];
+    char byte;
+    if (pipe2(stands, O_CLOEXEC) < 0) { detail("pipe: %s", strerror(errno)); return FAILED; }
     if (fork() == 0) {
         setsid();
         if (fork() == 0) {
             for (int number = 1; number < 64; number++) signal(number, SIG_IGN);
+            if (write(stands[1], "", 1) != 1) _exit(1);
             sleep(30);
             _exit(0);
         }
         _exit(0);
     }
+    close(stands[1]);
+    if (read(stands[0], &byte, 1) != 1) { detail("the daemon did not come up, expected it to say so"); return FAILED; }
     wait(NULL);
     detail("left a daemon behind");  // the driver looks for it
     return OPEN;
@@ -200,7 +228,21 @@ static enum verdict leave_daemon(void) {
 static enum verdict watches(void) {
     long count = 0;
     while (count < 4096 && inotify_init1(IN_CLOEXEC) >= 0) count++;
-    return stopped("inotify instances", count, 4096);
+    enum verdict verdict = stopped("inotify instances", count, 4096);
+    hold();  // every limit below ours may still be the whole of what the host's own user has: the driver looks
+    return verdict;
+}
+
+static enum verdict pending(void) {
+    long count = 0;
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    while (count < 2000000 && sigqueue(getpid(), SIGRTMIN, (union sigval){0}) == 0) count++;
+    enum verdict verdict = stopped("pending signals", count, 2000000);
+    hold();
+    return verdict;
 }
 
 static enum verdict pipes(void) {
@@ -263,27 +305,38 @@ static enum verdict deep(void) {
     announce("deep-directories");
     long depth = 0;
     long long start = now_ms();
-    if (mkdir("/tmp/.deep", 0700) < 0 || chdir("/tmp/.deep") < 0) return by_result(-1, "/tmp/.deep");
+    if (mkdir("/tmp/.deep", 0700) < 0 || chdir("/tmp/.deep") < 0) { by_result(-1, "/tmp/.deep"); return FAILED; }
     // Behind Landlock each step costs as much as it is deep: on half a CPU some thousands are made in this time.
     for (; depth < 30000 && now_ms() - start < 8000; depth++)
         if (mkdir("d", 0700) < 0 || chdir("d") < 0) break;
-    detail("%ld nested directories", depth);  // any depth will do: whoever removes them must not fall over
-    return CONTAINED;
+    detail("%ld nested directories", depth);
+    return depth > 0 ? CONTAINED : FAILED;  // any depth will do: the driver looks whether whoever removes them falls over
 }
 
+// On a file system of the host that caches missing names, as a tmpfs does not. A long name takes a block of memory of its own.
 static enum verdict dentries(void) {
     announce("negative-dentries");
-    char path[300];
+    char path[600];
     struct stat info;
-    memset(path, 'n', sizeof path);
-    long long start = now_ms();
-    long count = 0;
-    for (; count < 2000000 && now_ms() - start < 1500; count++) {
-        snprintf(path, 250, "/tmp/%0230ld", count);
-        stat(path, &info);
+    long long begun = now_ms();  // names of this run's own: those of another are known already
+    for (long count = 0; count < PLENTY_NAMES; count++) {
+        snprintf(path, sizeof path, "%s/%lld-%0200ld", ctx.readonly, begun, count);
+        if (stat(path, &info) < 0 && errno == ENOENT) continue;
+        detail("a name in %s: %s, expected it to be missing", ctx.readonly, strerror(errno));
+        return FAILED;
     }
-    detail("%ld lookups of missing names: charged to the own memory limit", count);
-    return CONTAINED;  // the driver compares the node's slab before and after
+    detail("%d lookups of missing names", PLENTY_NAMES);
+    return CONTAINED;  // the driver compares the node's negative entries before and after
+}
+
+int print_room(const char *name) {
+    if (!strcmp(name, "inotify")) {
+        printf("%s\n", inotify_init1(IN_CLOEXEC) >= 0 ? "room" : strerror(errno));
+    } else {
+        timer_t timer;  // takes a pending signal when it is made
+        printf("%s\n", timer_create(CLOCK_MONOTONIC, NULL, &timer) == 0 ? "room" : strerror(errno));
+    }
+    return 0;
 }
 
 const struct probe exhaust_probes[] = {
@@ -301,11 +354,12 @@ const struct probe exhaust_probes[] = {
     {"args", 'M', NEVER, arguments, "150 MB of arguments", "E2BIG"},
     {"hang-term", 'C', NEVER, ignore_term, "ignore every signal and stay; the driver sets a time limit", "SIGKILL at the deadline"},
     {"daemonize", 'C', NEVER, leave_daemon, "double fork, setsid, every signal ignored, parent ends", "dies with the task"},
-    {"inotify", 'M', NEVER, watches, "4,096 inotify instances", "the user namespace's own count"},
+    {"inotify", 'C', NEVER, watches, "4,096 inotify instances; then the host wants one", "a user namespace of nobody else"},
+    {"pending-signals", 'C', NEVER, pending, "2,000,000 pending signals; then the host wants one", "the same, or a limit"},
     {"pipes", 'M', NEVER, pipes, "4,096 full pipes of 1 MiB", "memory limit"},
     {"semaphores", 'M', NEVER, semaphores, "20,000 semaphore sets", "memory limit"},
     {"queues", 'M', NEVER, queues, "20,000 full message queues", "memory limit"},
     {"passed-fds", 'M', NEVER, passed, "descriptors in flight, beyond RLIMIT_NOFILE", "ETOOMANYREFS or memory limit"},
     {"deep-directories", 'M', NEVER, deep, "30,000 nested directories in /tmp", "removed without recursion"},
-    {"negative-dentries", 'M', NEVER, dentries, "millions of missing names", "kernel memory charged to the task"},
+    {"negative-dentries", 'M', NEVER, dentries, "600,000 missing names on a host file system", "charged to the task"},
     END};

@@ -112,7 +112,9 @@ class OCICycle:
         if made.returncode:
             raise RuntimeError(f"create answers {made.returncode}")
         if number % 3:
-            verb("start", container)
+            started = verb("start", container)
+            if started.returncode:
+                raise RuntimeError(f"cycle {number}: start answers {started.returncode}, expected 0")
         verb("kill", container, "KILL")
         if not wait_for(lambda: verb("delete", container).returncode == 0, 10):
             raise RuntimeError(f"cycle {number}: delete is refused")
@@ -123,13 +125,8 @@ class OCICycle:
 
 
 def faces(lab):
-    found = [Cycle(lab), OCICycle(lab)]
-    try:
-        import setup_resident
-        found.insert(1, setup_resident.ResidentCycle(lab))
-    except (ImportError, AttributeError):
-        pass
-    return found
+    import setup_resident  # it needs this module itself
+    return [Cycle(lab), setup_resident.ResidentCycle(lab), OCICycle(lab)]
 
 
 def settle(read, before, slack, seconds):
@@ -190,13 +187,22 @@ def run(lab, options):
     busy = [subprocess.Popen(["nice", "-n", "10", sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     report, failed = [], False
     wanted = options.sandboxes.split(",") if options.sandboxes else None
+    without = (options.without or "").split(",")
+    known = {word for face in faces(lab) for word in (face.name, face.name.removeprefix("leak-"))}
+    wrong = [word for word in [*(wanted or []), *without] if word and word not in known]
+    if wrong:
+        print(f"attack: {', '.join(wrong)}: no face of the leak test has this name, expected one of {', '.join(sorted(known))}",
+              file=sys.stderr)
+        failed = True
     try:
         for face in faces(lab):
-            if wanted and face.name not in wanted and face.name.removeprefix("leak-") not in wanted:
+            names = {face.name, face.name.removeprefix("leak-")}
+            if names & set(without) or (wanted and not names & set(wanted)):
                 continue
             reason = face.available()
             if reason:
-                report.append({"face": face.name, "missing": reason})
+                report.append({"face": face.name, "missing": reason + f", expected it to run (or --without {face.name})"})
+                failed = True
                 continue
             rows, seconds = measure(face, cycles, options.alone)
             failed |= any(not row[3] for row in rows)
@@ -207,6 +213,7 @@ def run(lab, options):
         for process in busy:
             process.kill()
             process.wait()
+    failed |= not report  # no face at all has not leaked, nor been tried
     if options.output == "json":
         json.dump({"passed": not failed, "faces": report}, sys.stdout, indent=1)
         print()
@@ -218,5 +225,5 @@ def run(lab, options):
             print(f"{face['face']}: {face['cycles']} cycles in {face['seconds']} s, {PARALLEL} at a time, under load")
             for row in face["rows"]:
                 print(f"  {'ok  ' if row['good'] else 'LEAK'} {row['what']:55} {row['before']:>8} -> {row['after']:<8} {row['detail'][:200]}")
-        print(f"attack: {'a leak' if failed else 'no leak'} in {cycles} cycles of each face")
+        print(f"attack: {'a leak, or not every face was tried' if failed else 'no leak'} in {cycles} cycles of each face")
     return 1 if failed else 0

@@ -23,7 +23,7 @@ static const struct { const char *name; const struct probe *probes; } families[]
     {"signal", signal_probes}, {"confuse", confuse_probes}, {"persist", persist_probes}, {"exhaust", exhaust_probes},
 };
 #define FAMILIES (sizeof families / sizeof *families)
-static const char *const words[] = {"open", "blocked", "contained", "absent"};
+static const char *const words[] = {"open", "blocked", "contained", "absent", "error"};
 
 void detail(const char *format, ...) {
     va_list arguments;
@@ -136,8 +136,11 @@ static void run_child(const struct probe *probe, int pipe) {
 
 static void report(const char *name, char *answer, int status) {
     if (WIFSIGNALED(status) && !*answer) {
-        if (WTERMSIG(status) == SIGSYS) printf("%s\tblocked\tended by the filter (SIGSYS)\n", name);
-        else printf("%s\tblocked\tended by signal %d\n", name, WTERMSIG(status));
+        int number = WTERMSIG(status);
+        // A filter ends by SIGSYS. A kernel without 32-bit entries ends their caller by SIGSEGV; any other signal is a fault.
+        if (number == SIGSYS) printf("%s\tblocked\tended by the filter (SIGSYS)\n", name);
+        else if (number == SIGSEGV && !strcmp(name, "ia32-abi")) printf("%s\tblocked\tended by SIGSEGV: no such entry\n", name);
+        else printf("%s\terror\tended by signal %d, expected an answer or SIGSYS\n", name, number);
     } else if (!*answer) printf("%s\terror\tno answer, status %d\n", name, WEXITSTATUS(status));
     else printf("%s\t%s\n", name, answer);
     fflush(stdout);
@@ -190,6 +193,8 @@ int main(int argc, char **argv) {
     note_inherited();
     if (argc == 2 && !strcmp(argv[1], "--reborn")) return reborn("reborn");
     if (argc == 2 && !strcmp(argv[1], "--list")) { list(); return 0; }
+    if (argc == 3 && !strcmp(argv[1], "--room")) return print_room(argv[2]);
+    if (argc == 2 && !strcmp(argv[1], "--hunt")) return hunt();
     if (argc < 4) { fputs("usage: probe CONTEXT sandbox|control all|FAMILY|NAME...\n       probe --list\n", stderr); return 64; }
     read_context(argv[1]);
     ctx.control = !strcmp(argv[2], "control");

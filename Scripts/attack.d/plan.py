@@ -91,6 +91,9 @@ class Plan:
         self.lines[at:at] = new
         return self
 
+    def drop(self, prefix):
+        return self.replace(prefix)
+
     def before(self, prefix, *new):
         at = next(i for i, text in enumerate(self.lines) if text.startswith(prefix))
         self.lines[at:at] = new

@@ -41,6 +41,9 @@ class PodLab(cluster.Lab):
         self.open, self.manifests = f"{self.directory}/open", f"{self.directory}/manifests"
         os.makedirs(self.open)
         os.makedirs(self.manifests)
+        # Started as carelessly as any sandbox here: with a secret in its environment and descriptors of host files left open.
+        self.lite.words = ["/bin/sh", "-c", f'exec "$@" 7<{self.targets.secret} 8<{self.targets.canary}', "sh", *self.lite.words]
+        self.lite.environment["SWIFTLET_ATTACK_SECRET"] = self.targets.magic
         # What tasks of this node wrote into a directory that it shares with them.
         for name, target in (("root", "/"), ("canary", self.targets.canary), ("proc", "/proc/1/root"), ("up", ".."), ("loop", "loop")):
             os.symlink(target, f"{self.open}/{name}")

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 // open: the attack works. blocked: refused. contained: it works, but its effect ends at the sandbox's own edge.
-// absent: this machine or this sandbox has no such thing to attack.
-enum verdict { OPEN, BLOCKED, CONTAINED, ABSENT };
+// absent: this machine or this sandbox has no such thing to attack. failed: the attack did not come to what it claims to try.
+enum verdict { OPEN, BLOCKED, CONTAINED, ABSENT, FAILED };
 
 enum control {
     RUN,     // harmless: also run unconfined, where it must succeed (else it proves nothing)
@@ -49,6 +49,8 @@ int status_field(const char *field, char *value, size_t size);  // of /proc/self
 int file_contains(const char *path, const char *text);
 int write_text(const char *path, const char *text);  // 0, or -1 with errno
 long long now_ms(void);
+int print_room(const char *name);  // outside a sandbox: whether a user still gets what the attack of this name takes
+int hunt(void);                    // persist.c: the file of every program that comes into this pid namespace, for writing
 
 extern const struct probe escape_probes[], read_probes[], signal_probes[], confuse_probes[], persist_probes[], kernel_probes[],
     network_probes[], exhaust_probes[];

@@ -2,7 +2,6 @@
 import glob
 import json
 import os
-import threading
 import time
 
 import pods_lab
@@ -36,7 +35,7 @@ class RunCPod(sandboxes.Sandbox):
 
     def __init__(self, lab):
         super().__init__(lab)
-        self.node, self.guard = None, threading.Lock()
+        self.node = None
 
     def available(self):
         if not sandboxes.shutil.which("runc"):
@@ -89,6 +88,9 @@ class RunCPod(sandboxes.Sandbox):
         done = sandboxes.Run(printed, state.get("terminated", {}).get("exitCode", -1), end - (begun or end), kept, late)
         done.text += " " + json.dumps({key: status.get(key) for key in ("phase", "reason", "message")} | state)
         return done
+
+    def places(self):
+        return [self.node.directory] if self.node else []
 
     def clean(self):
         if self.node:

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import time
 
 import plan as plans
@@ -31,8 +32,13 @@ class Run:
 class Sandbox:
     name, ours, limited, exempt, rootless = "?", False, False, frozenset(), False
 
+    @property
+    def required(self):
+        """Whether it is part of this project: a run without it has not tried what it is for."""
+        return self.ours
+
     def __init__(self, lab):
-        self.lab, self.count = lab, 0
+        self.lab, self.count, self.guard = lab, 0, threading.Lock()
 
     def available(self):
         """None, or why this sandbox cannot run here."""
@@ -45,8 +51,9 @@ class Sandbox:
         raise NotImplementedError
 
     def scratch(self):
-        self.count += 1
-        path = os.path.join(self.lab.targets.dir, f"{self.name}-{self.count}")
+        with self.guard:  # three attacks at a time are in one sandbox's column
+            self.count += 1
+            path = os.path.join(self.lab.targets.dir, f"{self.name}-{self.count}")
         os.makedirs(path, exist_ok=True)
         if self.rootless:
             os.chown(path, ROOTLESS_ID, ROOTLESS_ID)
@@ -103,6 +110,10 @@ class Sandbox:
             return os.read(process.stdout.fileno(), 65536) != b"" and False
         except BlockingIOError:
             return True
+
+    def places(self):
+        """Where this sandbox keeps files on the host."""
+        return [self.lab.targets.dir]
 
     def clean(self):
         pass
@@ -213,7 +224,9 @@ class Command(Sandbox):
         state = self.scratch()
         log = os.path.join(state, "log")
         flood = words[0] == "output"
-        argv = [self.lab.swiftlet, "run", "--bind", self.lab.targets.programs + ":/attack", "--bind", self.lab.targets.readonly + ":/readonly",
+        # The name stands in its cgroups, by which what it leaves is found.
+        argv = [self.lab.swiftlet, "run", "--name", f"{self.lab.targets.magic}-{os.path.basename(state)}",
+                "--bind", self.lab.targets.programs + ":/attack", "--bind", self.lab.targets.readonly + ":/readonly",
                 "--tmp-size", "32Mi", "--grace", "300ms", *self.options, *self.limits()]
         if flood:
             argv += ["--log", log, "--log-limit", "1Mi"]
@@ -297,7 +310,7 @@ class Runc(Sandbox):
     def available(self):
         return None if shutil.which(self.program) else self.program + " is not installed"
 
-    def config(self, words):
+    def config(self, words, number=None):
         with self.lab.lock:
             if not self.lab.specification:
                 where = os.path.join(self.lab.targets.dir, "specification")
@@ -310,18 +323,19 @@ class Runc(Sandbox):
         for source, path in ((self.lab.targets.programs, "/attack"), (self.lab.targets.readonly, "/readonly")):
             config["mounts"].append({"destination": path, "type": "bind", "source": source, "options": ["rbind", "ro"]})
         config["mounts"].append({"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "size=32m"]})
-        config["linux"]["cgroupsPath"] = f"/{self.lab.targets.magic}-{self.name}-{self.count}"
+        config["linux"]["cgroupsPath"] = f"/{self.lab.targets.magic}-{self.name}-{number or self.count}"
         config["linux"].setdefault("resources", {}).update(
             memory={"limit": MEMORY}, pids={"limit": TASKS}, cpu={"quota": CPU_MILLIS * 100, "period": 100000})
         return config
 
     def run(self, words, seconds=90, limit=None):
         bundle = self.scratch()
+        number = bundle.rpartition("-")[2]  # of this run: another may have begun since
         for name in ("proc", "sys", "dev", "tmp", "etc", "usr", "bin", "attack", "readonly", "mnt"):
             os.makedirs(os.path.join(bundle, "rootfs", name), exist_ok=True)
         with open(os.path.join(bundle, "config.json"), "w") as file:
-            json.dump(self.config(words), file)
-        container = f"{self.lab.targets.magic}-{self.name}-{self.count}"
+            json.dump(self.config(words, number), file)
+        container = f"{self.lab.targets.magic}-{self.name}-{number}"
         root = os.path.join(self.lab.targets.dir, "runc-state")
         stop = lambda: subprocess.run([self.program, "--root", root, "kill", container, "KILL"], stderr=subprocess.DEVNULL, check=False)
         done = self.spawn([self.program, "--root", root, "run", "--bundle", bundle, container], limit or seconds, stop)
@@ -334,8 +348,8 @@ class RuncDocker(Runc):
 
     name = "runc-docker"
 
-    def config(self, words):
-        config = super().config(words)
+    def config(self, words, number=None):
+        config = super().config(words, number)
         config["process"]["capabilities"] = {kind: DOCKER_CAPS for kind in ("bounding", "effective", "permitted")}
         config["process"]["noNewPrivileges"] = False
         with open(self.lab.docker_profile) as file:
@@ -352,7 +366,7 @@ class RuncDocker(Runc):
 class OCI(Runc):
     """Our OCI runtime on the very bundle that `runc spec` describes: no weaker than runc may it be."""
 
-    name, program = "oci-spec", "swiftlet-oci"
+    name, program, required = "oci-spec", "swiftlet-oci", True
 
     def available(self):
         if not shutil.which("runc"):

@@ -72,8 +72,12 @@ def environment(lab, rounds):
 @attack("caller:umask 0 leaves nothing writable to others", "M")
 def loose(lab, rounds):
     setup = Setup(lab, "umask").write()
-    setup.go(preexec_fn=lambda: os.umask(0))
-    for name in os.listdir(setup.state):
+    done = setup.go(preexec_fn=lambda: os.umask(0))
+    good, detail = judge(done, must_run=True)
+    there = set(os.listdir(setup.state))
+    if not good or not {"main.log", "state.json"} <= there:
+        return False, f"{detail}; it left {sorted(there)}, expected a log and a record"
+    for name in there:
         if name in ("plan", "rootfs"):
             continue
         mode = stat.S_IMODE(os.lstat(os.path.join(setup.state, name)).st_mode)

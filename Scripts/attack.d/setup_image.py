@@ -6,16 +6,19 @@ import stat
 
 import plan as plans
 from setup_attacks import attack
-from setup_lab import Setup, judge
+from setup_lab import Setup, judge, outside
 
 
 def hostile(lab, name, prepare, change=None, must_run=False, seconds=15):
     setup = Setup(lab, name).with_image()
     prepare(setup.image)
+    before = outside()
     done = setup.write(change=change).go(seconds)
     good, detail = judge(done, must_run)
-    if os.listdir(lab.targets.secret) != sorted(os.listdir(lab.targets.secret)) or set(os.listdir(lab.targets.secret)) != {"file", "socket"}:
+    if set(os.listdir(lab.targets.secret)) != {"file", "socket"}:
         return False, "something was made in the host's directory: " + detail
+    if made := outside() - before:
+        return False, f"{sorted(made)} appeared on the host, expected nothing: {detail}"
     shutil.rmtree(setup.image, ignore_errors=True)
     return good, detail
 
@@ -52,7 +55,13 @@ for place in ("proc", "dev", "tmp", "attack", "dev/shm", "dev/null", "etc"):
                 if "/" in place:
                     os.makedirs(os.path.dirname(os.path.join(image, place)), exist_ok=True)
                 replaced(place, how)(image)
-            return hostile(lab, f"{place.replace('/', '-')}-{kind}", prepare)
+            change = None
+            if place.startswith("dev/"):
+                # The plan's own /dev would hide the image's.
+                change = lambda plan: plan.drop("tmpfs /dev ")
+            elif place == "etc":
+                change = lambda plan: plan.before("proc ", plans.line("file", "/etc/x", "644", "written by the launcher"))
+            return hostile(lab, f"{place.replace('/', '-')}-{kind}", prepare, change)
         attack(f"image:{place} is a {kind}", "C")(one)
 
 
@@ -104,16 +113,25 @@ def device_nodes(lab, rounds):
                 os.mknod(os.path.join(image, "etc", name), kind | 0o666, device)
                 os.chmod(os.path.join(image, "etc", name), 0o666)
             except PermissionError:
-                continue
+                continue  # where root may not make nodes: at least one must be there, see below
+        with open(os.path.join(image, "etc/plain"), "w") as file:
+            file.write("a file like any other\n")
     setup = Setup(lab, "nodes").with_image()
     prepare(setup.image)
+    nodes = [name for name in ("disk", "kvm", "kmsg", "null") if os.path.exists(os.path.join(setup.image, "etc", name))]
+    if "null" not in nodes:
+        raise RuntimeError(f"made {nodes} in the image, expected at least the null device")
     def change(plan):
-        plan.arguments = ["/bin/sh", "-c", "for n in disk kvm kmsg null; do head -c1 /etc/$n >/dev/null 2>&1 && echo OPENED $n; done; echo done"]
+        plan.arguments = ["/bin/sh", "-c", "for n in disk kvm kmsg null plain; do "
+                          "head -c1 /etc/$n >/dev/null 2>&1 && echo OPENED $n; done; echo done"]
         plan.before("proc ", *[plans.line("bind", source, path, "ro,nosuid,nodev") for path, source in
                                (("/usr", "/usr"), ("/lib", "/usr/lib"), ("/lib64", "/usr/lib64"), ("/bin", "/usr/bin"))])
     done = setup.write(change=change).go()
     # Even the null device of an image must not open: nodev holds for all.
-    return "OPENED" not in done.text and "done" in done.text, " ".join(done.text.split())[-120:]
+    words = " ".join(done.text.split())
+    # The plain file opens, or it is not the nodes that are refused.
+    good = words.count("OPENED") == 1 and "OPENED plain" in words and words.endswith("done")
+    return good, f"nodes {nodes}: {words[-120:]}, expected OPENED plain done"
 
 
 @attack("image:program is a fifo", "M")

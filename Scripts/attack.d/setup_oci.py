@@ -16,10 +16,11 @@ import time
 import machine
 import sandboxes
 from setup_attacks import attack
-from setup_lab import judge, wait_for
+from setup_lab import judge, outside, wait_for
 
 COUNTER = itertools.count()
 SENTINELS = ["host-file", "proc-root-walk", "mount-tmpfs", "core_pattern", "dev-nodes", "proc-1-exe-write"]
+HUNT = 8  # s: some hundred execs, each with a moment in which the joiner may be caught
 CRASHES = {-4, -5, -6, -7, -8, -11, 132, 133, 134, 135, 136, 139}  # ILL, TRAP, ABRT, BUS, FPE, SEGV, plain or by a shell's count
 
 
@@ -57,19 +58,32 @@ class Bundle:
             file.write(text if text is not None else json.dumps(self.config).encode())
         return self
 
-    def run(self, text=None, words=()):
+    def run_raw(self, text=None, words=()):
         self.write(text)
         started = time.monotonic()
         status, output = self.verb(*words, "run", "--bundle", self.dir, self.id)
         self.verb("delete", "--force", self.id)
-        done = sandboxes.Run(output, status if status is not None else -1, time.monotonic() - started, 0, status is None)
-        if status in CRASHES:
-            return False, f"crashed with status {status}: {output[-120:]}"
-        if status is None:
+        return sandboxes.Run(output, status, time.monotonic() - started, 0, status is None)
+
+    def run(self, text=None, words=()):
+        done = self.run_raw(text, words)
+        if done.code in CRASHES:
+            return False, f"crashed with status {done.code}: {done.text[-120:]}"
+        if done.late:
             return False, "hangs"
         if not done.lines:
-            return status != 0 or not output.strip(), f"refused ({status}): {output.strip()[-110:]}"
+            return done.code != 0 or not done.text.strip(), f"refused ({done.code}): {done.text.strip()[-110:]}"
         return judge(done)
+
+
+def ran(done, names):
+    """Whether this run came to the end of all of `names`, and each held."""
+    if done.late or done.code != 0:
+        return False, f"{'hangs' if done.late else f'status {done.code}'}, expected 0: {done.text.strip()[-110:]}"
+    missing = [name for name in names if name not in done.lines]
+    if missing:
+        return False, f"no answer of {missing[0]}, expected one of each of {len(names)}: {done.text.strip()[-90:]}"
+    return judge(done)
 
 
 def digests(lab):
@@ -93,6 +107,12 @@ def bundle_attack(name, severity):
         attack("bundle:" + name, severity)(function)
         return change
     return register
+
+
+@bundle_attack("unchanged: it runs", "C")
+def unchanged(bundle):
+    """The other side of all these: where no bundle runs, every refusal below would be a pass."""
+    return ran(bundle.run_raw(), SENTINELS)
 
 
 @bundle_attack("working directory is a descriptor (CVE-2024-21626)", "C")
@@ -147,7 +167,11 @@ for label, field in {"dots": "/data/../../../../var/tmp/x", "relative": "../../x
     @bundle_attack(f"mount destination: {label}", "C")
     def destination(bundle, field=field):
         os.symlink(bundle.lab.targets.secret, os.path.join(bundle.rootfs, "l"))
+        before = outside()
         bundle.config["mounts"].append({"destination": field, "type": "bind", "source": bundle.lab.targets.readonly, "options": ["bind", "ro"]})
+        good, detail = bundle.run()
+        made = outside() - before
+        return good and not made, f"{sorted(made)} appeared on the host, expected nothing: {detail}" if made else detail
 
 
 def remove_chain(top, name):
@@ -231,9 +255,11 @@ def put(config, path, value):
     at[path[-1]] = value
 
 
+PANIC = "/proc/sys/vm/panic_on_oom"
 GREEDY = {
     "sysctl core_pattern": (("linux", "sysctl"), {"kernel.core_pattern": "|/tmp/x"}), "sysctl with dots": (("linux", "sysctl"), {"net/../kernel/core_pattern": "|/tmp/x"}),
-    "sysctl of the host": (("linux", "sysctl"), {"vm.panic_on_oom": "0"}), "sysctl net without netns": (("linux", "sysctl"), {"net...kernel.hostname": "x"}),
+    "sysctl of the host": (("linux", "sysctl"), {"vm.panic_on_oom": "1"}),
+    "sysctl net without netns": (("linux", "sysctl"), {"net...kernel.hostname": "x"}),
     "no arguments": (("process", "args"), []), "empty argument": (("process", "args"), [""]), "NUL in an argument": (("process", "args"), ["/attack/probe\0x"]),
     "environment without =": (("process", "env"), ["PATH", "=x", "A\0B=c"]), "unknown capability": (("process", "capabilities"), {"bounding": ["CAP_EVERYTHING"]}),
     "uid out of range": (("process", "user"), {"uid": 4294967296, "gid": -5}), "unknown limit": (("process", "rlimits"), [{"type": "RLIMIT_X", "soft": 1, "hard": 1}]),
@@ -266,10 +292,19 @@ for label, (path, value) in GREEDY.items():
             bundle.config["linux"]["namespaces"].append({"type": "user"})
         with open("/proc/sys/kernel/core_pattern") as file:
             pattern = file.read()
-        answer = bundle.run()
+        panic = machine.read(PANIC)
+        if label == "sysctl of the host":
+            done = bundle.run_raw()
+            answer = bool(done.code) and not done.lines, f"status {done.code}, expected a refusal: {done.text.strip()[-110:]}"
+        else:
+            answer = bundle.run()
         with open("/proc/sys/kernel/core_pattern") as file:
             if file.read() != pattern:
                 return False, "core_pattern of the host was changed"
+        if machine.read(PANIC) != panic:
+            with open(PANIC, "wb") as file:
+                file.write(panic)
+            return False, f"{PANIC} of the host was changed, expected {panic.decode().strip()}"
         for evil in ("/tmp/evil-device", "/var/tmp/evil-device"):
             if os.path.lexists(evil):
                 os.unlink(evil)
@@ -310,14 +345,88 @@ def hostile_exec(bundle):
             done = sandboxes.Run(text, status or 0, 0, 0, status is None)
             if status is None or status in CRASHES:
                 return False, f"exec {words[1]}: status {status} {text[-80:]}"
-            bad = [n for n, v in done.lines.items() if v[0] == "open"]
+            bad = [n for n, v in done.lines.items() if v[0] in ("open", "error")]
             if bad:
-                return False, f"exec: {bad[0]} is open: {done.lines[bad[0]][1]}"
+                return False, f"exec: {bad[0]} is {done.lines[bad[0]][0]}: {done.lines[bad[0]][1]}"
             answers.append(status)
-        return True, f"four execs, status {answers}"
+        good, detail = ran(done, SENTINELS)  # the last one is as it should be: it must have run
+        return good, f"four execs, status {answers}; the last: {detail}"
     finally:
         bundle.verb("kill", bundle.id, "KILL")
         wait_for(lambda: bundle.verb("delete", "--force", bundle.id)[0] == 0, 5)
+
+
+def hunted(bundle, join, files, seconds):
+    """(joins, processes that the hunter in the container saw, rows of `files` that it opened), until one is or time ends."""
+    output = os.path.join(bundle.dir, f"hunt-{len(os.listdir(bundle.dir))}")
+    with open(output, "wb") as file:
+        container = subprocess.Popen([bundle.lab.oci, "--root", bundle.root, "run", "--bundle", bundle.dir, bundle.id],
+                                     stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, cwd=bundle.dir,
+                                     start_new_session=True)
+    rows = lambda: [row.split("\t") for row in machine.read(output).decode(errors="replace").splitlines()]
+    count = lambda: sum(row[0] == "process" for row in rows())
+    caught = lambda: [row for row in rows() if row[0] in ("opened", "written") and tuple(map(int, row[1:3])) in files]
+    try:
+        if not wait_for(lambda: ["hunting"] in rows() or container.poll() is not None, 10) or container.poll() is not None:
+            raise RuntimeError(f"the hunter does not run: status {container.poll()}: {rows()[-1:]}, expected it to say `hunting`")
+        deadline, joins = time.monotonic() + seconds, 0
+        while time.monotonic() < deadline and not caught():
+            join()
+            joins += 1
+        return joins, count(), caught()
+    finally:
+        bundle.verb("kill", bundle.id, "KILL")
+        container.wait()
+        wait_for(lambda: bundle.verb("delete", "--force", bundle.id)[0] == 0, 5)
+
+
+def identities(*paths):
+    return {(os.stat(path).st_dev, os.stat(path).st_ino): path for path in paths}
+
+
+@bundle_attack("the runtime's own file, by /proc/PID/exe of whoever joins (CVE-2019-5736)", "C")
+def hunt(bundle):
+    lab = bundle.lab
+    bundle.config["process"]["args"] = ["/attack/probe", "--hunt"]
+    bundle.write()
+    # First the proof that the hunter catches: a program of the host that comes into the pid namespace with no more power than is
+    # in there, as the runtime did that this was found in, and protects itself by nothing.
+    plain = os.path.join(bundle.dir, "joiner")
+    shutil.copy(shutil.which("sleep"), plain)
+
+    def state():
+        try:
+            return json.loads(bundle.verb("state", bundle.id)[1])["pid"]
+        except (ValueError, KeyError):
+            return 0
+
+    def careless():
+        # It stays for a moment, to be held, and ends, so that its file may be written again.
+        subprocess.run(["nsenter", "--target", str(state()), "--pid", "--",
+                        "setpriv", "--inh-caps=-all", "--bounding-set=-all", "--", plain, "0.2"],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", timeout=60)
+
+    joins, seen, caught = hunted(bundle, careless, identities(plain), 20)
+    if not caught:
+        raise RuntimeError(f"the hunter saw {seen} of {joins} careless joiners and caught none, expected one")
+
+    def through():
+        bundle.verb("exec", bundle.id, "/attack/probe", "--reborn")
+        bundle.verb("exec", bundle.id, "/proc/self/exe", "--reborn")
+
+    told = []
+    for powers in ((), ("CAP_SYS_PTRACE",)):  # the second looks into every process that comes in, whatever that one holds
+        for kind in ("bounding", "effective", "permitted") if powers else ():
+            bundle.config["process"]["capabilities"][kind] += powers
+        bundle.write()
+        joins, seen, caught = hunted(bundle, through, identities(lab.oci, lab.launcher), HUNT)
+        if seen < 2:
+            return False, f"the hunter saw {seen} processes in {joins} rounds of exec, expected at least two"
+        if caught:
+            return False, (f"{caught[0][0]} for writing, with {powers or 'no more powers than usual'}: "
+                           f"{identities(lab.oci, lab.launcher)[tuple(map(int, caught[0][1:3]))]}, expected no such file")
+        told.append(f"{joins} rounds of exec, {seen} processes seen")
+    return True, f"a careless joiner's file is caught, none of the runtime's in {'; with CAP_SYS_PTRACE '.join(told)}"
 
 
 @bundle_attack("verbs on containers that are not there, twice, or half made", "M")

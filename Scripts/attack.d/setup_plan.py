@@ -10,10 +10,17 @@ from setup_lab import Setup
 
 def check(lab, path):
     """Exit status of `check`, or None when it hangs; a negative one is a crash."""
+    return answer(lab, path)[0]
+
+
+def answer(lab, path):
+    """(status, reason) of `check`."""
     try:
-        return subprocess.run([lab.launcher, "check", "--plan", path], stdin=subprocess.DEVNULL, capture_output=True, timeout=5).returncode
+        done = subprocess.run([lab.launcher, "check", "--plan", path], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              errors="replace", timeout=20)
     except subprocess.TimeoutExpired:
-        return None
+        return None, "hangs"
+    return done.returncode, done.stderr.strip()
 
 
 def sample(lab):
@@ -22,15 +29,20 @@ def sample(lab):
 
 
 def verdicts(lab, texts, allowed=(1,)):
-    state, _ = sample(lab)
+    """Each of `texts` is (label, plan) or (label, plan, reason): refused, and for that reason, not for one in its way."""
+    state, good = sample(lab)
     path = os.path.join(state, "hostile")
-    for number, (label, text) in enumerate(texts):
+    number = -1
+    for number, (label, text, *reasons) in enumerate([("the unchanged plan", good), *texts]):
         with open(path, "wb") as file:
             file.write(text)
-        status = check(lab, path)
-        if status not in allowed:
-            return False, f"{label}: status {status}"
-    return True, f"{number + 1} plans, each answered"
+        status, said = answer(lab, path)
+        expected = (0,) if number == 0 else allowed
+        if status not in expected:
+            return False, f"{label}: status {status}, expected {expected}: {said[:100]}"
+        if number and reasons and reasons[0] not in said:
+            return False, f"{label}: refused because of {said[-110:]!r}, expected {reasons[0]!r}"
+    return number > 0, f"{number} plans, each answered"
 
 
 @attack("plan:cut anywhere", "M")
@@ -64,6 +76,9 @@ def mutate(lab, rounds):
     return verdicts(lab, texts(), (0, 1))
 
 
+HEADER, KIND = 'expected "swiftlet-plan', "an argument is not of the kind"
+
+
 @attack("plan:sizes, orders, words", "M")
 def shapes(lab, rounds):
     _, text = sample(lab)
@@ -71,36 +86,65 @@ def shapes(lab, rounds):
     swapped = lines[:]
     swapped[1], swapped[-4] = swapped[-4], swapped[1]
     head = lines[0]
-    body = text[:-len(b"end\n")]
-    ended = lambda more: body + more + b"end\n"
+    place = text.rindex(b"\narg ") + 1
+    # Where an argument belongs: behind the filter it would be refused for its place, whatever it holds.
+    more = lambda new: text[:place] + new + text[place:]
+    seccomp = text.rindex(b"\nseccomp ") + 1
+    body = text[:seccomp]
+    unfinished = text[:-len(b"end\n")]
     return verdicts(lab, [
-        ("empty", b""), ("header only", head + b"\n"), ("1 MiB and more", ended(b"arg " + b"x" * (1 << 20) + b"\n")),
-        ("5,000 operations", head + b"\n" + b"arg x\n" * 5000 + b"end\n"), ("5,000 words", head + b"\narg" + b" x" * 5000 + b"\nend\n"),
-        ("unknown word", ended(b"format-disk /dev/sda\n")), ("out of order", b"\n".join(swapped)), ("NUL", text.replace(b"pivot\n", b"pivot\0\n")),
-        ("encoded NUL", ended(b"arg a%00b\n")), ("CRLF", text.replace(b"\n", b"\r\n")), ("tabs", text.replace(b" ", b"\t")),
-        ("other version", text.replace(b"swiftlet-plan 1", b"swiftlet-plan 9")), ("binary", bytes(range(256)) * 64), ("no last newline", text[:-1]),
-        ("header twice", head + b"\n" + text), ("empty line", text.replace(b"pivot\n", b"\npivot\n")), ("half an escape", ended(b"arg %4\n")),
-        ("lower-case escape", ended(b"arg %aa\n")), ("high bytes", ended(b"arg \xff\xfe\n")), ("filter cut", body[:-9] + b"\nend\n"), ("filter left out", b"\n".join(lines[:-3]) + b"\n"), ("end left out", body),
-        ("filter too long", b"\n".join(lines[:-3] + [b"seccomp " + b"0" * 16 * 9000, b"end", b""])), ("huge number", text.replace(b"umask 22", b"umask 99999999999999999999")),
-    ])
+        ("empty", b"", "the plan is empty"),
+        ("header only", head + b"\n", "cut off"),
+        ("1 MiB and more", more(b"arg " + b"x" * (1 << 20) + b"\n"), "too large"),
+        ("5,000 operations", more(b"arg x\n" * 5000), "too many operations"),
+        ("5,000 words", more(b"arg" + b" x" * 5000 + b"\n"), "too many arguments"),
+        ("unknown word", more(b"format-disk /dev/sda\n"), "unknown operation"),
+        ("out of order", b"\n".join(swapped), "too late in the order"),
+        ("NUL", text.replace(b"pivot\n", b"pivot\0\n"), "NUL byte"),
+        ("encoded NUL", more(b"arg a%00b\n"), "NUL in an argument"),
+        ("CRLF", text.replace(b"\n", b"\r\n"), HEADER),
+        ("CRLF in a line", more(b"arg a\r\n"), "bad encoding"),
+        ("tabs", text.replace(b" ", b"\t"), HEADER),
+        ("a tab in a line", more(b"arg\ta\n"), "unknown operation"),
+        ("other version", text.replace(b"swiftlet-plan 1", b"swiftlet-plan 9"), HEADER),
+        ("binary", bytes(range(256)) * 64, "NUL byte"),
+        ("no last newline", text[:-1], "does not end"),
+        ("header twice", head + b"\n" + text, "unknown operation"),
+        ("empty line", text.replace(b"pivot\n", b"\npivot\n"), "unknown operation"),
+        ("half an escape", more(b"arg %4\n"), "bad encoding"),
+        ("lower-case escape", more(b"arg %aa\n"), "bad encoding"),
+        ("high bytes", more(b"arg \xff\xfe\n"), "bad encoding"),
+        ("filter cut", unfinished[:-9] + b"\nend\n", "a filter is"),
+        ("filter left out", body, "cut off"),
+        ("end left out", unfinished, "cut off"),
+        ("filter too long", body + b"seccomp " + b"0" * 16 * 9000 + b"\nend\n", "a filter is"),
+        ("huge number", text.replace(b"umask 22", b"umask 99999999999999999999"), KIND)])
 
 
-GIVES_AWAY = {"host's root mapped": ("uid-map ", "uid-map 0 0 65536"), "range past the end": ("uid-map ", "uid-map 0 4294967290 65536"),
-              "no filter's consent": ("no-new-privs", ), "dots in a destination": ("bind /usr ", "bind /usr /a/../../b ro"),
-              "relative source": ("bind /usr ", "bind usr /usr ro"), "cgroup with dots": ("cgroup ", "cgroup 1 memory /sys/fs/cgroup/memory/../../../tmp"),
-              "device with a path": ("device null", "device ../sda"), "unknown flag": ("bind /usr ", "bind /usr /usr ro,suid"),
-              "id with a path": ("id ", "id ../../etc"), "log with dots": ("log ", "log /a/../b 10"), "no pivot": ("pivot", )}
+# label -> (reason of the refusal, line that gives way, lines that stand there instead)
+GIVES_AWAY = {
+    "host's root mapped": ("the host's root may not be mapped", "uid-map ", "uid-map 0 0 65536"),
+    "range past the end": ("id range out of bounds", "uid-map ", "uid-map 0 4294967290 65536"),
+    "no filter's consent": ("needs no-new-privs", "no-new-privs"),
+    "dots in a destination": (KIND, "bind /usr ", "bind /usr /a/../../b ro"),
+    "relative source": (KIND, "bind /usr ", "bind usr /usr ro"),
+    "cgroup with dots": (KIND, "cgroup ", "cgroup 1 memory /sys/fs/cgroup/memory/../../../tmp"),
+    "device with a path": (KIND, "device null", "device ../sda"),
+    "unknown flag": (KIND, "bind /usr ", "bind /usr /usr ro,suid"),
+    "id with a path": (KIND, "id ", "id ../../etc"),
+    "log with dots": (KIND, "log ", "log /a/../b 10"),
+    "no pivot": ("a root needs pivot", "pivot")}
 
 
 @attack("plan:operations that give the host away", "C")
 def gifts(lab, rounds):
     state, _ = sample(lab)
     texts = []
-    for label, (prefix, *new) in GIVES_AWAY.items():
+    for label, (reason, prefix, *new) in GIVES_AWAY.items():
         setup = Setup(lab, "gift")
         plan = setup.plan(setup.state, ["host-file"])
         plan.replace(prefix, *new)
-        texts.append((label, plan.text().encode()))
+        texts.append((label, plan.text().encode(), reason))
     return verdicts(lab, texts)
 
 

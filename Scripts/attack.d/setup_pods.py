@@ -33,10 +33,22 @@ def put(name, path, value, **options):
     entry(name, change, **options)
 
 
+SEES = ("[ -e /evil ] && echo MOUNTED; ls -la /evil 2>&1 | head -3; "
+        "cat /evil /evil/shadow /evil/etc/shadow /evil/canary /evil/secret/file 2>/dev/null; true")
+
+
+def nothing_read(text, status):
+    return "the host's /etc/shadow was read" if "root:" in text else None
+
+
+def nothing_there(text, status):
+    """Of a place that no pod may have: it is not there at all, whatever is in it."""
+    return "/evil is there, expected this mount to be refused" if "MOUNTED" in text else nothing_read(text, status)
+
+
 def mount(name, volume, path="/evil", **mounted):
     """One more volume; `volume` may be a function of the lab."""
-    script = mounted.pop("script", "ls -la /evil 2>&1 | head -3; cat /evil /evil/etc/shadow /evil/canary /evil/secret/file 2>/dev/null; true")
-    check = mounted.pop("check", lambda text, status: "the host's /etc/shadow was read" if "root:" in text else None)
+    script, check = mounted.pop("script", SEES), mounted.pop("check", nothing_read)
 
     def change(pod, lab):
         made = volume(lab) if callable(volume) else volume
@@ -79,16 +91,19 @@ mount("two volumes at one place", {"emptyDir": {}}, "/attack", script="true")
 
 # What is mounted.
 for path in ("/", "/etc", "/proc/1/root", "/proc", "/dev", "/sys/fs/cgroup", "/var/run/docker.sock", "", "relative", "/\0"):
-    mount(f"host path {path!r}", {"hostPath": {"path": path}})
+    mount(f"host path {path!r}", {"hostPath": {"path": path}}, check=nothing_there)
 for tail in ("/..", "/../../../../../..", "/root", "/root/etc", "/canary", "/proc", "/up", "/loop", "/missing/../root/etc", "/./root"):
-    mount(f"host path that is permitted, and {tail}", lambda lab, tail=tail: {"hostPath": {"path": lab.open + tail}})
+    mount(f"host path that is permitted, and {tail}", lambda lab, tail=tail: {"hostPath": {"path": lab.open + tail}},
+          check=nothing_there)
 for kind in ("DirectoryOrCreate", "FileOrCreate", "Socket", "BlockDevice", "CharDevice", "Anything"):
-    mount(f"host path behind a link, {kind}", lambda lab, kind=kind: {"hostPath": {"path": f"{lab.open}/root/{lab.targets.secret.strip('/')}/made-{kind}", "type": kind}})
+    mount(f"host path behind a link, {kind}", lambda lab, kind=kind: {
+        "hostPath": {"path": f"{lab.open}/root/{lab.targets.secret.strip('/')}/made-{kind}", "type": kind}}, check=nothing_there)
 for sub in ("../..", "root", "root/etc", "canary", "proc", "up", "a\nb", "/etc", "x/../../../.."):
-    mount(f"subPath {sub!r}", lambda lab: {"hostPath": {"path": lab.open}}, subPath=sub)
-mount("subPathExpr from a variable", lambda lab: {"hostPath": {"path": lab.open}}, subPathExpr="$(EVIL)/../../..")
+    mount(f"subPath {sub!r}", lambda lab: {"hostPath": {"path": lab.open}}, subPath=sub, check=nothing_there)
+mount("subPathExpr from a variable", lambda lab: {"hostPath": {"path": lab.open}}, subPathExpr="$(EVIL)/../../..",
+      check=nothing_there)
 for name in ("../../../etc", "..", "/etc", "a/b", "job-x/../..", ""):
-    mount(f"claim {name!r}", {"persistentVolumeClaim": {"claimName": name}})
+    mount(f"claim {name!r}", {"persistentVolumeClaim": {"claimName": name}}, check=nothing_there)
 for size in ("-1", "0", "9999999999Ei", "NaN", "1e400"):
     mount(f"empty directory of {size}", {"emptyDir": {"medium": "Memory", "sizeLimit": size}})
 mount("empty directory of huge pages", {"emptyDir": {"medium": "HugePages-2Mi"}})
@@ -161,10 +176,20 @@ put("hook that never ends", "c.lifecycle", {"postStart": {"exec": {"command": ["
 for image in ("../../etc/passwd", "host:latest/../..", "", "/etc/passwd", "host\nlatest", "host@sha256:" + "0" * 64, "a" * 5000, "host:latest\0"):
     put(f"image {image[:30]!r}", "c.image", image)
 
+PERMITTED = "host path that is permitted"
+mount(PERMITTED, lambda lab: {"hostPath": {"path": lab.open}},
+      check=lambda text, status: None if "MOUNTED" in text else "/evil is not there, expected it: " + text[-80:])
+
 BATCH = Batch(ENTRIES)
-for key in ENTRIES:
+for key in [key for key in ENTRIES if key != PERMITTED]:
     for way in ("api", "file"):
         attack(f"pods ({way}): {key}", "C")(lambda lab, rounds, key=key, way=way: BATCH.answer(lab, key, way) if lab.swiftlet else None)
+
+
+@attack("pods: a permitted host path is there", "C")
+def permitted(lab, rounds):
+    """The other side of the mounts above: nothing stands in the way of a mount but what is wrong with them."""
+    return BATCH.answer(lab, PERMITTED, "api") if lab.swiftlet else None
 
 
 @attack("pods: the node after all of them", "C")

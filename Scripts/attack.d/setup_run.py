@@ -1,11 +1,14 @@
 """Hostile arguments of `swiftlet run`, as root and as an ordinary user."""
+import itertools
 import os
 import subprocess
 
+import resources
 import sandboxes
 from setup_attacks import attack
 from setup_lab import judge
 
+COUNTER = itertools.count()
 SENTINELS = ["host-file", "proc-root-walk", "mount-tmpfs", "capabilities", "core_pattern", "setuid-binary"]
 
 
@@ -14,8 +17,10 @@ def launch(lab, options, command=None, rootless=False, **spawn):
     sandbox = kind(lab)
     if sandbox.available():
         return None
-    argv = [*sandbox.prefix(), lab.swiftlet, "run", "--bind", lab.targets.programs + ":/attack", "--allow-unenforced", *options, "--",
-            *(command or ["/attack/probe", "/attack/context", "sandbox", *SENTINELS])]
+    # The name stands in its cgroups, by which what it leaves is found.
+    name = [] if "--name" in options else ["--name", f"{lab.targets.magic}-hostile-{next(COUNTER)}"]
+    argv = [*sandbox.prefix(), lab.swiftlet, "run", *name, "--bind", lab.targets.programs + ":/attack", "--allow-unenforced",
+            *options, "--", *(command or ["/attack/probe", "/attack/context", "sandbox", *SENTINELS])]
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=15, cwd=lab.targets.dir, **spawn)
     except subprocess.TimeoutExpired:
@@ -67,24 +72,55 @@ def links(lab, rounds):
 def others(lab, rounds):
     if sandboxes.Rootless(lab).available():
         return None
-    bad = []
-    for words, command in ((["--bind", "/etc/shadow:/data"], ["/bin/cat", "/data"]), (["--uid-map", "0:1:1"], ["/bin/id"]), (["--user", "4242"], ["/bin/id"]),
-                           (["--gid-map", "0:42:1"], ["/bin/id"]), (["--nice", "-10"], ["/bin/id"]), (["--oom-score-adj", "-900"], ["/bin/id"])):
-        done = launch(lab, words, command, rootless=True)
-        if "root:" in done.text or (done.code == 0 and words[0] in ("--uid-map", "--gid-map")):
-            bad.append(f"{words}: {done.text.strip()[-60:]}")
-    return not bad, bad[0] if bad else "six refused, or without effect"
+    # What is seen inside: how the program is scheduled and spared, who it is, what is in the file. Nothing may be as asked for.
+    report = ("read c < /proc/self/stat; set -- $c; echo nice=${19}; read s < /proc/self/oom_score_adj; echo score=$s; "
+              "echo uid=$(id -u); head -c 60 /data; echo END")
+    tries = {
+        "another's file": (["--bind", "/etc/shadow:/data"], "root:", "shadow"),
+        "another's ids": (["--uid-map", "0:1:1", "--gid-map", "0:1:1"], "END", "map"),
+        "root's ids": (["--uid-map", "0:0:1", "--gid-map", "0:0:1"], "END", "map"),
+        "another's groups": (["--uid-map", f"0:{sandboxes.ROOTLESS_ID}:1", "--gid-map", "0:42:1"], "END", "map"),
+        "a higher place": (["--nice", "-10"], "nice=-10", "nice"),
+        "to be spared": (["--oom-score-adj", "-900"], "score=-900", "oom-score-adj")}
+    plain = launch(lab, [], ["/bin/sh", "-c", report], rootless=True)
+    if plain.code != 0 or not all(word in plain.text for word in ("nice=", "score=", "uid=0", "END")):
+        raise RuntimeError(f"without options: status {plain.code}, {plain.text.strip()[-100:]}, expected 0 and nice, score, uid")
+    seen = []
+    for label, (words, effect, named) in tries.items():
+        done = launch(lab, words, ["/bin/sh", "-c", report], rootless=True)
+        if done.late or effect in done.text:
+            return False, f"{label}: {' '.join(words)}: {done.text.strip()[-90:]}, expected no {effect}"
+        # A refusal must be of what was asked for; who does not refuse must have run to the end without the effect.
+        if "END" not in done.text and not (done.code != 0 and named in done.text):
+            said = f"status {done.code}, {done.text.strip()[-90:]}"
+            return False, f"{label}: {' '.join(words)}: {said}, expected a refusal that names {named}"
+        seen.append(f"{label}: {'without effect' if 'END' in done.text else 'refused'}")
+    # Inside it may be called what it likes: what it makes is the caller's.
+    out = os.path.join(lab.targets.dir, "run-out")
+    os.mkdir(out)
+    os.chmod(out, 0o777)
+    script = "echo x > /out/made; echo uid=$(id -u)"
+    done = launch(lab, ["--user", "4242", "--bind", out + ":/out:rw"], ["/bin/sh", "-c", script], rootless=True)
+    owners = {os.stat(os.path.join(out, name)).st_uid for name in os.listdir(out)}
+    if owners != {sandboxes.ROOTLESS_ID}:
+        said = done.text.strip()[-60:]
+        return False, f"--user 4242: {said}; files of the host ids {owners}, expected one of {sandboxes.ROOTLESS_ID}"
+    return True, "; ".join(seen) + "; an id inside: the caller's outside"
 
 
 @attack("run: ended with its caller", "M")
 def orphan(lab, rounds):
     if sandboxes.Command(lab).available():
         return None
-    process = subprocess.Popen([lab.swiftlet, "run", "--bind", lab.targets.programs + ":/attack", "--allow-unenforced", "--", "/attack/probe", "/attack/context", "sandbox",
-                                "hang-term", "tag-orphan"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    process.stdout.readline()
+    argv = [lab.swiftlet, "run", "--name", lab.targets.magic + "-orphan", "--bind", lab.targets.programs + ":/attack",
+            "--allow-unenforced", "--", "/attack/probe", "/attack/context", "sandbox", "hang-term", "tag-orphan"]
+    process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    said = process.stdout.readline()
+    runs = resources.tagged(lab, "hang-term", "orphan")
     process.kill()
     process.wait()
-    import driver
-    stays = driver.survivors(lab, "hang-term", "orphan")
+    process.stdout.close()
+    if b"started" not in said or not runs:
+        raise RuntimeError(f"the task said {said!r} and {len(runs)} of its processes were seen, expected `started` and one")
+    stays = resources.survivors(lab, "hang-term", "orphan")
     return not stays, f"{len(stays)} processes outlive a killed `swiftlet run`" if stays else "the task dies with it"

@@ -69,6 +69,10 @@ def forged(lab, rounds):
     form = re.compile(rb"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+(Z|[+-]\d\d:\d\d) (stdout|stderr) [FP] ")
     wrong = [row[:60] for row in rows if row and not form.match(row)]
     longest = max(map(len, rows))
+    text = b"".join(rows)
+    if len(rows) < 10 or b"forged" not in text or text.count(b"y") < 300_000 or b"no end" not in text:
+        raise RuntimeError(f"{len(rows)} lines with {text.count(b'y')} letters y in the log, expected 300,000 and the forged "
+                           f"line: {text[-80:]!r}")
     return not wrong and longest < 40000, f"{len(rows)} lines, each with its prefix; longest {longest}" if not wrong else f"line without prefix: {wrong[0]!r}"
 
 
@@ -76,7 +80,18 @@ def sleeping(lab, name, script="trap '' TERM; sleep 600 & wait; sleep 600"):
     setup = Setup(lab, name)
     setup.write(change=lambda plan: setattr(plan, "arguments", ["/bin/sh", "-c", script]))
     process = setup.start()
-    return setup, process, setup.record()
+    record = setup.record()
+    if record.get("phase") != "running":
+        process.kill()
+        process.wait()
+        raise RuntimeError(f"the task's record says {record.get('phase')}, expected running: {record.get('error')}")
+    return setup, process, record
+
+
+def forced(process):
+    """For an attack that raises: what it started ends with it."""
+    process.kill()
+    process.wait()
 
 
 def members(setup):
@@ -159,16 +174,22 @@ def traced(lab, rounds):
               "for n in ('mem','environ','maps','root/etc/passwd'):\n try: os.read(os.open(f'/proc/{p}/{n}',os.O_RDONLY),1); ok.append(n)\n except OSError: pass\n"
               "print(ok)")
     done = subprocess.run(["setpriv", f"--reuid={lab.id_start}", f"--regid={lab.id_start}", "--clear-groups", "/usr/bin/env", "python3", "-c", script,
-                           str(record.get("pid", 0))], capture_output=True, text=True, timeout=10)
-    process.terminate()
-    process.wait(20)
+                           str(record["pid"])], capture_output=True, text=True, timeout=10)
+    try:
+        inside = machine.read(f"/proc/{record['pid']}/status").decode()
+        uid = next((row.split()[1] for row in inside.splitlines() if row.startswith("Uid:")), None)
+    finally:
+        process.terminate()
+        process.wait(20)
+    if uid != str(lab.id_start):
+        raise RuntimeError(f"init {record['pid']} has the host id {uid}, expected {lab.id_start}, the tracer's")
     return done.stdout.strip() == "[]", f"ptrace, mem, environ, maps, root of init: {done.stdout.strip() or done.stderr.strip()[-80:]}"
 
 
 @attack("output:pipe held by a stranger after the end", "M")
 def held(lab, rounds):
     setup, process, record = sleeping(lab, "held", "sleep 600")
-    children = machine.read(f"/proc/{record.get('pid', 0)}/task/{record.get('pid', 0)}/children").decode().split()
+    children = machine.read(f"/proc/{record['pid']}/task/{record['pid']}/children").decode().split()
     keep = os.open(f"/proc/{children[0]}/fd/1", os.O_WRONLY)
     started = time.monotonic()
     process.terminate()
@@ -185,7 +206,12 @@ def held(lab, rounds):
 @attack("tree:stopped, tracing and dying at once", "M")
 def mixture(lab, rounds):
     setup, process, record = sleeping(lab, "mixture-run", "for i in 1 2 3 4 5 6 7 8; do (setsid sleep 600 & setsid sh -c 'kill -STOP $$; sleep 600' &) ; done; sleep 0.2; kill -STOP $$")
-    time.sleep(0.4)
+    # Eight detached sleepers, eight that stopped themselves, their common parent that stopped too, and init.
+    there = lambda: [machine.read(f"/proc/{pid}/stat").decode().rpartition(") ")[2][:1] for pid in members(setup)]
+    if not wait_for(lambda: there().count("T") >= 9 and len(there()) >= 17, 10):
+        states = there()
+        forced(process)
+        raise RuntimeError(f"{len(states)} processes, {states.count('T')} of them stopped, expected at least 17 and 9")
     process.terminate()
     try:
         process.wait(20)

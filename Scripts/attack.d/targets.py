@@ -118,6 +118,8 @@ class Targets:
             found.append("the read-only file was changed")
         if set(os.listdir(self.readonly)) != {"file", "inner"} or os.listdir(os.path.join(self.readonly, "inner")):
             found.append("files appeared below a read-only bind")
+        if set(os.listdir(self.secret)) != {"file", "socket"}:
+            found.append(f"the host's directory holds {sorted(os.listdir(self.secret))}, expected file and socket")
         for place in ("/tmp", "/var/tmp", "/dev/shm", "/run", "/run/lock", "/mnt"):
             if os.path.exists(os.path.join(place, self.magic + ".marker")):
                 found.append("a marker appeared in " + place)

@@ -5,12 +5,14 @@ import signal
 import threading
 import time
 
-from lab import Failed, Lab, Witness, eventually
-from node import is_alive, start_time
+from lab import DOMAIN, Failed, Lab, Witness, eventually
+from node import is_alive, names, start_time
 
 SHORT, LONG = (40, 12), (200, 100)  # running pods, kills
 COMERS = 24  # at a time, beside those that stay
 BATCH = 8  # pods that are made side by side
+HOARDERS = 4  # every so manieth pod has what the node keeps outside its records: a working directory and a Secret
+SECRET = "shared"
 
 
 class Traffic(threading.Thread):
@@ -25,8 +27,8 @@ class Traffic(threading.Thread):
         while not self.over:
             try:
                 self._step()
-            except (OSError, Failed) as failure:
-                self.problems.append(f"{failure}")
+            except Exception as failure:  # without comers nothing can be lost
+                self.problems.append(f"traffic ended early: {type(failure).__name__} {failure}")
                 return
             time.sleep(self.random.uniform(0.02, 0.25))
 
@@ -44,7 +46,11 @@ class Traffic(threading.Thread):
         init = "true" if self.random.random() < 0.2 else None
         # Some do not end when they are told to.
         script = ("trap '' TERM; " if self.random.random() < 0.2 else "") + f"sleep {seconds}; echo end >> $L; exit {code}"
-        self.lab.create(script, name=name, init=init, grace=1)
+        self.lab.create(script, name=name, init=init, grace=1, **hoard(len(self.expected)))
+
+
+def hoard(number):
+    return {"work": "/work", "secret": SECRET} if number % HOARDERS == 0 else {}
 
 
 class Campaign:
@@ -67,22 +73,46 @@ class Campaign:
             self.lab.lite.start()
         self.seconds = time.monotonic() - begun
         self.traffic.over = True
-        self.traffic.join(30)
+        self.traffic.join(60)
         self.lab.wait_ready()
         self._wait_for_comers()
+        self._expect_eyes()
         return self._verdict()
 
     def _make_staying(self):
+        self.lab.call("POST", f"/api/v1/namespaces/{DOMAIN}/secrets", {"metadata": {"name": SECRET}, "stringData": {"WORD": "x"}})
         for start in range(0, self.count, BATCH):
-            for name in self.stay[start:start + BATCH]:
-                self.lab.create("exec sleep 100000", name=name, limits={"cpu": "100m", "memory": "32Mi"})
+            for number, name in enumerate(self.stay[start:start + BATCH], start):
+                self.lab.create("exec sleep 100000", name=name, limits={"cpu": "100m", "memory": "32Mi"}, **hoard(number))
         eventually("every staying pod runs", lambda: all(self.lab.lines(name) for name in self.stay), 120)
         eventually("the master knows", lambda: self._phases("Running") >= set(self.stay), 60)
         uids = {name: pod["metadata"]["uid"] for name, pod in self.lab.pods().items()}
         self.identities = {name: self.lab.node.task(uids[name]) for name in self.stay}
+        for place in ("runp/pods", "runp/scratch", "memory"):  # or a leak there could not be found
+            found, wanted = set(names(f"{self.lab.node.state}/{place}")), {uids[name] for name in self.stay[::HOARDERS]}
+            if not wanted <= found:
+                raise Failed(f"{place}: holds {len(wanted & found)} of the {len(wanted)} pods that keep something there")
 
     def _phases(self, *phases):
         return {name for name, pod in self.lab.pods().items() if pod["status"].get("phase") in phases}
+
+    def _expect_eyes(self):
+        """What makes pods and what watches them did so until the end: "0 restarted" must not mean that nobody looked."""
+        problems = self.traffic.problems
+        if self.traffic.is_alive():
+            problems.append("traffic has not ended 60 s after it was told to")
+        comers, deleted = len(self.traffic.expected), len(self.traffic.deleted)
+        if comers < self.kills or not deleted:
+            problems.append(f"traffic made {comers} pods and deleted {deleted}, expected at least {self.kills} and 1")
+        if not self.witness.is_alive():
+            problems.append("witness ended before it was told to")
+        try:
+            eventually("the witness has seen all", lambda: not self.witness.blind(self.lab.pods()), 20)
+        except Failed:
+            problems += [f"witness: {line}" for line in self.witness.blind(self.lab.pods())[:5]]
+        # It lists again after each connection that ends: of those that came and went meanwhile it may miss some.
+        if len(self.witness.last) < self.count + comers / 2:
+            problems.append(f"witness: saw {len(self.witness.last)} pods, expected most of {self.count} and {comers} comers")
 
     def _wait_for_comers(self):
         """Every comer has ended at the master, or its object is gone."""
@@ -167,9 +197,10 @@ def run(options):
         for name, found in verdict.items():
             for line in found[:10]:
                 print(f"  {name}: {line}")
-        for line in campaign.traffic.problems:
-            print(f"  traffic ended early: {line}")
-        good = not any(verdict.values()) and not campaign.traffic.problems
+        problems = campaign.traffic.problems + campaign.witness.problems
+        for line in problems[:10]:
+            print(f"  {line}")
+        good = not any(verdict.values()) and not problems
         if not good:
             print(f"chaos: repeat with Scripts/chaos agent --pods {stay} --kills {kills} --seed {options.seed}")
     except Failed as failure:

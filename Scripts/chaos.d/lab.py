@@ -1,6 +1,8 @@
 """A master and a Lite as processes of their own, with a directory, port and cgroups of this run; both may be killed and started again."""
+import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -69,17 +71,27 @@ def free_port():
         return probe.getsockname()[1]
 
 
+CRASHED = re.compile(r"^.*(Fatal error:|\*\*\* Signal \d+:|Program crashed:).*", re.MULTILINE)
+
+
 class Process:
     """One of our programs; its output goes to a file that grows over its lives."""
 
     def __init__(self, words, log, environment=None):
         self.words, self.log = words, log
         self.environment = dict(os.environ, **(environment or {}))
-        self.process = None
+        self.process, self.begun = None, 0  # where this life begins in the log
 
     def start(self):
+        if self.lives:
+            raise Failed(f"{self.title} is to be started, found it alive (pid {self.pid}), expected it to have ended")
         with open(self.log, "ab") as log:
+            self.begun = log.seek(0, os.SEEK_END)
             self.process = subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment)
+
+    @property
+    def title(self):
+        return f"{os.path.basename(self.words[0])} {self.words[1]} ({os.path.basename(self.log)})"
 
     @property
     def pid(self):
@@ -89,22 +101,41 @@ class Process:
     def lives(self):
         return self.process is not None and self.process.poll() is None
 
-    def signal(self, number):
-        if self.lives:
-            self.process.send_signal(number)
+    def expect_alive(self):
+        """Who ended by itself is never started again in silence: that would hide a crash."""
+        if not self.lives:
+            code = self.process.returncode if self.process else "none, never started"
+            raise Failed(f"{self.title} ended by itself: exit status {code}, expected it to be alive:\n{self.tail()}")
+        # Swift's runtime writes its backtrace for some ten seconds before the process ends.
+        if crash := CRASHED.search(self.log_since(self.begun)):
+            raise Failed(f"{self.title} crashed, found in its log \"{crash.group()}\", expected it to be alive")
 
-    def kill(self):
-        self.signal(signal.SIGKILL)
-        if self.process:
+    def signal(self, number):
+        self.expect_alive()
+        self.process.send_signal(number)
+
+    def kill(self, may_be_dead=False):
+        """`may_be_dead`: the fault means it to have ended by itself, or this is the cleaning up."""
+        if self.lives or not may_be_dead:
+            self.signal(signal.SIGKILL)
             self.process.wait()
 
     def stop(self, seconds=90):
         self.signal(signal.SIGTERM)
         try:
-            return self.process.wait(seconds) if self.process else 0
+            return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            self.kill()
-            raise Failed(f"{self.words[1]} had not stopped {seconds} s after SIGTERM") from None
+            self.kill(may_be_dead=True)
+            raise Failed(f"{self.title} had not stopped {seconds} s after SIGTERM") from None
+
+    def log_size(self):
+        """For `log_since`: where the log ends now."""
+        return os.path.getsize(self.log)
+
+    def log_since(self, size):
+        with open(self.log, "rb") as file:
+            file.seek(size)
+            return file.read().decode(errors="replace")
 
     def tail(self, lines=15):
         return "\n".join(text(self.log).splitlines()[-lines:])
@@ -238,7 +269,12 @@ class Lab:
 
     # ---- the end
 
+    def expect_alive(self):
+        for process in (self.master, self.lite):
+            process.expect_alive()
+
     def remove_pods(self, seconds=60):
+        self.expect_alive()  # here, as it is the last step of every fault, of those with a lab of their own too
         for name in self.pods():
             self.delete(name, 0)
         eventually("every pod is gone", lambda: not self.pods(), seconds)
@@ -253,8 +289,9 @@ class Lab:
     def close(self, keep=False):
         """Ends everything that this lab started, however the test went."""
         for process in (self.lite, self.master):
-            process.signal(signal.SIGCONT)
-            process.kill()
+            if process.lives:
+                process.signal(signal.SIGCONT)
+            process.kill(may_be_dead=True)
         for pid in self.node.members() | set(self.node.supervisors()) | set(self.node.processes()):
             if pid != os.getpid():
                 try:
@@ -279,13 +316,15 @@ class Lab:
             shutil.rmtree(self.directory, ignore_errors=True)
 
 
-def manifest(name, script, restart="Never", grace=2, limits=None, init=None, labels=None, **spec):
-    """Every task says in the ledger when it begins; `script` may say more ($L is its line of the ledger)."""
+def manifest(name, script, restart="Never", grace=2, limits=None, init=None, labels=None, work=None, secret=None, **spec):
+    """Every task says in the ledger when it begins; `script` may say more ($L is its line of the ledger).
+    `work`: its working directory, for which the node keeps a place on its disk; `secret`: a Secret that it sees as a volume,
+    which the node keeps in memory."""
     def container(container_name, words):
         return {"name": container_name, "image": "host:latest", "command": ["/bin/sh", "-c", f"L=/ledger/{name}; {words}"],
                 "resources": {"limits": dict({"memory": "256Mi", "cpu": "1"}, **(limits or {}))},
                 "volumeMounts": [{"name": "ledger", "mountPath": "/ledger"}]}
-    return {
+    body = {
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": DOMAIN, "labels": labels or {}},
         "spec": dict({
             "restartPolicy": restart, "terminationGracePeriodSeconds": grace,
@@ -295,6 +334,16 @@ def manifest(name, script, restart="Never", grace=2, limits=None, init=None, lab
             "volumes": [{"name": "ledger", "persistentVolumeClaim": {"claimName": "ledger"}}],
         }, **spec),
     }
+    if work:
+        body["spec"]["containers"][0]["workingDir"] = work
+    if secret:
+        body["spec"]["containers"][0]["volumeMounts"].append({"name": "secret", "mountPath": "/secret", "readOnly": True})
+        body["spec"]["volumes"].append({"name": "secret", "secret": {"secretName": secret}})
+    return body
+
+
+def phase(pod):
+    return pod.get("status", {}).get("phase", "Pending")
 
 
 class Witness(threading.Thread):
@@ -303,14 +352,23 @@ class Witness(threading.Thread):
     def __init__(self, lab):
         super().__init__(daemon=True)
         self.lab, self.over = lab, False
-        self.last, self.wrong = {}, []
+        self.last, self.wrong, self.problems = {}, [], []
 
     def run(self):
         while not self.over:
             try:
                 self._follow()
-            except (OSError, ValueError, Failed, KeyError):
-                time.sleep(0.1)
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.1)  # a connection that broke; whether it saw everything nevertheless `blind` says
+            except Exception as failure:  # a thread that dies would have seen nothing wrong
+                self.problems.append(f"witness: {type(failure).__name__} {failure}")
+                time.sleep(0.1)  # lest one that fails at once fills the list
+
+    def blind(self, known):
+        """Pods that it has not seen as they are now; `known`: as the master has them."""
+        seen = {name: self.last.get(pod["metadata"]["uid"], {}).get("phase", "nothing of it") for name, pod in known.items()}
+        return [f"{name}: is {phase(pod)}, the witness saw {seen[name]}"
+                for name, pod in known.items() if seen[name] != phase(pod)]
 
     def _follow(self):
         listed = self.lab.get(self.lab.base)
@@ -332,8 +390,8 @@ class Witness(threading.Thread):
 
     def _see(self, pod):
         uid, name = pod["metadata"]["uid"], pod["metadata"]["name"]
-        phase = pod.get("status", {}).get("phase", "Pending")
-        facts = {"phase": phase, "containers": {}}
+        now = phase(pod)
+        facts = {"phase": now, "containers": {}}
         for status in pod.get("status", {}).get("containerStatuses", []):
             running = status.get("state", {}).get("running", {}).get("startedAt")
             facts["containers"][status["name"]] = (running, status.get("restartCount", 0))
@@ -341,9 +399,9 @@ class Witness(threading.Thread):
         self.last[uid] = facts
         if before is None:
             return
-        if before["phase"] in ("Succeeded", "Failed") and phase != before["phase"]:
-            self.wrong.append(f"{name}: {before['phase']}, then {phase}")
-        if before["phase"] == "Running" and phase == "Pending":
+        if before["phase"] in ("Succeeded", "Failed") and now != before["phase"]:
+            self.wrong.append(f"{name}: {before['phase']}, then {now}")
+        if before["phase"] == "Running" and now == "Pending":
             self.wrong.append(f"{name}: Running, then Pending")
         if pod["spec"]["restartPolicy"] != "Never":
             return

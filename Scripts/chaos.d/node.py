@@ -46,8 +46,17 @@ class Node:
     def __init__(self, state, cgroup):
         self.state, self.cgroup = state, cgroup
 
-    def container_directories(self):
-        return glob.glob(f"{self.state}/runp/pods/*/*_*/")
+    # Below the state directory: one entry for each pod.
+    OF_PODS = ["runp/pods", "runp/scratch", "runc/pods", "runc/scratch", "memory"]
+
+    @property
+    def memory(self):
+        """Where the secrets of pods are."""
+        return f"{self.state}/memory"
+
+    def work(self, uid, name="c_0"):
+        """The working directory of a container without an image."""
+        return f"{self.state}/runp/scratch/{uid}/{name}/work"
 
     def remove_records(self):
         """Those in memory, which no removal of the state directory reaches."""
@@ -89,6 +98,11 @@ class Node:
         """Every process in the node's (a pod's) cgroups."""
         return {int(pid) for directory in self.groups(uid) for pid in text(f"{directory}/cgroup.procs").split()}
 
+    def forks_refused(self, uid):
+        """How often the kernel refused one of the pod's groups a process because of its limit."""
+        fields = " ".join(text(f"{directory}/pids.events") for directory in self.groups(uid)).split()
+        return sum(int(count) for name, count in zip(fields[::2], fields[1::2]) if name == "max")
+
     def mounts(self):
         return [line for line in text("/proc/self/mountinfo").splitlines() if self.state + "/" in line]
 
@@ -113,10 +127,13 @@ class Node:
     def remains(self, uids=()):
         """What is on the machine of pods that are none of `uids`, in words."""
         found = [f"record {uid}" for place in ("pods", "records") for uid in names(f"{self.state}/{place}") if uid not in uids]
-        found += [f"RunP's record {uid}" for uid in names(f"{self.state}/runp/pods") if uid not in uids]
+        found += [f"{place}/{uid}" for place in self.OF_PODS for uid in names(f"{self.state}/{place}") if uid not in uids]
         found += [f"log {name}" for name in names(f"{self.state}/logs/pods") if not any(name.endswith(uid) for uid in uids)]
         pods = {below.split("/")[0] for directory in self.groups() for below in directory.split(f"/{self.cgroup}/", 1)[1:]}
         pods |= {below.split("/")[0] for directory in self.groups() for below in directory.split(f"/{self.cgroup}.runc/", 1)[1:]}
         found += [f"cgroup {uid}" for uid in sorted(pods) if uid not in uids]
-        found += [f"mount {line.split()[4]}" for line in self.mounts() if not any(uid in line for uid in uids)]
+        mounts = [line.split()[4] for line in self.mounts()]
+        if self.memory in mounts:
+            mounts.remove(self.memory)  # the node's own; a second one above it is a leak
+        found += [f"mount {path}" for path in mounts if not any(uid in path for uid in uids)]
         return found

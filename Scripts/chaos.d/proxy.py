@@ -12,10 +12,11 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Wire:
-    """Relays bytes of TCP connections; each direction can be stopped without a word, as a broken network would."""
+    """Relays bytes of TCP connections; each direction can be stopped without a word, as a broken network would. `held`: how often
+    bytes or a connection were found that wait because of that."""
 
     def __init__(self, port):
-        self.to, self.over = port, False
+        self.to, self.over, self.held = port, False, 0
         self.up = self.down = True  # towards the master, towards the node
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
@@ -35,6 +36,7 @@ class Wire:
     def _relay(self, node):
         try:
             while not (self.up and self.down) and not self.over:  # a lost SYN
+                self.held += 1
                 time.sleep(0.05)
             master = socket.create_connection(("127.0.0.1", self.to), 10)
         except OSError:
@@ -42,6 +44,9 @@ class Wire:
         with node, master:
             while not self.over:
                 wanted = [end for end, flows in ((node, self.up), (master, self.down)) if flows]
+                stopped = [end for end in (node, master) if end not in wanted]
+                if stopped and select.select(stopped, [], [], 0)[0]:
+                    self.held += 1
                 ready, _, _ = select.select(wanted, [], [], 0.05)
                 for end in ready:
                     try:
@@ -61,14 +66,15 @@ class Server:
     """Ends TLS with the master's own certificate and asks the real master as the administrator. `fault(method, path)` gives None, or
     a status to answer with, or a word: "cut" before the call, "lost" behind it, "delay", "truncated" in the middle of the answer,
     or a Status;
-    `delay` seconds before each answer; `watch(events)` turns each batch of a watch's events into others. Streams into pods are relayed
-    by threads; `cut_streams()` breaks those that are open. `upgrades` False: they are refused."""
+    `delay` seconds before each answer (`delayed` counts them); `watch(line)` turns an event of a watch into others (`added`: how
+    many more). Streams into pods are relayed by threads; `cut_streams()` breaks those that are open. `upgrades` False: they are
+    refused."""
 
     LONG = 3  # seconds of a call that is delayed
 
     def __init__(self, lab, upgrades=False):
         self.lab, self.fault, self.delay, self.watch, self.cut, self.upgrades = lab, None, 0, None, None, upgrades
-        self.refused = self.cuts = self.events = 0
+        self.refused = self.cuts = self.events = self.delayed = self.added = 0
         self.streams, self.lock = set(), threading.Lock()
         outer = self
 
@@ -81,6 +87,7 @@ class Server:
             def relay(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 time.sleep(outer.delay)
+                outer.delayed += outer.delay > 0
                 fault = outer.fault(self.command, self.path) if outer.fault else None
                 if self.headers.get("Upgrade") and not outer.upgrades:
                     fault = 503
@@ -160,7 +167,9 @@ class Server:
                         self.wfile.write(b"%x\r\n%s" % (len(line), half))
                         self.close_connection = True
                         return
-                    for event in outer.watch(line) if outer.watch else [line]:
+                    told = outer.watch(line) if outer.watch else [line]
+                    outer.added += len(told) - 1
+                    for event in told:
                         self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
                     self.wfile.flush()
                     if outer.cut and time.monotonic() - begun > outer.cut:

@@ -74,6 +74,7 @@ def pod(name, script, port):
 class Calls:
     def __init__(self, lab):
         self.lab, self.plan, self.codes, self.staying = lab, Plan(), {}, []
+        self.withdrawn, self.wrong, self.compared = set(), [], 0
 
     def prepare(self):
         base = f"/api/v1/namespaces/{NODE}"
@@ -89,14 +90,23 @@ class Calls:
         for name in self.staying:  # labels follow: patches of copies
             self.lab.call("PATCH", f"{base}/{name}", {"metadata": {"labels": {"told": "later"}}}, kind="application/merge-patch+json")
         self.wait_for_ends()
+        self.compare_codes()
         self.wait_for_labels()
         for name in list(self.codes) + self.staying:
             self.lab.withdraw(name, 1)
         try:
             eventually("everything is gone", lambda: not self.lab.sources() and not self.lab.left(), 120, 0.3)
+            self.wait_for_faults()
         finally:
             self.lab.proxy.fault = None
         return self.verdict()
+
+    def wait_for_faults(self):
+        """Some calls, as that for the namespace, the agent makes once in a while: the last one may be still to come."""
+        try:
+            eventually("every call has met its faults", lambda: not self.plan.unmet(True), 60, 0.2)
+        except Failed:
+            pass  # the verdict names them
 
     def round(self, number, fault):
         """Another life of the agent, so that it lists, watches and sweeps again."""
@@ -110,6 +120,7 @@ class Calls:
         self.staying.append(name)
         self.lab.call("POST", f"/api/v1/namespaces/{NODE}/pods", pod(name, "sleep 1000", FIRST_PORT + 3 * number + 2))
         if number:
+            self.withdrawn.add(f"c{number - 1}-0")
             self.lab.withdraw(f"c{number - 1}-0", 1)
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline and len(self.plan.unmet(True)) > 4:
@@ -118,8 +129,9 @@ class Calls:
     def wait_for_ends(self):
         def ended():
             known = self.lab.sources()
-            stay = [n for n in self.codes if n in known]
-            return all(known[n]["status"].get("phase") in ("Succeeded", "Failed") for n in stay) and all(
+            # Who was withdrawn may be gone; nobody else.
+            ending = [n for n in self.codes if n in known or n not in self.withdrawn]
+            return all(known.get(n, {}).get("status", {}).get("phase") in ("Succeeded", "Failed") for n in ending) and all(
                 known.get(n, {}).get("status", {}).get("phase") == "Running" for n in self.staying)
         try:
             eventually("every pod ends or runs, as it should", ended, 180, 0.3)
@@ -130,17 +142,35 @@ class Calls:
                       list(self.codes) + self.staying]
             raise Failed("; ".join([str(failure), *states])) from None
 
+    def compare_codes(self):
+        """Of each pod that was not withdrawn: its program's own code, and the phase that follows from it."""
+        known = self.lab.sources()
+        for name, code in self.codes.items():
+            if name in self.withdrawn:
+                continue
+            status = known.get(name, {}).get("status", {})
+            found = (status.get("containerStatuses") or [{}])[0].get("state", {}).get("terminated", {}).get("exitCode")
+            phase = "Failed" if code else "Succeeded"
+            if found != code or status.get("phase") != phase:
+                self.wrong.append(f"{name}: its status says {found}, {status.get('phase')} {status.get('message', '')}; "
+                                  f"expected {code}, {phase}")
+            self.compared += 1
+
     def wait_for_labels(self):
         def told():
-            return all(pod["metadata"].get("labels", {}).get("told") == "later" for pod in self.lab.pods().values()
-                       if pod["metadata"].get("annotations", {}).get("kuscia.secretflow/pod-name") in self.staying)
+            copies = [pod for pod in self.lab.pods().values()
+                      if pod["metadata"].get("annotations", {}).get("kuscia.secretflow/pod-name") in self.staying]
+            told = [pod for pod in copies if pod["metadata"].get("labels", {}).get("told") == "later"]
+            return len(told) == len(copies) == len(self.staying)
         eventually("labels followed", told, 60, 0.2)
 
     def verdict(self):
-        lab, wrong = self.lab, []
+        lab, wrong = self.lab, self.wrong
+        if self.compared != len(FAULTS) + 1:  # the second of each round, and the first of the last one
+            wrong.append(f"exit codes of {self.compared} pods were compared, expected {len(FAULTS) + 1}")
         for name in list(self.codes) + self.staying:
             begun = lab.lines(name).count("begin")
-            deleted_early = name.endswith("-0")  # it may have been withdrawn before it began
+            deleted_early = name in self.withdrawn  # perhaps before it began
             if begun != 1 and not (begun == 0 and deleted_early):
                 wrong.append(f"{name}: begun {begun} times")
         wrong += [f"never met: {line}" for line in self.plan.unmet(True)]

@@ -94,8 +94,9 @@ class Replicas:
 
     def close(self):
         for replica in getattr(self, "all", []):
-            replica.signal(signal.SIGCONT)
-            replica.kill()
+            if replica.lives:
+                replica.signal(signal.SIGCONT)
+            replica.kill(may_be_dead=True)  # those that were stopped are
 
 
 def run(lab, rounds):
