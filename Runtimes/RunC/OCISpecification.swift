@@ -57,7 +57,7 @@ struct OCISpecification {
                 "ambient": .array(kept),
             ],
             "rlimits": .array(
-                spec.resourceLimits.map {
+                resourceLimits.map {
                     [
                         "type": .string("RLIMIT_" + $0.name.uppercased()), "soft": .int(Int64(clamping: $0.soft)),
                         "hard": .int(Int64(clamping: $0.hard)),
@@ -67,6 +67,12 @@ struct OCISpecification {
         ]
         if let score = spec.oomScoreAdjustment { process["oomScoreAdj"] = .int(Int64(score)) }
         return process
+    }
+
+    /// A runtime makes the user namespace as root, so what is queued inside counts as root's too.
+    private var resourceLimits: [SandboxSpec.ResourceLimit] {
+        guard !spec.resourceLimits.contains(where: { $0.name == "sigpending" }) else { return spec.resourceLimits }
+        return spec.resourceLimits + [.init(name: "sigpending", soft: 4096, hard: 4096)]
     }
 
     /// What stands before the program: our own first process, where the runtime hands descriptors on.

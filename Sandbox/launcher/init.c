@@ -108,11 +108,21 @@ static void die_with_supervisor(const struct launch *launch) {
     if (init_is_orphan(launch->status)) _exit(126);  // it died before the line above
 }
 
+// Who had a moment left when its supervisor died, sharing its descriptors as the carrier of a user namespace does, made it look alive to
+// die_with_supervisor: so it is looked at again.
+#define ORPHAN_CHECK_SECONDS 1
+
+static void await(const struct launch *launch, const uint32_t *word, uint32_t value) {
+    struct timespec limit = {ORPHAN_CHECK_SECONDS, 0};
+    for (uint32_t now; (now = __atomic_load_n(word, __ATOMIC_ACQUIRE)) < value;)
+        if (syscall(SYS_futex, word, FUTEX_WAIT, now, &limit, NULL, 0) < 0 && errno == ETIMEDOUT && init_is_orphan(launch->status)) _exit(126);
+}
+
 // Through the host's /proc, as the supervisor's descriptors are not ours.
 static int take_user_namespace(const struct launch *launch) {
     char path[64];
     die_with_supervisor(launch);
-    init_wait_for(launch->user_namespace_is_there, 1);
+    await(launch, launch->user_namespace_is_there, 1);
     snprintf(path, sizeof path, "%d/fd/%u", launch->supervisor, *launch->user_namespace_is_there - 1);
     int fd = host_proc_open(path, O_RDONLY);
     if (fd < 0) fail(errno, "namespace(open user)");
@@ -143,11 +153,11 @@ static void build_jail(const struct launch *launch) {
     }
     if (launch->groups) {
         die_with_supervisor(launch);
-        init_wait_for(launch->groups, GROUPS_STAND);
+        await(launch, launch->groups, GROUPS_STAND);
     }
     // Joined before anything is stored: what the set-up itself allocates (tmpfs pages) is already the task's own.
     cgroups_join(launch->cgroups, host_root);
-    if (launch->groups) init_wait_for(launch->groups, GROUPS_ARE_SET);
+    if (launch->groups) await(launch, launch->groups, GROUPS_ARE_SET);
     if (!at_home) enter_network(launch);
     for (int i = 0; i < launch->place_count; i++) close(launch->places[i]);
     if (launch->own_mounts >= 0) close(launch->host_root);

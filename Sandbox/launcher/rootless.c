@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -184,7 +185,24 @@ _Noreturn static void carry(int parent, int out) {
     identity_wait_as_carrier(parent);
 }
 
+// What the task holds of the kernel's counted things counts as the caller's too: so much of them stays the caller's. Here, in the first
+// user namespace, which the task's own lies in, for all that it ever makes (user_namespaces(7), getrlimit(2)).
+static void leave_the_caller_some(const struct plan *plan) {
+    static const char instances[] = "64";  // of 128, as a rule
+    int fd = host_proc_open("sys/user/max_inotify_instances", O_WRONLY), wants_signals = 0;
+    ssize_t ignored = fd < 0 ? 0 : write(fd, instances, sizeof instances - 1);  // an old kernel has none
+    (void)ignored;
+    if (fd >= 0) close(fd);
+    for (uint32_t i = 0; i < plan->count; i++)
+        wants_signals |= plan->operation[i].kind == OP_RLIMIT && !strcmp(plan->operation[i].argument[0], "sigpending");
+    struct rlimit signals;
+    if (wants_signals || getrlimit(RLIMIT_SIGPENDING, &signals) < 0) return;
+    signals.rlim_cur = signals.rlim_max = signals.rlim_cur / 2;
+    setrlimit(RLIMIT_SIGPENDING, &signals);
+}
+
 int rootless_nest(const struct plan *plan) {
+    leave_the_caller_some(plan);
     int pipes[2];
     if (pipe2(pipes, O_CLOEXEC) < 0) fail(errno, "rootless(pipe)");
     int parent = getpid();

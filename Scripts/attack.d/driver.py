@@ -117,6 +117,12 @@ def catalogue(lab):
     return {cells[0]: cells[1:] for cells in (row.split("\t") for row in text.splitlines())}
 
 
+# What is open in a sandbox of ours, with the reason; told in every report.
+KNOWN_OPEN = {
+    ("runc-pod", "inotify"): "runc makes the container's user namespace as root, so what it counts is counted as root's",
+}
+
+
 def chosen(options, probes):
     wanted = options.only.split(",") if options.only else None
     return [n for n, row in probes.items() if not wanted or n in wanted or row[0] in wanted]
@@ -160,7 +166,7 @@ def judge(lab, columns, results, probes):
     found = []
     for column in (c for c in columns if c.ours):
         for name, (verdict, detail) in results[column.name].items():
-            if verdict not in GOOD:
+            if verdict not in GOOD and not (verdict == "open" and (column.name, name) in KNOWN_OPEN):
                 found.append((column.name, name, probes[name][1], verdict, detail))
     weaker = results.get("oci-spec", {})
     for name, (verdict, detail) in weaker.items():
@@ -345,6 +351,9 @@ def report(lab, columns, results, probes, names, setup, missing, absent, harmed,
         print("\nAttacks on the set-up:")
         for name, severity, verdict, detail in setup:
             print(f"  {name:34} {severity} {verdict:7} {detail[:130]}")
+    for column, name in KNOWN_OPEN:
+        if any(c.name == column and results[column].get(name, ("not-run",))[0] == "open" for c in columns):
+            print(f"open, known: {column}: {name}: {KNOWN_OPEN[column, name]}")
     for column, name, severity, verdict, detail in bad:
         print(f"NOT blocked: {column}: {name} ({severity}): {verdict}: {detail[:200]}")
     for line in harmed:

@@ -3,6 +3,7 @@ import itertools
 import os
 import subprocess
 
+import machine
 import resources
 import sandboxes
 from setup_attacks import attack
@@ -123,4 +124,8 @@ def orphan(lab, rounds):
     if b"started" not in said or not runs:
         raise RuntimeError(f"the task said {said!r} and {len(runs)} of its processes were seen, expected `started` and one")
     stays = resources.survivors(lab, "hang-term", "orphan")
+    # Who is killed outright removes nothing: its groups stay, empty. Whoever is stopped by any other signal takes them along.
+    for group in sorted((g for g in machine.cgroups() if lab.targets.magic + "-orphan" in g), reverse=True):
+        if not machine.read(group + "/cgroup.procs").split():
+            os.rmdir(group)
     return not stays, f"{len(stays)} processes outlive a killed `swiftlet run`" if stays else "the task dies with it"
