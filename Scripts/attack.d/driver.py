@@ -178,6 +178,13 @@ def judge(lab, columns, results, probes):
     return found
 
 
+def known_open(columns, results):
+    """Those of KNOWN_OPEN that were open in this run."""
+    tried = {column.name for column in columns}
+    return [(column, name) for column, name in KNOWN_OPEN
+            if column in tried and results[column].get(name, ("not-run",))[0] == "open"]
+
+
 def unproven(results, probes, names):
     """Attacks that do not succeed without any sandbox either, of those that are tried there."""
     control = results.get("none")
@@ -293,6 +300,7 @@ def attack(lab, options, before, started):
     if options.output == "json":
         weak = unproven(results, probes, names)
         json.dump({"passed": not failed, "seconds": round(time.monotonic() - started, 1), "missing": missing, "not-tried": absent,
+                   "known-open": [{"column": column, "attack": name} for column, name in known_open(columns, results)],
                    "harmed": harmed,
                    "attacks": {n: {"family": probes[n][0], "severity": probes[n][1], "what": probes[n][3], "unproven": n in weak,
                                    "answers": {c.name: dict(zip(("verdict", "detail"), results[c.name][n])) for c in columns if n in results[c.name]}}
@@ -351,9 +359,9 @@ def report(lab, columns, results, probes, names, setup, missing, absent, harmed,
         print("\nAttacks on the set-up:")
         for name, severity, verdict, detail in setup:
             print(f"  {name:34} {severity} {verdict:7} {detail[:130]}")
-    for column, name in KNOWN_OPEN:
-        if any(c.name == column and results[column].get(name, ("not-run",))[0] == "open" for c in columns):
-            print(f"open, known: {column}: {name}: {KNOWN_OPEN[column, name]}")
+    known = known_open(columns, results)
+    for column, name in known:
+        print(f"open, known: {column}: {name}: {KNOWN_OPEN[column, name]}")
     for column, name, severity, verdict, detail in bad:
         print(f"NOT blocked: {column}: {name} ({severity}): {verdict}: {detail[:200]}")
     for line in harmed:
@@ -362,6 +370,9 @@ def report(lab, columns, results, probes, names, setup, missing, absent, harmed,
         print(f"not tried: {line}")
     good = not bad and not harmed and not absent and all(v == "ok" for _, _, v, _ in setup)
     ours = sum(len(results[c.name]) for c in columns if c.ours)
-    word = "all blocked or contained, node unharmed" if good else "NOT all tried, blocked or contained, or the node was harmed"
+    word = "NOT all tried, blocked or contained, or the node was harmed"
+    if good:
+        word = f"all but {len(known)} known blocked or contained" if known else "all blocked or contained"
+        word += ", node unharmed"
     print(f"\nattack: {word}; "
           f"{len(names)} attack programs, {ours} attempts on our sandboxes, {len(setup)} attacks on the set-up, {time.monotonic() - started:.0f} s")
