@@ -50,11 +50,22 @@ struct OCIContainer: Sendable {
     /// The runtime forgets it, whatever it still knows: its supervisor told it already when it could. Repeatable; a runtime that is
     /// missing or hangs keeps nobody from removing the rest.
     func release() throws {
+        awaitSupervisor()
         guard let program, RecordFiles.exists("\(root(program))/\(name)") else { return }
         _ = try? run(program, ["delete", "--force", name])
         CgroupLeftovers.remove(
             "\(configuration.cgroupParent)/\(id.podUID)/\(id.name)_\(id.attempt)", below: configuration.cgroupRoot)
         // What it did not manage to remove itself is of no use to anybody.
         try RecordFiles.removeTree("\(root(program))/\(name)")
+    }
+
+    /// A supervisor writes how the task ended, then has the runtime forget it, which writes its log into the bundle: nothing of that is
+    /// removed under its hands. Within what a verb may take; one that holds on for longer keeps nobody from removing the rest.
+    private func awaitSupervisor() {
+        let turn = 2
+        for _ in 0..<(program?.verbMilliseconds ?? 0) / turn {
+            guard Launcher.isSupervised(paths.directory) else { return }
+            usleep(UInt32(turn) * 1000)
+        }
     }
 }

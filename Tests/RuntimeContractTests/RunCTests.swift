@@ -353,6 +353,36 @@ struct RunCTests {
         }
     }
 
+    @Test("what the runtime still forgets for its supervisor is not removed under its hands")
+    func removalBesideForgetting() async throws {
+        let runtime = try #require(OCIPrograms.runc?.command.first)
+        // The first `delete` is the supervisor's: it is slow, and says when it is done.
+        let program = try program(
+            "slow",
+            """
+            #!/bin/sh
+            here=$(dirname "$0")/$(basename "$0").d
+            case " $* " in *" delete "*) mkdir $here 2>/dev/null && sleep 0.5 && touch $here/done ;; esac
+            exec \(runtime) "$@"
+            """)
+        let trace = "\(program.command[0]).d"
+        defer {
+            unlink(program.command[0])
+            try? RecordFiles.removeTree(trace)
+        }
+        try await withStage(program) { stage in
+            let id = try await stage.begin(.waits(4))
+            await stage.crash()
+            try await stage.release(id)
+            // The record, which an agent that comes now reads, is written before the supervisor has the runtime forget the container.
+            for _ in 0..<6_000 where !RecordFiles.exists(trace) { try await Task.sleep(for: .milliseconds(10)) }
+            #expect(try await stage.recover().count == 1)
+            #expect(try await stage.ended(id).exitCode == 4)
+            try await stage.remove(stage.pod)
+            #expect(RecordFiles.exists("\(trace)/done"))
+        }
+    }
+
     @Test("that nobody raises a second wall in a machine of its own is a condition of the node", arguments: [true, false])
     func wallCondition(hasInit: Bool) async throws {
         try await withStage(OCIProgram(name: "kata", command: ["/no/such/runtime"], hasInit: hasInit)) { stage in
