@@ -25,6 +25,8 @@ struct OCIBundle: Sendable {
     /// has the same. On the machine itself nothing is in it but an empty root, as runtimes go there before they enter a container.
     static let stage = "/run/swiftlet/stage"
     static let root = "\(stage)/root"
+    /// Where the container's user namespace is bound.
+    static let userNamespace = "\(stage)/user"
 
     /// Blocks; repeatable.
     func write() throws {
@@ -82,10 +84,10 @@ struct OCIBundle: Sendable {
             let flags: MountFlags = [.readOnly, .noSuid, .noDev]
             trees.append(Tree(source: container.configuration.launcherPath, path: Self.initPath, flags: flags))
             let walls = [
-                (wall?.program, SecondWall.programFile(container.bundle), SecondWall.programPath),
-                (wall?.command, SecondWall.commandFile(container.bundle), SecondWall.commandPath),
+                (SecondWall.programFile(container.bundle), SecondWall.programPath),
+                (SecondWall.commandFile(container.bundle), SecondWall.commandPath),
             ]
-            trees += walls.filter { $0.0?.isEmpty == false }.map { Tree(source: $0.1, path: $0.2, flags: flags) }
+            trees += walls.map { Tree(source: $0.0, path: $0.1, flags: flags) }
         }
         return trees
     }
@@ -170,7 +172,7 @@ struct OCIBundle: Sendable {
                 name: program.name, bundle: container.bundle, createMilliseconds: program.createMilliseconds,
                 verbMilliseconds: program.verbMilliseconds, program: spec.arguments.first ?? "",
                 hasInit: program.hasInit))
-        operations += [.ociStage(path: Self.stage), root]
+        operations += [.ociStage(path: Self.stage, userNamespace: program.hasInit ? Self.userNamespace : nil), root]
         operations += trees.enumerated().map { .ociBind(source: $1.source, path: place($0), flags: $1.flags) }
         operations += spec.cgroups.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.path) }
         if program.hasInit { operations += namespaces.shared.map { .joinNamespace($0.namespace, path: $0.path) } }

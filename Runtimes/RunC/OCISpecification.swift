@@ -56,30 +56,25 @@ struct OCISpecification {
                 "bounding": .array(kept), "effective": .array(kept), "inheritable": .array(kept), "permitted": .array(kept),
                 "ambient": .array(kept),
             ],
-            "rlimits": .array(
-                resourceLimits.map {
+            "noNewPrivileges": true,
+        ]
+        // Else our own first process sets them.
+        if wall == nil {
+            process["rlimits"] = .array(
+                spec.resourceLimits.map {
                     [
                         "type": .string("RLIMIT_" + $0.name.uppercased()), "soft": .int(Int64(clamping: $0.soft)),
                         "hard": .int(Int64(clamping: $0.hard)),
                     ]
-                }),
-            "noNewPrivileges": true,
-        ]
+                })
+        }
         if let score = spec.oomScoreAdjustment { process["oomScoreAdj"] = .int(Int64(score)) }
         return process
     }
 
-    /// A runtime makes the user namespace as root, so what is queued inside counts as root's too.
-    private var resourceLimits: [SandboxSpec.ResourceLimit] {
-        guard !spec.resourceLimits.contains(where: { $0.name == "sigpending" }) else { return spec.resourceLimits }
-        return spec.resourceLimits + [.init(name: "sigpending", soft: 4096, hard: 4096)]
-    }
-
     /// What stands before the program: our own first process, where the runtime hands descriptors on.
     private var first: [String] {
-        guard program.hasInit else { return [] }
-        let isWalled = wall?.program.isEmpty == false
-        return [OCIBundle.initPath, "oci-init"] + (isWalled ? ["--wall", SecondWall.programPath] : [])
+        wall == nil ? [] : [OCIBundle.initPath, "oci-init", "--wall", SecondWall.programPath]
     }
 
     // MARK: Mounts
@@ -143,7 +138,10 @@ struct OCISpecification {
                 list.append(["type": .string(namespace == .net ? "network" : namespace.rawValue), "path": .string(path)])
             }
         }
-        if spec.idRangeStart != nil { list.append(["type": "user"]) }
+        // Ours, which nobody's id owns (identity.c): a runtime would make it as root, and what is counted inside would count as root's.
+        if spec.idRangeStart != nil {
+            list.append(program.hasInit ? ["type": "user", "path": .string(OCIBundle.userNamespace)] : ["type": "user"])
+        }
         return list
     }
 

@@ -1,5 +1,5 @@
-// The second wall of a container (Landlock: files, TCP ports, signals), which the runtime-spec has no words for: plans of the launcher
-// that its first process inside, and that of each command, carries out before it becomes the program.
+// The second wall of a container (Landlock: files, TCP ports, signals), which the runtime-spec has no words for, and its limits: plans of
+// the launcher that its first process inside, and that of each command, carries out before it becomes the program.
 
 import Glibc
 import LocalRuntime
@@ -10,11 +10,15 @@ struct SecondWall: Sendable {
     static let programPath = "/dev/.wall"
     static let commandPath = "/dev/.wall-exec"
 
+    /// A runtime sets limits from outside, which a user namespace that is not its own permits only to CAP_SYS_RESOURCE (prlimit(2)): not
+    /// every machine's root has it, and to lower one's own needs nothing.
+    let limits: [LaunchOperation]
     /// For the program, and for commands: those may signal the container's own processes. Empty: no rule.
     let program: [LaunchOperation]
     let command: [LaunchOperation]
 
     init(_ spec: SandboxSpec) {
+        limits = spec.resourceLimits.map { .resourceLimit(name: $0.name, soft: $0.soft, hard: $0.hard) }
         var policy = LandlockPolicy(mirroring: spec)
         program = policy.operations
         policy.scopes = []
@@ -27,8 +31,9 @@ struct SecondWall: Sendable {
 
     /// Repeatable. Read by the container's own user.
     func write(_ bundle: String, id: String) throws {
-        for (rules, path) in [(program, Self.programFile(bundle)), (command, Self.commandFile(bundle))] where !rules.isEmpty {
-            let plan = LaunchPlan(operations: [.id(id), .inheritStandardStreams, .noNewPrivileges] + rules + [.argument("none")])
+        for (rules, path) in [(program, Self.programFile(bundle)), (command, Self.commandFile(bundle))] {
+            let plan = LaunchPlan(
+                operations: [.id(id), .inheritStandardStreams] + limits + [.noNewPrivileges] + rules + [.argument("none")])
             try RecordFiles.write(plan.encoded(), to: path)
             chmod(path, 0o644)
         }
@@ -36,12 +41,16 @@ struct SecondWall: Sendable {
 }
 
 extension SeccompProfile {
-    /// With the calls that raise the wall, which only take rights away; a profile that names them itself is left as it is.
+    /// With the calls that raise the wall and set one's own limits, which only take rights away; what a profile names itself is left as it is.
     var permittingWall: SeccompProfile {
-        let calls = ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"]
-        if defaultAction == .allow || rules.contains(where: { !Set($0.names).isDisjoint(with: calls) }) { return self }
+        guard defaultAction != .allow else { return self }
+        let calls = [
+            Rule(names: ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"], action: .allow),
+            // The first argument is the process; 0 is the caller.
+            Rule(names: ["prlimit64"], action: .allow, conditions: [Condition(index: 0, value: 0, comparison: .equal)]),
+        ]
         var profile = self
-        profile.rules.append(Rule(names: calls, action: .allow))
+        for call in calls where !rules.contains(where: { !Set($0.names).isDisjoint(with: call.names) }) { profile.rules.append(call) }
         return profile
     }
 }

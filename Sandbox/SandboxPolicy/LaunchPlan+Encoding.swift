@@ -71,7 +71,7 @@ extension LaunchOperation {
         case .hookEnvironment(let entry): ["hook-env", entry]
         case .ociRuntime(let name, let bundle, let create, let verb, let program, let hasInit):
             ["oci-runtime", name, bundle, "\(create)", "\(verb)", program, hasInit ? "init" : "direct"]
-        case .ociStage(let path): ["oci-stage", path]
+        case .ociStage(let path, let user): ["oci-stage", path] + (user.map { [$0] } ?? [])
         case .ociOverlay(let place, let options, let flags): ["oci-overlay", place, options.text, flags.text]
         case .ociBind(let source, let path, let flags): ["oci-bind", source, path, flags.text]
         case .makeCgroup(let version, let path): ["cgroup-make", "\(version)", path]

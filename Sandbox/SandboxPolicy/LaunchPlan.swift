@@ -43,8 +43,8 @@ public enum LaunchOperation: Sendable, Hashable {
     /// container's first process is the launcher (`oci-init`), and the program its child.
     case ociRuntime(name: String, bundle: String, createMilliseconds: Int, verbMilliseconds: Int, program: String, hasInit: Bool)
     /// An existing directory that everybody may enter: in the runtime's mount namespace an empty file system lies there, for the places of
-    /// the operations that follow.
-    case ociStage(path: String)
+    /// the operations that follow. `userNamespace`: a path in it where the plan's own user namespace is bound, for the runtime to join.
+    case ociStage(path: String, userNamespace: String?)
     /// An overlay at a place that only the runtime and the container see.
     case ociOverlay(at: String, options: OverlayOptions, flags: MountFlags)
     /// A copy of what is at `source`, at a place that only the runtime and the container see.

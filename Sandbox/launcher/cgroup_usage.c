@@ -97,6 +97,21 @@ static void take(enum usage_kind kind, const char *text, struct cgroup_usage *u)
     }
 }
 
+int64_t cgroup_usage_kills(const struct cgroups *groups) {
+    char text[128];
+    struct cgroup_usage u = {.oom_kills = 0};
+    for (int n = 0; n < groups->count; n++)
+        for (size_t i = 0; i < USAGE_KINDS; i++) {
+            int fd = usage_file[i].kind == MEMORY_OOM && usage_file[i].version == 1 && is_of(groups, n, i) ? open_file(groups, n, i) : -1;
+            if (fd < 0) continue;
+            ssize_t length = read(fd, text, sizeof text - 1);
+            close(fd);
+            text[length > 0 ? length : 0] = 0;
+            take(MEMORY_OOM, text, &u);
+        }
+    return u.oom_kills;
+}
+
 void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_files *files, struct cgroup_usage *u) {
     int next = 0;
     *u = (struct cgroup_usage){-1, -1, -1, -1, 0, 0, 0, 0, {-1, -1, -1}};

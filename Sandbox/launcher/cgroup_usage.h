@@ -16,5 +16,7 @@ struct cgroup_usage_files { int count, fd[USAGE_FILES_MAX]; };
 
 void cgroup_usage_open(const struct cgroups *groups, struct cgroup_usage_files *files);
 void cgroup_usage_close(struct cgroup_usage_files *files);
+// Processes of the groups that were killed at a memory limit; of version 1, where nobody tells (version 2: memory.oom.group).
+int64_t cgroup_usage_kills(const struct cgroups *groups);
 // `files`: of the same groups; or NULL.
 void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_files *files, struct cgroup_usage *usage);

@@ -32,16 +32,25 @@ static void attach(int tree, const char *place) {
     mount_tree_attach(tree, target, "mount", place);
 }
 
+// A file that is the namespace as long as it is mounted.
+static void bind_user_namespace(int user_namespace, const char *place) {
+    char source[32];
+    snprintf(source, sizeof source, "/proc/self/fd/%d", user_namespace);
+    if (mknod(place, S_IFREG | 0600, 0) < 0 || mount(source, place, NULL, MS_BIND, NULL) < 0) fail(errno, "user-namespace(%s)", place);
+}
+
 void oci_bind_all(const struct plan *plan, int user_namespace) {
     struct root root = {.fd = -1, .user_namespace = user_namespace};
     if (unshare(CLONE_NEWNS) < 0) fail(errno, "namespace(mount)");
     // What is unmounted outside goes here too; what is mounted here stays here.
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) fail(errno, "mount(slave)");
     // The runtime sets the container up with the container's own ids: they have no way through directories of records.
-    const char *stage = plan_find(plan, OP_OCI_STAGE)->argument[0];
+    const struct operation *place_of_all = plan_find(plan, OP_OCI_STAGE);
+    const char *stage = place_of_all->argument[0];
     int target = openat(AT_FDCWD, stage, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
     if (target < 0) fail(errno, "mount(open %s)", stage);
     mount_tree_attach(mount_tree_new("tmpfs", "", "size=1048576,nr_inodes=1024,mode=711", "nosuid,nodev,noexec", stage), target, "mount", stage);
+    if (place_of_all->count > 1 && user_namespace >= 0) bind_user_namespace(user_namespace, place_of_all->argument[1]);
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
         char **a = op->argument;

@@ -4,6 +4,7 @@
 #define _GNU_SOURCE
 #include "oci.h"
 #include "landlock.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -52,11 +53,14 @@ static int await_program(pid_t pid) {
     }
 }
 
-// What a runtime has no words for: the landlock operations of a plan; inside the container, before the program.
+// What a runtime has no words for, or no power to do in a namespace of ours: the limits and landlock operations of a plan; inside the
+// container, before the program.
 static void raise_wall(const char *path) {
     struct plan_error error;
     struct plan *plan = plan_read(path, &error);
     if (!plan) fail(EINVAL, "wall(line %u: %s)", error.line, error.reason);
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (plan->operation[i].kind == OP_RLIMIT) process_apply(&plan->operation[i]);
     landlock_apply(plan);
 }
 

@@ -30,7 +30,7 @@ static const struct rule {
     [OP_HOOK_ARG] = {"hook-arg", "s", 0, 0},
     [OP_HOOK_ENV] = {"hook-env", "s", 0, 0},
     [OP_OCI_RUNTIME] = {"oci-runtime", "kpnnsk", 0, 1},
-    [OP_OCI_STAGE] = {"oci-stage", "p", 0, 1},
+    [OP_OCI_STAGE] = {"oci-stage", "pp?", 0, 1},
     [OP_OCI_OVERLAY] = {"oci-overlay", "psf", 0, 1},
     [OP_OCI_BIND] = {"oci-bind", "ppf", 0, 0},
     [OP_CGROUP_MAKE] = {"cgroup-make", "vp", 0, 0},

@@ -30,6 +30,8 @@ struct ending {
     int have_status, status;  // of the payload
     int64_t kill_at;          // monotonic ms; 0: not asked to stop
     int64_t deadline_at;      // of the whole task; 0: none
+    int64_t look_at;          // for processes that the end of memory took; 0: nothing says so
+    int look_ms;              // from that look to the next
 };
 
 // A task that outlives this is one that stays.
@@ -116,19 +118,27 @@ static void request_stop(struct task *task, struct ending *ending) {
     task->state.stop_requested = 1;
 }
 
+// The kernel tells of the end of memory before it counts whom it kills, and who begins to listen in between hears nothing: looks again,
+// less and less often, for some 7 s.
+#define FIRST_LOOK_MS 5
+#define LAST_LOOK_MS 5120
+
 // As memory.oom.group of version 2: a task that lost one of its processes is not a task any more.
-static void on_out_of_memory(struct task *task) {
+static void look_for_kills(struct task *task, struct ending *ending) {
+    int killed = cgroup_usage_kills(&task->cgroups) > 0;
+    if (killed) signal_init(task, SIGKILL);
+    ending->look_at = killed || ending->look_ms > LAST_LOOK_MS ? 0 : timestamp_monotonic_ms() + ending->look_ms;
+    ending->look_ms *= 4;
+}
+
+static void begin_to_look(struct task *task, struct ending *ending) {
+    ending->look_ms = FIRST_LOOK_MS;
+    look_for_kills(task, ending);
+}
+
+static void on_out_of_memory(struct task *task, struct ending *ending) {
     uint64_t times;
-    struct cgroup_usage usage;
-    if (read(task->out_of_memory, &times, sizeof times) != (ssize_t)sizeof times) return;
-    cgroup_usage_read(&task->cgroups, NULL, &usage);
-    // The notice comes before the kernel chose a victim: looks again until it did, or memory was found after all.
-    for (int attempt = 0; !usage.oom_kills && attempt < 100; attempt++) {
-        struct pollfd init = {.fd = task->init, .events = POLLIN};
-        if (poll(&init, 1, 5) > 0) return;
-        cgroup_usage_read(&task->cgroups, NULL, &usage);
-    }
-    if (usage.oom_kills) signal_init(task, SIGKILL);
+    if (read(task->out_of_memory, &times, sizeof times) == (ssize_t)sizeof times) begin_to_look(task, ending);
 }
 
 static void on_signals(struct task *task, struct ending *ending) {
@@ -141,9 +151,12 @@ static void on_signals(struct task *task, struct ending *ending) {
     }
 }
 
+// Of two times, of which 0 is none.
+static int64_t earlier(int64_t a, int64_t b) { return !a || (b && b < a) ? b : a; }
+
 // Milliseconds until the next thing that time brings; -1: nothing does. Does what is due.
 static int next_due(struct task *task, struct ending *ending) {
-    if (!ending->kill_at && !ending->deadline_at) return -1;
+    if (!ending->kill_at && !ending->deadline_at && !ending->look_at) return -1;
     int64_t now = timestamp_monotonic_ms();
     if (ending->deadline_at && now >= ending->deadline_at) {
         ending->deadline_at = 0;
@@ -151,7 +164,8 @@ static int next_due(struct task *task, struct ending *ending) {
         request_stop(task, ending);
     }
     if (ending->kill_at && now >= ending->kill_at) { signal_init(task, SIGKILL); ending->kill_at = 0; }
-    int64_t due = ending->kill_at && (!ending->deadline_at || ending->kill_at < ending->deadline_at) ? ending->kill_at : ending->deadline_at;
+    if (ending->look_at && now >= ending->look_at) look_for_kills(task, ending);
+    int64_t due = earlier(ending->look_at, earlier(ending->kill_at, ending->deadline_at));
     return !due ? -1 : due - now > 3600000 ? 3600000 : (int)(due - now);
 }
 
@@ -162,15 +176,11 @@ static void pump(struct task *task, int n) {
 }
 
 // The task lives on: what served the launch goes, and what a short task does without comes.
-static void settle(struct task *task) {
+static void settle(struct task *task, struct ending *ending) {
     if (task->settle) task->settle(task);
     cgroup_usage_close(&task->usage_files);
     task->out_of_memory = cgroups_watch_out_of_memory(&task->cgroups);
-    if (task->out_of_memory >= 0) {
-        struct cgroup_usage usage;
-        cgroup_usage_read(&task->cgroups, NULL, &usage);
-        if (usage.oom_kills) signal_init(task, SIGKILL);  // nobody told of that one
-    }
+    if (task->out_of_memory >= 0) begin_to_look(task, ending);
     workspace_release();
     stack_release();
 }
@@ -182,14 +192,13 @@ static void settle(struct task *task) {
 static void follow(struct task *task, struct ending *ending) {
     int64_t settles_at = timestamp_monotonic_ms() + MOMENT_MS;
     for (;;) {
-        int timeout = next_due(task, ending);
-        if (settles_at) {
-            int64_t left = settles_at - timestamp_monotonic_ms();
-            if (left <= 0) {
-                settles_at = 0;
-                settle(task);
-            } else if (timeout < 0 || timeout > left) timeout = (int)left;
+        int64_t moment_left = settles_at ? settles_at - timestamp_monotonic_ms() : 0;
+        if (settles_at && moment_left <= 0) {
+            settles_at = 0;
+            settle(task, ending);
         }
+        int timeout = next_due(task, ending);
+        if (settles_at && (timeout < 0 || timeout > moment_left)) timeout = (int)moment_left;
         int behind = attach_is_behind(&task->attach);
         if (behind && (timeout < 0 || timeout > BEHIND_CHECK_MS)) timeout = BEHIND_CHECK_MS;
         struct pollfd fds[WATCHED + ATTACH_WATCHED] = {
@@ -203,7 +212,7 @@ static void follow(struct task *task, struct ending *ending) {
         if (fds[STDERR].revents && !attach_is_behind(&task->attach)) pump(task, 1);
         attach_ready(&task->attach, fds + WATCHED);
         if (fds[INIT].revents) return;
-        if (fds[OUT_OF_MEMORY].revents) on_out_of_memory(task);
+        if (fds[OUT_OF_MEMORY].revents) on_out_of_memory(task, ending);
         if (fds[NOTIFY].revents) notify_ready(&task->notify);
     }
 }

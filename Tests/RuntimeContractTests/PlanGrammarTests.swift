@@ -37,7 +37,7 @@ struct PlanGrammarTests {
         .id("x"), .log(path: "/l", maximumBytes: 1), .grace(milliseconds: 1), .deadline(milliseconds: 5), .denials(maximum: 3),
         .startGate(path: "/g"), .attach(stdin: true, once: true, terminal: true), .preserveDescriptors(2),
         .ociRuntime(name: "runc", bundle: "/b", createMilliseconds: 1, verbMilliseconds: 2, program: "a b", hasInit: true),
-        .ociStage(path: "/run/stage"),
+        .ociStage(path: "/run/stage", userNamespace: "/run/stage/user"),
         .ociOverlay(at: "/r", options: OverlayOptions(lower: ["/a"], upper: "/u", work: "/w"), flags: [.idMapped]),
         .ociBind(source: "/s", path: "/t", flags: [.idMapped]), .makeCgroup(version: 2, path: "/c/a"),
         .setCgroup(path: "/c/a", file: "memory.max", value: "1 2"), .cgroup(version: 1, controller: "memory", path: "/c/a"),

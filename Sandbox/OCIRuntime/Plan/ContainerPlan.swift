@@ -108,10 +108,12 @@ public struct ContainerPlan {
             guard let clock = NamespaceClock(rawValue: offset.clock) else { continue }
             operations.append(.timeOffset(clock, seconds: offset.seconds, nanoseconds: Int64(offset.nanoseconds)))
         }
-        for map in linux.uidMappings {
+        // Beside a path they say what the namespace has already, as callers write them for runtimes that ask for both.
+        let isNew = linux.makes("user")
+        for map in linux.uidMappings where isNew {
             operations.append(.uidMap(inside: map.inside, host: map.host, count: map.count, mayMapHostRoot: map.host == 0))
         }
-        for map in linux.gidMappings {
+        for map in linux.gidMappings where isNew {
             operations.append(.gidMap(inside: map.inside, host: map.host, count: map.count, mayMapHostRoot: map.host == 0))
         }
         // The container's user namespace owns its mounts and every other namespace, as an OCI container expects.
