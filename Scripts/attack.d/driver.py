@@ -117,12 +117,6 @@ def catalogue(lab):
     return {cells[0]: cells[1:] for cells in (row.split("\t") for row in text.splitlines())}
 
 
-# What is open in a sandbox of ours, with the reason; told in every report.
-KNOWN_OPEN = {
-    ("runc-pod", "inotify"): "runc makes the container's user namespace as root, so what it counts is counted as root's",
-}
-
-
 def chosen(options, probes):
     wanted = options.only.split(",") if options.only else None
     return [n for n, row in probes.items() if not wanted or n in wanted or row[0] in wanted]
@@ -166,7 +160,7 @@ def judge(lab, columns, results, probes):
     found = []
     for column in (c for c in columns if c.ours):
         for name, (verdict, detail) in results[column.name].items():
-            if verdict not in GOOD and not (verdict == "open" and (column.name, name) in KNOWN_OPEN):
+            if verdict not in GOOD:
                 found.append((column.name, name, probes[name][1], verdict, detail))
     weaker = results.get("oci-spec", {})
     for name, (verdict, detail) in weaker.items():
@@ -176,13 +170,6 @@ def judge(lab, columns, results, probes):
         elif verdict not in GOOD + ("open",):
             found.append(("oci-spec", name, probes[name][1], verdict, detail))
     return found
-
-
-def known_open(columns, results):
-    """Those of KNOWN_OPEN that were open in this run."""
-    tried = {column.name for column in columns}
-    return [(column, name) for column, name in KNOWN_OPEN
-            if column in tried and results[column].get(name, ("not-run",))[0] == "open"]
 
 
 def unproven(results, probes, names):
@@ -300,7 +287,6 @@ def attack(lab, options, before, started):
     if options.output == "json":
         weak = unproven(results, probes, names)
         json.dump({"passed": not failed, "seconds": round(time.monotonic() - started, 1), "missing": missing, "not-tried": absent,
-                   "known-open": [{"column": column, "attack": name} for column, name in known_open(columns, results)],
                    "harmed": harmed,
                    "attacks": {n: {"family": probes[n][0], "severity": probes[n][1], "what": probes[n][3], "unproven": n in weak,
                                    "answers": {c.name: dict(zip(("verdict", "detail"), results[c.name][n])) for c in columns if n in results[c.name]}}
@@ -359,9 +345,6 @@ def report(lab, columns, results, probes, names, setup, missing, absent, harmed,
         print("\nAttacks on the set-up:")
         for name, severity, verdict, detail in setup:
             print(f"  {name:34} {severity} {verdict:7} {detail[:130]}")
-    known = known_open(columns, results)
-    for column, name in known:
-        print(f"open, known: {column}: {name}: {KNOWN_OPEN[column, name]}")
     for column, name, severity, verdict, detail in bad:
         print(f"NOT blocked: {column}: {name} ({severity}): {verdict}: {detail[:200]}")
     for line in harmed:
@@ -370,9 +353,6 @@ def report(lab, columns, results, probes, names, setup, missing, absent, harmed,
         print(f"not tried: {line}")
     good = not bad and not harmed and not absent and all(v == "ok" for _, _, v, _ in setup)
     ours = sum(len(results[c.name]) for c in columns if c.ours)
-    word = "NOT all tried, blocked or contained, or the node was harmed"
-    if good:
-        word = f"all but {len(known)} known blocked or contained" if known else "all blocked or contained"
-        word += ", node unharmed"
+    word = "all blocked or contained, node unharmed" if good else "NOT all tried, blocked or contained, or the node was harmed"
     print(f"\nattack: {word}; "
           f"{len(names)} attack programs, {ours} attempts on our sandboxes, {len(setup)} attacks on the set-up, {time.monotonic() - started:.0f} s")

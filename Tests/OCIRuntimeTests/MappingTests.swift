@@ -125,6 +125,18 @@ struct MappingTests {
             }, "namespaces")
     }
 
+    @Test("a user namespace that is joined keeps its maps, whatever the configuration says of them")
+    func joinedUserNamespace() throws {
+        let operations = try plan { document in
+            document.set(["linux", "namespaces"], to: [["type": "mount"], ["type": "user", "path": "/run/users/a"]])
+            for key in ["uidMappings", "gidMappings"] {
+                document.set(["linux", key], to: [["containerID": 0, "hostID": 100_000, "size": 65_536]])
+            }
+        }.operations
+        #expect(operations.contains(.joinNamespace(.user, path: "/run/users/a")) && operations.contains(.rootless(.direct)))
+        #expect(!operations.contains { if case .uidMap = $0 { true } else if case .gidMap = $0 { true } else { false } })
+    }
+
     @Test("hooks inside the container, devices, descriptors, no pivot_root")
     func hooksAndDevices() throws {
         try Golden.expect(

@@ -93,6 +93,32 @@ struct RunCTests {
     }
 
     @Test(
+        "a container's user namespace is nobody's; its program and commands have the limits that a sandbox of ours has",
+        arguments: OCIPrograms.all)
+    func namespaceAndLimits(program: OCIProgram) async throws {
+        try await withStage(program) { stage in
+            let limits = "ulimit -H -n; ulimit -S -n; ulimit -H -c"
+            let id = try await start(stage, stage.container("\(limits); echo begin; exec sleep 600"))
+            try await stage.waitUntilBegun(id)
+            guard case .running(let pid, _) = try await stage.runtime.status(id)?.phase else {
+                Issue.record("\(id) does not run")
+                return
+            }
+            let namespace = clinux_open("/proc/\(pid)/ns/user", O_RDONLY | O_CLOEXEC, 0)
+            try #require(namespace >= 0)
+            defer { close(namespace) }
+            var owner: UInt32 = 0
+            // NS_GET_OWNER_UID (ioctl_ns(2))
+            try #require(ioctl(namespace, 0xb704, &owner) == 0)
+            #expect((0x6FFF_0000...0x6FFF_FFFF).contains(owner), "\(owner)")
+            #expect(stage.lines(id) == ["16384", "16384", "0", "begin"])
+            let result = try await stage.runtime.execSync(
+                id, command: ["/bin/sh", "-c", limits], timeoutSeconds: 30, maximumOutputBytes: 4096)
+            #expect(String(decoding: result.stdout, as: UTF8.self) == "16384\n16384\n0\n", "\(result)")
+        }
+    }
+
+    @Test(
         "a container and its commands never own the machine's null device: some runtimes give what they pass on to the container's ids",
         arguments: OCIPrograms.all)
     func nullDevice(program: OCIProgram) async throws {
