@@ -4,6 +4,7 @@
 #include "cgroup_make.h"
 #include "cgroup_place.h"
 #include "host.h"
+#include "identity.h"
 #include "launch.h"
 #include "prompt.h"
 #include "request.h"
@@ -185,6 +186,7 @@ static int begin(int *slim_mounts) {
     signal(SIGCHLD, SIG_DFL);
     sigaction(SIGALRM, &(struct sigaction){.sa_handler = wake}, NULL);  // ends the waiting of whoever is not needed
     prompt_begin();
+    identity_leave_groups();
     setsid();
     watch_clear(&own->task);
     watch_prepare(&own->task);

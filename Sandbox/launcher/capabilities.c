@@ -3,6 +3,7 @@
 #include "capabilities.h"
 #include "failure.h"
 #include "names.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -24,7 +25,7 @@ struct capability_sets capabilities_wanted(const struct operation *op) {
     return sets;
 }
 
-void capabilities_limit(const char *kept) {
+void capabilities_limit(const char *kept, int has_ambient) {
     uint64_t mask = names_mask(names_capability, kept);  // "none" is in no table
     for (int capability = 0; capability <= LAST_POSSIBLE; capability++) {
         if (mask >> capability & 1) continue;
@@ -32,7 +33,7 @@ void capabilities_limit(const char *kept) {
         if (errno == EINVAL) break;  // above the kernel's last capability
         fail(errno, "bounding-set(drop %d)", capability);
     }
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) fail(errno, "bounding-set(ambient)");
+    if (has_ambient && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) fail(errno, "bounding-set(ambient)");
 }
 
 static uint64_t permitted_now(void) {
@@ -75,14 +76,15 @@ void capabilities_finish(const struct capability_sets *sets) {
     set(sets->effective, sets->permitted, sets->inheritable, "capabilities(set)");
 }
 
-void capabilities_drop_bounding_set(void) { capabilities_limit("none"); }
+void capabilities_drop_bounding_set(void) { capabilities_limit("none", 1); }
 
 void capabilities_drop(void) { set(0, 0, 0, "capabilities(drop)"); }
 
 void capabilities_raise(void) {
+    // Whoever asks has the same each time: nothing is given up where namespaces are made.
+    static struct __user_cap_data_struct data[2] TOGETHER;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct data[2];
-    if (syscall(SYS_capget, &header, data) < 0) return;
+    if (!data[0].permitted && syscall(SYS_capget, &header, data) < 0) return;
     for (int i = 0; i < 2; i++) data[i].effective = data[i].permitted;
     syscall(SYS_capset, &header, data);  // where it is refused, what needs them says so
 }

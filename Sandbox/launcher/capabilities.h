@@ -10,7 +10,7 @@ struct capability_sets capabilities_wanted(const struct operation *op);
 
 // Drops what the list does not hold from the bounding set, and empties the ambient one. Needs CAP_SETPCAP, so it stands before
 // the change of user.
-void capabilities_limit(const char *kept);
+void capabilities_limit(const char *kept, int has_ambient);
 
 // Sets inheritable and ambient capabilities and the secure bits (an operation or NULL), then everything else; what is in
 // `retained` as well stays permitted and effective for the launcher's last steps.

@@ -82,12 +82,8 @@ int cgroup_place_open(const char *path, int flags) { return from_place(OPEN, pat
 int cgroup_place_make(const char *path) { return from_place(MAKE, path, 0); }
 int cgroup_place_remove(const char *path) { return from_place(REMOVE, path, 0); }
 
-int cgroup_places_inherit(int inherited[CGROUPS_MAX]) {
-    for (int i = 0; kept && i < kept->count; i++) {
-        kept->place[i].is_inherited = 1;
-        inherited[i] = kept->place[i].fd;
-    }
-    return kept ? kept->count : 0;
+void cgroup_places_inherit(void) {
+    for (int i = 0; kept && i < kept->count; i++) kept->place[i].is_inherited = 1;
 }
 
 int cgroup_place_inherited(const char *path, size_t *rest) {

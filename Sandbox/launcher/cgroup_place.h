@@ -14,7 +14,7 @@ int cgroup_place_open(const char *path, int flags);
 int cgroup_place_make(const char *path);
 int cgroup_place_remove(const char *path);
 
-// Descriptors that are open now, for a child that is cloned next. How many.
-int cgroup_places_inherit(int inherited[CGROUPS_MAX]);
+// A child is cloned next, which has those that are open now.
+void cgroup_places_inherit(void);
 // The one above `path` that the child inherited, and where the rest of the path begins; -1: none.
 int cgroup_place_inherited(const char *path, size_t *rest);

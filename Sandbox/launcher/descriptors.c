@@ -54,8 +54,17 @@ void descriptors_take(const struct plan *plan, const struct streams *streams) {
         failure_pipe = fcntl(failure_pipe, F_DUPFD_CLOEXEC, (int)next);
         if (failure_pipe < 0) fail(errno, "descriptors(failure pipe)");
     }
-    payload_keep(failure_pipe);
     // Before the filter: a filter that refuses close_range would leak descriptors silently.
+    if (kept_count == 0) {
+        // The failure pipe alone stays, and may have any number: with the lowest all others go in one call.
+        if (failure_pipe >= 0 && (unsigned)failure_pipe > next) {
+            if (dup3(failure_pipe, (int)next, O_CLOEXEC) < 0) fail(errno, "descriptors(failure pipe)");
+            failure_pipe = (int)next;
+        }
+        close_between(next + (failure_pipe >= 0), ~0U);
+        return;
+    }
+    payload_keep(failure_pipe);
     for (int i = 0; i < kept_count; i++) {
         if (kept[i] < next) continue;
         fcntl((int)kept[i], F_SETFD, FD_CLOEXEC);

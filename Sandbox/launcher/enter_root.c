@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "enter_root.h"
 #include "failure.h"
+#include "keep.h"
 #include "mount_calls.h"
 #include "mount_tree.h"
 
@@ -14,8 +15,7 @@
 
 // After the root is entered: pivot_root(2) refuses a shared one.
 static void finish(struct root *root) {
-    if (chdir("/") < 0) fail(errno, "pivot(chdir /)");
-    close(root->fd);
+    close_soon(root->fd);
     root->fd = -1;
     const char *propagation = mounts_root_propagation();
     if (!propagation) return;
@@ -29,7 +29,7 @@ static void finish(struct root *root) {
 // covered: nothing is left to unmount, so no grace period of the kernel is waited for.
 static void cover_slim_root(struct root *root, int own_namespace) {
     if (setns(own_namespace, CLONE_NEWNS) < 0) fail(errno, "pivot(own mount namespace)");
-    close(own_namespace);
+    close_soon(own_namespace);
     if (move_mount(root->fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0) fail(errno, "pivot(attach root)");
     if (fchdir(root->fd) < 0 || chroot(".") < 0) fail(errno, "pivot(chroot)");
     finish(root);
@@ -41,6 +41,7 @@ void enter_root_pivot(struct root *root) {
     if (fchdir(root->fd) < 0) fail(errno, "pivot(chdir)");
     if (syscall(SYS_pivot_root, ".", ".") < 0) fail(errno, "pivot_root");
     if (umount2(".", MNT_DETACH) < 0) fail(errno, "pivot(umount old root)");
+    if (chdir("/") < 0) fail(errno, "pivot(chdir /)");
     finish(root);
 }
 

@@ -26,11 +26,6 @@ int host_null(void) {
     return null;
 }
 
-void host_descriptors(int both[2]) {
-    both[0] = proc;
-    both[1] = null;
-}
-
 void host_release(void) {
     if (proc >= 0) close(proc);
     if (null >= 0) close(null);

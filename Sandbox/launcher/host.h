@@ -11,8 +11,5 @@ int host_proc_open(const char *name, int flags);
 // A descriptor of /dev/null, for reading.
 int host_null(void);
 
-// Those two, -1 for one that is not open.
-void host_descriptors(int both[2]);
-
 // Closes what host_keep opened.
 void host_release(void);

@@ -5,6 +5,7 @@
 #include "capabilities.h"
 #include "rootless.h"
 #include "text.h"
+#include "workspace.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,27 +66,38 @@ static int carry(void *nothing) {
 #define OWNER_FIRST 0x6FFF0000u
 #define OWNER_COUNT 0x10000u
 
-struct former_owner identity_become_owner(void) {
-    struct former_owner former = {.dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)};
-    // Not where we are an ordinary user, or where there is no such id.
-    if (geteuid() != 0 || syscall(SYS_setresuid, -1, OWNER_FIRST + (uid_t)getpid() % OWNER_COUNT, -1) < 0) return former;
-    capabilities_raise();  // some machines let nobody else make user namespaces
-    former.is_root = 1;
-    return former;
+// What this program is does not change as long as it makes namespaces, nor with a fork.
+static struct { int is_known, is_root, is_dumpable, has_no_groups; } self TOGETHER;
+
+static void know_self(void) {
+    if (self.is_known) return;
+    self.is_root = geteuid() == 0;
+    self.is_dumpable = prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) == 1;
+    self.is_known = 1;
 }
 
-void identity_leave_owner(struct former_owner former) {
-    if (!former.is_root) return;
+void identity_leave_groups(void) { self.has_no_groups = syscall(SYS_setgroups, 0, NULL) == 0; }
+
+int identity_become_owner(void) {
+    know_self();
+    // Not where we are an ordinary user, or where there is no such id.
+    if (!self.is_root || syscall(SYS_setresuid, -1, OWNER_FIRST + (uid_t)getpid() % OWNER_COUNT, -1) < 0) return 0;
+    capabilities_raise();  // some machines let nobody else make user namespaces
+    return 1;
+}
+
+void identity_leave_owner(int became) {
+    if (!became) return;
     if (syscall(SYS_setresuid, -1, 0, -1) < 0) _exit(126);  // never go on as a stranger
-    if (former.dumpable == 1) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+    if (self.is_dumpable) prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
 // It shares our memory and our descriptors, so nothing is copied for it, and it is over when we go on: what is not reaped yet still has its namespace.
 int identity_make_carrier(char stack[CARRIER_STACK_BYTES]) {
     char *top = stack + CARRIER_STACK_BYTES;
-    struct former_owner former = identity_become_owner();
+    int became = identity_become_owner();
     int pid = clone(carry, top - (uintptr_t)top % 16, CLONE_NEWUSER | CLONE_VM | CLONE_VFORK | CLONE_FILES | SIGCHLD, NULL), saved = errno;
-    identity_leave_owner(former);
+    identity_leave_owner(became);
     errno = saved;
     return pid;
 }
@@ -142,7 +154,7 @@ void identity_become(const struct operation *user, int keep) {
     gid_t gid = (gid_t)plan_number(user->argument[1]);
     if (keep && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) fail(errno, "user(keep capabilities)");
     // Of this process alone: libc's would look for other threads, in memory that may be shared with another process.
-    if (syscall(SYS_setgroups, count, groups) < 0 && !(count == 0 && rootless_groups_are_fixed())) fail(errno, "user(groups)");
+    if (!(count == 0 && self.has_no_groups) && syscall(SYS_setgroups, count, groups) < 0 && !(count == 0 && rootless_groups_are_fixed())) fail(errno, "user(groups)");
     if (syscall(SYS_setresgid, gid, gid, gid) < 0) fail(errno, "user(gid %u)", gid);
     if (syscall(SYS_setresuid, uid, uid, uid) < 0) fail(errno, "user(uid %u)", uid);
 }

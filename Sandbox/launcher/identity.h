@@ -7,11 +7,13 @@
 // -2 with `failure` set when it could not be made.
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure);
 
+// For a process whose tasks have no groups but their own.
+void identity_leave_groups(void);
+
 // Between the two, user namespaces that this process makes belong to nobody else (identity.c says why). A request for a signal at the
 // parent's death is forgotten (prctl(2)).
-struct former_owner { int is_root, dumpable; };
-struct former_owner identity_become_owner(void);
-void identity_leave_owner(struct former_owner former);
+int identity_become_owner(void);  // whether it did
+void identity_leave_owner(int became);
 
 #define CARRIER_STACK_BYTES 1024
 

@@ -159,8 +159,6 @@ static void build_jail(const struct launch *launch) {
     cgroups_join(launch->cgroups, host_root);
     if (launch->groups) await(launch, launch->groups, GROUPS_ARE_SET);
     if (!at_home) enter_network(launch);
-    for (int i = 0; i < launch->place_count; i++) close(launch->places[i]);
-    if (launch->own_mounts >= 0) close(launch->host_root);
     namespaces_enter(plan, launch->user_namespace);
     if (launch->own_mounts < 0 && !launch->groups && plan_has_namespace(plan, "mount")) mounts_prepare(plan);
     for (; next < plan->count; next++) apply(launch, &root, &plan->operation[next]);
@@ -287,13 +285,14 @@ _Noreturn void init_run(const struct launch *given) {
     if (own.user_namespace_is_there) own.user_namespace = take_user_namespace(launch);
     if (own.streams.console < 0) own.streams.console = console_connect(launch->plan);  // while the host's paths are there
     build_jail(launch);
-    notify_take(launch->handover);
+    if (notify_wanted(launch->plan)) notify_take(launch->handover);
     pid_t payload = start_payload(launch);
     if (payload < 0) fail(errno, "fork");
-    settle(launch);
-    // What reads the task's output is to see its end, whoever else had the descriptors.
+    // What reads the task's output is to see its end, whoever else had the descriptors. All of it before init has the payload's ids.
     if (launch->streams.out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
-    int kept[] = {launch->status, failure_pipe};
+    int kept[] = {launch->status, failure_pipe, launch->user_namespace};
     keep_only(kept, sizeof kept / sizeof *kept);
+    settle(launch);
+    if (launch->user_namespace >= 0) close(launch->user_namespace);
     reap(payload, launch);
 }

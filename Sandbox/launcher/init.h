@@ -17,8 +17,6 @@ struct launch {
     int user_namespace;  // or -1
     int net_namespace;   // made ahead, its loopback up; or -1
     int host_root;       // with the following: what "/" is before
-    const int *places;   // directories of the host's cgroup file systems, by which the groups are found; or none
-    int place_count;
     int own_mounts;      // the slim mount namespace to enter last, while the host's is the present one; or -1
     struct streams streams;  // the task's ends of them; where its console is -1, a `terminal` of the plan is init's own matter
     int status;          // write end: the payload's wait status; nobody but the supervisor has the other one, as long as it lives

@@ -1,6 +1,7 @@
 // See keep.h.
 #define _GNU_SOURCE
 #include "keep.h"
+#include "workspace.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,4 +24,24 @@ void keep_only(int *kept, int count) {
         next = (unsigned)kept[i] + 1;
     }
     syscall(SYS_close_range, next, ~0U, 0);
+}
+
+#define SOON 32
+static int soon[SOON] TOGETHER, soon_count TOGETHER;
+
+void close_soon(int descriptor) {
+    if (soon_count == SOON) {
+        close_all(soon, SOON);
+        soon_count = 0;
+    }
+    soon[soon_count++] = descriptor;
+}
+
+void close_all(int *gone, int count) {
+    sort(gone, count);
+    for (int first = 0, last; first < count; first = last + 1) {
+        for (last = first; last + 1 < count && gone[last + 1] <= gone[last] + 1; last++) {}
+        int from = gone[first] > 0 ? gone[first] : 0;
+        if (gone[last] >= 0) syscall(SYS_close_range, from, gone[last], 0);
+    }
 }

@@ -30,6 +30,10 @@ struct batch {
 static int open_regular(const char *path, int flags, struct stat *info) {
     int fd = openat(AT_FDCWD, path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | flags, 0640);
     if (fd < 0) return -1;
+    if (flags & O_EXCL) {  // it is new, and so an empty file
+        memset(info, 0, sizeof *info);
+        return fd;
+    }
     if (fstat(fd, info) == 0 && S_ISREG(info->st_mode)) return fd;
     close(fd);
     errno = EINVAL;
@@ -44,7 +48,8 @@ int log_open(struct log_file *log, const char *path, struct log_bounds bounds) {
     log->limit = bounds.bytes;
     log->files = bounds.files ? bounds.files : 1;
     log->age = bounds.seconds < INT64_MAX / 1000000000 ? (int64_t)bounds.seconds * 1000000000 : 0;
-    log->fd = open_regular(path, 0, &info);
+    log->fd = open_regular(path, O_EXCL, &info);
+    if (log->fd < 0 && errno == EEXIST) log->fd = open_regular(path, 0, &info);
     if (log->fd < 0) return -1;
     log->size = (uint64_t)info.st_size;
     log->began = log->size ? timestamp_now() : 0;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "mount_tree.h"
 #include "failure.h"
+#include "keep.h"
 #include "mount_calls.h"
 #include "mount_options.h"
 #include "names.h"
@@ -71,8 +72,8 @@ void mount_tree_propagate(int tree, const char *flags, const char *path) {
 void mount_tree_attach(int tree, int target, const char *what, const char *path) {
     if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0)
         fail(errno, "%s(attach %s)", what, path);
-    close(tree);
-    close(target);
+    close_soon(tree);
+    close_soon(target);
 }
 
 // The kernel says more than an errno: one line of it, without its "e ".
@@ -95,7 +96,7 @@ int mount_tree_create(int context, const char *type, const char *flags, const ch
     if (fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0) fail_with_message(context, errno, type, path);
     int tree = fsmount(context, FSMOUNT_CLOEXEC, (unsigned)mount_tree_attributes(flags));
     if (tree < 0) fail(errno, "mount(%s %s)", type, path);
-    close(context);
+    close_soon(context);
     mount_tree_propagate(tree, flags, path);
     return tree;
 }

@@ -36,7 +36,7 @@ static void unblock_signals(void) {
 
 static void new_session(void) {
     // A session of its own: no terminal to push input into, and no session keyring shared with the host.
-    if (getsid(0) != getpid() && setsid() < 0) fail(errno, "setsid");
+    if (setsid() < 0 && (errno != EPERM || getsid(0) != getpid())) fail(errno, "setsid");
     if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS && errno != EPERM && errno != EDQUOT)
         fail(errno, "keyring(new session)");
 }
@@ -79,17 +79,20 @@ static void take_identity(const struct plan *plan, int user_namespace) {
     const struct operation *securebits = plan_find(plan, OP_SECUREBITS), *capabilities = plan_find(plan, OP_CAPABILITIES);
     struct capability_sets sets = capabilities_wanted(capabilities);
     int early_filter = filters_before_capabilities(plan);
-    int keep = capabilities && (early_filter || securebits || sets.permitted || sets.inheritable);
+    int has_ambient = 1, keep = capabilities && (early_filter || securebits || sets.permitted || sets.inheritable);
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
         switch (op->kind) {
         case OP_ENTER_USER_NAMESPACE:
-            if (user_namespace >= 0) identity_enter_user_namespace(user_namespace);
+            if (user_namespace >= 0) {
+                identity_enter_user_namespace(user_namespace);
+                has_ambient = 0;  // whoever enters one has none (capabilities(7))
+            }
             break;
         case OP_SECUREBITS:
             if (!capabilities) capabilities_set_securebits(op);
             break;  // else with the capabilities, which it may forbid to set
-        case OP_BOUNDING_SET: capabilities_limit(op->argument[0]); break;
+        case OP_BOUNDING_SET: capabilities_limit(op->argument[0], has_ambient); break;
         case OP_USER: identity_become(op, keep); break;
         case OP_CAPABILITIES:
             if (keep) capabilities_apply(&sets, securebits, early_filter ? CAPABILITY_SYS_ADMIN : 0);
@@ -135,7 +138,7 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, const st
     if (directory && !(plan_find(plan, OP_PIVOT) && !strcmp(directory->argument[0], "/"))) enter_working_directory(directory->argument[0]);
     landlock_apply(plan);
     if (payload_before_exec) payload_before_exec();
-    prompt_end();
+    prompt_end(plan_find(plan, OP_NICE) || plan_find(plan, OP_SCHEDULER));
     // Nothing but exec stands behind the filter, so a profile need permit none of the launcher's own calls; without no_new_privs
     // one `capset`, as loading takes a capability.
     filters_load(plan);

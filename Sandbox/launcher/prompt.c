@@ -1,6 +1,7 @@
 // See prompt.h. A launch is a dozen short steps of four processes; each would otherwise wait out the slices of whoever computes.
 #define _GNU_SOURCE
 #include "prompt.h"
+#include "workspace.h"
 
 #include <sched.h>
 #include <stdint.h>
@@ -20,14 +21,21 @@ struct scheduling {
     uint64_t runtime, deadline, period;
 };
 
-static void set_slice(uint64_t nanoseconds) {
-    struct scheduling now = {.size = sizeof now};
+// As it was found; its size is 0 before that.
+static struct scheduling found TOGETHER;
+
+static void set_slice(uint64_t nanoseconds, int is_changed) {
+    if (!found.size || is_changed) {
+        found.size = sizeof found;
+        if (syscall(SYS_sched_getattr, 0, &found, sizeof found, 0) < 0) found.policy = SCHED_FIFO;
+    }
     // An ordinary process keeps its nice value; others, and older kernels, go without.
-    if (syscall(SYS_sched_getattr, 0, &now, sizeof now, 0) < 0 || now.policy != SCHED_OTHER) return;
-    now.runtime = nanoseconds;
-    syscall(SYS_sched_setattr, 0, &now, 0);
+    if (found.policy != SCHED_OTHER) return;
+    struct scheduling wanted = found;
+    wanted.runtime = nanoseconds;
+    syscall(SYS_sched_setattr, 0, &wanted, 0);
 }
 
-void prompt_begin(void) { set_slice(SLICE_NANOSECONDS); }
+void prompt_begin(void) { set_slice(SLICE_NANOSECONDS, 1); }
 
-void prompt_end(void) { set_slice(0); }
+void prompt_end(int is_changed) { set_slice(0, is_changed); }

@@ -118,9 +118,9 @@ int rootless_make_user_namespace(const struct plan *plan, struct failure *failur
     const struct operation *op = plan_find(plan, OP_ROOTLESS);
     // A namespace lives as long as something holds it: a short-lived child carries it until it is opened.
     int parent = getpid();
-    struct former_owner former = identity_become_owner();
+    int became = identity_become_owner();
     pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL);
-    if (pid != 0) identity_leave_owner(former);
+    if (pid != 0) identity_leave_owner(became);
     if (pid < 0) { failure_set(failure, errno, "rootless(user namespace)"); return -1; }
     if (pid == 0) identity_wait_as_carrier(parent);
     int fd = -1, mapped = -1;

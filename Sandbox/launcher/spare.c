@@ -62,12 +62,9 @@ static int wait_as_init(void *argument) {
     // A spare whose supervisor died serves nobody. The change of ids clears this, and init asks again then.
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     init_begin(0);
-    int kept[10 + CGROUPS_MAX] = {c->out[1], c->err[1], c->status[1], c->failure[1], c->notify[1], spare->user_namespace,
-                                  spare->net_namespace, spare->mounts};
-    host_descriptors(kept + 8);
-    memcpy(kept + 10, spare->place, (size_t)spare->places * sizeof *kept);
-    keep_only(kept, 10 + spare->places);
-    // A supervisor that died before the request above is told by the pipe's other end, of which we have no copy now.
+    // A supervisor that died before the request above is told by the pipe's other end, of which we have no copy now. What else was
+    // inherited goes behind the payload's start (init_run), and for the payload itself at its exec.
+    close(c->status[0]);
     if (init_is_orphan(c->status[1])) _exit(126);
     mounts_make_ahead(order->proc_options);
     int host_root = openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -75,8 +72,6 @@ static int wait_as_init(void *argument) {
     if (CPU_COUNT(&order->processors)) sched_setaffinity(0, sizeof order->processors, &order->processors);
     struct launch launch = order->launch;
     launch.own_mounts = spare->mounts;
-    launch.places = spare->place;
-    launch.place_count = spare->places;
     launch.host_root = host_root;
     init_run(&launch);
 }
@@ -92,7 +87,7 @@ static int clone_waiting_init(struct spare *spare) {
         if (spare->stack == MAP_FAILED) { spare->stack = NULL; return -1; }
         workspace_keep(spare->stack, 4096);  // in the init nothing is there: the stack's end
     }
-    spare->places = cgroup_places_inherit(spare->place);
+    cgroup_places_inherit();
     spare->init_pid = clone(wait_as_init, spare->stack + STACK_BYTES, CLONE_PIDFD | CLONED_NAMESPACES | SIGCHLD, spare, &spare->init);
     return spare->init_pid < 0 ? -1 : 0;
 }
@@ -247,9 +242,8 @@ void spare_discard_init(struct spare *spare) {
 }
 
 static void close_user_namespace(struct spare *spare) {
-    close(spare->user_namespace);
-    close(spare->uid_map);
-    close(spare->gid_map);
+    int all[] = {spare->user_namespace, spare->uid_map, spare->gid_map};
+    close_all(all, sizeof all / sizeof *all);
 }
 
 void spare_release(struct spare *spare) {

@@ -18,7 +18,6 @@ struct spare {
     uint64_t init_start;
     int user_namespace, uid_map, gid_map;    // without maps yet
     int net_namespace;                       // from the pool, or -1
-    int place[CGROUPS_MAX], places;          // directories above the groups that init has too
     int is_alone;                            // no other launch is under way
     struct order *order;
     size_t order_bytes;

@@ -1,6 +1,7 @@
 // The supervisor's loop. It sleeps in poll(2) unless the task writes, ends, or is to be stopped.
 #define _GNU_SOURCE
 #include "watch.h"
+#include "keep.h"
 #include "stack.h"
 #include "supervise.h"
 #include "workspace.h"
@@ -72,12 +73,12 @@ void watch_prepare(struct task *task) {
 
 void watch_renew(struct task *task) {
     struct signalfd_siginfo info;
-    cgroup_usage_close(&task->usage_files);
-    int open[] = {task->record, task->status, task->out_of_memory, task->log.fd, task->init,
-                  task->notify.fd, task->directory, task->client, task->lock};
-    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
-        if (open[i] >= 0) close(open[i]);
-    for (int i = 0; i < task->cgroups.count; i++) close(task->cgroups.group[i].directory);
+    int open[9 + USAGE_FILES_MAX + CGROUPS_MAX] = {task->record, task->status, task->out_of_memory, task->log.fd, task->init,
+                                                   task->notify.fd, task->directory, task->client, task->lock}, count = 9;
+    for (int i = 0; i < task->usage_files.count; i++) open[count++] = task->usage_files.fd[i];
+    for (int i = 0; i < task->cgroups.count; i++) open[count++] = task->cgroups.group[i].directory;
+    close_all(open, count);
+    task->usage_files.count = 0;
     // Who meant the former task could not know that it is over.
     while (read(task->signals, &info, sizeof info) == (ssize_t)sizeof info) {}
     clear_descriptors(task);
@@ -169,9 +170,10 @@ static int next_due(struct task *task, struct ending *ending) {
     return !due ? -1 : due - now > 3600000 ? 3600000 : (int)(due - now);
 }
 
-static void pump(struct task *task, int n) {
+// Of a stream of which poll(2) told `events`: an end alone means that nothing is left to read.
+static void pump(struct task *task, int n, short events) {
     struct log_stream *stream = &task->stream[n];
-    int bytes = log_pump(&task->log, stream);
+    int bytes = events == POLLHUP ? 0 : log_pump(&task->log, stream);
     if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR)) log_finish(&task->log, stream);
 }
 
@@ -208,8 +210,8 @@ static void follow(struct task *task, struct ending *ending) {
         attach_watch(&task->attach, fds + WATCHED);
         if (poll(fds, task->attach.listener >= 0 ? WATCHED + ATTACH_WATCHED : WATCHED, timeout) < 0) continue;
         if (fds[SIGNALS].revents) on_signals(task, ending);
-        if (fds[STDOUT].revents) pump(task, 0);
-        if (fds[STDERR].revents && !attach_is_behind(&task->attach)) pump(task, 1);
+        if (fds[STDOUT].revents) pump(task, 0, fds[STDOUT].revents);
+        if (fds[STDERR].revents && !attach_is_behind(&task->attach)) pump(task, 1, fds[STDERR].revents);
         attach_ready(&task->attach, fds + WATCHED);
         if (fds[INIT].revents) return;
         if (fds[OUT_OF_MEMORY].revents) on_out_of_memory(task, ending);
@@ -228,7 +230,7 @@ static void drain(struct task *task) {
             int64_t before = timestamp_monotonic_ms();
             attach_catch_up(&task->attach, begun + CATCH_UP_DEADLINE_MS);
             deadline += timestamp_monotonic_ms() - before;  // nobody's output is lost to the log for a client's sake
-            pump(task, i);
+            pump(task, i, fds[i].revents);
         }
     }
     attach_catch_up(&task->attach, begun + CATCH_UP_DEADLINE_MS);

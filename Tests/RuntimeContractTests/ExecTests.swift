@@ -79,7 +79,6 @@ struct ExecTests {
             #expect(String(decoding: result.stderr, as: UTF8.self).lowercased().contains("fork"))
             let group = "\(lab.parent)/\(lab.podUID)/main_0"
             try await lab.runtime.stopContainer(id, graceSeconds: 0)
-            for _ in 0..<3000 where !Machine.cgroups.children(of: group).isEmpty { usleep(10_000) }
             // What a command left running, and its group, stay until the container's end.
             try await lab.runtime.removeContainer(id)
             #expect(!Machine.cgroups.group(group).exists)
