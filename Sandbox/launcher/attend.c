@@ -237,6 +237,7 @@ static int attend_one(int slim_mounts) {
     int heard = answer_end();
     sched_yield();  // whoever waited for it goes on before what is left to clear up
     if (own->task.mounts >= 0) close(own->task.mounts);
+    watch_leave_groups(&own->task);
     cgroup_remove_all();
     // Whoever hung up watches this process, so its end must tell the task's.
     if (office->makes_spare && !own->task.lasts && heard && attend_waiting(office->board) < ATTEND_MAX / 2 && network_returns && netpool_is_unused(&office->network)) {

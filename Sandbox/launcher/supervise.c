@@ -80,6 +80,7 @@ int supervise(const char *plan_path, const char *state_directory, int foreground
     if (result) return result == 1 && foreground ? 128 : result;
     watch(&task);
     if (task.forget) task.forget(&task);
+    watch_leave_groups(&task);
     cgroup_remove_all();
     return foreground ? task.state.exit_code : 0;
 }

@@ -71,14 +71,19 @@ void watch_prepare(struct task *task) {
     task->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-void watch_renew(struct task *task) {
-    struct signalfd_siginfo info;
-    int open[9 + USAGE_FILES_MAX + CGROUPS_MAX] = {task->record, task->status, task->out_of_memory, task->log.fd, task->init,
-                                                   task->notify.fd, task->directory, task->client, task->lock}, count = 9;
+void watch_leave_groups(struct task *task) {
+    int open[USAGE_FILES_MAX + CGROUPS_MAX + 1] = {task->out_of_memory}, count = 1;
     for (int i = 0; i < task->usage_files.count; i++) open[count++] = task->usage_files.fd[i];
     for (int i = 0; i < task->cgroups.count; i++) open[count++] = task->cgroups.group[i].directory;
     close_all(open, count);
-    task->usage_files.count = 0;
+    task->usage_files.count = task->cgroups.count = 0;
+    task->out_of_memory = -1;
+}
+
+void watch_renew(struct task *task) {
+    struct signalfd_siginfo info;
+    int open[] = {task->record, task->status, task->log.fd, task->init, task->notify.fd, task->directory, task->client, task->lock};
+    close_all(open, sizeof open / sizeof *open);
     // Who meant the former task could not know that it is over.
     while (read(task->signals, &info, sizeof info) == (ssize_t)sizeof info) {}
     clear_descriptors(task);
@@ -88,7 +93,6 @@ void watch_renew(struct task *task) {
     memset(&task->notify, 0, sizeof task->notify);
     task->notify.fd = -1;
     task->grace_ms = task->deadline_ms = 0;
-    task->cgroups.count = 0;
     task->over = 0;
     task->serial++;
 }
@@ -130,6 +134,7 @@ static void look_for_kills(struct task *task, struct ending *ending) {
     if (killed) signal_init(task, SIGKILL);
     ending->look_at = killed || ending->look_ms > LAST_LOOK_MS ? 0 : timestamp_monotonic_ms() + ending->look_ms;
     ending->look_ms *= 4;
+    if (!ending->look_at) stack_release();  // the last time that it is needed for long
 }
 
 static void begin_to_look(struct task *task, struct ending *ending) {
