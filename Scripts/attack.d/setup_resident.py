@@ -3,6 +3,7 @@ import glob
 import contextlib
 import os
 import random
+import shutil
 import socket
 import struct
 import subprocess
@@ -11,6 +12,7 @@ import time
 
 import leaks
 import machine
+import plan as launch_plan
 import sandboxes
 from setup_attacks import attack
 from setup_lab import SENTINELS, Setup, judge, wait_for
@@ -283,9 +285,37 @@ def killed_children(lab, rounds):
 
 
 class ResidentCycle(leaks.Cycle):
-    """(b) the resident launcher: launches through its socket."""
+    """(b) the resident launcher: launches through its socket; beside each one that is killed one that is over at once."""
 
     name = "leak-resident"
+
+    def one(self, number):
+        self.short(number)
+        super().one(number)
+
+    def short(self, number):
+        """Heard to its end, so that its supervisor serves again; its groups are the launcher's own to make and to remove."""
+        state = os.path.join(self.lab.targets.dir, f"{self.name}-short-{number}")
+        os.makedirs(os.path.join(state, "rootfs"))
+        plan = self.base(state)
+        directories = [text.split(" ")[3] for text in plan.lines if text.startswith("cgroup 1 ")]
+        for directory in directories:
+            self.removed(directory)
+        joins = [text for text in plan.lines if text.startswith("cgroup ")]
+        plan.replace("cgroup ", *(launch_plan.line("cgroup-make", "1", path) for path in directories), *joins,
+                     *(launch_plan.line("cgroup-remove", path) for path in directories))
+        plan.arguments = ["/bin/true"]
+        with connect(self.server.path) as end:
+            answer = request(end, plan.text().encode(), state)
+            while "ended" not in answer:
+                more = end.recv(1024).decode(errors="replace")
+                if not more:
+                    raise RuntimeError(f"short task {number}: the resident launcher hung up behind {answer!r}, expected an end")
+                answer += more
+        gone = wait_for(lambda: not any(os.path.exists(directory) for directory in directories), 5)
+        shutil.rmtree(state)
+        if not gone or "ended 0 0" not in answer:
+            raise RuntimeError(f"short task {number}: {answer!r}, groups gone: {bool(gone)}; expected 'ended 0 0' and True")
 
     def begin(self):
         self.server = Resident(self.lab)
