@@ -1,5 +1,4 @@
-// Private host ids: 65536 per pod, from the part of the id space that systemd reserves for containers
-// (0x00080000-0x6FFFFFFF, systemd.io/UIDS-GIDS), upper half, so that nspawn's own picks stay clear.
+// Private host ids: 65536 per pod, of those that are pods' (HostIDs).
 
 import SandboxPolicy
 
@@ -9,9 +8,9 @@ public struct IDRanges: Sendable, Hashable {
     public var first: UInt32
     public var slots: UInt32
 
-    private static let space: UInt32 = (0x6FFF_0000 - 0x4000_0000) / SandboxSpec.idRangeCount
-    public static let lowerHalf = IDRanges(first: 0x4000_0000, slots: space / 2)
-    public static let upperHalf = IDRanges(first: 0x4000_0000 + space / 2 * SandboxSpec.idRangeCount, slots: space / 2)
+    private static let half = HostIDs.slots(HostIDs.pods) / 2
+    public static let lowerHalf = IDRanges(first: HostIDs.pods.lowerBound, slots: half)
+    public static let upperHalf = IDRanges(first: HostIDs.pods.lowerBound + half * SandboxSpec.idRangeCount, slots: half)
 
     /// Steady for a pod (a hash of its UID), moved on while taken; nil when every range is.
     package func pick(podUID: String, taken: Set<UInt32>) -> UInt32? {

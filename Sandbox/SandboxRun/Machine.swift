@@ -1,6 +1,7 @@
 // What this machine and this user give a sandbox: the facts that a plan depends on, as a value, so that plans for other
 // machines can be tested here.
 import Cgroups
+import SandboxPolicy
 
 public struct Machine: Sendable, Hashable {
     /// How a process without the host's root powers gets ids.
@@ -24,8 +25,11 @@ public struct Machine: Sendable, Hashable {
     public var rootless: Rootless?
     /// Why an ordinary user cannot make user namespaces here; nil when he can, or is not one.
     public var userNamespaceObstacle: String?
-    /// For the private range of ids and the default name: distinguishes runs of this moment.
+    /// For the default name: distinguishes runs of this moment.
     public var processID: Int32
+    /// Which of the commands' ranges of ids the task gets, if somebody made sure that no other has it (IDClaim); nil: by the process id.
+    var claimedSlot: UInt32?
+    var idSlot: UInt32 { claimedSlot ?? UInt32(max(0, processID)) % HostIDs.slots(HostIDs.commands) }
     /// Where a task's cgroup is made; `layout == .none` where we may make none.
     public var cgroups: CgroupHost
     /// The machine with all its groups: what is there but not ours to use was not delegated.

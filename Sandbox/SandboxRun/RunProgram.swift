@@ -22,7 +22,10 @@ public enum RunProgram {
 
     private static func run(_ options: RunOptions, _ networks: (any RunNetworkProvider)?) throws(RunFailure) -> Int32 {
         try RunInputs.check(options)
-        let machine = Machine.probe()
+        var machine = Machine.probe()
+        let claim =
+            machine.rootless == nil && !options.explain ? IDClaim(wish: machine.idSlot, of: HostIDs.slots(HostIDs.commands)) : nil
+        machine.claimedSlot = claim?.slot
         let plan = try RunPlan(options, machine: machine, resources: .machine)
         if options.explain {
             let explanation = RunExplanation(plan)
@@ -34,7 +37,7 @@ public enum RunProgram {
             let held = limit.instead.map { "is held by \($0)" } ?? "is not enforced"
             print("swiftlet run: \(limit.option) \(held): \(limit.reason)\n", to: STDERR_FILENO)
         }
-        let task = try RunTask(plan, launcher: .find(), networks: networks)
+        let task = try RunTask(plan, launcher: .find(), networks: networks, claim: claim)
         return try task.run()
     }
 

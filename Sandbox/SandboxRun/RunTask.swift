@@ -8,11 +8,14 @@ struct RunTask {
     let plan: RunPlan
     let launcher: Launcher
     let networks: (any RunNetworkProvider)?
+    /// Of the plan's ids; it lasts as long as this process, or the launcher in its place.
+    let claim: IDClaim?
 
-    init(_ plan: RunPlan, launcher: Launcher, networks: (any RunNetworkProvider)? = nil) {
+    init(_ plan: RunPlan, launcher: Launcher, networks: (any RunNetworkProvider)? = nil, claim: IDClaim? = nil) {
         self.plan = plan
         self.launcher = launcher
         self.networks = networks
+        self.claim = claim
     }
 
     /// The exit status of `swiftlet run`.
@@ -24,6 +27,7 @@ struct RunTask {
             return try follow(plan.joining(network))
         }
         if plan.options.report == .none, plan.options.seccompLearn == nil, plan.watchedGroup == nil, !plan.options.terminal {
+            claim?.outliveExec()
             try launcher.become(plan.launch)
         }
         return try follow(plan)

@@ -3,10 +3,6 @@ import Cgroups
 import SandboxPolicy
 
 extension SandboxSpec {
-    /// Private ranges of `swiftlet run` begin here: above those of pods, one range a process id.
-    static let runIDBase: UInt32 = 0x6000_0000
-    private static let runIDRanges: Int32 = 32_768
-
     mutating func take(_ options: RunOptions, machine: Machine) {
         takeFileSystem(options, machine: machine)
         takeIdentity(options, machine: machine)
@@ -51,7 +47,7 @@ extension SandboxSpec {
         gid = options.gid
         guard let user = machine.rootless else {
             if options.uidMaps.isEmpty {
-                idRangeStart = Self.runIDBase + UInt32(machine.processID % Self.runIDRanges) * Self.idRangeCount
+                idRangeStart = HostIDs.commands.lowerBound + machine.idSlot * Self.idRangeCount
             } else {
                 uidMaps = options.uidMaps
                 gidMaps = options.gidMaps

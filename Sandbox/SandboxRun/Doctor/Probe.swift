@@ -55,9 +55,10 @@ struct Probe {
                 .rootless(.direct),
             ]
         } else if needsUser {
+            let first = HostIDs.commands.lowerBound
             operations += [
-                .uidMap(inside: 0, host: 0x6000_0000, count: 65_536), .gidMap(inside: 0, host: 0x6000_0000, count: 65_536),
-                .owner(uid: 0x6000_0000, gid: 0x6000_0000),
+                .uidMap(inside: 0, host: first, count: 65_536), .gidMap(inside: 0, host: first, count: 65_536),
+                .owner(uid: first, gid: first),
             ]
         }
         operations += steps.fileSystem + steps.system + steps.process
