@@ -134,7 +134,7 @@ static void look_for_kills(struct task *task, struct ending *ending) {
     if (killed) signal_init(task, SIGKILL);
     ending->look_at = killed || ending->look_ms > LAST_LOOK_MS ? 0 : timestamp_monotonic_ms() + ending->look_ms;
     ending->look_ms *= 4;
-    if (!ending->look_at) stack_release();  // the last time that it is needed for long
+    stack_release();  // of a task that stays only what it needs all the time does
 }
 
 static void begin_to_look(struct task *task, struct ending *ending) {
@@ -187,9 +187,9 @@ static void settle(struct task *task, struct ending *ending) {
     if (task->settle) task->settle(task);
     cgroup_usage_close(&task->usage_files);
     task->out_of_memory = cgroups_watch_out_of_memory(&task->cgroups);
-    if (task->out_of_memory >= 0) begin_to_look(task, ending);
     workspace_release();
-    stack_release();
+    if (task->out_of_memory >= 0) begin_to_look(task, ending);
+    else stack_release();
 }
 
 // How often who holds the task up is looked at again.
