@@ -65,7 +65,7 @@ struct OCIContainer: Sendable {
         let turn = 2
         for _ in 0..<(program?.verbMilliseconds ?? 0) / turn {
             guard Launcher.isSupervised(paths.directory) else { return }
-            usleep(UInt32(turn) * 1000)
+            usleep(UInt32(turn) * 1000)  // nobody tells of a lock that is let go but flock(2), which has no time limit
         }
     }
 }
