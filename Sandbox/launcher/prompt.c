@@ -27,7 +27,7 @@ static struct scheduling found TOGETHER;
 static void set_slice(uint64_t nanoseconds, int is_changed) {
     if (!found.size || is_changed) {
         found.size = sizeof found;
-        if (syscall(SYS_sched_getattr, 0, &found, sizeof found, 0) < 0) found.policy = SCHED_FIFO;
+        if (syscall(SYS_sched_getattr, 0, &found, sizeof found, 0) < 0) found.policy = SCHED_FIFO;  // not known: left as it is
     }
     // An ordinary process keeps its nice value; others, and older kernels, go without.
     if (found.policy != SCHED_OTHER) return;

@@ -63,7 +63,7 @@ static int wait_as_init(void *argument) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     init_begin(0);
     // A supervisor that died before the request above is told by the pipe's other end, of which we have no copy now. What else was
-    // inherited goes behind the payload's start (init_run), and for the payload itself at its exec.
+    // inherited goes behind the payload's start (init_run); the payload closes its own copies before it goes anywhere (descriptors.c).
     close(c->status[0]);
     if (init_is_orphan(c->status[1])) _exit(126);
     mounts_make_ahead(order->proc_options);

@@ -66,7 +66,7 @@ struct MachineFactsTests {
         #expect(PortProbe.taken([port]) == [port])
         close(descriptor)
         // Whoever takes any free port, beside us, may be given this one for a moment.
-        for _ in 0..<50 where !PortProbe.taken([port]).isEmpty { usleep(20_000) }
+        for _ in 0..<50 where !PortProbe.taken([port]).isEmpty { usleep(20_000) }  // nobody tells when a port is free again
         #expect(PortProbe.taken([port]).isEmpty)
     }
 }

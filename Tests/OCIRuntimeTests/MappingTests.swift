@@ -128,7 +128,12 @@ struct MappingTests {
     @Test("a user namespace that is joined keeps its maps, whatever the configuration says of them")
     func joinedUserNamespace() throws {
         let operations = try plan { document in
-            document.set(["linux", "namespaces"], to: [["type": "mount"], ["type": "pid"], ["type": "uts"], ["type": "ipc"], ["type": "user", "path": "/run/users/a"]])
+            document.set(
+                ["linux", "namespaces"],
+                to: [
+                    ["type": "mount"], ["type": "pid"], ["type": "uts"], ["type": "ipc"],
+                    ["type": "user", "path": "/run/users/a"],
+                ])
             for key in ["uidMappings", "gidMappings"] {
                 document.set(["linux", key], to: [["containerID": 0, "hostID": 100_000, "size": 65_536]])
             }
