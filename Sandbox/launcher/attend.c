@@ -199,6 +199,7 @@ static int begin(int *slim_mounts) {
     *slim_mounts = office->makes_spare ? spare_present_mounts(&jail) : -1;
     if ((office->makes_spare && *slim_mounts < 0) || setns(office->host_mounts, CLONE_NEWNS) < 0) return -1;
     host_keep();  // for every init that comes
+    host_processors();
     cgroup_places_keep();
     own->task.state.supervisor_start = state_process_start(getpid());
     return 0;

@@ -28,6 +28,7 @@ int cgroups_note(struct cgroups *groups, const struct plan *plan, struct failure
         strcpy(groups->group[n].controller, op->argument[1]);
         strcpy(groups->group[n].path, op->argument[2]);
         groups->group[n].join = groups->group[n].directory = groups->group[n].place = -1;
+        groups->group[n].memory_bytes = groups->group[n].quota_us = 0;
     }
     return 0;
 }

@@ -9,8 +9,9 @@
 
 struct cgroups {
     int count;
-    // `place`: an open directory above the group, below which `path` goes on at `rest`; or -1.
-    struct { int version, directory, join, place; size_t rest; char controller[32]; char path[512]; } group[CGROUPS_MAX];
+    // `place`: an open directory above the group, below which `path` goes on at `rest`; or -1. `memory_bytes`, `quota_us`: the limits that
+    // the plan set (version 1); 0: not known.
+    struct { int version, directory, join, place; size_t rest; int64_t memory_bytes, quota_us; char controller[32]; char path[512]; } group[CGROUPS_MAX];
 };
 
 // Notes which groups the plan joins, without opening anything. 0, or -1 with `failure` set.

@@ -62,6 +62,18 @@ static int set(struct cgroups *groups, const char *directory, const char *file, 
     return n == (ssize_t)length ? 0 : -1;
 }
 
+// What tells later which files can say nothing (cgroup_usage_read).
+static void note_limit(struct cgroups *groups, char **set) {
+    int is_memory = !strcmp(set[1], "memory.limit_in_bytes"), is_quota = !strcmp(set[1], "cpu.cfs_quota_us");
+    if (!groups || !(is_memory || is_quota)) return;
+    for (int i = 0; i < groups->count; i++) {
+        if (strcmp(groups->group[i].path, set[0])) continue;
+        int64_t value = strtoll(set[2], NULL, 10);  // -1: none
+        if (is_memory) groups->group[i].memory_bytes = value;
+        else groups->group[i].quota_us = value;
+    }
+}
+
 // A plan names outer groups first; they go last.
 static int remember(const struct plan *plan) {
     size_t size = 1;
@@ -84,7 +96,10 @@ static int carry_out(const struct plan *plan, struct cgroup_making *making, uint
         int result = 0;
         if (op->kind == OP_CGROUP_MAKE) result = make(making, a[1]);
         else if (op->kind == OP_CGROUP_SET && !(is_default(a[1], a[2]) && is_new(making, a[0]))) result = set(making->groups, a[0], a[1], a[2]);
-        if (result == 0) continue;
+        if (result == 0) {
+            if (op->kind == OP_CGROUP_SET) note_limit(making->groups, a);
+            continue;
+        }
         int error = errno;
         if (op->kind == OP_CGROUP_MAKE) failure_set(failure, error, "cgroup(make %s)", a[1]);
         else failure_set(failure, error, "cgroup(set %s/%s %s)", a[0], a[1], a[2]);

@@ -1,6 +1,7 @@
 // See cgroup_usage.h. One table of files, walked in the same order by whoever opens and whoever reads.
 #define _GNU_SOURCE
 #include "cgroup_usage.h"
+#include "host.h"
 #include "workspace.h"
 
 #include <fcntl.h>
@@ -41,11 +42,27 @@ static int open_file(const struct cgroups *groups, int n, size_t file) {
     return openat(groups->group[n].directory, usage_file[file].name, O_RDONLY | O_CLOEXEC);
 }
 
+// Whether what the group's limit is may make this file needless.
+static int may_be_needless(const struct cgroups *groups, int n, size_t file) {
+    if (usage_file[file].version != 1) return 0;
+    return (usage_file[file].kind == MEMORY_OOM && groups->group[n].memory_bytes > 0) || (usage_file[file].kind == CPU_THROTTLING && groups->group[n].quota_us > 0);
+}
+
+// The kernel hands out a period's time in slices of 5 ms for each processor (sched_cfs_bandwidth_slice_us); some set it higher.
+#define SLICES_US 20000
+
+// Nobody is killed at a limit that was never near (its table names the peak first), nor held back before a whole quota is handed out.
+static int is_needless(const struct cgroups *groups, int n, size_t file, int64_t lived_us, const struct cgroup_usage *u) {
+    if (!lived_us || !may_be_needless(groups, n, file)) return 0;
+    if (usage_file[file].kind == MEMORY_OOM) return u->memory_peak_bytes >= 0 && u->memory_peak_bytes < groups->group[n].memory_bytes / 2;
+    return (lived_us + SLICES_US) * host_processors() < groups->group[n].quota_us;
+}
+
 void cgroup_usage_open(const struct cgroups *groups, struct cgroup_usage_files *files) {
     files->count = 0;
     for (int n = 0; n < groups->count; n++)
         for (size_t i = 0; i < USAGE_KINDS && files->count < USAGE_FILES_MAX; i++)
-            if (is_of(groups, n, i)) files->fd[files->count++] = open_file(groups, n, i);
+            if (is_of(groups, n, i)) files->fd[files->count++] = may_be_needless(groups, n, i) ? -1 : open_file(groups, n, i);
 }
 
 void cgroup_usage_close(struct cgroup_usage_files *files) {
@@ -112,13 +129,15 @@ int64_t cgroup_usage_kills(const struct cgroups *groups) {
     return u.oom_kills;
 }
 
-void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_files *files, struct cgroup_usage *u) {
+void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_files *files, int64_t lived_us, struct cgroup_usage *u) {
     int next = 0;
     *u = (struct cgroup_usage){-1, -1, -1, -1, 0, 0, 0, 0, {-1, -1, -1}};
     for (int n = 0; n < groups->count; n++)
         for (size_t i = 0; i < USAGE_KINDS; i++) {
             if (!is_of(groups, n, i)) continue;
-            int opened = files && next < files->count, fd = opened ? files->fd[next++] : open_file(groups, n, i);
+            int ahead = files && next < files->count ? files->fd[next++] : -1, opened = ahead >= 0;
+            if (is_needless(groups, n, i, lived_us, u)) continue;
+            int fd = opened ? ahead : open_file(groups, n, i);
             if (fd < 0) continue;  // absent on this kernel
             ssize_t length = pread(fd, workspace, WORKSPACE_BYTES - 1, 0);
             if (!opened) close(fd);

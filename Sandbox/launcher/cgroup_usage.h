@@ -12,11 +12,13 @@ struct cgroup_usage {
 };
 
 // The files that are read, opened ahead of a task's end: which in the shadow of its start costs nobody's waiting. All zero: none is.
+// -1: of a file that is opened when it is wanted.
 struct cgroup_usage_files { int count, fd[USAGE_FILES_MAX]; };
 
 void cgroup_usage_open(const struct cgroups *groups, struct cgroup_usage_files *files);
 void cgroup_usage_close(struct cgroup_usage_files *files);
 // Processes of the groups that were killed at a memory limit; of version 1, where nobody tells (version 2: memory.oom.group).
 int64_t cgroup_usage_kills(const struct cgroups *groups);
-// `files`: of the same groups; or NULL.
-void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_files *files, struct cgroup_usage *usage);
+// `files`: of the same groups; or NULL. `lived_us`: of a task that did what it was to do, if that was so short that most limits cannot have
+// been met: what then can say nothing is not asked. Else 0.
+void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_files *files, int64_t lived_us, struct cgroup_usage *usage);

@@ -11,5 +11,8 @@ int host_proc_open(const char *name, int flags);
 // A descriptor of /dev/null, for reading.
 int host_null(void);
 
+// How many processors the host can have, as asked once while its paths are there; very many where it does not say.
+int host_processors(void);
+
 // Closes what host_keep opened.
 void host_release(void);

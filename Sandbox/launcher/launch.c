@@ -301,7 +301,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         (rootless_wanted(plan) && rootless_admit(plan, task->state.pid, c->gate, &failure) < 0) ||
         await_exec(c->failure[0], told_by_init ? task->init : -1, task, &failure) < 0) {
         kill_and_reap(task);
-        cgroup_usage_read(&task->cgroups, NULL, &task->state.usage);
+        cgroup_usage_read(&task->cgroups, NULL, 0, &task->state.usage);
         return launch_failed(task, &failure);
     }
     if (!told_by_init) close_end(&c->failure[0]);  // else another task's init may have the other end

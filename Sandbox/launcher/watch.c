@@ -249,6 +249,12 @@ static void sweep_cgroups(struct task *task) {
     while (cgroups_kill(&task->cgroups) > 0 && timestamp_monotonic_ms() < deadline) poll(NULL, 0, 5);
 }
 
+// How long it took, if that was a moment and the task did what it was to do; else 0.
+static int64_t brief_life_us(const struct task *task, const struct ending *ending) {
+    int64_t lived = (timestamp_now() - task->state.started_at) / 1000;
+    return task->over && ending->status == 0 && lived > 0 ? lived : 0;
+}
+
 static void reap_init(struct task *task, struct ending *ending) {
     siginfo_t info = {0};
     struct rusage usage;
@@ -265,7 +271,8 @@ static void reap_init(struct task *task, struct ending *ending) {
     if (!ending->have_status) ending->status = SIGKILL;  // as a wait status: killed by SIGKILL
     task->state.resources = usage;
     struct cgroup_usage *u = &task->state.usage;
-    cgroup_usage_read(&task->cgroups, task->usage_files.count ? &task->usage_files : NULL, u);  // closed when nobody waits any more
+    // Closed when nobody waits any more.
+    cgroup_usage_read(&task->cgroups, task->usage_files.count ? &task->usage_files : NULL, brief_life_us(task, ending), u);
     // Without cgroups the kernel's sums over the reaped processes are the next best.
     int64_t user = (int64_t)usage.ru_utime.tv_sec * 1000000000 + usage.ru_utime.tv_usec * 1000;
     int64_t system = (int64_t)usage.ru_stime.tv_sec * 1000000000 + usage.ru_stime.tv_usec * 1000;

@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #define WORDS_MAX 200
+#define SERIALS_MAX 64
 #define MOMENTS 10  // of the floor: enum floor_moment
 
 struct candidate {
@@ -25,8 +26,10 @@ struct worker {
     char place[512];   // that of this launch
     uint64_t ahead;    // so many of them are made before the clock runs, and removed when it has stopped; 0: each around its launch
     int socket;
-    char *plan;
-    size_t plan_bytes;
+    char *request;     // to a resident launcher, whole, of the launch before
+    size_t request_bytes;
+    char *serial[SERIALS_MAX];  // where the launch's number stands in it
+    int serials;
     uint64_t sequence;
 };
 

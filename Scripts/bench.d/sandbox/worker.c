@@ -17,8 +17,8 @@
 #include <unistd.h>
 
 #define SERIAL "@SERIAL@"
-
-static char *read_plan(const char *path, size_t *bytes);
+#define PLAN_BYTES 65536
+#define MESSAGE_BYTES 60000
 
 static int is_kind(const struct worker *worker, const char *kind) { return !strcmp(worker->candidate->word[1], kind); }
 
@@ -43,16 +43,16 @@ static int connect_to(const char *path, int type) {
     return fd;
 }
 
-static void insert_serial(char *text, uint64_t number) {
+static void write_serial(char *at, uint64_t number) {
     char serial[16];
     snprintf(serial, sizeof serial, "%08llu", (unsigned long long)(number % 100000000));
-    for (char *at = text; (at = strstr(at, SERIAL));) memcpy(at, serial, strlen(SERIAL));
+    memcpy(at, serial, strlen(SERIAL));
 }
 
 // "+PATH" among the arguments is a directory that is new for every launch (a task's record); neither making nor removing it is measured.
 static void name_fresh(struct worker *worker, uint64_t number) {
     snprintf(worker->place, sizeof worker->place, "%s", worker->fresh);
-    insert_serial(worker->place, number);
+    for (char *at = worker->place; (at = strstr(at, SERIAL));) write_serial(at, number);
 }
 
 static void make_fresh(struct worker *worker, uint64_t number) {
@@ -69,6 +69,26 @@ static void remove_fresh(struct worker *worker, uint64_t number) {
     rmdir(worker->place);
 }
 
+// The request's first line and the plan. The launch's own number, eight digits for every "@SERIAL@", is written into it at each launch: what
+// composing it costs is the asker's.
+static int compose_request(struct worker *worker) {
+    FILE *file = fopen(worker->word[3], "r");
+    char *plan = calloc(1, PLAN_BYTES);
+    size_t plan_bytes = file && plan ? fread(plan, 1, PLAN_BYTES - 1, file) : 0, size = plan_bytes + strlen(worker->word[4]) + 64;
+    if (file) fclose(file);
+    if (!plan_bytes) { fprintf(stderr, "measure: %s: %s\n", worker->word[3], strerror(errno)); free(plan); return -1; }
+    worker->request = malloc(size);
+    int length = snprintf(worker->request, size, "launch %zu %s\n%s", plan_bytes, worker->word[4], plan);
+    free(plan);
+    worker->request_bytes = (size_t)length;
+    if (length > MESSAGE_BYTES) { fputs("measure: the plan is too long for one message\n", stderr); return -1; }
+    for (char *at = worker->request; (at = strstr(at, SERIAL)); at += strlen(SERIAL)) {
+        if (worker->serials == SERIALS_MAX) { fprintf(stderr, "measure: more than %d serials in a plan\n", SERIALS_MAX); return -1; }
+        worker->serial[worker->serials++] = at;
+    }
+    return 0;
+}
+
 int worker_open(struct worker *worker, const struct candidate *candidate, int number, uint64_t ahead) {
     char byte;
     *worker = (struct worker){.candidate = candidate, .socket = -1};
@@ -80,7 +100,7 @@ int worker_open(struct worker *worker, const struct candidate *candidate, int nu
         if ((worker->socket = connect_to(worker->word[2], SOCK_STREAM)) < 0) return -1;
         if (read(worker->socket, &byte, 1) != 1) { fprintf(stderr, "measure: %s: not ready\n", worker->word[2]); return -1; }
     }
-    if (is_kind(worker, "serve") && !(worker->plan = read_plan(worker->word[3], &worker->plan_bytes))) return -1;
+    if (is_kind(worker, "serve") && compose_request(worker) < 0) return -1;
     worker->ahead = worker->fresh ? ahead : 0;
     for (uint64_t n = 1; n <= worker->ahead; n++) make_fresh(worker, n);
     return 0;
@@ -90,7 +110,7 @@ void worker_close(struct worker *worker) {
     if (worker->socket >= 0) close(worker->socket);
     uint64_t last = worker->sequence > worker->ahead ? worker->sequence : worker->ahead;
     for (uint64_t n = 1; worker->ahead && n <= last; n++) remove_fresh(worker, n);
-    free(worker->plan);
+    free(worker->request);
     for (int i = 0; i < worker->candidate->words; i++) free(worker->word[i]);
 }
 
@@ -128,26 +148,16 @@ static int launch_floor(struct worker *worker, struct sample *sample) {
     return answer[0] ? -1 : 0;
 }
 
-// The plan with every "@SERIAL@" replaced by this launch's own eight digits, behind the request's first line.
-static size_t compose_request(struct worker *worker, char *message, size_t size) {
-    int head = snprintf(message, size, "launch %zu %s\n", worker->plan_bytes, worker->word[4]);
-    if ((size_t)head + worker->plan_bytes >= size) return 0;
-    memcpy(message + head, worker->plan, worker->plan_bytes + 1);
-    insert_serial(message, worker->sequence);
-    return (size_t)head + worker->plan_bytes;
-}
-
 // Asks the resident launcher as the agent does: a connection per task; "started ...", later "ended CODE SIGNAL".
 static int launch_served(struct worker *worker, struct sample *sample) {
-    char message[60000], answer[600];
-    size_t length = compose_request(worker, message, sizeof message);
+    char answer[600];
     ssize_t n = 0;
     int code = -1;
-    if (!length) { fputs("measure: the plan is too long for one message\n", stderr); return -1; }
+    for (int i = 0; i < worker->serials; i++) write_serial(worker->serial[i], worker->sequence);
     uint64_t begin = measure_now();
     int client = connect_to(worker->word[2], SOCK_SEQPACKET);
     if (client < 0) return -1;
-    if (send(client, message, length, MSG_NOSIGNAL) != (ssize_t)length) perror("measure: send");
+    if (send(client, worker->request, worker->request_bytes, MSG_NOSIGNAL) != (ssize_t)worker->request_bytes) perror("measure: send");
     while ((n = recv(client, answer, sizeof answer - 1, 0)) > 0) {
         answer[n] = 0;
         char *end = strstr(answer, "ended ");
@@ -157,15 +167,6 @@ static int launch_served(struct worker *worker, struct sample *sample) {
     *sample = (struct sample){.wall = measure_now() - begin};
     close(client);
     return code ? -1 : 0;
-}
-
-static char *read_plan(const char *path, size_t *bytes) {
-    FILE *file = fopen(path, "r");
-    char *text = calloc(1, 65536);
-    if (!file || !text) { fprintf(stderr, "measure: %s: %s\n", path, strerror(errno)); return NULL; }
-    *bytes = fread(text, 1, 65535, file);
-    fclose(file);
-    return text;
 }
 
 int worker_launch(struct worker *worker, struct sample *sample) {
