@@ -84,8 +84,11 @@ let package = Package(
         room("KubernetesClient", ["JSON", "KubernetesModel", logging, .product(name: "Yams", package: "Yams")]),
         // A server in memory for the tests of whatever talks to one; no product links it.
         room("KubernetesClientTesting", ["JSON", "KubernetesModel", "KubernetesClient"]),
+        room("HandlerTypes", [
+            nioCore, .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOWebSocket", package: "swift-nio"),
+        ]),
         room("KubernetesClientHTTP", [
-            "JSON", "KubernetesModel", "KubernetesClient", logging, nioCore, nioPosix,
+            "JSON", "KubernetesModel", "KubernetesClient", "HandlerTypes", logging, nioCore, nioPosix,
             .product(name: "NIOHTTP1", package: "swift-nio"),
             .product(name: "NIOWebSocket", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -103,8 +106,8 @@ let package = Package(
         // The master
         room("APIServer", ["JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", logging]),
         room("APIServerHTTP", [
-            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", "APIServer", "PKI", "CZlib", logging, nioCore, nioPosix,
-            .product(name: "NIOHTTP1", package: "swift-nio"),
+            "JSON", "KubernetesModel", "KusciaModel", "KubernetesClient", "ResourceStore", "APIServer", "PKI", "HandlerTypes", "CZlib", logging, nioCore,
+            nioPosix, .product(name: "NIOHTTP1", package: "swift-nio"),
             .product(name: "NIOWebSocket", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "X509", package: "swift-certificates"),
@@ -123,7 +126,7 @@ let package = Package(
         ]),
         // Images from registries, into the store.
         room("RegistryClient", [
-            "JSON", "ImageStore", "RuntimeInterface", logging, nioCore, nioPosix,
+            "JSON", "ImageStore", "RuntimeInterface", "HandlerTypes", logging, nioCore, nioPosix,
             .product(name: "NIOHTTP1", package: "swift-nio"),
             .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "AsyncHTTPClient", package: "async-http-client"),

@@ -3,6 +3,7 @@
 // costs our own clients more than it saves; kubectl and the client libraries do without).
 import APIServer
 import Glibc
+import HandlerTypes
 import Logging
 import NIOCore
 import NIOHTTP1
@@ -114,6 +115,7 @@ public struct APIServerService: Service {
 
     private func listen() async throws -> any Channel {
         let (tls, server, limits) = (tls, server, server.limits)
+        HandlerTypes.name()
         return try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

@@ -1,6 +1,7 @@
 // The Kubernetes API over HTTPS (HTTP/1.1, keep-alive): our master's, or any other API server's.
 import AsyncHTTPClient
 import Glibc
+import HandlerTypes
 import JSON
 import KubernetesClient
 import KubernetesModel
@@ -90,6 +91,7 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
     }
 
     private static func client(for exchange: Exchange) -> HTTPClient {
+        HandlerTypes.name()
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout = .init(connect: connectTimeout, read: exchange.readTimeout)
         configuration.httpVersion = .http1Only

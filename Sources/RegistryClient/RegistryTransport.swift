@@ -1,5 +1,6 @@
 // HTTP to registries: per-host trust, proxy, bounded redirects that take no secret along, bounded answers.
 import AsyncHTTPClient
+import HandlerTypes
 import ImageStore
 import Logging
 import NIOCore
@@ -50,6 +51,7 @@ final class RegistryTransport: Sendable {
     }
 
     private static func client(_ limits: RegistryLimits, proxy: HTTPClient.Configuration.Proxy?) -> HTTPClient {
+        HandlerTypes.name()
         var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
         configuration.timeout = .init(
             connect: .seconds(Int64(limits.connectSeconds)), read: .seconds(Int64(limits.silenceSeconds)))

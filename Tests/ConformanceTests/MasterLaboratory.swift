@@ -28,7 +28,8 @@ final class MasterLaboratory: Sendable {
         do {
             result = .success(try await body(laboratory))
         } catch {
-            print("--- master\n\(laboratory.log.split(separator: "\n").suffix(40).joined(separator: "\n"))")
+            await laboratory.awaitBacktrace()
+            print("--- master\n\(laboratory.log.split(separator: "\n").suffix(laboratory.isTrapped ? 400 : 40).joined(separator: "\n"))")
             result = .failure(error)
         }
         await laboratory.api.shutdown()
@@ -94,6 +95,15 @@ final class MasterLaboratory: Sendable {
                 return true
             } catch is KubernetesAPIError { return false }
         }
+    }
+
+    /// It died of a trap, or is about to: Swift's runtime writes where it was, which takes longer than what a test waits for.
+    private var isTrapped: Bool { log.contains("Backtracing from") }
+
+    private func awaitBacktrace() async {
+        guard isTrapped else { return }
+        // What is not whole by then is printed as it is.
+        try? await eventually("the backtrace is whole", within: .seconds(180)) { !master.withLock { $0.isAlive } }
     }
 
     /// SIGKILL, and nothing in its place.
