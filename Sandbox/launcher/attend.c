@@ -232,6 +232,7 @@ static int attend_one(int slim_mounts) {
     int recorded = watch(&own->task);
     if (recorded < 0) {
         answer_start(2);
+        watch_leave_groups(&own->task);
         cgroup_remove_all();
         end(2);
     }

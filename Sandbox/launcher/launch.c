@@ -10,6 +10,7 @@
 #include "spare.h"
 #include "supervise.h"
 #include "text.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,8 +34,10 @@ int launch_failed(struct task *task, const struct failure *failure) {
     task->state.failure = *failure;
     task->state.exit_code = 128;
     task->state.finished_at = timestamp_now();
+    int result = state_write(task->directory, -1, &task->state, &task->cgroups, &task->log) < 0 ? 2 : 1;
+    watch_leave_groups(task);
     cgroup_remove_all();
-    return state_write(task->directory, -1, &task->state, &task->cgroups, &task->log) < 0 ? 2 : 1;
+    return result;
 }
 
 int launch_take_lock(struct task *task) {
@@ -329,6 +332,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
     task->record = -1;
     if (state_write(task->directory, record, &task->state, &task->cgroups, &task->log) == 0) return 0;
     kill_and_reap(task);  // a task without a record must not run
+    watch_leave_groups(task);
     cgroup_remove_all();
     return 2;
 }

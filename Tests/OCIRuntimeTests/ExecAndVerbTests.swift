@@ -156,9 +156,14 @@ struct VerbTests {
                 document.set(["linux", "namespaces"], to: .array(namespaces.map { ["type": .string($0)] }))
                 document.set(["mounts"], to: .array((document["mounts"]?.arrayValue ?? []).filter { $0["type"] != "sysfs" }))
             } _: { _, runtime, id in
-                let pids =
-                    try JSONValue(parsing: runtime.call(["ps", "-f", "json", id]).output).arrayValue?.compactMap(\.intValue) ?? []
-                #expect(pids.count >= 3, "\(pids)")
+                var pids: [Int] = []
+                // `start` answers when the shell runs: its children come a moment later.
+                let isWhole = eventually {
+                    let list = try? JSONValue(parsing: runtime.call(["ps", "-f", "json", id]).output)
+                    pids = list?.arrayValue?.compactMap(\.intValue) ?? []
+                    return pids.count >= 3
+                }
+                #expect(isWhole, "\(pids)")
                 #expect(runtime.call(["delete", "--force", id]).succeeded)
                 #expect(eventually { pids.allSatisfy { ProcessHandle(pid: Int32($0)) == nil } })
                 #expect(runtime.call(["delete", "--force", id]).succeeded)
