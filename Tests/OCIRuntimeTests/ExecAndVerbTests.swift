@@ -156,7 +156,7 @@ struct VerbTests {
                 document.set(["linux", "namespaces"], to: .array(namespaces.map { ["type": .string($0)] }))
                 document.set(["mounts"], to: .array((document["mounts"]?.arrayValue ?? []).filter { $0["type"] != "sysfs" }))
             } _: { _, runtime, id in
-                var pids: [Int] = []
+                var pids: [Int64] = []
                 // `start` answers when the shell runs: its children come a moment later.
                 let isWhole = eventually {
                     let list = try? JSONValue(parsing: runtime.call(["ps", "-f", "json", id]).output)
