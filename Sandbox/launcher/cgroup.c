@@ -28,7 +28,7 @@ int cgroups_note(struct cgroups *groups, const struct plan *plan, struct failure
         strcpy(groups->group[n].controller, op->argument[1]);
         strcpy(groups->group[n].path, op->argument[2]);
         groups->group[n].join = groups->group[n].directory = groups->group[n].place = -1;
-        groups->group[n].memory_bytes = groups->group[n].quota_us = 0;
+        groups->group[n].memory_bytes = groups->group[n].quota_us = groups->group[n].pids = 0;
     }
     return 0;
 }
@@ -39,6 +39,12 @@ static const char *join_file(const struct cgroups *groups, int n) { return group
 void cgroups_open_directory(struct cgroups *groups, int n) {
     if (groups->group[n].directory < 0)
         groups->group[n].directory = cgroup_place_open(groups->group[n].path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+}
+
+int cgroups_open_file(const struct cgroups *groups, int n, const char *file, int flags) {
+    int directory = groups->group[n].directory;
+    flags |= O_CLOEXEC | O_NOFOLLOW;
+    return directory >= 0 ? openat(directory, file, flags) : cgroup_place_open_file(groups->group[n].path, file, flags);
 }
 
 void cgroups_open_directories(struct cgroups *groups) {

@@ -7,12 +7,14 @@
 
 #define CGROUPS_MAX 12
 
-struct cgroups {
-    int count;
-    // `place`: an open directory above the group, below which `path` goes on at `rest`; or -1. `memory_bytes`, `quota_us`: the limits that
-    // the plan set (version 1); 0: not known.
-    struct { int version, directory, join, place; size_t rest; int64_t memory_bytes, quota_us; char controller[32]; char path[512]; } group[CGROUPS_MAX];
+struct cgroup_joined {
+    int version, directory, join;
+    int place;    // an open directory above the group, below which `path` goes on at `rest`; or -1
+    size_t rest;
+    int64_t memory_bytes, quota_us, pids;  // limits that the plan set to a group that is new (version 1); 0: not known, -1: none
+    char controller[32], path[512];
 };
+struct cgroups { int count; struct cgroup_joined group[CGROUPS_MAX]; };
 
 // Notes which groups the plan joins, without opening anything. 0, or -1 with `failure` set.
 int cgroups_note(struct cgroups *groups, const struct plan *plan, struct failure *failure);
@@ -21,6 +23,8 @@ int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure
 // Opens the directories of noted groups, for reading and killing.
 void cgroups_open_directories(struct cgroups *groups);
 void cgroups_open_directory(struct cgroups *groups, int n);
+// A file of a noted group: from its directory, where that is open. -1 with errno.
+int cgroups_open_file(const struct cgroups *groups, int n, const char *file, int flags);
 // A descriptor that becomes readable when the kernel ran out of the memory group's limit (version 1), or -1.
 int cgroups_watch_out_of_memory(const struct cgroups *groups);
 // Called by the child for itself: a thread that moves itself needs no grace period of the kernel. Opens what is not open yet,

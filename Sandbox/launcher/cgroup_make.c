@@ -39,19 +39,15 @@ static int make(struct cgroup_making *making, const char *path) {
     return 0;
 }
 
-// Of a group that the task joins: its directory is wanted later too, and from there a file is found in one step.
-static int open_in_group(struct cgroups *groups, const char *directory, const char *file) {
-    for (int i = 0; groups && i < groups->count; i++) {
-        if (strcmp(groups->group[i].path, directory)) continue;
-        cgroups_open_directory(groups, i);
-        return openat(groups->group[i].directory, file, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    }
+static int open_in_group(const struct cgroups *groups, const char *directory, const char *file) {
+    for (int i = 0; groups && i < groups->count; i++)
+        if (!strcmp(groups->group[i].path, directory)) return cgroups_open_file(groups, i, file, O_WRONLY);
     if (strlen(directory) + strlen(file) + 2 > PATH_MAX) { errno = ENAMETOOLONG; return -1; }
     stpcpy(stpcpy(stpcpy(workspace, directory), "/"), file);
     return openat(AT_FDCWD, workspace, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 }
 
-static int set(struct cgroups *groups, const char *directory, const char *file, const char *value) {
+static int set(const struct cgroups *groups, const char *directory, const char *file, const char *value) {
     int fd = open_in_group(groups, directory, file);
     if (fd < 0) return -1;
     size_t length = strlen(value);
@@ -63,14 +59,14 @@ static int set(struct cgroups *groups, const char *directory, const char *file, 
 }
 
 // What tells later which files can say nothing (cgroup_usage_read).
-static void note_limit(struct cgroups *groups, char **set) {
-    int is_memory = !strcmp(set[1], "memory.limit_in_bytes"), is_quota = !strcmp(set[1], "cpu.cfs_quota_us");
-    if (!groups || !(is_memory || is_quota)) return;
-    for (int i = 0; i < groups->count; i++) {
-        if (strcmp(groups->group[i].path, set[0])) continue;
-        int64_t value = strtoll(set[2], NULL, 10);  // -1: none
-        if (is_memory) groups->group[i].memory_bytes = value;
-        else groups->group[i].quota_us = value;
+static void note_limit(const struct cgroup_making *making, char **set) {
+    for (int i = 0; making->groups && i < making->groups->count; i++) {
+        struct cgroup_joined *group = &making->groups->group[i];
+        if (group->version != 1 || strcmp(group->path, set[0]) || !is_new(making, set[0])) continue;
+        int64_t value = strtoll(set[2], NULL, 10);  // "max" is 0
+        if (!strcmp(set[1], "memory.limit_in_bytes")) group->memory_bytes = value;
+        else if (!strcmp(set[1], "cpu.cfs_quota_us")) group->quota_us = value;
+        else if (!strcmp(set[1], "pids.max")) group->pids = value;
     }
 }
 
@@ -97,7 +93,7 @@ static int carry_out(const struct plan *plan, struct cgroup_making *making, uint
         if (op->kind == OP_CGROUP_MAKE) result = make(making, a[1]);
         else if (op->kind == OP_CGROUP_SET && !(is_default(a[1], a[2]) && is_new(making, a[0]))) result = set(making->groups, a[0], a[1], a[2]);
         if (result == 0) {
-            if (op->kind == OP_CGROUP_SET) note_limit(making->groups, a);
+            if (op->kind == OP_CGROUP_SET) note_limit(making, a);
             continue;
         }
         int error = errno;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define PATH_BYTES 256
+#define FILE_PATH_BYTES 640  // a group's is shorter than 512
 
 struct place { int fd, is_inherited; size_t length; char path[PATH_BYTES]; };
 // No child gets the table; NULL: nothing is kept.
@@ -81,6 +82,17 @@ static int from_place(enum step step, const char *path, int flags) {
 int cgroup_place_open(const char *path, int flags) { return from_place(OPEN, path, flags); }
 int cgroup_place_make(const char *path) { return from_place(MAKE, path, 0); }
 int cgroup_place_remove(const char *path) { return from_place(REMOVE, path, 0); }
+
+// What is missing is the file, as a rule: the directory stays. One that went was noticed when the group was made.
+int cgroup_place_open_file(const char *path, const char *file, int flags) {
+    char whole[FILE_PATH_BYTES];
+    if (strlen(path) + strlen(file) + 2 > sizeof whole) { errno = ENAMETOOLONG; return -1; }
+    stpcpy(stpcpy(stpcpy(whole, path), "/"), file);
+    size_t length = kept ? length_above(path) : 0;
+    struct place *place = length ? find(path, length) : NULL;
+    int fd = place ? openat(place->fd, whole + length + 1, flags) : -1;
+    return fd >= 0 ? fd : openat(AT_FDCWD, whole, flags);
+}
 
 void cgroup_places_inherit(void) {
     for (int i = 0; kept && i < kept->count; i++) kept->place[i].is_inherited = 1;

@@ -13,6 +13,8 @@ void cgroup_places_release(void);
 int cgroup_place_open(const char *path, int flags);
 int cgroup_place_make(const char *path);
 int cgroup_place_remove(const char *path);
+// A file of the group at `path`.
+int cgroup_place_open_file(const char *path, const char *file, int flags);
 
 // A child is cloned next, which has those that are open now.
 void cgroup_places_inherit(void);

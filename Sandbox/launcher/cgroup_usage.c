@@ -39,30 +39,34 @@ static int is_of(const struct cgroups *groups, int n, size_t file) {
 }
 
 static int open_file(const struct cgroups *groups, int n, size_t file) {
-    return openat(groups->group[n].directory, usage_file[file].name, O_RDONLY | O_CLOEXEC);
-}
-
-// Whether what the group's limit is may make this file needless.
-static int may_be_needless(const struct cgroups *groups, int n, size_t file) {
-    if (usage_file[file].version != 1) return 0;
-    return (usage_file[file].kind == MEMORY_OOM && groups->group[n].memory_bytes > 0) || (usage_file[file].kind == CPU_THROTTLING && groups->group[n].quota_us > 0);
+    return cgroups_open_file(groups, n, usage_file[file].name, O_RDONLY);
 }
 
 // The kernel hands out a period's time in slices of 5 ms for each processor (sched_cfs_bandwidth_slice_us); some set it higher.
 #define SLICES_US 20000
+// Faster than this no machine makes one process after the other.
+#define FORK_US 8
 
-// Nobody is killed at a limit that was never near (its table names the peak first), nor held back before a whole quota is handed out.
-static int is_needless(const struct cgroups *groups, int n, size_t file, int64_t lived_us, const struct cgroup_usage *u) {
-    if (!lived_us || !may_be_needless(groups, n, file)) return 0;
-    if (usage_file[file].kind == MEMORY_OOM) return u->memory_peak_bytes >= 0 && u->memory_peak_bytes < groups->group[n].memory_bytes / 2;
-    return (lived_us + SLICES_US) * host_processors() < groups->group[n].quota_us;
+// Whether a task can be so short that this file says nothing.
+static int may_be_needless(const struct cgroup_joined *group, enum usage_kind kind) {
+    if (group->version != 1) return 0;
+    return kind == MEMORY_OOM ? group->memory_bytes > 0 : kind == CPU_THROTTLING ? group->quota_us > 0 : kind == PIDS_EVENTS && group->pids > 0;
+}
+
+// Nobody is killed at a limit that was never near (the table names the peak first), nor held back before a whole quota is handed out, nor
+// refused a process before there was time to make so many.
+static int is_needless(const struct cgroup_joined *group, enum usage_kind kind, const struct cgroup_brief *brief, const struct cgroup_usage *u) {
+    if (!brief || !may_be_needless(group, kind)) return 0;
+    if (kind == MEMORY_OOM) return u->memory_peak_bytes >= 0 && u->memory_peak_bytes < group->memory_bytes / 2;
+    if (kind == CPU_THROTTLING) return (brief->lived_us + SLICES_US) * host_processors() < group->quota_us;
+    return 2 + brief->payload_us / FORK_US < group->pids;  // with init and the payload
 }
 
 void cgroup_usage_open(const struct cgroups *groups, struct cgroup_usage_files *files) {
     files->count = 0;
     for (int n = 0; n < groups->count; n++)
         for (size_t i = 0; i < USAGE_KINDS && files->count < USAGE_FILES_MAX; i++)
-            if (is_of(groups, n, i)) files->fd[files->count++] = may_be_needless(groups, n, i) ? -1 : open_file(groups, n, i);
+            if (is_of(groups, n, i)) files->fd[files->count++] = may_be_needless(&groups->group[n], usage_file[i].kind) ? -1 : open_file(groups, n, i);
 }
 
 void cgroup_usage_close(struct cgroup_usage_files *files) {
@@ -129,14 +133,15 @@ int64_t cgroup_usage_kills(const struct cgroups *groups) {
     return u.oom_kills;
 }
 
-void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_files *files, int64_t lived_us, struct cgroup_usage *u) {
+void cgroup_usage_read(
+    const struct cgroups *groups, const struct cgroup_usage_files *files, const struct cgroup_brief *brief, struct cgroup_usage *u) {
     int next = 0;
     *u = (struct cgroup_usage){-1, -1, -1, -1, 0, 0, 0, 0, {-1, -1, -1}};
     for (int n = 0; n < groups->count; n++)
         for (size_t i = 0; i < USAGE_KINDS; i++) {
             if (!is_of(groups, n, i)) continue;
             int ahead = files && next < files->count ? files->fd[next++] : -1, opened = ahead >= 0;
-            if (is_needless(groups, n, i, lived_us, u)) continue;
+            if (is_needless(&groups->group[n], usage_file[i].kind, brief, u)) continue;
             int fd = opened ? ahead : open_file(groups, n, i);
             if (fd < 0) continue;  // absent on this kernel
             ssize_t length = pread(fd, workspace, WORKSPACE_BYTES - 1, 0);

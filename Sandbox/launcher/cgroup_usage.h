@@ -15,10 +15,14 @@ struct cgroup_usage {
 // -1: of a file that is opened when it is wanted.
 struct cgroup_usage_files { int count, fd[USAGE_FILES_MAX]; };
 
+// How long a task lived from the making of its groups to its end, and the processor time of its payload and whom that waited for.
+struct cgroup_brief { int64_t lived_us, payload_us; };
+
 void cgroup_usage_open(const struct cgroups *groups, struct cgroup_usage_files *files);
 void cgroup_usage_close(struct cgroup_usage_files *files);
 // Processes of the groups that were killed at a memory limit; of version 1, where nobody tells (version 2: memory.oom.group).
 int64_t cgroup_usage_kills(const struct cgroups *groups);
-// `files`: of the same groups; or NULL. `lived_us`: of a task that did what it was to do, if that was so short that most limits cannot have
-// been met: what then can say nothing is not asked. Else 0.
-void cgroup_usage_read(const struct cgroups *groups, const struct cgroup_usage_files *files, int64_t lived_us, struct cgroup_usage *usage);
+// `files`: of the same groups; or NULL. `brief`: of a task that was so short that it cannot have met most limits: what then can say nothing is
+// not asked; or NULL.
+void cgroup_usage_read(
+    const struct cgroups *groups, const struct cgroup_usage_files *files, const struct cgroup_brief *brief, struct cgroup_usage *usage);

@@ -29,6 +29,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -201,6 +202,11 @@ static void release(struct launch *launch) {
 // What ends within this is told with its start, in one go: fewer processes wake up, and nothing is recorded twice.
 #define AT_ONCE_NS 400000
 
+static struct payload_end payload_end(int status, const struct rusage *usage) {
+    int64_t us = (int64_t)(usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 + usage->ru_utime.tv_usec + usage->ru_stime.tv_usec;
+    return (struct payload_end){status, us < UINT32_MAX ? (uint32_t)us : UINT32_MAX};
+}
+
 // System calls by number and locals only. The end of the payload is the end of the task: leaving the pid namespace kills whatever
 // is left in it.
 _Noreturn static void reap(pid_t payload, struct launch *launch) {
@@ -210,10 +216,14 @@ _Noreturn static void reap(pid_t payload, struct launch *launch) {
     struct timespec at_once = {0, AT_ONCE_NS}, moment = {0, MOMENT_NS}, *limit = &at_once;
     sigfillset(&all);
     for (;;) {
+        struct rusage usage;  // as the kernel fills it: 64-bit fields, the same as libc's here
         int status;
         long pid;
-        while ((pid = syscall(SYS_wait4, -1, &status, WNOHANG, NULL)) > 0)
-            if (pid == payload) syscall(SYS_exit_group, syscall(SYS_write, status_pipe, &status, sizeof status) == (long)sizeof status ? 0 : 126);
+        while ((pid = syscall(SYS_wait4, -1, &status, WNOHANG, &usage)) > 0) {
+            if (pid != payload) continue;
+            struct payload_end end = payload_end(status, &usage);
+            syscall(SYS_exit_group, syscall(SYS_write, status_pipe, &end, sizeof end) == (long)sizeof end ? 0 : 126);
+        }
         long signal = syscall(SYS_rt_sigtimedwait, signals, &from, limit, KERNEL_SIGSET_BYTES);
         if (signal < 0 && limit == &moment) {
             limit = NULL;

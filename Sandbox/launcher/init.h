@@ -7,6 +7,12 @@
 // The task's groups, while the supervisor makes them: they may be joined; their limits are set too, so that more than joining may be done.
 enum init_groups { GROUPS_ABSENT, GROUPS_STAND, GROUPS_ARE_SET };
 
+// What init says on `status` when the payload ended; who makes no jail says the first word alone.
+struct payload_end {
+    int status;       // as of wait(2)
+    uint32_t cpu_us;  // processor time of the payload and of whom it waited for
+};
+
 struct launch {
     const struct plan *plan;
     const struct cgroups *cgroups;
@@ -19,7 +25,7 @@ struct launch {
     int host_root;       // with the following: what "/" is before
     int own_mounts;      // the slim mount namespace to enter last, while the host's is the present one; or -1
     struct streams streams;  // the task's ends of them; where its console is -1, a `terminal` of the plan is init's own matter
-    int status;          // write end: the payload's wait status; nobody but the supervisor has the other one, as long as it lives
+    int status;          // write end: struct payload_end; nobody but the supervisor has the other one, as long as it lives
     int handover;        // on which a seccomp listener reaches the supervisor, or -1
     int gate[2];         // rootless: where init waits for its ids
     void *shared;        // memory shared with the supervisor that is not needed behind the start, or NULL

@@ -263,7 +263,6 @@ static int open_own_files(struct task *task, const struct plan *plan, struct fai
         failure_set(failure, errno, "log(open %s)", log->argument[0]);
         return -1;
     }
-    cgroups_open_directories(&task->cgroups);
     cgroup_usage_open(&task->cgroups, &task->usage_files);
     if (task->directory >= 0) task->record = state_open(task->directory);
     return 0;
@@ -304,7 +303,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         (rootless_wanted(plan) && rootless_admit(plan, task->state.pid, c->gate, &failure) < 0) ||
         await_exec(c->failure[0], told_by_init ? task->init : -1, task, &failure) < 0) {
         kill_and_reap(task);
-        cgroup_usage_read(&task->cgroups, NULL, 0, &task->state.usage);
+        cgroup_usage_read(&task->cgroups, NULL, NULL, &task->state.usage);
         return launch_failed(task, &failure);
     }
     if (!told_by_init) close_end(&c->failure[0]);  // else another task's init may have the other end
@@ -327,6 +326,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
     // The last record, which is due at once, says all that this one would.
     task->over = task->client >= 0 && has_status(task);
     if (task->over) return 0;
+    cgroups_open_directories(&task->cgroups);
     // Not durable: after a power cut the task is gone too, and the boot id says so.
     int record = task->record;
     task->record = -1;

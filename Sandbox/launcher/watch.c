@@ -1,6 +1,7 @@
 // The supervisor's loop. It sleeps in poll(2) unless the task writes, ends, or is to be stopped.
 #define _GNU_SOURCE
 #include "watch.h"
+#include "init.h"
 #include "keep.h"
 #include "stack.h"
 #include "supervise.h"
@@ -29,6 +30,7 @@ enum { STDOUT, STDERR, SIGNALS, INIT, OUT_OF_MEMORY, NOTIFY, WATCHED };
 
 struct ending {
     int have_status, status;  // of the payload
+    int64_t payload_us;       // its processor time; -1: not known
     int64_t kill_at;          // monotonic ms; 0: not asked to stop
     int64_t deadline_at;      // of the whole task; 0: none
     int64_t look_at;          // for processes that the end of memory took; 0: nothing says so
@@ -249,10 +251,18 @@ static void sweep_cgroups(struct task *task) {
     while (cgroups_kill(&task->cgroups) > 0 && timestamp_monotonic_ms() < deadline) poll(NULL, 0, 5);
 }
 
-// How long it took, if that was a moment and the task did what it was to do; else 0.
-static int64_t brief_life_us(const struct task *task, const struct ending *ending) {
-    int64_t lived = (timestamp_now() - task->state.started_at) / 1000;
-    return task->over && ending->status == 0 && lived > 0 ? lived : 0;
+// Whether it was over at once, having done what it was to do.
+static int was_brief(const struct task *task, const struct ending *ending, struct cgroup_brief *brief) {
+    *brief = (struct cgroup_brief){(timestamp_now() - task->state.started_at) / 1000, ending->payload_us};
+    return task->over && ending->status == 0 && brief->lived_us > 0 && brief->payload_us >= 0;
+}
+
+static void read_status(const struct task *task, struct ending *ending) {
+    struct payload_end end;
+    ssize_t n = read(task->status, &end, sizeof end);
+    ending->have_status = n >= (ssize_t)sizeof end.status;
+    if (ending->have_status) ending->status = end.status;
+    ending->payload_us = n == (ssize_t)sizeof end ? end.cpu_us : -1;
 }
 
 static void reap_init(struct task *task, struct ending *ending) {
@@ -261,8 +271,7 @@ static void reap_init(struct task *task, struct ending *ending) {
     memset(&usage, 0, sizeof usage);  // as the kernel fills it: 64-bit fields, the same as libc's here
     // Own status record: a payload that init reaped reported through the pipe; else init itself was ended.
     while (syscall(SYS_waitid, P_PIDFD, task->init, &info, WEXITED, &usage) < 0 && errno == EINTR) {}
-    if (!ending->have_status && task->status >= 0)
-        ending->have_status = read(task->status, &ending->status, sizeof ending->status) == (ssize_t)sizeof ending->status;
+    if (!ending->have_status && task->status >= 0) read_status(task, ending);
     if (!ending->have_status && task->init_is_payload) {
         // As a wait status.
         ending->status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status | (info.si_code == CLD_DUMPED ? 0x80 : 0);
@@ -271,8 +280,9 @@ static void reap_init(struct task *task, struct ending *ending) {
     if (!ending->have_status) ending->status = SIGKILL;  // as a wait status: killed by SIGKILL
     task->state.resources = usage;
     struct cgroup_usage *u = &task->state.usage;
+    struct cgroup_brief brief;
     // Closed when nobody waits any more.
-    cgroup_usage_read(&task->cgroups, task->usage_files.count ? &task->usage_files : NULL, brief_life_us(task, ending), u);
+    cgroup_usage_read(&task->cgroups, task->usage_files.count ? &task->usage_files : NULL, was_brief(task, ending, &brief) ? &brief : NULL, u);
     // Without cgroups the kernel's sums over the reaped processes are the next best.
     int64_t user = (int64_t)usage.ru_utime.tv_sec * 1000000000 + usage.ru_utime.tv_usec * 1000;
     int64_t system = (int64_t)usage.ru_stime.tv_sec * 1000000000 + usage.ru_stime.tv_usec * 1000;
