@@ -119,37 +119,45 @@ final class LogSegment: @unchecked Sendable {
         }
     }
 
+    /// A line's time, stream and tag are shorter.
+    private static let headBytes = 128
+
+    /// From the end backwards, each chunk once: what a line is stands at its head, which may reach into the chunk behind.
     private func lastLines(_ count: Int, end: Int64) throws -> (offset: Int64, lines: Int) {
         if count <= 0 { return (end, 0) }
-        var start = end
-        var later: [UInt8] = []
-        while start > 0 {
-            let size = min(Int64(Self.chunk), start)
-            let bytes = try read(Int(size), at: start - size)
-            guard !bytes.isEmpty else { return (start, 0) }
-            later = bytes + later
-            start -= size
-            let found = Self.lastLines(count, in: later, wholeFile: start == 0)
-            if found.isEnough || start == 0 { return (start + Int64(found.offset), found.lines) }
+        var (found, begin, chunkEnd): (Int, Int64, Int64) = (0, end, end)
+        var behind: ArraySlice<UInt8> = []
+        while chunkEnd > 0 {
+            let start = max(0, chunkEnd - Int64(Self.chunk))
+            let own = try read(Int(chunkEnd - start), at: start)
+            guard own.count == Int(chunkEnd - start) else { return (begin, found) }  // cut off meanwhile
+            let bytes = own + behind
+            var searched = own.count
+            while let line = Self.lastLineStart(in: bytes, before: &searched, isWholeFile: start == 0) {
+                if start + Int64(line) == end { continue }  // behind the last line's end nothing begins
+                if !Self.isPart(bytes[line...].prefix(Self.headBytes)) {
+                    if found == count { return (begin, found) }
+                    found += 1
+                }
+                begin = start + Int64(line)
+            }
+            behind = bytes.prefix(Self.headBytes)
+            chunkEnd = start
         }
-        return (0, 0)
+        return (begin, found)
     }
 
-    /// `isEnough` is false when `bytes` do not hold so many lines. The first line counts only if `bytes` begin the file.
-    private static func lastLines(_ count: Int, in bytes: [UInt8], wholeFile: Bool) -> (offset: Int, lines: Int, isEnough: Bool) {
-        var starts: [Int] = wholeFile ? [0] : []
-        for (index, byte) in bytes.enumerated() where byte == 0x0a && index + 1 < bytes.count { starts.append(index + 1) }
-        var full = 0
-        var cut = bytes.endIndex
-        for start in starts.reversed() {
-            let end = bytes[start...].firstIndex(of: 0x0a) ?? bytes.endIndex
-            if CRILogLine(bytes[start..<end])?.partial != true {
-                if full == count { return (cut, full, true) }
-                full += 1
-            }
-            cut = start
-        }
-        return (cut, full, false)
+    /// Where the last line begins of those that begin behind a newline before `searched`, or with the file; nil: there is none. Moves `searched`
+    /// to that newline; below 0: all is searched.
+    private static func lastLineStart(in bytes: [UInt8], before searched: inout Int, isWholeFile: Bool) -> Int? {
+        guard searched >= 0 else { return nil }
+        let newline = bytes[..<searched].lastIndex(of: 0x0a)
+        searched = newline ?? -1
+        return newline.map { $0 + 1 } ?? (isWholeFile ? 0 : nil)
+    }
+
+    private static func isPart(_ head: ArraySlice<UInt8>) -> Bool {
+        CRILogLine(head.prefix { $0 != 0x0a })?.partial == true
     }
 
     /// Reads on for so many whole lines; how many there were, and their bytes.

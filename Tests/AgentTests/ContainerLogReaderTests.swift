@@ -1,5 +1,6 @@
 // Promises about reading container logs: CRI lines back into text, tail, since, timestamps, follow, rotation.
 import Glibc
+import KubernetesClientTesting
 import Synchronization
 import Testing
 
@@ -86,6 +87,40 @@ struct ContainerLogReaderTests {
         let lines = (0..<9000).map { "2026-11-21T04:00:01.000000000Z stdout F line \($0)" }
         let text = try await read(lines) { $0.tailLines = 5000 }
         #expect(text.hasPrefix("line 4000\n") && text.hasSuffix("line 8999\n"))
+    }
+
+    @Test("tail finds its first line wherever pieces of the file end, however many parts a line has")
+    func tailAcrossChunks() async throws {
+        for seed in 0..<6 {
+            var random = SeededRandom(seed: UInt64(seed))
+            // Lines as the task wrote them, each in one part or more; three chunks of the reader and a rest.
+            var (lines, parts, size): ([String], [String], Int) = ([], [], 0)
+            while size < 3 * LogSegment.chunk + 1000 {
+                let word = "\(lines.count):"
+                let pieces = (0...Int.random(in: 0...3, using: &random)).map { piece in
+                    word + String(repeating: "a", count: Int.random(in: 0...(piece == 0 ? 90 : 9000), using: &random))
+                }
+                for (index, piece) in pieces.enumerated() {
+                    parts.append("2026-11-21T04:00:01.000000000Z stdout \(index + 1 < pieces.count ? "P" : "F") \(piece)")
+                    size += parts[parts.count - 1].utf8.count + 1
+                }
+                lines.append(pieces.joined())
+            }
+            for count in [1, 2, lines.count / 3, lines.count / 2, lines.count - 1, lines.count, lines.count + 1] {
+                let expected = lines.suffix(count).map { $0 + "\n" }.joined()
+                #expect(try await read(parts) { $0.tailLines = count } == expected, "seed \(seed), \(count) of \(lines.count) lines")
+            }
+        }
+    }
+
+    @Test("nearly all of a large log: each byte is looked at once on the way back", .timeLimit(.minutes(1)))
+    func tailOfLargeLog() async throws {
+        let line = "2026-11-21T04:00:01.000000000Z stdout F " + String(repeating: "x", count: 4000)
+        let text = try await read(Array(repeating: line, count: 8000)) { query in
+            query.tailLines = 7999
+            query.limitBytes = 10
+        }
+        #expect(text == "xxxxxxxxxx")
     }
 
     @Test("numbers and times that make no sense print what they can, and end nothing")
