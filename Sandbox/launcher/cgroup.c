@@ -36,7 +36,7 @@ int cgroups_note(struct cgroups *groups, const struct plan *plan, struct failure
 // v1: `tasks` moves the writing thread alone, which skips the lock that costs cgroup.procs 10 ms.
 static const char *join_file(const struct cgroups *groups, int n) { return groups->group[n].version == 1 ? "tasks" : "cgroup.procs"; }
 
-void cgroups_open_directory(struct cgroups *groups, int n) {
+static void open_directory(struct cgroups *groups, int n) {
     if (groups->group[n].directory < 0)
         groups->group[n].directory = cgroup_place_open(groups->group[n].path, O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 }
@@ -48,7 +48,7 @@ int cgroups_open_file(const struct cgroups *groups, int n, const char *file, int
 }
 
 void cgroups_open_directories(struct cgroups *groups) {
-    for (int i = 0; i < groups->count; i++) cgroups_open_directory(groups, i);
+    for (int i = 0; i < groups->count; i++) open_directory(groups, i);
 }
 
 int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure *failure) {

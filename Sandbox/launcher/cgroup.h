@@ -22,7 +22,6 @@ int cgroups_note(struct cgroups *groups, const struct plan *plan, struct failure
 int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure *failure);
 // Opens the directories of noted groups, for reading and killing.
 void cgroups_open_directories(struct cgroups *groups);
-void cgroups_open_directory(struct cgroups *groups, int n);
 // A file of a noted group: from its directory, where that is open. -1 with errno.
 int cgroups_open_file(const struct cgroups *groups, int n, const char *file, int flags);
 // A descriptor that becomes readable when the kernel ran out of the memory group's limit (version 1), or -1.

@@ -65,11 +65,11 @@ struct LaunchHalvesTests {
 
     @Test(
         "a task that was held back at its quota says so, and one that was over at once says that it was not",
-        .enabled(if: Machine.cgroups.unenforceable(CgroupLimits(cpuMillis: 20)).isEmpty))
+        .enabled(if: Machine.cgroups.unenforceable(CgroupLimits(cpuMillis: 10)).isEmpty))
     func heldBack() throws {
         try inBothWays { lab, launch in
             for (script, isHeldBack) in [("i=0; while [ $i -lt 8000 ]; do i=$((i+1)); done", true), ("exit 0", false)] {
-                let groups = Groups(CgroupLimits(memoryBytes: 64 << 20, cpuMillis: isHeldBack ? 20 : 2000, pids: 20))
+                let groups = Groups(CgroupLimits(memoryBytes: 64 << 20, cpuMillis: isHeldBack ? 10 : 2000, pids: 20))
                 var jail = ResidentLauncherTests.jail
                 jail.supervision = groups.operations
                 let (_, state) = try launch(lab.plan(jail, script), "held-\(isHeldBack)")
