@@ -26,6 +26,9 @@ extension LocalPods {
         for container in adopted {
             let pod = sandbox(container.id.podUID)?.config.limits ?? RuntimeLimits()
             await watches.follow(container, limits: container.config.limits.completed(by: pod, configuration))
+            guard await container.isRecordDamaged else { continue }
+            let next = await container.isRunning ? "its supervisor lives and writes it anew at its end" : "what became of it is not known"
+            logger.error("record cannot be read", metadata: ["path": "\(container.paths.state)", "container": "\(container.id)", "then": "\(next)"])
         }
         for path in found.broken { logger.error("record cannot be read", metadata: ["path": "\(path)"]) }
         try await removeOrphanedCgroups()

@@ -19,6 +19,8 @@ package actor SupervisedContainer {
     package nonisolated let cgroup: Cgroup
     private let changed: @Sendable (ContainerID) -> Void
     package private(set) var phase: ContainerPhase = .created
+    /// state.json was there and could not be read when it was last looked at.
+    package private(set) var isRecordDamaged = false
     private var watch: PidfdWatch?
     /// What the resident launcher says of the task's end; a supervisor that serves again does not end with it.
     private var news: SupervisorNews?
@@ -124,7 +126,9 @@ package actor SupervisedContainer {
         switch found {
         case .notStarted: return
         case .ended(let exit, let isNews): if isNews { end(exit) } else { phase = .exited(exit) }
-        case .damaged(let owner): await follow(owner)
+        case .damaged(let owner):
+            isRecordDamaged = true
+            await follow(owner)
         case .state(let state):
             await follow(state)
         }

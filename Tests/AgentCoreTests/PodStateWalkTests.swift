@@ -63,6 +63,8 @@ extension PodStateMachine {
 struct PodStateWalkTests {
     /// Of the one pod to which the steps of images happen: to all it would be more states than a walk takes in.
     private static let missingImage = "missing:1"
+    /// The one pod in which somebody looks around.
+    private static let debugged = "debugged"
     static let pods: [String: Pod] = {
         var probed = makePod(restartPolicy: .onFailure)
         probed.spec.containers[0].startupProbe = makeProbe(failures: 1)
@@ -76,23 +78,23 @@ struct PodStateWalkTests {
         imaged.spec.containers[0].image = missingImage
         return [
             "image": imaged, "plain, never": makePod(), "plain, on failure": makePod(restartPolicy: .onFailure),
-            "init": makePod(initContainers: ["init"]), "probes": probed, "hooks": hooked, "sidecar": sidecar,
+            debugged: makePod(), "init": makePod(initContainers: ["init"]), "probes": probed, "hooks": hooked, "sidecar": sidecar,
         ]
     }()
 
-    static func inputs(_ pod: Pod) -> [PodInput] {
+    static func inputs(_ pod: Pod, isDebugged: Bool) -> [PodInput] {
         let failure = StepFailure(reason: "Failed", message: "test", retriable: true)
         let final = StepFailure(reason: "Failed", message: "test", retriable: false)
-        var ephemeral = pod
-        ephemeral.spec.ephemeralContainers = []
+        var newer = pod
+        if isDebugged { newer.spec.ephemeralContainers = [Container(name: "debug", image: "psi:1")] }
         var inputs: [PodInput] = [
-            .added, .updated(ephemeral), .deletionRequested(graceSeconds: 0), .deletionRequested(graceSeconds: 5), .objectGone,
+            .added, .updated(newer), .deletionRequested(graceSeconds: 0), .deletionRequested(graceSeconds: 5), .objectGone,
             .rejected(reason: "r", message: "m"), .evicted(reason: "r", message: "m"), .volumesReady, .volumesFailed(failure),
             .volumesFailed(final), .sandboxReady(address: nil), .sandboxFailed(failure), .sandboxFailed(final), .sandboxRemoved,
             .sandboxRemovalFailed(message: "m"), .volumesCleaned, .volumesCleanFailed(message: "m"), .finalStatusDelivered,
             .objectDeletionFailed(message: "m"), .tick, .adopted([:]), .lost,
         ]
-        for name in (pod.spec.initContainers + pod.spec.containers).map(\.name) {
+        for name in (newer.spec.initContainers + newer.spec.containers + newer.spec.ephemeralContainers).map(\.name) {
             for attempt in 0...1 {
                 let run = ContainerRun(name: name, attempt: attempt)
                 inputs += [
@@ -125,7 +127,7 @@ struct PodStateWalkTests {
     @Test("no input in any reachable state breaks an invariant or stops the machine", arguments: pods.keys.sorted())
     func walk(_ name: String) async throws {
         let pod = try #require(Self.pods[name])
-        let inputs = Self.inputs(pod)
+        let inputs = Self.inputs(pod, isDebugged: name == Self.debugged)
         let first = PodStateMachine(pod: pod, context: PodContext(nodeIP: "10.0.0.1", runtimeName: "runp"))
         var queue = [(first, PodInvariants(), epoch)]
         var seen: Set<AbstractState> = [AbstractState(first, now: epoch)]

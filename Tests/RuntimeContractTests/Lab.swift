@@ -4,6 +4,7 @@ import CLinux
 import Cgroups
 import Dispatch
 import Glibc
+import Logging
 import RunP
 import RuntimeInterface
 import Synchronization
@@ -114,8 +115,8 @@ struct Lab {
         try await runtime.runPodSandbox(sandboxConfig())
     }
 
-    static func makeRuntime(_ configuration: RunPConfiguration) throws -> RunPRuntime {
-        try RunPRuntime(configuration: configuration) { image in
+    static func makeRuntime(_ configuration: RunPConfiguration, logger: Logger = Logger(label: "runp")) throws -> RunPRuntime {
+        try RunPRuntime(configuration: configuration, logger: logger) { image in
             // "host+/a/path" is the host view with one more read-only path.
             if image.hasPrefix("host+") { return RunPImage(root: .hostView(readOnlyPaths: [String(image.dropFirst(5))])) }
             guard image == "host" else { throw RuntimeError.imageNotPresent(image) }

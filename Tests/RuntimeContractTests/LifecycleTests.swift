@@ -223,7 +223,8 @@ struct LifecycleTests {
             let directory = "\(lab.directory)/runp/pods/\(lab.podUID)/main_0"
             let record = Lab.text("\(directory)/\(name)")
             try overwrite("\(directory)/\(name)", String(record.prefix(record.count / 2)))
-            let second = try Lab.makeRuntime(lab.configuration)
+            let heard = HeardLog()
+            let second = try Lab.makeRuntime(lab.configuration, logger: heard.logger)
             let events = Events()
             await second.onEvent { events.add($0) }
             let begun = ContinuousClock.now
@@ -232,6 +233,7 @@ struct LifecycleTests {
                 return
             }
             #expect(ContinuousClock.now - begun < .seconds(5), "a damaged record held up the node")
+            #expect(heard.values("path", of: "record cannot be read") == ["\(directory)/\(name)"])
             #expect(pid > 0 && kill(pid, 0) == 0)
             close(clinux_open("\(directory)/tmp/go", O_CREAT | O_WRONLY, 0o644))
             #expect(await events.wait(id))
