@@ -7,14 +7,15 @@ package enum HostView {
     /// host keeps to its root stays unreadable for the task's root too.
     package static let programs = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"]
 
-    /// Of /etc only what programs need to start and to check certificates: no accounts, keys or host configuration.
+    /// Of /etc only what programs need to start and to check certificates: no accounts, keys or host configuration. Each is a mount, which
+    /// costs a launch some 30 us: what only a tool that writes would read (ldconfig's and update-ca-certificates' own files) is not here.
     package static let configuration = [
         "/etc/alternatives",  // Debian's links to the chosen interpreter or tool
-        "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",  // where the dynamic linker looks
-        "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/ca-certificates.conf", "/etc/pki/tls/certs",  // public certificates
+        "/etc/ld.so.cache",  // where the dynamic linker looks
+        "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/etc/pki/tls/certs",  // public certificates
         "/etc/localtime", "/etc/timezone",
         "/etc/protocols", "/etc/services", "/etc/gai.conf", "/etc/host.conf",  // getaddrinfo(3)
-        "/etc/mime.types", "/etc/magic",
+        "/etc/mime.types",
     ]
 
     /// `further`: flags of the trees beside their own.

@@ -5,6 +5,7 @@
 #include "capabilities.h"
 #include "console.h"
 #include "failure.h"
+#include "filters.h"
 #include "host.h"
 #include "identity.h"
 #include "keep.h"
@@ -212,7 +213,7 @@ static struct payload_end payload_end(int status, const struct rusage *usage) {
 _Noreturn static void reap(pid_t payload, struct launch *launch) {
     sigset_t all, *signals = &all;
     siginfo_t from;
-    int status_pipe = launch->status, started = failure_pipe, lends = init_lends_memory(launch->plan);
+    int status_pipe = launch->status, started = failure_pipe, lends = launch->lends_memory;
     struct timespec at_once = {0, AT_ONCE_NS}, moment = {0, MOMENT_NS}, *limit = &at_once;
     sigfillset(&all);
     for (;;) {
@@ -268,20 +269,28 @@ static int run_payload(void *argument) {
 }
 
 int init_lends_memory(const struct plan *plan) {
-    return !notify_wanted(plan) && !plan_joined_namespace(plan, "pid") && !plan_has_namespace(plan, "time");
+    return (!notify_wanted(plan) || filters_let_start(plan)) && !plan_joined_namespace(plan, "pid") && !plan_has_namespace(plan, "time");
 }
 
-// Of memory that is lent nothing is copied, and we wait until exec.
+// Of memory that is lent nothing is copied, and we wait until exec. Where the payload's filter has a listener the table of descriptors is
+// lent too: what the payload may not send any more is ours when exec has given it a table of its own.
 static pid_t start_payload(struct launch *launch) {
-    if (!init_lends_memory(launch->plan)) {
+    int listens = notify_wanted(launch->plan);
+    if (listens) notify_take(launch->handover, launch->lends_memory);
+    if (!launch->lends_memory) {
         pid_t pid = fork();
         if (pid == 0) run_payload(launch);
         return pid;
     }
     int pipe = failure_pipe;
     char *below = (char *)__builtin_frame_address(0) - BORROWED_BELOW;
-    pid_t pid = clone(run_payload, below - (uintptr_t)below % 16, CLONE_VM | CLONE_VFORK | SIGCHLD, launch);
-    failure_pipe = pipe;  // the payload may have moved its own
+    if (listens) {
+        payload_keep(launch->status);
+        payload_keep(launch->user_namespace);
+    }
+    pid_t pid = clone(run_payload, below - (uintptr_t)below % 16, CLONE_VM | CLONE_VFORK | (listens ? CLONE_FILES : 0) | SIGCHLD, launch);
+    if (listens) notify_pass_on();
+    else failure_pipe = pipe;  // the payload may have moved its own
     return pid;
 }
 
@@ -295,11 +304,11 @@ _Noreturn void init_run(const struct launch *given) {
     if (own.user_namespace_is_there) own.user_namespace = take_user_namespace(launch);
     if (own.streams.console < 0) own.streams.console = console_connect(launch->plan);  // while the host's paths are there
     build_jail(launch);
-    if (notify_wanted(launch->plan)) notify_take(launch->handover);
     pid_t payload = start_payload(launch);
     if (payload < 0) fail(errno, "fork");
     // What reads the task's output is to see its end, whoever else had the descriptors. All of it before init has the payload's ids.
-    if (launch->streams.out < 0) for (int fd = 0; fd < 3; fd++) close(fd);
+    // Those of a lent table are the task's.
+    if (launch->streams.out < 0 || (launch->lends_memory && notify_wanted(launch->plan))) for (int fd = 0; fd < 3; fd++) close(fd);
     int kept[] = {launch->status, failure_pipe, launch->user_namespace};
     keep_only(kept, sizeof kept / sizeof *kept);
     settle(launch);

@@ -26,15 +26,16 @@ struct launch {
     int own_mounts;      // the slim mount namespace to enter last, while the host's is the present one; or -1
     struct streams streams;  // the task's ends of them; where its console is -1, a `terminal` of the plan is init's own matter
     int status;          // write end: struct payload_end; nobody but the supervisor has the other one, as long as it lives
+    int lends_memory;    // init_lends_memory
     int handover;        // on which a seccomp listener reaches the supervisor, or -1
     int gate[2];         // rootless: where init waits for its ids
     void *shared;        // memory shared with the supervisor that is not needed behind the start, or NULL
     size_t shared_bytes;
 };
 
-// Whether the payload borrows init's memory until exec, so that init goes on only when the program runs. With a courier (notify.c) it
-// must not: that one lives on in the payload's memory. Among processes that are there already it shares nothing with us; and a time
-// namespace is entered by a fork only.
+// Whether the payload borrows init's memory until exec, so that init goes on only when the program runs. Not where somebody has to be
+// asked before that (filters_let_start). Among processes that are there already it shares nothing with us; and a time namespace is entered by
+// a fork only. Before init runs, which changes the plan's text.
 int init_lends_memory(const struct plan *plan);
 
 // Tells where the process's arguments lie: inside the task, pid 1 is to show "init", not the host's paths.

@@ -116,7 +116,7 @@ static pid_t clone_init(struct task *task, const struct plan *plan, struct chann
     struct launch launch = {
         .plan = plan, .cgroups = &task->cgroups, .user_namespace = user_namespace, .net_namespace = -1, .own_mounts = -1,
         .streams = {c->attach.input[0], c->out[1], c->err[1], c->attach.console[1]}, .status = c->status[1],
-        .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]},
+        .lends_memory = init_lends_memory(plan), .handover = c->notify[1], .gate = {c->gate[0], c->gate[1]},
         .namespaces = later, .supervisor = supervisor};
     if (ahead) {
         launch.groups = &ahead->groups;
@@ -291,7 +291,7 @@ int launch_task(struct task *task, const struct plan *plan, struct spare *spare)
         return launch_failed(task, &failure);
     }
     if ((spare ? start_spare(task, plan, spare, &failure) : start_fresh(task, plan, c, &failure)) < 0) return launch_failed(task, &failure);
-    int told_by_init = spare && init_lends_memory(plan);
+    int told_by_init = spare && spare->lends_memory;
     if (spare && !told_by_init) close_end(&c->failure[1]);
     if (notify_wanted(plan)) {
         close_end(&c->notify[1]);

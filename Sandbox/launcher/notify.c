@@ -1,6 +1,7 @@
-// How the listener leaves the payload: nothing but exec may stand behind the filter, so the payload cannot send it. It starts a
-// courier before: a process that shares its memory and its table of descriptors and is not filtered. The courier sees the
-// number that the payload stores, passes the descriptor on and ends; exec gives the payload a table of its own again.
+// How the listener leaves the payload: nothing but exec may stand behind the filter, so the payload cannot send it. Somebody does who shares
+// its memory and its table of descriptors and is not filtered: sees the number that the payload stores, and passes the descriptor on; exec
+// gives the payload a table of its own again. That is its init, which waits for exec (start_payload); where the filter asks about exec
+// itself it is a courier, a process that the payload starts before.
 #define _GNU_SOURCE
 #include "notify.h"
 #include "failure.h"
@@ -27,7 +28,7 @@
 #define COURIER_LOOK_NS 2000000
 #define COURIER_LOOKS_MAX 16000
 
-static int handover = -1;
+static int handover = -1, borrows;
 // Shared with the courier. `listener` is the descriptor's number plus one; `alive` is cleared by the kernel when the payload
 // leaves this memory, by exec or by exit (set_tid_address(2)).
 static volatile int listener, alive;
@@ -37,14 +38,10 @@ int notify_wanted(const struct plan *plan) { return plan_find(plan, OP_DENIALS) 
 
 int notify_open(int ends[2]) { return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends); }
 
-void notify_take(int end) {
+void notify_take(int end, int borrows_all) {
     handover = end;
+    borrows = borrows_all;
     payload_keep(end);
-}
-
-void notify_forget(void) {
-    if (handover >= 0) close(handover);
-    handover = -1;
 }
 
 static void send_descriptor(int socket, int fd) {
@@ -57,6 +54,12 @@ static void send_descriptor(int socket, int fd) {
     header->cmsg_len = CMSG_LEN(sizeof fd);
     memcpy(CMSG_DATA(header), &fd, sizeof fd);
     sendmsg(socket, &message, MSG_NOSIGNAL);  // without a supervisor there is nobody to tell
+}
+
+void notify_pass_on(void) {
+    if (!listener) return;
+    send_descriptor(handover, listener - 1);
+    close(listener - 1);
 }
 
 // Without errno, which is the payload's: the two share their memory.
@@ -102,7 +105,7 @@ static void start_courier(void) {
 
 int notify_load(const struct sock_fprog *program, uint64_t flags) {
     if (handover < 0) fail(ENOTCONN, "denials(no supervisor)");
-    start_courier();
+    if (!borrows) start_courier();
     // One thread, so there is none to synchronise, and the kernel refuses both flags together.
     flags = (flags & ~(uint64_t)SECCOMP_FILTER_FLAG_TSYNC) | SECCOMP_FILTER_FLAG_NEW_LISTENER;
     long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, program);

@@ -26,14 +26,15 @@ int notify_wanted(const struct plan *plan);
 // Before the clone: a socket pair, [0] the supervisor's end, [1] the payload's. 0 or -1 with errno.
 int notify_open(int ends[2]);
 
-// In the child: this is the end on which its payload hands the listener over.
-void notify_take(int end);
+// In the child: this is the end on which the listener is handed over; by init, if the payload `borrows` its memory and descriptors until
+// exec.
+void notify_take(int end, int borrows);
 
-// In init, once the payload has its copy.
-void notify_forget(void);
+// In init, when the payload that borrowed has a table of its own: hands the listener over, if there is one.
+void notify_pass_on(void);
 
 // In the payload, instead of seccomp(2): loads the program with a listener, which reaches the supervisor while the payload
-// goes on to exec. 0 or -1 with errno.
+// goes on to exec, or behind it. 0 or -1 with errno.
 int notify_load(const struct sock_fprog *program, uint64_t flags);
 
 // In the supervisor: begins to hear at its end. -1 for `end` is fine: nothing will come.

@@ -207,7 +207,9 @@ static void begin_elsewhere(struct spare *spare) {
 void spare_go(struct spare *spare, const struct plan *plan, int is_alone) {
     struct order *order = spare->order;
     struct channel *c = &spare->channel;
+    spare->lends_memory = init_lends_memory(plan);
     order->launch = (struct launch){
+        .lends_memory = spare->lends_memory,
         .plan = plan, .cgroups = &order->cgroups, .groups = &order->groups, .net_namespace = spare->net_namespace,
         .user_namespace = plan_has_namespace(plan, "user") ? spare->user_namespace : -1,
         .streams = {.in = -1, .out = plan_find(plan, OP_LOG) ? spare->out : -1, .err = plan_find(plan, OP_LOG) ? spare->err : -1, .console = -1},

@@ -19,6 +19,7 @@ struct spare {
     int user_namespace, uid_map, gid_map;    // without maps yet
     int net_namespace;                       // from the pool, or -1
     int is_alone;                            // no other launch is under way
+    int lends_memory;                        // init_lends_memory, of the plan
     struct order *order;
     size_t order_bytes;
 };

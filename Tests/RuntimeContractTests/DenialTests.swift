@@ -22,6 +22,15 @@ struct DenialTests {
         return String(result.state[range.upperBound...].prefix { $0 != "}" })
     }
 
+    /// What a process has open.
+    private static func descriptors(of pid: Int32) -> [String] {
+        (0..<64).compactMap { number in
+            var target = [CChar](repeating: 0, count: 256)
+            let length = readlink("/proc/\(pid)/fd/\(number)", &target, 255)
+            return length < 0 ? nil : String(decoding: target.prefix(length).map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
+    }
+
     private static func python(_ lines: String) -> String { "/usr/bin/python3 -c '\(lines)'" }
 
     #if arch(x86_64)
@@ -93,9 +102,44 @@ struct DenialTests {
             let tried = try lab.run(plan)
             #expect(tried.status != 0 && Self.denied(tried) != nil, "\(tried)")
             plan.operations = plan.operations.map { $0 == .argument("/bin/sh") ? .argument("/none") : $0 }
-            // write(2) to the launcher is refused too: without waiting for the start's deadline.
+            // write(2) to the launcher is refused too, and exit_group(2): without waiting for the start's deadline of 30 s.
+            let begun = ContinuousClock.now
             let missing = try lab.run(plan)
-            #expect(missing.status != 0, "\(missing)")
+            #expect(missing.status != 0 && ContinuousClock.now - begun < .seconds(20), "\(missing)")
+        }
+    }
+
+    @Test("init hands the listener over where nobody is asked before the program runs; else a courier does")
+    func noCourier() throws {
+        try withOperationLab { lab in
+            // Process ids are counted up in the task's namespace: init, the shell, and the next one.
+            let script = "sleep 0 & echo $!; wait"
+            let usual = try lab.run(try Self.counting(.runtimeDefault, maximum: 10), script)
+            #expect(usual.output == ["3"], "\(usual)")
+            var learning = Jail()
+            learning.process = [.noNewPrivileges]
+            learning.supervision = [.learn(path: "\(lab.directory)/lesson")]
+            learning.filters = [.seccomp(FilterProgram.learning)]
+            let asked = try lab.run(learning, script)
+            #expect(asked.output == ["4"], "\(asked)")
+        }
+    }
+
+    @Test("init keeps nothing of what it lent its program: neither its streams nor the listener")
+    func initKeepsNothing() async throws {
+        try await withLab { lab in
+            let config = lab.config("echo ready; exec sleep 600")
+            let id = try await lab.start(config)
+            #expect(lab.waitForLine("ready", in: config.logPath))
+            guard case .running(let pid, _) = try await lab.runtime.status(id)?.phase else {
+                Issue.record("expected a running task")
+                return
+            }
+            // The pipe to its supervisor; its other one stays for a moment yet.
+            for _ in 0..<2000 where Self.descriptors(of: pid).count != 1 { usleep(10_000) }
+            let open = Self.descriptors(of: pid)
+            #expect(open.count == 1 && open.allSatisfy { $0.hasPrefix("pipe:") }, "\(open)")
+            try await lab.runtime.stopContainer(id, graceSeconds: 0)
         }
     }
 
