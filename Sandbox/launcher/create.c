@@ -36,6 +36,7 @@ struct container {
     int sync, gate, console;
     int user_namespace;  // a new one's descriptor, or -1
     int joins;           // enters an existing container: its processes are there already, and may be hostile
+    int is_watched;      // so, or joins any namespace: whose processes are who we are there, before we are the program
 };
 
 static struct container container;
@@ -101,7 +102,7 @@ _Noreturn static void run(void) {
     const struct plan *plan = container.plan;
     failure_pipe = container.sync;
     // Among a container's processes nobody may look into this one before it is the program.
-    if (prctl(PR_SET_DUMPABLE, container.joins ? 0 : 1, 0, 0, 0) < 0) fail(errno, "dumpable");
+    if (prctl(PR_SET_DUMPABLE, !container.is_watched, 0, 0, 0) < 0) fail(errno, "dumpable");
     if (setsid() < 0) fail(errno, "setsid");
     build_jail(plan);
     if (container.console >= 0) console_take(plan, container.console, !container.joins);
@@ -168,7 +169,8 @@ int create(const char *plan_path, int sync) {
     }
     container.plan = plan;
     container.joins = plan_find(plan, OP_JOIN_ROOT) || (plan_joined_namespace(plan, "mount") && !plan_find(plan, OP_ROOT_DETACHED));
-    if (container.joins) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+    container.is_watched = container.joins || plan_find(plan, OP_JOIN_NAMESPACE);
+    if (container.is_watched) prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
     if (prepare(plan, &failure) < 0) return report(&failure);
     // The caller's child, not ours: we end at once, and the caller is who waits for it.
     struct clone_args args = {.flags = (namespaces_clone_flags(plan) & ~(uint64_t)CLONE_NEWUSER) | CLONE_PARENT};

@@ -68,7 +68,7 @@ void mounts_prepare_idmapped(const struct plan *plan, int user_namespace) {
         prepare(op, op->argument[0], op->argument[2]);
         if (prepared_count == before) continue;  // optional, and not there
         struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace, .propagation = MS_PRIVATE};
-        unsigned recursive = plan_flag(op->argument[2], "rec") ? AT_RECURSIVE : 0;
+        unsigned recursive = plan_flag(op->argument[2], "rec") && !plan_flag(op->argument[2], "topmap") ? AT_RECURSIVE : 0;
         if (mount_setattr(prepared[before].tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr) < 0)
             fail(errno, "mount(idmap %s)", op->argument[0]);
     }

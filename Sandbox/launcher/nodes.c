@@ -35,22 +35,25 @@ static int make_once(int parent, const char *name, const struct making *m) {
     }
 }
 
+// With the very mode: to change it afterwards would be by name, and somebody who shares the directory may have put a link there.
 static int make(int parent, const char *name, struct making m) {
+    mode_t mask = umask(0);
     int result = make_once(parent, name, &m);
     if (result < 0 && rootpath_become_owner()) {
         result = make_once(parent, name, &m);
         rootpath_become_self();
     }
+    int saved = errno;
+    umask(mask);
+    errno = saved;
     return result;
 }
 
 void nodes_make_directory(const struct root *root, const char *path, mode_t mode) {
     const char *name;
     int parent = rootpath_parent(root->fd, path, &name);
-    if (make(parent, name, (struct making){.kind = DIRECTORY, .mode = mode}) == 0) {
-        if (fchmodat(parent, name, mode, 0) < 0) fail(errno, "mkdir(%s)", path);
-        own(root, parent, name);
-    } else if (errno != EEXIST) fail(errno, "mkdir(%s)", path);
+    if (make(parent, name, (struct making){.kind = DIRECTORY, .mode = mode}) == 0) own(root, parent, name);
+    else if (errno != EEXIST) fail(errno, "mkdir(%s)", path);
     close(parent);
 }
 
@@ -107,15 +110,23 @@ static int find_on_host(const char *path, mode_t type, dev_t number, char *found
     return 0;
 }
 
+// The node that was just made, and nothing that took its place.
+static void give_node(int parent, const char *name, mode_t type, dev_t number, char **a) {
+    struct stat info;
+    int node = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (node < 0 || fstat(node, &info) < 0) fail(errno, "device-node(%s)", a[0]);
+    if ((info.st_mode & S_IFMT) != type || (type != S_IFIFO && info.st_rdev != number)) fail(EXDEV, "device-node(%s was replaced)", a[0]);
+    if (fchownat(node, "", (uid_t)plan_number(a[5]), (gid_t)plan_number(a[6]), AT_EMPTY_PATH) < 0) fail(errno, "device-node(%s)", a[0]);
+    close(node);
+}
+
 void nodes_make_device(const struct root *root, char **a) {
     const char *path = a[0], *name;
     mode_t type = a[1][0] == 'p' ? S_IFIFO : a[1][0] == 'b' ? S_IFBLK : S_IFCHR, mode = plan_octal(a[4]);
     dev_t number = type == S_IFIFO ? 0 : makedev((unsigned)plan_number(a[2]), (unsigned)plan_number(a[3]));
     int parent = rootpath_parent(root->fd, path, &name);
     if (make(parent, name, (struct making){.kind = DEVICE, .mode = type | mode, .number = number}) == 0) {
-        if (fchmodat(parent, name, mode, 0) < 0 ||
-            fchownat(parent, name, (uid_t)plan_number(a[5]), (gid_t)plan_number(a[6]), AT_SYMLINK_NOFOLLOW) < 0)
-            fail(errno, "device-node(%s)", path);
+        give_node(parent, name, type, number, a);
     } else if (errno == EEXIST) {
         // An image's own node: taken when it is the one asked for, else refused; never opened.
         struct stat info;

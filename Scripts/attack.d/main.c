@@ -194,7 +194,7 @@ int main(int argc, char **argv) {
     if (argc == 2 && !strcmp(argv[1], "--reborn")) return reborn("reborn");
     if (argc == 2 && !strcmp(argv[1], "--list")) { list(); return 0; }
     if (argc == 3 && !strcmp(argv[1], "--room")) return print_room(argv[2]);
-    if (argc == 2 && !strcmp(argv[1], "--hunt")) return hunt();
+    if (argc >= 2 && !strcmp(argv[1], "--hunt")) return hunt(argc > 2 ? argv[2] : "");
     if (argc < 4) { fputs("usage: probe CONTEXT sandbox|control all|FAMILY|NAME...\n       probe --list\n", stderr); return 64; }
     read_context(argv[1]);
     ctx.control = !strcmp(argv[2], "control");

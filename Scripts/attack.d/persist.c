@@ -85,14 +85,15 @@ static enum verdict runtime_binary(void) {  // CVE-2019-5736: the runtime's own 
 
 // CVE-2019-5736 as it was used: whoever joins this pid namespace with a program of the host shows it by /proc/PID/exe. That is
 // held by O_PATH, which needs no right to the file, and opened for writing once nobody executes it any more. Prints one line for
-// each new process, each file held, each that was opened, each that was written; never ends by itself.
-int hunt(void) {
+// each new process, each file held, each that was opened, each that was written; never ends by itself. `named`: a path that is not in here;
+// one line for each process through whose root it was seen.
+int hunt(const char *named) {
     enum { HELD = 256, KNOWN = 65536 };
     static struct { int fd, done; dev_t device; ino_t inode; } held[HELD];
     static char known[KNOWN];
     int count = 0;
     struct stat own, info;
-    char path[64], name[300];
+    char path[256], name[300];
     if (stat("/proc/self/exe", &own) < 0) own.st_ino = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     puts("hunting");
@@ -102,6 +103,8 @@ int hunt(void) {
             long pid = strtol(entry->d_name, NULL, 10);
             if (pid <= 0 || pid == getpid()) continue;
             if (pid < KNOWN && !known[pid]) { known[pid] = 1; printf("process\t%ld\n", pid); }
+            snprintf(path, sizeof path, "/proc/%ld/root/%.180s", pid, named);
+            if (*named && access(path, F_OK) == 0) printf("outside\t%ld\n", pid);
             snprintf(path, sizeof path, "/proc/%ld/exe", pid);
             int fd = count < HELD ? open(path, O_PATH | O_CLOEXEC) : -1;
             if (fd < 0) continue;

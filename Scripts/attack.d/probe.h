@@ -50,7 +50,7 @@ int file_contains(const char *path, const char *text);
 int write_text(const char *path, const char *text);  // 0, or -1 with errno
 long long now_ms(void);
 int print_room(const char *name);  // outside a sandbox: whether a user still gets what the attack of this name takes
-int hunt(void);                    // persist.c: the file of every program that comes into this pid namespace, for writing
+int hunt(const char *named);       // persist.c: the file of every program that comes into this pid namespace, for writing, or what it sees of a name
 
 extern const struct probe escape_probes[], read_probes[], signal_probes[], confuse_probes[], persist_probes[], kernel_probes[],
     network_probes[], exhaust_probes[];

@@ -357,7 +357,8 @@ def hostile_exec(bundle):
 
 
 def hunted(bundle, join, files, seconds):
-    """(joins, processes that the hunter in the container saw, rows of `files` that it opened), until one is or time ends."""
+    """(joins, processes that the hunter in the container saw, rows of `files` that it opened or of a root that is not its own), until one is or
+    time ends."""
     output = os.path.join(bundle.dir, f"hunt-{len(os.listdir(bundle.dir))}")
     with open(output, "wb") as file:
         container = subprocess.Popen([bundle.lab.oci, "--root", bundle.root, "run", "--bundle", bundle.dir, bundle.id],
@@ -365,7 +366,7 @@ def hunted(bundle, join, files, seconds):
                                      start_new_session=True)
     rows = lambda: [row.split("\t") for row in machine.read(output).decode(errors="replace").splitlines()]
     count = lambda: sum(row[0] == "process" for row in rows())
-    caught = lambda: [row for row in rows() if row[0] in ("opened", "written") and tuple(map(int, row[1:3])) in files]
+    caught = lambda: [row for row in rows() if row[0] == "outside" or (row[0] in ("opened", "written") and tuple(map(int, row[1:3])) in files)]
     try:
         if not wait_for(lambda: ["hunting"] in rows() or container.poll() is not None, 10) or container.poll() is not None:
             raise RuntimeError(f"the hunter does not run: status {container.poll()}: {rows()[-1:]}, expected it to say `hunting`")
@@ -427,6 +428,56 @@ def hunt(bundle):
                            f"{identities(lab.oci, lab.launcher)[tuple(map(int, caught[0][1:3]))]}, expected no such file")
         told.append(f"{joins} rounds of exec, {seen} processes seen")
     return True, f"a careless joiner's file is caught, none of the runtime's in {'; with CAP_SYS_PTRACE '.join(told)}"
+
+
+@bundle_attack("the host through whoever enters the pid and user namespace of a running container (a pod's second one)", "C")
+def second_container(bundle):
+    lab, ids = bundle.lab, [{"containerID": 0, "hostID": 600000, "size": 65536}]
+    outside_name = os.path.join(lab.targets.dir, f"outside-{os.path.basename(bundle.dir)}")
+    with open(outside_name, "w"):
+        pass
+    second = Bundle(lab)
+    second.config["process"]["args"] = ["/attack/probe", "--reborn"]
+    for part in (bundle, second):
+        part.config["linux"].update(uidMappings=ids, gidMappings=ids)
+        part.config["linux"]["namespaces"].append({"type": "user"})
+    for kind in ("bounding", "effective", "permitted"):
+        bundle.config["process"]["capabilities"][kind] += ["CAP_SYS_PTRACE"]
+    bundle.config["process"]["args"] = ["/attack/probe", "--hunt", outside_name]
+    bundle.write()
+
+    def pid():
+        try:
+            return json.loads(bundle.verb("state", bundle.id)[1])["pid"]
+        except (ValueError, KeyError):
+            return 0
+
+    def careless():
+        subprocess.run(["nsenter", "--target", str(pid()), "--user", "--pid", "--", "sleep", "0.2"],
+                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", timeout=60)
+
+    joins, seen, caught = hunted(bundle, careless, {}, 20)
+    if not caught:
+        raise RuntimeError(f"the hunter saw {seen} of {joins} careless joiners and looked through none of them, expected one")
+    failed = []
+
+    def through():
+        joined = {"pid", "ipc", "uts", "network", "user"}
+        kinds = {"network": "net"}
+        second.config["linux"]["namespaces"] = [{"type": "mount"}, {"type": "cgroup"}] + [
+            {"type": kind, "path": f"/proc/{number}/ns/{kinds.get(kind, kind)}"} for number in [pid()] for kind in sorted(joined)]
+        for member in ("uidMappings", "gidMappings"):
+            second.config["linux"].pop(member, None)
+        done = second.run_raw()
+        if done.code != 0:
+            failed.append(f"status {done.code}: {done.text.strip()[-120:]}")
+
+    joins, seen, caught = hunted(bundle, through, {}, HUNT)
+    if len(failed) == joins:
+        return False, f"no second container ran: {failed[:1]}, expected status 0"
+    if caught:
+        return False, f"{len(caught)} processes showed {outside_name}, a file of the host, in {joins} rounds, expected none"
+    return True, f"a careless joiner shows the host, none of {joins} second containers does ({seen} processes seen)"
 
 
 @bundle_attack("verbs on containers that are not there, twice, or half made", "M")
