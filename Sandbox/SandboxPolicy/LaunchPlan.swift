@@ -150,7 +150,7 @@ public enum LaunchOperation: Sendable, Hashable {
 public struct LaunchPlan: Sendable, Hashable {
     public static let header = "swiftlet-plan 1"
     /// The launcher's own bound (plan.h); a larger plan is refused here already, with a reason.
-    public static let maximumBytes = 1 << 20
+    public static let maximumBytes = 2 << 20
 
     public var operations: [LaunchOperation]
 

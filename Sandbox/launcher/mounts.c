@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -120,9 +121,25 @@ static void bind_path(const struct root *root, const struct operation *op) {
     mount_tree_attach(tree, rootpath_target(root->fd, path, S_ISDIR(info.st_mode)), "mount", path);
 }
 
+#define TMPFS_OPTIONS_BYTES 1024
+
+// A new tmpfs has the mode of the directory that it covers, unless its options say another: what an image keeps to its root stays so (runc
+// does the same). `place` has room for the options; what does not fit stays as it is.
+static const char *tmpfs_options(const struct root *root, const char *options, const char *path, char place[TMPFS_OPTIONS_BYTES]) {
+    struct stat info;
+    if (!strncmp(options, "mode=", 5) || strstr(options, ",mode=")) return options;
+    int there = rootpath_open(root->fd, path);
+    if (there < 0) return options;
+    int known = fstat(there, &info) == 0 && S_ISDIR(info.st_mode);
+    close(there);
+    int length = known ? snprintf(place, TMPFS_OPTIONS_BYTES, "%s%smode=%o", options, *options ? "," : "", info.st_mode & 07777) : -1;
+    return length > 0 && length < TMPFS_OPTIONS_BYTES ? place : options;
+}
+
 // A tmpfs that begins with what its place holds; read-only only once it is filled.
 static void mount_copied_up(const struct root *root, const char *options, const char *flags, const char *path) {
-    int tree = mount_tree_new("tmpfs", "", options, "rw", path);
+    char place[TMPFS_OPTIONS_BYTES];
+    int tree = mount_tree_new("tmpfs", "", tmpfs_options(root, options, path, place), "rw", path);
     int target = rootpath_target(root->fd, path, 1);
     copyup(target, tree, path);
     struct mount_attr attr = {.attr_set = mount_tree_attributes(flags)};
@@ -135,6 +152,8 @@ static void mount_new(const struct root *root, char **a) {
     const char *type = a[0], *path = a[2], *flags = a[3], *data = a[4];
     if (!strcmp(type, "tmpfs") && plan_flag(flags, "tmpcopyup")) { mount_copied_up(root, data, flags, path); return; }
     // Masks and programs trust what they find at these: no link of an image may move them aside.
+    char place[TMPFS_OPTIONS_BYTES];
+    if (!strcmp(type, "tmpfs")) data = tmpfs_options(root, data, path, place);
     int strict = !strcmp(type, "proc") || !strcmp(type, "sysfs") || !strcmp(type, "cgroup") || !strcmp(type, "cgroup2");
     int target = strict ? rootpath_plain_directory(root->fd, path) : rootpath_target(root->fd, path, 1);
     if (!strcmp(type, "overlay")) {

@@ -25,7 +25,7 @@ const struct name names_mount_propagation[] = {
     {"runbindable", MS_UNBINDABLE | MS_REC}, {NULL, 0}};
 
 const struct name names_mount_other[] = {
-    {"rw", 0}, {"rec", 0}, {"idmap", 0}, {"optional", 0}, {"link", 0}, {"nofollow", 0}, {"top", 0}, {"sync", 0}, {"tmpcopyup", 0},
+    {"rw", 0}, {"rec", 0}, {"idmap", 0}, {"topmap", 0}, {"optional", 0}, {"link", 0}, {"nofollow", 0}, {"top", 0}, {"sync", 0}, {"tmpcopyup", 0},
     {NULL, 0}};
 
 const struct name names_rlimit[] = {

@@ -137,7 +137,29 @@ void netpool_return(struct network network) {
     else netpool_close(network);
 }
 
+// Places of the host in which nobody but its root makes anything.
+static int is_system_place(const char *path) {
+    static const char *const places[] = {"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        size_t length = strlen(places[i]);
+        if (!strncmp(path, places[i], length) && (!path[length] || path[length] == '/')) return 1;
+    }
+    return 0;
+}
+
+// Whether the task shares a directory with anybody: by a socket in it, of which a read-only one keeps nobody, it could hand on an open file
+// below /proc/net, which holds the namespace and shows the next task's sockets.
+static int shares_directory(const struct plan *plan) {
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operation[i];
+        if (op->kind == OP_BIND && !is_system_place(op->argument[0])) return 1;
+        if (op->kind == OP_ROOT_BIND && !plan_flag(op->argument[2], "ro")) return 1;
+    }
+    return 0;
+}
+
 int netpool_may_return(const struct plan *plan) {
     // The namespace belongs to the host's user namespace: from inside another one nothing of it can be configured.
-    return plan_has_namespace(plan, "user") && !plan_find(plan, OP_SYSCTL);
+    if (!plan_has_namespace(plan, "user") || plan_find(plan, OP_SYSCTL)) return 0;
+    return !plan_has_namespace(plan, "net") || !shares_directory(plan);  // without one of its own it never was in ours
 }

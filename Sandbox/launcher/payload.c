@@ -41,12 +41,26 @@ static void new_session(void) {
         fail(errno, "keyring(new session)");
 }
 
-// As the task's user, in its root. Without magic links: /proc/self/fd of a process that is not yet the task is the host's.
-static void enter_working_directory(const char *path) {
+static int change_directory(const char *path) {
     struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_NO_MAGICLINKS};
     int fd = (int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how);
-    if (fd < 0 || fchdir(fd) < 0) fail(errno, "cwd(%s)", path);
-    close(fd);
+    int result = fd < 0 ? -1 : fchdir(fd), saved = errno;
+    if (fd >= 0) close(fd);
+    errno = saved;
+    return result;
+}
+
+// Where the program begins; NULL: where it is. In a new root that is where it begins anyway.
+static const char *working_directory(const struct plan *plan) {
+    const struct operation *directory = plan_find(plan, OP_CWD);
+    return directory && !(plan_find(plan, OP_PIVOT) && !strcmp(directory->argument[0], "/")) ? directory->argument[0] : NULL;
+}
+
+// In the task's root, as its user; one that its root alone may enter it begins in all the same, as it was entered with that one's powers
+// before (`was_entered`), as other runtimes do: an image's WORKDIR is often its root's. Without magic links: /proc/self/fd of a process that
+// is not yet the task is the host's.
+static void enter_working_directory(const char *path, int was_entered) {
+    if (change_directory(path) < 0 && !(errno == EACCES && was_entered)) fail(errno, "cwd(%s)", path);
     // The bare call says "(unreachable)..." of a directory outside of the root; libc's would go looking for it.
     char where[4096];
     if (syscall(SYS_getcwd, where, sizeof where) > 0 && where[0] != '/') fail(EXDEV, "cwd(%s)", path);
@@ -74,8 +88,10 @@ _Noreturn static void execute(char **argv, char **envp) {
 }
 
 // Ids and capabilities. What stays to be done with the host's powers comes before; `user_namespace` is -1 when it was entered
-// already.
-static void take_identity(const struct plan *plan, int user_namespace) {
+// already. Whether the working directory was entered, with the powers of the task's root.
+static int take_identity(const struct plan *plan, int user_namespace) {
+    const char *directory = working_directory(plan);
+    int was_entered = 0;
     const struct operation *securebits = plan_find(plan, OP_SECUREBITS), *capabilities = plan_find(plan, OP_CAPABILITIES);
     struct capability_sets sets = capabilities_wanted(capabilities);
     int early_filter = filters_before_capabilities(plan);
@@ -93,7 +109,10 @@ static void take_identity(const struct plan *plan, int user_namespace) {
             if (!capabilities) capabilities_set_securebits(op);
             break;  // else with the capabilities, which it may forbid to set
         case OP_BOUNDING_SET: capabilities_limit(op->argument[0], has_ambient); break;
-        case OP_USER: identity_become(op, keep); break;
+        case OP_USER:
+            was_entered = directory && change_directory(directory) == 0;
+            identity_become(op, keep);
+            break;
         case OP_CAPABILITIES:
             if (keep) capabilities_apply(&sets, securebits, early_filter ? CAPABILITY_SYS_ADMIN : 0);
             else capabilities_drop();
@@ -104,6 +123,7 @@ static void take_identity(const struct plan *plan, int user_namespace) {
         default: break;
         }
     }
+    return was_entered;
 }
 
 static size_t count_of(const struct plan *plan, enum operation_kind kind) {
@@ -127,15 +147,13 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, const st
     // From here to exec it may have the ids of processes that are there already (a joined namespace's), with no filter yet, and in
     // its init's memory: nobody may trace it. Exec makes it traceable again.
     if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0) fail(errno, "dumpable");
-    take_identity(plan, rootless_wanted(plan) ? -1 : user_namespace);
+    int was_entered = take_identity(plan, rootless_wanted(plan) ? -1 : user_namespace);
     // Among processes that are not its own children it must not outlive whoever watches it.
     if (!plan_has_namespace(plan, "pid") && !payload_before_exec && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
         fail(errno, "parent death signal");
     new_session();
     descriptors_take(plan, streams);
-    const struct operation *directory = plan_find(plan, OP_CWD);
-    // Where a new root was entered, that is where it begins.
-    if (directory && !(plan_find(plan, OP_PIVOT) && !strcmp(directory->argument[0], "/"))) enter_working_directory(directory->argument[0]);
+    if (working_directory(plan)) enter_working_directory(working_directory(plan), was_entered);
     landlock_apply(plan);
     if (payload_before_exec) payload_before_exec();
     prompt_end(plan_find(plan, OP_NICE) || plan_find(plan, OP_SCHEDULER));

@@ -6,13 +6,15 @@
 
 #define PLAN_HEADER "swiftlet-plan 1"
 #define PLAN_END "end"  // the last line
-// Bounds with their reasons: a plan is arguments, environment and a filter; execve itself takes at most 128 KiB a string.
-#define PLAN_BYTES_MAX (1u << 20)
+// Bounds with their reasons: a plan is arguments, environment and a filter; execve itself takes at most 128 KiB a string. In a namespace of
+// some thousand services Kubernetes gives seven variables for each.
+#define PLAN_BYTES_MAX (2u << 20)
 #ifndef PLAN_OPERATIONS_MAX  // a fuzzer reaches smaller bounds sooner
-#define PLAN_OPERATIONS_MAX 4096
-#define PLAN_TOKENS_MAX 16384
+#define PLAN_OPERATIONS_MAX 32768
+#define PLAN_TOKENS_MAX 65536
 #endif
-#define PLAN_TOKENS_PER_LINE_MAX 40
+// A user's groups stand in one line.
+#define PLAN_TOKENS_PER_LINE_MAX 1032
 // Filters that may be stacked: each costs every system call of the task.
 #define PLAN_FILTERS_MAX 8
 

@@ -81,6 +81,12 @@ static int is_list(const struct name *table, const char *text) {
 }
 
 // 0-3,8: ascending is not asked for, but every number is a CPU that a mask can hold.
+// At most 2^64 - 1, as the kernel has limits.
+static int is_limit(const char *text) {
+    static const char largest[] = "18446744073709551615";
+    return is_number(text, sizeof largest - 1, DECIMAL) && (strlen(text) < sizeof largest - 1 || strcmp(text, largest) <= 0);
+}
+
 static int is_number_list(const char *text) {
     for (const char *at = text;; at++) {
         size_t first = span(at, DECIMAL);
@@ -115,7 +121,7 @@ int plan_word_fits(char type, const char *text) {
     switch (type) {
     case 'p': return is_path(text);
     case 'n': return is_number(text, 18, DECIMAL);
-    case 'u': return !strcmp(text, "unlimited") || is_number(text, 18, DECIMAL);
+    case 'u': return !strcmp(text, "unlimited") || is_limit(text);
     case 'o': return is_number(text, 4, OCTAL);
     case 'i': return is_number(text[0] == '-' ? text + 1 : text, 4, DECIMAL);
     case 'z': return is_number(text[0] == '-' ? text + 1 : text, 18, DECIMAL);

@@ -32,6 +32,22 @@ struct OperationMountTests {
         }
     }
 
+    @Test("a tmpfs whose options name no mode has that of the directory which it covers, copied up or not")
+    func modeOfPlace() throws {
+        try withOperationLab { lab in
+            var jail = Jail()
+            jail.files = [.makeDirectory(path: "/closed", mode: 0o700), .makeDirectory(path: "/filled", mode: 0o750)]
+            jail.files += [
+                .mount(type: "tmpfs", source: "t", path: "/closed", flags: [], data: "size=4096"),
+                .mount(type: "tmpfs", source: "t", path: "/filled", flags: [.copyUp], data: "size=4096"),
+                .mount(type: "tmpfs", source: "t", path: "/said", flags: [], data: "size=4096,mode=711"),
+                .mount(type: "tmpfs", source: "t", path: "/new", flags: [], data: "size=4096"),
+            ]
+            let result = try lab.run(jail, "stat -c '%a' /closed /filled /said /new")
+            #expect(result.output == ["700", "750", "711", "1777"], "\(result)")
+        }
+    }
+
     @Test("an option that the kernel refuses is named, with the kernel's own words")
     func mountRefused() throws {
         try withOperationLab { lab in

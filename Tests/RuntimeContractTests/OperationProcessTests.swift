@@ -231,6 +231,18 @@ struct OperationProcessTests {
         }
     }
 
+    @Test("a working directory that only the task's root may enter is where its user begins, and no way to another one")
+    func closedWorkingDirectory() throws {
+        try withOperationLab { lab in
+            var jail = Jail()
+            jail.files = [.makeDirectory(path: "/home1", mode: 0o700), .makeDirectory(path: "/home1/below", mode: 0o700)]
+            jail.workingDirectory = "/home1"
+            jail.process = [.dropBoundingSet, .user(uid: 1000, gid: 1000, groups: []), .dropCapabilities, .noNewPrivileges]
+            let result = try lab.run(jail, "pwd; ls . 2>/dev/null || echo closed; cd below 2>/dev/null || echo closed")
+            #expect(result.output == ["/home1", "closed", "closed"], "\(result)")
+        }
+    }
+
     @Test("a program's path cannot lead through the launcher's descriptors", arguments: [3, 4, 5, 6, 7, 8, 9, 10, 11, 12])
     func programThroughDescriptor(number: Int) throws {
         try withOperationLab { lab in

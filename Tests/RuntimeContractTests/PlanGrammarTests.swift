@@ -207,11 +207,30 @@ struct PlanGrammarTests {
         #expect(said.status == 1 && said.reason.contains("too many filters"), "\(said.reason)")
     }
 
+    @Test("what Kubernetes may hand a program fits: thousands of variables, a hundred groups, limits of 64 bits")
+    func large() throws {
+        let groups = (1000..<1100).map(String.init).joined(separator: " ")
+        let variables = (0..<9_000).map { "env SERVICE_\($0)_HOST=10.0.0.1\n" }.joined()
+        let text = Self.text
+            .replacing("user 0 1 2 3\n", with: "user 0 1 \(groups)\n", maxReplacements: 1)
+            .replacing("end\n", with: "end\n")
+        let whole = try #require(text.firstRange(of: "arg ")).lowerBound
+        let said = try check(text[..<whole] + variables + text[whole...])
+        #expect(said.status == 0, "\(said.reason)")
+        for (limit, fits) in [
+            ("9223372036854775807", true), ("18446744073709551615", true), ("18446744073709551616", false),
+            ("99999999999999999999", false), ("000000000000000000001", false),
+        ] {
+            let plan = "swiftlet-plan 1\nid x\nlog /l 1\nrlimit fsize \(limit) \(limit)\narg a\nend\n"
+            #expect(try (check(plan).status == 0) == fits, "\(limit)")
+        }
+    }
+
     @Test("a plan that has a byte too many is refused, from a file and from standard input")
     func size() throws {
         let line = "arg " + String(repeating: "a", count: 100_000) + "\n"
-        #expect(try check("swiftlet-plan 1\nid x\nlog /l 1\n" + String(repeating: line, count: 10) + "end\n").status == 0)
-        let said = try check("swiftlet-plan 1\nid x\nlog /l 1\n" + String(repeating: line, count: 11))
+        #expect(try check("swiftlet-plan 1\nid x\nlog /l 1\n" + String(repeating: line, count: 20) + "end\n").status == 0)
+        let said = try check("swiftlet-plan 1\nid x\nlog /l 1\n" + String(repeating: line, count: 21))
         #expect(said.status == 1 && said.reason.contains("File too large"), "\(said.reason)")
     }
 }

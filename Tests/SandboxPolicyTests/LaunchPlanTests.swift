@@ -209,7 +209,7 @@ struct LaunchPlanTests {
             ("mounts[0].hostPath", { $0.mounts = [.init(source: "x", path: "/x", readOnly: true)] }),
             ("idRangeStart", { $0.idRangeStart = 0 }), ("runAsUser", { $0.uid = 70_000 }), ("id", { $0.id = "a/b" }),
             ("files", { $0.root = .directory("/image") }),
-            ("command and environment", { $0.environment = (0..<10).map { "A\($0)=" + String(repeating: "x", count: 130_000) } }),
+            ("command and environment", { $0.environment = (0..<20).map { "A\($0)=" + String(repeating: "x", count: 130_000) } }),
         ]
         for (field, change) in cases {
             #expect {
