@@ -47,13 +47,26 @@ static int make_once(int parent, const char *name, int directory) {
     return fd < 0 ? -1 : 0;
 }
 
+// The task's root owns what is made in its root file system; else it would be nobody's. Only a directory that is ours: what somebody who
+// shares the parent put in its place is not (a directory has one name).
+static void give_directory(int parent, const char *name) {
+    struct stat info;
+    int fd = openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0) return;
+    if (fstat(fd, &info) == 0 && info.st_uid == geteuid() && fchownat(fd, "", owner_uid, owner_gid, AT_EMPTY_PATH) < 0)
+        fail(errno, "chown(%s)", name);
+    close(fd);
+}
+
 // A directory or an empty file, unless there is something of that name.
 static int make(int parent, const char *name, int directory) {
-    int result = make_once(parent, name, directory);
+    int result = make_once(parent, name, directory), is_owners = 0;
     if (result < 0 && rootpath_become_owner()) {
         result = make_once(parent, name, directory);
         rootpath_become_self();
+        is_owners = 1;
     }
+    if (result == 0 && directory && owner_uid && !is_owners) give_directory(parent, name);
     return result < 0 && errno != EEXIST ? -1 : 0;
 }
 

@@ -169,6 +169,21 @@ struct ImageRootTests {
         }
     }
 
+    @Test("directories that a mount needs belong to the container's root, who may fill them", arguments: Kind.allCases)
+    func mountPoints(_ kind: Kind) async throws {
+        try await withStage(kind) { stage in
+            let volume = stage.directory + "/volume"
+            try #require(mkdir(volume, 0o755) == 0)
+            let said = try await stage.run("mounted") { config in
+                config.readOnlyRootFilesystem = false
+                config.runAsUser = 0
+                config.mounts = [ContainerMount(hostPath: volume, containerPath: "/opt/app/conf", readOnly: false)]
+                config.args = ["stat -c %u:%g /opt /opt/app; touch /opt/app/other && echo written"]
+            }
+            #expect(said.output == ["0:0", "0:0", "written"])
+        }
+    }
+
     @Test("the pod's hosts are there, though the image has no such file", arguments: Kind.allCases)
     func hosts(_ kind: Kind) async throws {
         try await withStage(kind) { stage in
