@@ -10,8 +10,8 @@
 // some thousand services Kubernetes gives seven variables for each.
 #define PLAN_BYTES_MAX (2u << 20)
 #ifndef PLAN_OPERATIONS_MAX  // a fuzzer reaches smaller bounds sooner
-#define PLAN_OPERATIONS_MAX 32768
-#define PLAN_TOKENS_MAX 65536
+#define PLAN_OPERATIONS_MAX 12288
+#define PLAN_TOKENS_MAX 32768
 #endif
 // A user's groups stand in one line.
 #define PLAN_TOKENS_PER_LINE_MAX 1032
