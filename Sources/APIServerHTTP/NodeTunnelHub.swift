@@ -58,6 +58,8 @@ public final class NodeTunnelHub: Sendable {
 
     /// Asks a node. Returns when the node began to answer. Throws `NodeTunnelError`.
     public func request(node: String, method: String, path: String) async throws -> TunnelAnswer {
+        // Asked with every request: what a caller says, and hears, is for nobody but whose the node is.
+        if let session = state.withLock({ $0.sessions[node] }), !session.isItsOwn() { close(session) }
         let (session, pending) = try enqueue(node: node)
         guard session.send(TunnelRequest(id: pending.id, method: method, path: path)) else {
             forget(pending)
@@ -91,9 +93,10 @@ public final class NodeTunnelHub: Sendable {
 
     // MARK: The node's side
 
-    /// A node opened its tunnel: the newest wins, an older one ends. nil while the server shuts down.
-    func open(node: String) -> TunnelSession? {
-        let session = TunnelSession(node: node)
+    /// A node opened its tunnel: the newest wins, an older one ends. nil while the server shuts down. `isItsOwn`: whether the
+    /// node's name still belongs to whoever opened it.
+    func open(node: String, isItsOwn: @escaping @Sendable () -> Bool = { true }) -> TunnelSession? {
+        let session = TunnelSession(node: node, isItsOwn: isItsOwn)
         let (accepted, old) = state.withLock { state -> (Bool, TunnelSession?) in
             guard !state.isShuttingDown else { return (false, nil) }
             return (true, state.sessions.updateValue(session, forKey: node))
@@ -147,6 +150,7 @@ public final class NodeTunnelHub: Sendable {
 /// One open tunnel: the lines that wait to be sent to the node.
 final class TunnelSession: Sendable {
     let node: String
+    let isItsOwn: @Sendable () -> Bool
 
     private struct State {
         var lines: [UInt8] = []
@@ -156,7 +160,10 @@ final class TunnelSession: Sendable {
 
     private let state = Mutex(State())
 
-    init(node: String) { self.node = node }
+    init(node: String, isItsOwn: @escaping @Sendable () -> Bool) {
+        self.node = node
+        self.isItsOwn = isItsOwn
+    }
 
     /// False when the tunnel has ended. The queue is bounded by `maximumPendingPerNode`.
     func send(_ request: TunnelRequest) -> Bool {

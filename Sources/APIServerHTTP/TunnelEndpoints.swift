@@ -39,16 +39,19 @@ extension APIResponder {
         guard user.name == "system:node:\(route.node)", user.groups.contains("system:nodes") else {
             throw FrontStatus.forbidden("only node \"\(route.node)\" itself may open its tunnel, not \"\(user.name)\"")
         }
+        try handler.requireTunnel(route.node, user: user)
         switch (method, route.requestID) {
-        case (.get, nil): return try tunnel(of: route.node)
+        case (.get, nil): return try tunnel(of: route.node, user)
         case (.get, let id?) where route.isInput: return try input(of: id, node: route.node)
         case (.post, let id?) where !route.isInput: return try await receiveAnswer(id, of: route.node, request)
         default: throw FrontStatus.methodNotAllowed(method.rawValue)
         }
     }
 
-    private func tunnel(of node: String) throws -> FrontAnswer {
-        guard let session = tunnels.open(node: node) else { throw FrontStatus.shuttingDown }
+    private func tunnel(of node: String, _ user: UserInfo) throws -> FrontAnswer {
+        // The name may become another's while the tunnel stands.
+        let isItsOwn: @Sendable () -> Bool = { [handler] in (try? handler.requireTunnel(node, user: user)) != nil }
+        guard let session = tunnels.open(node: node, isItsOwn: isItsOwn) else { throw FrontStatus.shuttingDown }
         log.info("node tunnel opened", metadata: ["node": "\(node)"])
         // The first heartbeat at once: the node knows then that its tunnel stands.
         session.heartbeat()

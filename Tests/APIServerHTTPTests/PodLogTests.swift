@@ -200,6 +200,43 @@ struct PodLogTests {
         }
     }
 
+    @Test("a tunnel is of no use to a domain whose Node it is not, though it was opened before") func foreignTunnel() async throws {
+        try await FrontLaboratory.run { laboratory async throws in
+            let answer: FakeNode.Answer = { request, tunnel in
+                try await tunnel.respond(to: request.id, status: 200, contentType: "text/plain") { writer in
+                    try await writer.write(Array("alice answers".utf8))
+                }
+            }
+            try await FakeNode.serve("nb2", laboratory, answer: answer) {
+                let master = LocalKubernetesAPI(handler: laboratory.handler)
+                let node: JSONValue = [
+                    "metadata": [
+                        "name": "nb2", "labels": ["kuscia.secretflow/namespace": "bob", "domain": "bob"],
+                    ]
+                ]
+                _ = try await master.create(
+                    GroupVersionResource(resource: "nodes"), namespace: nil, name: nil, subresource: nil, body: node.serialized())
+                try await laboratory.bindPod("web", to: "nb2", in: "bob")
+                try await laboratory.client(laboratory.admin) { api in
+                    let error = try await refusal {
+                        try await api.podLog(namespace: "bob", pod: "web", options: PodLogOptions()) { _ in }
+                    }
+                    #expect(error.code == 503, "\(error)")
+                }
+                #expect(laboratory.tunnels.connectedNodes.isEmpty)
+                try await laboratory.client(laboratory.node("nb2")) { api in
+                    let error = try await refusal { _ = try await api.openTunnel(node: "nb2") }
+                    #expect(error.code == 403)
+                }
+                try await laboratory.client(laboratory.node("nb2", domain: "bob")) { api in
+                    let tunnel = try await api.openTunnel(node: "nb2")
+                    #expect(laboratory.tunnels.connectedNodes == ["nb2"])
+                    await tunnel.close()
+                }
+            }
+        }
+    }
+
     @Test("a server with an open tunnel and a followed log ends within two seconds") func shutdown() async throws {
         try await FrontLaboratory.run { laboratory async throws in
             try await laboratory.bindPod("web", to: "n1")

@@ -161,6 +161,42 @@ struct AuthorizerTests {
             type: "application/merge-patch+json", as: Self.lite)
         #expect(moved.status == 403)
     }
+
+    @Test("a Lite writes events about its own Node to the namespace default, and no others, whatever was said before")
+    func nodeEvents() async throws {
+        let lab = try await Laboratory()
+        let path = "/api/v1/namespaces/default/events"
+        func event(_ name: String, _ kind: String, _ about: String) -> JSONValue {
+            [
+                "metadata": ["name": .string(name)], "reason": "R", "message": "of \(about)",
+                "involvedObject": ["kind": .string(kind), "name": .string(about)],
+            ]
+        }
+        let merge = "application/merge-patch+json"
+        try await lab.must(.post, path, event("own", "Node", "alice-1"), as: Self.lite)
+        try await lab.must(.patch, "\(path)/own", ["count": 2], type: merge, as: Self.lite)
+        try await lab.must(.post, path, event("bobs", "Node", "bob-1"))
+        try await lab.must(.post, path, event("job", "Domain", "alice-1"))
+        for name in ["bobs", "job"] {
+            // An empty patch would answer with the whole event.
+            let read = try await lab.send(.patch, "\(path)/\(name)", [:], type: merge, as: Self.lite)
+            #expect(read.status == 403 && !read.message.contains("bob-1"), "\(read.message)")
+            let taken = try await lab.send(
+                .patch, "\(path)/\(name)", ["involvedObject": ["kind": "Node", "name": "alice-1"]], type: merge, as: Self.lite)
+            #expect(taken.status == 403)
+        }
+        #expect(try await lab.send(.post, path, event("x", "Node", "bob-1"), as: Self.lite).status == 403)
+        let moved = try await lab.send(
+            .patch, "\(path)/own", ["involvedObject": ["name": "bob-1"]], type: merge, as: Self.lite)
+        #expect(moved.status == 403)
+        let group = "/apis/events.k8s.io/v1/namespaces/default/events"
+        let modern: JSONValue = ["eventTime": "2026-11-21T10:00:00.000001Z", "reportingComponent": "c", "action": "A"]
+        try await lab.must(.patch, "\(path)/bobs", modern, type: merge)
+        #expect(try await lab.send(.patch, "\(group)/bobs", [:], type: merge, as: Self.lite).status == 403)
+        // In its own domain's namespace it reports its pods.
+        let pod = event("pod", "Pod", "p").with(["involvedObject", "namespace"], "alice")
+        try await lab.must(.post, "/api/v1/namespaces/alice/events", pod, as: Self.lite)
+    }
 }
 
 extension ClusterPolicy {

@@ -14,10 +14,12 @@ private struct FakeLookup: AdmissionLookup {
     func stored(_ key: ResourceKey) throws(StatusError) -> StoredObject? {
         guard let object = objects[key] else { return nil }
         let node = object["spec"]?["nodeName"]?.stringValue
+        let labels = (object["metadata"]?["labels"]?.objectValue ?? [:]).map { ($0.key, $0.value.stringValue ?? "") }
         return StoredObject(
             key: key, revision: 1, bytes: object.serialized(),
             index: ObjectIndex(
-                uid: object["metadata"]?["uid"]?.stringValue ?? "", labels: [:], fields: node.map { ["spec.nodeName": $0] } ?? [:]
+                uid: object["metadata"]?["uid"]?.stringValue ?? "", labels: Dictionary(uniqueKeysWithValues: labels),
+                fields: node.map { ["spec.nodeName": $0] } ?? [:]
             ))
     }
 
@@ -292,7 +294,11 @@ struct SecurityAdmissionTests {
         let serving = "kubernetes.io/kubelet-serving"
         var lookup = FakeLookup()
         lookup.put(
-            "nodes", "", "n1", ["metadata": [:], "status": ["addresses": [["type": "InternalIP", "address": "10.0.0.1"]]]])
+            "nodes", "", "n1",
+            [
+                "metadata": ["labels": ["kuscia.secretflow/namespace": "alice"]],
+                "status": ["addresses": [["type": "InternalIP", "address": "10.0.0.1"]]],
+            ])
         func ask(_ text: String, as user: UserInfo) throws -> JSONValue {
             try Self.certify(
                 Self.request(text, signer: serving, usages: ["server auth", "digital signature"]), as: user, lookup: lookup)

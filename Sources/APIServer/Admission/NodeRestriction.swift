@@ -29,12 +29,18 @@ struct NodeRestriction: AdmissionStep {
         let attributes = review.attributes
         let check = Check(identity: identity, review: review)
         switch (attributes.kind.resource.group, attributes.kind.resource.resource, attributes.subresource) {
-        case ("", "nodes", ""), ("", "nodes", "status"): try check.node()
+        case ("", "nodes", ""), ("", "nodes", "status"):
+            try check.node()
+            // A certificate that was not asked for here (made by hand, or by an older master) takes its name with this.
+            if attributes.operation == .create, identity.domain != nil {
+                try NodeName.keep(identity.node, for: identity.domain, &review, lookup)
+            }
         case ("coordination.k8s.io", "leases", ""), ("metrics.k8s.io", "nodes", ""): try check.ownName()
         case ("", "pods", "") where attributes.operation == .create: try check.mirrorPod()
         case ("", "pods", "status"), ("", "pods", ""), ("", "pods", "eviction"): try check.ownPod()
         case ("metrics.k8s.io", "pods", ""): try check.podMetrics(lookup)
         case ("", "serviceaccounts", "token"): try check.token(lookup)
+        case ("", "events", ""), ("events.k8s.io", "events", ""): try check.event()
         default: return
         }
     }
@@ -128,6 +134,18 @@ struct NodeRestriction: AdmissionStep {
             guard review.attributes.subresource == "status" else { return }
             try require(
                 Self.labels(old) == Self.labels(review.object), "cannot update labels through pod status")
+        }
+
+        /// In the namespace default are everybody's events about nodes. Also a write that changes nothing is refused: its answer
+        /// would be the event.
+        func event() throws(StatusError) {
+            guard let domain = identity.domain, review.attributes.namespace != domain else { return }
+            for event in [review.old, review.object].compactMap(\.self) {
+                let about = event["involvedObject"]
+                try require(
+                    about?["kind"]?.stringValue == "Node" && about?["name"]?.stringValue == identity.node,
+                    "may only write events about itself outside of its domain")
+            }
         }
 
         func podMetrics(_ lookup: any AdmissionLookup) throws(StatusError) {

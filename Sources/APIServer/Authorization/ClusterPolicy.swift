@@ -6,13 +6,14 @@ struct ClusterPolicy: Sendable {
     private(set) var rbac = RBACPolicy()
     private(set) var graph = NodeGraph()
 
-    func decide(_ request: AuthorizationAttributes) -> AuthorizationDecision {
+    /// `nodeProblem`: why the asking node does not have its name; such a node has no rights as one.
+    func decide(_ request: AuthorizationAttributes, nodeProblem: String? = nil) -> AuthorizationDecision {
         if request.user.groups.contains(SystemGroup.masters) || OpenPaths.allow(request) { return .allow }
         var why = ""
         if request.isResource {
             if let identity = NodeIdentity(request.user) {
-                if NodeRules(identity: identity, graph: graph).allows(request) { return .allow }
-                why = NodeRules.refusal
+                if nodeProblem == nil, NodeRules(identity: identity, graph: graph).allows(request) { return .allow }
+                why = nodeProblem ?? NodeRules.refusal
             } else if request.user.groups.contains(NodeIdentity.deployTokensGroup) {
                 if Self.deployTokenAllows(request) { return .allow }
                 why = "a deploy token may only ask for a certificate"

@@ -16,9 +16,24 @@ public final class StoreAuthorizer: RuleHolding {
     }
 
     public func authorize(_ attributes: AuthorizationAttributes) -> AuthorizationDecision {
-        policy.withLock { policy in
+        let nodeProblem = attributes.isResource ? nodeProblem(attributes.user) : nil
+        return policy.withLock { policy in
             policy.prepare(for: attributes)
-            return policy.decide(attributes)
+            return policy.decide(attributes, nodeProblem: nodeProblem)
+        }
+    }
+
+    /// Why a domain's node does not have the name in its certificate: that of a Node of another domain or of none, or one that is
+    /// kept for another. Looked at with each request, because a certificate outlives what an administrator does.
+    private func nodeProblem(_ user: UserInfo) -> String? {
+        guard let identity = NodeIdentity(user), let domain = identity.domain, !user.groups.contains(SystemGroup.masters) else {
+            return nil
+        }
+        do throws(StoreError) {
+            let name = try NodeName(identity.node) { (key) throws(StoreError) in try store.peek(key) }
+            return name.problem(identity.node, domain: domain)
+        } catch {
+            return "the Node cannot be read: \(error)"
         }
     }
 

@@ -48,8 +48,8 @@ struct CertificateAdmission: AdmissionStep {
                 "a deploy token may only ask for a node's certificate of signer \"\(CertificateSigner.nodeClient.rawValue)\"")
         }
         guard let signer, let order = try order(review, signer) else { return }
-        let (domains, names) = try node(of: order.subject, lookup)
-        switch CertificatePolicy.decide(order, nodeDomains: domains, nodeNames: names) {
+        let (owner, names) = try node(of: order.subject, lookup)
+        switch CertificatePolicy.decide(order, owner: owner, nodeNames: names) {
         case .wait: return
         case .refuse(let why):
             throw .forbidden("certificatesigningrequests", group: Self.group, name: Self.objectName(review.object), why)
@@ -67,18 +67,18 @@ struct CertificateAdmission: AdmissionStep {
         }
     }
 
-    /// What the Node object of the subject's name says: its domains, and the names it is reached by.
+    /// Whose the node's name in the subject is, and the names by which its Node object says that it is reached.
     private func node(
         of subject: CertificateSubject, _ lookup: any AdmissionLookup
-    ) throws(StatusError) -> (domains: Set<String>, names: Set<String>) {
-        guard subject.commonName.hasPrefix(NodeIdentity.userPrefix) else { return ([], []) }
+    ) throws(StatusError) -> (owner: NodeName, names: Set<String>) {
+        guard subject.commonName.hasPrefix(NodeIdentity.userPrefix) else { return (.free, []) }
         let name = String(subject.commonName.dropFirst(NodeIdentity.userPrefix.count))
+        let owner = try NodeName(name) { (key) throws(StatusError) in try lookup.stored(key) }
         guard let node = try lookup.object(ResourceKey(group: "", resource: "nodes", namespace: "", name: name)) else {
-            return ([], [])
+            return (owner, [])
         }
-        let domains = NodeRestriction.domainLabels.compactMap { node["metadata"]?["labels"]?[$0]?.stringValue }
         let addresses = (node["status"]?["addresses"]?.arrayValue ?? []).compactMap { $0["address"]?.stringValue }
-        return (Set(domains), Set(addresses + [name]))
+        return (owner, Set(addresses + [name]))
     }
 
     /// nil for a signer that is not ours. Throws for what is no request.
@@ -165,6 +165,11 @@ struct CertificateAdmission: AdmissionStep {
             review.object.set(["status", "certificate"], to: .string(Base64.encode(certificate)))
         } catch {
             throw .internalError("signing the certificate of \(order.subject.commonName): \(error)")
+        }
+        // Whoever has a certificate for a name has the name, also when an administrator gave it.
+        let subject = UserInfo(name: order.subject.commonName, groups: order.subject.organizations)
+        if order.signer == .nodeClient, let identity = NodeIdentity(subject) {
+            try NodeName.keep(identity.node, for: identity.domain, &review, lookup)
         }
     }
 

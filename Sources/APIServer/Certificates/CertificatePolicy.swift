@@ -69,9 +69,8 @@ enum CertificatePolicy {
         return nil
     }
 
-    /// `nodeDomains`: the domains that the Node object of the subject's name belongs to, empty when there is none.
-    /// `nodeNames`: names and addresses that this Node object says it has.
-    static func decide(_ order: CertificateOrder, nodeDomains: Set<String>, nodeNames: Set<String>) -> CertificateDecision {
+    /// `owner`: whose the node's name in the subject is. `nodeNames`: names and addresses that its Node object says it has.
+    static func decide(_ order: CertificateOrder, owner: NodeName, nodeNames: Set<String>) -> CertificateDecision {
         if order.subject.organizations.contains(SystemGroup.masters) {
             return .refuse("a certificate with group \(SystemGroup.masters) cannot be asked for")
         }
@@ -83,12 +82,15 @@ enum CertificatePolicy {
             guard let wanted = NodeIdentity(UserInfo(name: order.subject.commonName, groups: order.subject.organizations)) else {
                 return .wait
             }
-            return decideNodeClient(order, wanted, nodeDomains, isAdministrator)
+            return decideNodeClient(order, wanted, owner, isAdministrator)
         case .nodeServing:
             if let problem = problem(order) { return .refuse(problem) }
             guard order.requester.name == order.subject.commonName, order.requester.groups.contains(NodeIdentity.nodesGroup)
             else {
                 return isAdministrator ? .wait : .refuse("only the node itself may ask for its serving certificate")
+            }
+            if let own = NodeIdentity(order.requester), let problem = owner.problem(own.node, domain: own.domain) {
+                return .refuse(problem)
             }
             let names = order.subject.dnsNames + order.subject.ipAddresses
             return names.allSatisfy(nodeNames.contains) ? .approve("the names are the node's own") : .wait
@@ -96,7 +98,7 @@ enum CertificatePolicy {
     }
 
     private static func decideNodeClient(
-        _ order: CertificateOrder, _ wanted: NodeIdentity, _ nodeDomains: Set<String>, _ isAdministrator: Bool
+        _ order: CertificateOrder, _ wanted: NodeIdentity, _ owner: NodeName, _ isAdministrator: Bool
     ) -> CertificateDecision {
         if isAdministrator { return .approve("an administrator asks for it") }
         let requester = NodeIdentity.domain(of: order.requester)
@@ -111,9 +113,7 @@ enum CertificatePolicy {
             NodeIdentity(order.requester) != nil
             || (requester != nil && order.requester.groups.contains(NodeIdentity.deployTokensGroup))
         guard isKnown else { return .wait }
-        if !nodeDomains.allSatisfy({ $0 == wanted.domain }) {
-            return .refuse("node \"\(wanted.node)\" belongs to another domain")
-        }
+        if let problem = owner.problem(wanted.node, domain: wanted.domain) { return .refuse(problem) }
         return .approve("the subject fits the requester's domain")
     }
 }

@@ -98,6 +98,19 @@ extension APIHandler {
     }
 }
 
+extension APIHandler {
+    /// Whether a node may use the tunnel of this name: it must be its own, and its domain's.
+    public func requireTunnel(_ node: String, user: UserInfo) throws(Refusal) {
+        do throws(StatusError) {
+            try authorize(
+                AuthorizationAttributes(
+                    user: user, verb: "get", group: "swiftlet.io", resource: "nodes", subresource: "tunnel", name: node))
+        } catch {
+            throw Refusal(document: error.document)
+        }
+    }
+}
+
 /// A refusal ready to be sent.
 public struct Refusal: Error, Sendable {
     public let document: APIDocument
