@@ -26,9 +26,8 @@ struct APIResponder: Sendable {
     }
 
     private func attempt(_ request: FrontRequest) async throws -> FrontAnswer {
-        guard let target = RequestTarget(request.uri) else {
-            throw FrontStatus.badRequest("the request target is malformed or too long")
-        }
+        guard request.uri.utf8.count <= RequestTarget.maximumBytes else { throw FrontStatus.targetTooLong }
+        guard let target = RequestTarget(request.uri) else { throw FrontStatus.badRequest("the request target is malformed") }
         guard let method = HTTPMethodName(rawValue: request.method) else {
             throw FrontStatus.methodNotAllowed(request.method)
         }

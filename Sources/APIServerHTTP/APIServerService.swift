@@ -199,8 +199,9 @@ private final class ServingContext: Sendable {
 extension HTTPRequestDecoder {
     convenience init(limits: ConnectionLimits) {
         var decoding = NIOHTTPDecoderLimitConfiguration()
-        decoding.maxHeaderFieldSize = limits.headerBytes
-        decoding.maxHeaderListSize = limits.headerBytes
+        // The parser counts the request target as a field. What header fields may be is looked at when the head is there.
+        decoding.maxHeaderFieldSize = RequestTarget.maximumBytes + limits.headerBytes
+        decoding.maxHeaderListSize = RequestTarget.maximumBytes + limits.headerBytes
         decoding.maxHeaderFieldCount = 100
         self.init(leftOverBytesStrategy: .forwardBytes, informationalResponseStrategy: .drop, limitConfiguration: decoding)
     }

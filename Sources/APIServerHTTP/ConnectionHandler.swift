@@ -54,8 +54,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
     var stalledSince: NIODeadline?
     var waitsForRoom: [EventLoopPromise<Void>] = []
     var isOver = false
-    /// Parts of requests that the parser has made so far.
-    private(set) var partsSeen = 0
 
     init(server: FrontServer, front: FrontLoop) {
         self.server = server
@@ -177,7 +175,6 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        partsSeen &+= 1
         waiting.append(unwrapInboundIn(data))
         pump()
     }
@@ -227,6 +224,8 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private func begin(_ head: HTTPRequestHead) {
         current = CurrentRequest(head, auditID: server.responder.metrics.nextRequestID())
         if front.isShuttingDown { return refuse(.shuttingDown) }
+        let headerBytes = head.headers.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        if headerBytes > server.limits.headerBytes { return refuse(.headersTooLarge(limit: server.limits.headerBytes)) }
         let expectation = head.headers.first(name: "expect")
         var request = FrontRequest(
             method: head.method.rawValue, uri: head.uri, headers: head.headers, certificateUser: userOfCertificate(),
@@ -352,12 +351,4 @@ final class ConnectionHandler: ChannelDuplexHandler {
     }
 
     var isClosing: Bool { if case .closing = phase { true } else { false } }
-
-    /// Nothing is known of the next request yet.
-    var awaitsHead: Bool { if case .idle = phase { waiting.isEmpty } else { false } }
-
-    func refuseLongHead() {
-        current = CurrentRequest(unparsable: server.responder.metrics.nextRequestID())
-        refuse(.headersTooLarge(limit: server.limits.headerBytes))
-    }
 }

@@ -39,6 +39,10 @@ struct FrontStatus: Error, Sendable, Hashable {
             code: 413, reason: "RequestEntityTooLarge", message: "Request entity too large: limit is \(limit) bytes")
     }
 
+    static let targetTooLong = FrontStatus(
+        code: 414, reason: "RequestURITooLong",
+        message: "Request URI too long: limit is \(RequestTarget.maximumBytes) bytes")
+
     static func headersTooLarge(limit: Int) -> FrontStatus {
         FrontStatus(
             code: 431, reason: "RequestHeaderFieldsTooLarge", message: "Request header fields too large: limit is \(limit) bytes")

@@ -1,8 +1,8 @@
 // The request target of HTTP ("/path?query") as the core wants it: raw path, decoded query.
 
 struct RequestTarget: Sendable {
-    /// Longer targets are refused: selectors and field lists of real clients stay far below.
-    static let maximumBytes = 16 << 10
+    /// Longer targets are refused with 414. A selector may name thousands of values: Go's servers take a megabyte of head.
+    static let maximumBytes = 256 << 10
 
     var path: String
     var query: [(name: String, value: String)]

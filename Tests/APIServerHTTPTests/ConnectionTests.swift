@@ -41,11 +41,26 @@ struct ConnectionTests {
         }
     }
 
+    @Test("whose selector is long is answered, and told 414 when it is longer than any") func longTarget() async throws {
+        try await FrontLaboratory.run { laboratory async throws in
+            for (bytes, status) in [(200_000, "200 "), (320_000, "414 ")] {
+                let names = (0..<bytes / 50).map { "name-\($0)-" + String(repeating: "a", count: 32) }
+                let selector = "app%20in%20(\(names.joined(separator: ",")))"
+                let connection = try await RawConnection.open(laboratory)
+                connection.send(
+                    "GET \(Self.configMapsPath)?labelSelector=\(selector) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                        + "Authorization: Bearer \(FrontLaboratory.adminToken)\r\n\r\n")
+                let answer = try await connection.everything()
+                #expect(answer.hasPrefix("HTTP/1.1 \(status)"), "\(bytes): \(answer.prefix(400))")
+            }
+        }
+    }
+
     @Test("whose request line has no end is told 431, and nothing of it is kept") func endlessLine() async throws {
         try await FrontLaboratory.run { laboratory async throws in
             let connection = try await RawConnection.open(laboratory)
             connection.send("GET /")
-            for _ in 0..<20 { connection.send(String(repeating: "a", count: 16_000)) }
+            for _ in 0..<24 { connection.send(String(repeating: "a", count: 16_000)) }
             #expect(try await connection.everything().hasPrefix("HTTP/1.1 431 "))
         }
     }

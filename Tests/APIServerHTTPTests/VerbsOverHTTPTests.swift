@@ -82,7 +82,7 @@ struct VerbsOverHTTPTests {
     @Test(
         "a request target that is not in origin form or badly escaped is refused",
         arguments: [
-            "", "*", "https://host/path", "/a%zz", "/a%2", "/a?b=%", "/a?b=%ff", "/" + String(repeating: "a", count: 20000),
+            "", "*", "https://host/path", "/a%zz", "/a%2", "/a?b=%", "/a?b=%ff", "/" + String(repeating: "a", count: 300_000),
         ])
     func malformedTargets(_ text: String) { #expect(RequestTarget(text) == nil) }
 
