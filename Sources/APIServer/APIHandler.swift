@@ -47,7 +47,7 @@ public final class APIHandler: Sendable {
             guard request.wantsPretty, case .document(let document) = response else { return response }
             return .document(document.indented)
         } catch {
-            if error.code >= 500 {
+            if error.isServersFault {
                 log.error("request failed", metadata: ["path": "\(request.path)", "error": "\(error.message)"])
             }
             return .document(request.wantsPretty ? error.document.indented : error.document)
@@ -77,6 +77,7 @@ public final class APIHandler: Sendable {
                 name: route.name ?? fieldSelected("metadata.name", request, verb),
                 nodeSelector: fieldSelected("spec.nodeName", request, verb)))
         if let review = try await review(request, route) { return .document(review) }
+        if let bound = try await bindings(request, route) { return .document(bound) }
         guard let kind = kinds[route.resource] else { throw .unknownPath }
         let call = try APICall(request: request, route: route, kind: kind)
         if let subresource = route.subresource {

@@ -60,11 +60,12 @@ public struct APIRequest: Sendable {
     /// Of a parameter that may come several times, in order.
     public func queryValues(_ name: String) -> [String] { query.filter { $0.name == name }.map(\.value) }
 
-    /// Whether a boolean parameter is set, as Kubernetes reads it ("true", "1", or present without value).
-    public func flag(_ name: String) -> Bool {
-        guard let value = query(name) else { return false }
-        return value != "false" && value != "0"
-    }
+    /// Whether a boolean parameter is set; absent ones are not.
+    public func flag(_ name: String) -> Bool { query(name).map(Self.isTrue) ?? false }
+
+    /// As apimachinery reads a boolean of a query: "false" in any case and "0" are false, all else is true, also nothing.
+    /// Python's clients write False and True.
+    public static func isTrue(_ value: some StringProtocol) -> Bool { value != "0" && value.lowercased() != "false" }
 }
 
 /// A complete answer.

@@ -16,6 +16,7 @@ final class ServedKind: Sendable {
         self.declaration = declaration
         selectable = declaration.selectableFields.map { ($0, $0.split(separator: ".").map(String.init)) }
         selectablePaths = Set(declaration.selectableFields + ["metadata.name"])
+            .union(declaration.selectableTexts.keys).union(declaration.selectableAliases.keys)
             .union(declaration.namespaced ? ["metadata.namespace"] : [])
     }
 
@@ -69,9 +70,10 @@ final class ServedKind: Sendable {
             case .string(let text)?: fields[path] = text
             case .bool(let flag)?: fields[path] = flag ? "true" : "false"
             case .int(let number)?: fields[path] = String(number)
-            case .double, .null, .array, .object, nil: fields[path] = ""
+            case .double, .null, .array, .object, nil: fields[path] = declaration.selectableZeros[path] ?? ""
             }
         }
+        for (path, text) in declaration.selectableTexts { fields[path] = text(object) }
         let given = metadata["labels"]?.objectValue ?? [:]
         var labels = [String: String](minimumCapacity: given.count)
         for (key, value) in given { labels[key] = value.stringValue ?? "" }
@@ -101,7 +103,7 @@ struct KindRegistry: Sendable {
 
     static let all: [ResourceKind] = [
         // core
-        .configMap, .endpoints, .event, .limitRange, .namespace, .node, .persistentVolumeClaim, .persistentVolume, .pod,
+        .binding, .configMap, .endpoints, .event, .limitRange, .namespace, .node, .persistentVolumeClaim, .persistentVolume, .pod,
         .replicationController, .resourceQuota, .secret, .serviceAccount, .service,
         // what runs and where
         .lease, .runtimeClass, .priorityClass, .endpointSlice, .groupEvent, .podDisruptionBudget,

@@ -84,8 +84,11 @@ enum ObjectMetadata {
             errors.append(.required("metadata.name", "name or generateName is required"))
         } else {
             let problem =
-                kind.declaration.nameRule == .label
-                ? NameFormat.labelProblem(name) : NameFormat.subdomainProblem(name)
+                switch kind.declaration.nameRule {
+                case .label: NameFormat.labelProblem(name)
+                case .subdomain: NameFormat.subdomainProblem(name)
+                case .pathSegment: NameFormat.pathSegmentProblem(name)
+                }
             if let problem { errors.append(.invalid("metadata.name", .string(name), problem)) }
         }
         for (key, value) in metadata["labels"]?.objectValue ?? [:] {
@@ -96,8 +99,20 @@ enum ObjectMetadata {
                 errors.append(.invalid("metadata.labels", value, problem))
             }
         }
+        errors += validate(annotations: metadata["annotations"]?.objectValue ?? [:])
+        errors += validate(owners: metadata["ownerReferences"]?.arrayValue ?? [])
+        for (index, finalizer) in (metadata["finalizers"]?.arrayValue ?? []).enumerated() {
+            if let problem = NameFormat.qualifiedNameProblem(finalizer.stringValue ?? "") {
+                errors.append(.invalid("metadata.finalizers[\(index)]", finalizer, problem))
+            }
+        }
+        return errors
+    }
+
+    static func validate(annotations: JSONObject) -> [FieldError] {
+        var errors: [FieldError] = []
         var size = 0
-        for (key, value) in metadata["annotations"]?.objectValue ?? [:] {
+        for (key, value) in annotations {
             size += key.utf8.count + (value.stringValue?.utf8.count ?? 0)
             if NameFormat.qualifiedNameProblem(key) != nil, let problem = NameFormat.qualifiedNameProblem(key.lowercased()) {
                 errors.append(.invalid("metadata.annotations", .string(key), problem))
@@ -108,12 +123,6 @@ enum ObjectMetadata {
                 FieldError(
                     field: "metadata.annotations", reason: .tooLong,
                     message: "Too long: may not be more than \(maximumAnnotationBytes) bytes"))
-        }
-        errors += validate(owners: metadata["ownerReferences"]?.arrayValue ?? [])
-        for (index, finalizer) in (metadata["finalizers"]?.arrayValue ?? []).enumerated() {
-            if let problem = NameFormat.qualifiedNameProblem(finalizer.stringValue ?? "") {
-                errors.append(.invalid("metadata.finalizers[\(index)]", finalizer, problem))
-            }
         }
         return errors
     }

@@ -77,6 +77,12 @@ struct ResourceKind: Sendable {
     var nameRule = NameRule.subdomain
     /// Beside metadata.name and metadata.namespace; dotted paths of scalar members.
     var selectableFields: [String] = []
+    /// What such a field is where the object does not have it: Go's zero. Empty for all others.
+    var selectableZeros: [String: String] = [:]
+    /// Other words for selectable fields, as a client may send them.
+    var selectableAliases: [String: String] = [:]
+    /// Selectable fields that are no member.
+    var selectableTexts: [String: @Sendable (JSONValue) -> String] = [:]
     /// The types that only this kind needs; the others are in `Types/`.
     var types: TypeText?
     var columns: [PrinterColumn] = []
@@ -103,7 +109,9 @@ struct ResourceKind: Sendable {
     var group: String { resource.group }
     var gvk: GroupVersionKind { GroupVersionKind(group: resource.group, version: resource.version, kind: kind) }
     var listKind: String { kind + "List" }
-    var verbs: [String] { isReview ? ["create"] : Self.verbs }
+    var verbs: [String] {
+        isReview ? ["create"] : isCollectionDeletable ? Self.verbs : Self.verbs.filter { $0 != "deletecollection" }
+    }
 
     /// "io.k8s.api.core.v1.Pod": the full name of the kind's declared type, and its component in the OpenAPI documents.
     var openAPIName: String { Self.openAPIName(gvk) }

@@ -97,6 +97,9 @@ struct StatusError: Error, Sendable {
     /// `metadata.continue`: where an expired list may go on.
     var continueToken: String?
 
+    /// Worth a line in the log. Not what a client asked for: a revision that this server has not reached.
+    var isServersFault: Bool { code >= 500 && !causes.contains { $0.reason == .resourceVersionTooLarge } }
+
     /// Causes beyond this many are left out of the details, so that a hostile body cannot blow up its own answer.
     static let maximumCauses = 64
 

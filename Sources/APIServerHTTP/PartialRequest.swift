@@ -116,8 +116,11 @@ enum RequestCost {
     }
 
     private static func isWatch(_ query: Substring) -> Bool {
-        query.split(whereSeparator: { $0 == "?" || $0 == "&" }).contains {
-            $0 == "watch" || $0 == "watch=true" || $0 == "watch=1"
+        // The first counts, as everywhere.
+        for pair in query.split(whereSeparator: { $0 == "?" || $0 == "&" }) {
+            let sides = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if sides[0] == "watch" { return APIRequest.isTrue(sides.count > 1 ? sides[1] : "") }
         }
+        return false
     }
 }

@@ -6,7 +6,8 @@ import Testing
 
 struct DiscoveryTests {
     private static let core = [
-        "configmaps", "endpoints", "events", "limitranges", "namespaces", "nodes", "persistentvolumeclaims", "persistentvolumes",
+        "bindings", "configmaps", "endpoints", "events", "limitranges", "namespaces", "nodes", "persistentvolumeclaims",
+        "persistentvolumes",
         "pods", "replicationcontrollers", "resourcequotas", "secrets", "serviceaccounts", "services",
     ]
 
@@ -19,7 +20,8 @@ struct DiscoveryTests {
         #expect(answer.body["kind"] == "APIGroupDiscoveryList")
         #expect(answer.body["apiVersion"] == .string("apidiscovery.k8s.io/\(version)"))
         let groups = (answer.body["items"]?.arrayValue ?? []).compactMap { $0["metadata"]?["name"]?.stringValue }
-        #expect(groups == [
+        #expect(
+            groups == [
                 "apps", "authentication.k8s.io", "authorization.k8s.io", "certificates.k8s.io", "coordination.k8s.io",
                 "discovery.k8s.io", "events.k8s.io", "kuscia.secretflow", "metrics.k8s.io", "node.k8s.io", "policy",
                 "rbac.authorization.k8s.io", "scheduling.k8s.io", "storage.k8s.io",
@@ -32,8 +34,10 @@ struct DiscoveryTests {
         let parts = pods?["subresources"]?.arrayValue?.compactMap { $0["subresource"]?.stringValue } ?? []
         #expect(
             parts == [
-                "attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "resize", "status",
+                "attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "status",
             ])
+        let namespaces = core?["resources"]?.arrayValue?.first { $0["resource"] == "namespaces" }
+        #expect(namespaces?["verbs"] == ["create", "delete", "get", "list", "patch", "update", "watch"])
         // As in the sample of a real server.
         #expect(pods?["verbs"] == ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"])
         #expect(pods?["responseKind"] == ["group": "", "version": "v1", "kind": "Pod"])

@@ -335,4 +335,18 @@ struct NodeGraphTests {
         #expect(names(.configMap) == ["c", "pc", "ec", "kc"])
         #expect(names(.claim) == ["data"] && names(.serviceAccount) == ["sa"])
     }
+
+    @Test("roles and bindings are named by whatever can stand in a path")
+    func names() async throws {
+        let lab = try await Laboratory()
+        let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles"
+        for name in ["system:coredns", "Team_A", "a b"] {
+            try await lab.must(.post, path, ["metadata": ["name": .string(name)], "rules": []])
+        }
+        #expect(try await lab.must(.get, "\(path)/system:coredns")["metadata"]?["name"] == "system:coredns")
+        for name in ["a/b", "50%", ".", ".."] {
+            let answer = try await lab.send(.post, path, ["metadata": ["name": .string(name)], "rules": []])
+            #expect(answer.status == 422 && answer.fields == ["metadata.name"], "\(name): \(answer.message)")
+        }
+    }
 }

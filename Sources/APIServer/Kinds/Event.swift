@@ -8,8 +8,9 @@ extension ResourceKind {
         selectableFields: [
             "involvedObject.kind", "involvedObject.namespace", "involvedObject.name", "involvedObject.uid",
             "involvedObject.apiVersion", "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason",
-            "reportingComponent", "source", "type",
+            "reportingComponent", "type",
         ],
+        selectableTexts: ["source": reporter],
         types: TypeText(
             package: "io.k8s.api.core.v1",
             #"""
@@ -45,9 +46,20 @@ extension ResourceKind {
             return [.invalid("involvedObject.namespace", .string(about), "does not match event.namespace")]
         })
 
+    /// Who reports, in the older words or the newer.
+    @Sendable private static func reporter(_ event: JSONValue) -> String {
+        let component = event["source"]?["component"]?.stringValue ?? ""
+        return component.isEmpty ? event["reportingComponent"]?.stringValue ?? "" : component
+    }
+
     static let groupEvent = ResourceKind(
         resource: GroupVersionResource(group: "events.k8s.io", resource: "events"), kind: "Event", singular: "event",
         shortNames: ["ev"], selectableFields: event.selectableFields,
+        selectableAliases: Dictionary(
+            uniqueKeysWithValues: ["kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"].map {
+                ("regarding.\($0)", "involvedObject.\($0)")
+            } + [("reportingController", "source")]),
+        selectableTexts: event.selectableTexts,
         types: TypeText(
             package: "io.k8s.api.events.v1",
             #"""

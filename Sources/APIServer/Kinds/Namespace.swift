@@ -7,7 +7,7 @@ extension ResourceKind {
         resource: GroupVersionResource(resource: "namespaces"), kind: "Namespace", singular: "namespace", shortNames: ["ns"],
         namespaced: false, hasStatus: true, statusOnCreate: .reset(["phase": "Active"]),
         subresources: [Subresource(name: "finalize", kind: GroupVersionKind(kind: "Namespace"), verbs: ["update"])],
-        nameRule: .label, selectableFields: ["status.phase"],
+        nameRule: .label, selectableFields: ["status.phase"], selectableAliases: ["name": "metadata.name"],
         types: TypeText(
             package: "io.k8s.api.core.v1",
             #"""

@@ -7,7 +7,7 @@ extension ResourceKind {
         resource: GroupVersionResource(resource: "nodes"), kind: "Node", singular: "node", shortNames: ["no"],
         namespaced: false, hasStatus: true, statusOnCreate: .keep,
         statusWrite: StatusWrite(spec: ["taints", "unschedulable"]) { node, _ in defaultNode(&node) },
-        selectableFields: ["spec.unschedulable"],
+        selectableFields: ["spec.unschedulable"], selectableZeros: ["spec.unschedulable": "false"],
         types: TypeText(
             package: "io.k8s.api.core.v1",
             #"""

@@ -19,12 +19,12 @@ extension ResourceKind {
             Subresource(
                 name: "portforward", kind: GroupVersionKind(kind: "PodPortForwardOptions"), verbs: ["create", "get"],
                 isStream: true),
-            Subresource(name: "resize", kind: GroupVersionKind(kind: "Pod"), verbs: ["get", "patch", "update"]),
         ],
         selectableFields: [
             "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
-            "status.phase", "status.podIP", "status.nominatedNodeName",
+            "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName",
         ],
+        selectableZeros: ["spec.hostNetwork": "false"],
         columns: PodColumns.all, applyDefaults: PodDefaults.apply, validate: PodRules.validate,
         validateUpdate: PodUpdateRules.validate, gracefulDeletion: true)
 }

@@ -7,6 +7,7 @@ extension ResourceKind {
     static let replicationController = ResourceKind(
         resource: GroupVersionResource(resource: "replicationcontrollers"), kind: "ReplicationController",
         singular: "replicationcontroller", shortNames: ["rc"], categories: ["all"], hasStatus: true, countsGeneration: true,
+        selectableFields: ["status.replicas"], selectableZeros: ["status.replicas": "0"],
         types: TypeText(
             package: "io.k8s.api.core.v1",
             #"""
@@ -38,6 +39,7 @@ extension ResourceKind {
     static let replicaSet = ResourceKind(
         resource: GroupVersionResource(group: "apps", resource: "replicasets"), kind: "ReplicaSet", singular: "replicaset",
         shortNames: ["rs"], categories: ["all"], hasStatus: true, countsGeneration: true,
+        selectableFields: ["status.replicas"], selectableZeros: ["status.replicas": "0"],
         types: TypeText(
             package: "io.k8s.api.apps.v1",
             #"""

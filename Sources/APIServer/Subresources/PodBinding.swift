@@ -8,28 +8,78 @@ extension APIHandler {
     /// `POST pods/NAME/binding` with a Binding: sets `spec.nodeName` once.
     func bind(_ call: APICall) async throws(StatusError) -> APIDocument {
         let options = try WriteOptions(call.request, kind: "CreateOptions")
-        let body = try call.body().object
-        guard case .object = body else { throw .badRequest("the request's body must be a JSON object") }
-        if let kind = body["kind"]?.stringValue, kind != "Binding" {
-            throw .badRequest("\(kind) cannot be handled as a Binding")
+        let binding = try BindingBody(call)
+        guard binding.name == call.name else { throw .badRequest("name in URL does not match name in Binding object") }
+        return try await bind(binding, call.key, options)
+    }
+
+    /// `POST namespaces/N/bindings`, the older form: the body alone names the pod. nil: another route.
+    func bindings(_ request: APIRequest, _ route: ResourceRoute) async throws(StatusError) -> APIDocument? {
+        guard route.resource == ResourceKind.binding.resource, let kind = kinds[GroupVersionResource(resource: "pods")] else {
+            return nil
         }
-        let node = body["target"]?["name"]?.stringValue ?? ""
-        if node.isEmpty {
-            throw .invalid(GroupVersionKind(kind: "Binding"), call.name, [.required("target.name")])
-        }
-        if let kind = body["target"]?["kind"]?.stringValue, !kind.isEmpty, kind != "Node" {
-            throw .invalid(
-                GroupVersionKind(kind: "Binding"), call.name,
-                [
-                    .notSupported("target.kind", .string(kind), supported: ["Node"])
-                ])
-        }
-        let uid = body["metadata"]?["uid"]?.stringValue ?? ""
-        let binding = BindingIntent(
-            key: call.key, uid: uid, node: node, annotations: body["metadata"]?["annotations"]?.objectValue ?? [:])
-        try await bind([binding], isDryRun: options.isDryRun)
+        guard route.namespace != nil, route.name == nil else { throw .unknownPath }
+        guard request.method == .post else { throw .methodNotAllowed }
+        let call = try APICall(request: request, route: route, kind: kind)
+        let options = try WriteOptions(request, kind: "CreateOptions")
+        let binding = try BindingBody(call)
+        if binding.name.isEmpty { throw .badRequest("metadata.name: expected the name of a pod, found none") }
+        return try await bind(binding, kind.key(namespace: route.namespace, name: binding.name), options)
+    }
+
+    private func bind(
+        _ binding: BindingBody, _ pod: ResourceKey, _ options: WriteOptions
+    ) async throws(StatusError) -> APIDocument {
+        let intent = BindingIntent(key: pod, uid: binding.uid, node: binding.node, annotations: binding.annotations)
+        try await bind([intent], isDryRun: options.isDryRun)
         return APIDocument(
             status: 201, body: Array(#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}"#.utf8))
+    }
+
+    /// A Binding as it was sent, checked as far as it speaks for itself. Its annotations become the pod's: they are what an
+    /// object's may be.
+    private struct BindingBody {
+        var name: String
+        var uid: String
+        var node: String
+        var annotations: JSONObject
+
+        init(_ call: APICall) throws(StatusError) {
+            let body = try call.body().object
+            guard case .object = body else { throw .badRequest("the request's body must be a JSON object") }
+            if let kind = body["kind"]?.stringValue, !kind.isEmpty, kind != "Binding" {
+                throw .badRequest("\(kind) cannot be handled as a Binding")
+            }
+            var findings = SchemaFindings()
+            let binding = ResourceKind.binding.schema.cleaned(body, at: "", &findings)
+            let metadata = binding["metadata"]
+            name = metadata?["name"]?.stringValue ?? ""
+            uid = metadata?["uid"]?.stringValue ?? ""
+            node = binding["target"]?["name"]?.stringValue ?? ""
+            annotations = metadata?["annotations"]?.objectValue ?? [:]
+            if let namespace = metadata?["namespace"]?.stringValue, !namespace.isEmpty, namespace != call.route.namespace {
+                throw .badRequest("the namespace of the provided object does not match the namespace sent on the request")
+            }
+            var errors = findings.errors
+            // Of a body of wrong types the rest is not there to be looked at.
+            if errors.isEmpty { errors = ObjectMetadata.validate(annotations: annotations) + Self.errors(binding["target"]) }
+            if !errors.isEmpty { throw .invalid(ResourceKind.binding.gvk, name, errors) }
+        }
+
+        private static func errors(_ target: JSONValue?) -> [FieldError] {
+            let node = target?["name"]?.stringValue ?? ""
+            let kind = target?["kind"]?.stringValue ?? ""
+            var errors: [FieldError] = []
+            if !kind.isEmpty, kind != "Node" {
+                errors.append(.notSupported("target.kind", .string(kind), supported: ["Node"]))
+            }
+            if node.isEmpty {
+                errors.append(.required("target.name"))
+            } else if let problem = NameFormat.subdomainProblem(node) {
+                errors.append(.invalid("target.name", .string(node), problem))
+            }
+            return errors
+        }
     }
 
     struct BindingIntent: Sendable {
@@ -40,7 +90,7 @@ extension APIHandler {
         var annotations: JSONObject = [:]
     }
 
-    /// All or none, in one durable commit: each pod must be this one, unbound and not being deleted.
+    /// All or none, in one durable commit: each pod must be this one, unbound, without gates and not being deleted.
     func bind(_ bindings: [BindingIntent], isDryRun: Bool = false) async throws(StatusError) {
         guard let kind = kinds[GroupVersionResource(resource: "pods")], !bindings.isEmpty else { return }
         for attempt in 1... {
@@ -77,6 +127,9 @@ extension APIHandler {
         if let node = pod["spec"]?["nodeName"]?.stringValue, !node.isEmpty {
             throw .conflict(
                 kind.resource, binding.key.name, "pod \(binding.key.name) is already assigned to node \"\(node)\"")
+        }
+        if let gates = pod["spec"]?["schedulingGates"]?.arrayValue, !gates.isEmpty {
+            throw .conflict(kind.resource, binding.key.name, "pod \(binding.key.name) has non-empty .spec.schedulingGates")
         }
         var pod = pod
         pod.set(["spec", "nodeName"], to: .string(binding.node))

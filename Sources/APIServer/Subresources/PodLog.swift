@@ -8,6 +8,7 @@ extension APIHandler {
     private static let logParameters = [
         "follow", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "previous", "limitBytes",
     ]
+    private static let logFlags: Set<String> = ["follow", "timestamps", "previous"]
 
     func podLog(_ call: APICall) throws(StatusError) -> PodLogTarget {
         let object = try stored(call.kind, call.key)
@@ -18,7 +19,12 @@ extension APIHandler {
         }
         var query: [String] = []
         for name in Self.logParameters {
-            guard let value = call.request.query(name), !value.isEmpty else { continue }
+            guard let value = call.request.query(name) else { continue }
+            if Self.logFlags.contains(name) {
+                query.append("\(name)=\(APIRequest.isTrue(value))")
+                continue
+            }
+            if value.isEmpty { continue }
             switch name {
             case "tailLines", "sinceSeconds", "limitBytes":
                 guard let number = Int(value), number >= 0 else {
@@ -28,17 +34,13 @@ extension APIHandler {
                             .invalid(name, .string(value), "must be a number not below 0")
                         ])
                 }
-            case "sinceTime":
+            default:
                 guard RFC3339.seconds(value) != nil else {
                     throw .invalid(
                         GroupVersionKind(kind: "PodLogOptions"), call.name,
                         [
                             .invalid(name, .string(value), "must be an RFC 3339 time")
                         ])
-                }
-            default:
-                guard ["true", "false", "1", "0"].contains(value) else {
-                    throw .badRequest("\(name): Invalid value: \"\(value.prefix(64))\": must be true or false")
                 }
             }
             query.append("\(name)=\(value.replacing("+", with: "%2B").replacing(":", with: "%3A"))")

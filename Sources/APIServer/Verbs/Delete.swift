@@ -52,7 +52,7 @@ struct DeletionParameters: Sendable {
             guard let number = Int64(text) else { throw ListParameters.notNumber("gracePeriodSeconds", text) }
             graceSeconds = number
         }
-        let orphans = request.query("orphanDependents").map { !["false", "0"].contains($0.lowercased()) }
+        let orphans = request.query("orphanDependents").map(APIRequest.isTrue)
         try setPropagation(request.query("propagationPolicy") ?? "", orphanDependents: orphans)
     }
 

@@ -66,7 +66,7 @@ struct ListParameters: Sendable {
         }
         let revisionText = request.query("resourceVersion") ?? ""
         let continueText = request.query("continue") ?? ""
-        if let text = request.query("sendInitialEvents") { sendsInitialEvents = !["false", "0"].contains(text.lowercased()) }
+        if let text = request.query("sendInitialEvents") { sendsInitialEvents = APIRequest.isTrue(text) }
         let match = request.query("resourceVersionMatch") ?? ""
         try Self.check(
             match: match, revision: revisionText, continueText, sendsInitialEvents: sendsInitialEvents, isWatch: isWatch)
@@ -159,8 +159,20 @@ struct ListParameters: Sendable {
                 throw SelectorError(message: "field label not supported: \(term.field)")
             }
             if labels.requirements.isEmpty, fields.terms.isEmpty { return .everything }
-            return StoreSelector(requiring: fields.required) { [fields] index in
-                labels.matches(index.labels) && fields.matches { index.fields[$0] ?? "" }
+            let declaration = call.kind.declaration
+            for position in fields.terms.indices {
+                let field = fields.terms[position].field
+                fields.terms[position].field = declaration.selectableAliases[field] ?? field
+            }
+            let zeros = declaration.selectableZeros
+            // An index that was written by an older master has nothing where the zero belongs.
+            let required = fields.required.flatMap { zeros[$0.field] == $0.value ? nil : $0 }
+            return StoreSelector(requiring: required) { [fields] index in
+                labels.matches(index.labels)
+                    && fields.matches { field in
+                        let value = index.fields[field] ?? ""
+                        return value.isEmpty ? zeros[field] ?? "" : value
+                    }
             }
         } catch {
             throw .badRequest(error.message)
@@ -178,10 +190,12 @@ extension FieldSelector {
     }
 }
 
-/// The opaque text that fetches the next page: revision, namespace and name of the last object, in URL-safe base64.
+/// The opaque text that fetches the next page: revision, namespace and name of the last object, in URL-safe base64. Of revision
+/// 0, which is the present state, it says -1 as Kubernetes does; 0 is a mistake.
 enum ContinueToken {
     static func text(_ token: ListContinuation) -> String {
-        let plain = Base64.encode(Array("\(token.revision)/\(token.namespace)/\(token.name)".utf8))
+        let revision = token.revision == 0 ? "-1" : "\(token.revision)"
+        let plain = Base64.encode(Array("\(revision)/\(token.namespace)/\(token.name)".utf8))
         return plain.replacing("+", with: "-").replacing("/", with: "_").replacing("=", with: "")
     }
 
@@ -193,7 +207,9 @@ enum ContinueToken {
             return nil
         }
         let parts = decoded.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count == 3, let revision = UInt64(parts[0]) else { return nil }
+        guard parts.count == 3, let revision = parts[0] == "-1" ? 0 : UInt64(parts[0]).flatMap({ $0 == 0 ? nil : $0 }) else {
+            return nil
+        }
         return ListContinuation(revision: revision, namespace: parts[1], name: parts[2])
     }
 }

@@ -88,8 +88,10 @@ extension APIHandler {
         let isSame = review.object["metadata"] == old["metadata"]
         var errors = isSame ? [] : ObjectMetadata.validate(review.object, kind: call.kind)
         if call.part == .main || call.part == .ephemeralContainers {
-            errors += declaration.validate(review.object) + declaration.validateUpdate(old, review.object)
+            errors += declaration.validate(review.object)
         }
+        // That ephemeral containers are only added was seen to in the transition; the rules of the whole forbid just that.
+        if call.part == .main { errors += declaration.validateUpdate(old, review.object) }
         if !errors.isEmpty { throw call.invalid(review.object, errors) }
         if let check = declaration.validateReferences, call.part == .main, review.object["spec"] != old["spec"] {
             let errors = try await check(review.object, StoreLookup(handler: self))
