@@ -52,6 +52,13 @@ struct APICall: Sendable {
         }
         if request.method == .post, route.name != nil, route.subresource == nil { throw .methodNotAllowed }
         if request.method == .delete, route.name == nil, !kind.declaration.isCollectionDeletable { throw .methodNotAllowed }
+        // Whoever lost a name must not lose the collection with it.
+        if request.method == .delete, route.name == nil, RequestRoute.hasTrailingSlash(request.path) {
+            throw StatusError(
+                code: 405, reason: "MethodNotAllowed",
+                message: "the path ends with a slash where a name of \(route.resource) is expected; "
+                    + "without the slash all of them would be deleted")
+        }
         self.request = request
         self.route = route
         self.kind = kind

@@ -19,12 +19,15 @@ enum DeletionStep: Sendable {
         let marked = metadata["deletionTimestamp"]?.stringValue
         let left = metadata["deletionGracePeriodSeconds"]?.intValue
         var object = object
-        if marked == nil {
-            Self.setFinalizers(&object, for: parameters.propagation)
-        } else if let left, left > 0 || kind.declaration.gracefulDeletion {
+        // Also of an object that is going already: who deletes again may have changed his mind.
+        Self.setFinalizers(&object, for: parameters.propagation)
+        let isNews = marked != nil && object["metadata"]?["finalizers"] != metadata["finalizers"]
+        if marked != nil, let left, left > 0 || kind.declaration.gracefulDeletion {
             // Under way with a grace: it can only get shorter, and only when asked for.
             guard let wanted = parameters.graceSeconds.map(Self.sane), wanted < left else {
-                self = left == 0 && !Self.isHeld(object, isNamespace) ? .remove(nil) : .keep
+                self =
+                    left == 0 && !Self.isHeld(object, isNamespace)
+                    ? .remove(isNews ? object : nil) : isNews ? .mark(object) : .keep
                 return
             }
             let began = (marked.flatMap(RFC3339.seconds) ?? now) - left
@@ -38,7 +41,7 @@ enum DeletionStep: Sendable {
             return
         }
         if marked != nil {
-            self = .keep
+            self = isNews ? .mark(object) : .keep
             return
         }
         Self.mark(&object, at: now + grace, grace: grace)

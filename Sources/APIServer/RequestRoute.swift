@@ -24,7 +24,7 @@ enum RequestRoute: Sendable, Hashable {
             guard let segment = Self.decoded(Substring(raw)) else { return nil }
             segments.append(segment)
         }
-        // One trailing slash is forgiven, as Kubernetes forgives it.
+        // One trailing slash is forgiven, as Kubernetes forgives it; `hasTrailingSlash` tells where it must not be.
         if segments.last == "" { segments.removeLast() }
         if segments.contains(where: { $0.isEmpty || $0 == "." || $0 == ".." || $0.utf8.contains(UInt8(ascii: "/")) }) {
             return nil
@@ -40,6 +40,9 @@ enum RequestRoute: Sendable, Hashable {
     }
 
     static let maximumPathBytes = 4096
+
+    /// Where a client has put a name together with its path, and the name was empty.
+    static func hasTrailingSlash(_ path: String) -> Bool { path.utf8.last == UInt8(ascii: "/") }
 
     private static func resource(group: String, version: String, rest: ArraySlice<String>) -> RequestRoute {
         var rest = rest

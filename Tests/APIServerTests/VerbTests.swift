@@ -1,5 +1,6 @@
 // The verbs: create, read, update, delete, with Kubernetes' rules.
 import JSON
+import ResourceStore
 import Testing
 
 @testable import APIServer
@@ -273,5 +274,62 @@ struct VerbTests {
         }
         #expect(statuses.allSatisfy { $0 == 200 })
         #expect(try await lab.must(.get, "\(path)/c")["data"]?.objectValue?.count == 6)
+    }
+
+    @Test("a later delete may say anew what is to become of the dependents; without a word it changes nothing")
+    func propagationLater() async throws {
+        let lab = try await Laboratory()
+        let path = "/api/v1/namespaces/alice/configmaps"
+        func finalizers(_ name: String) async throws -> JSONValue? {
+            try await lab.must(.get, "\(path)/\(name)")["metadata"]?["finalizers"]
+        }
+        try await lab.must(.post, path, ["metadata": ["name": "c"]])
+        try await lab.must(.delete, "\(path)/c?propagationPolicy=Foreground")
+        #expect(try await finalizers("c") == ["foregroundDeletion"])
+        let revision = lab.store.revision
+        try await lab.must(.delete, "\(path)/c")
+        #expect(lab.store.revision == revision)
+        try await lab.must(.delete, "\(path)/c?propagationPolicy=Orphan")
+        #expect(try await finalizers("c") == ["orphan"])
+        try await lab.must(.delete, "\(path)/c?propagationPolicy=Background")
+        #expect(try await lab.send(.get, "\(path)/c").status == 404)
+        // A pod within its grace.
+        try await lab.must(.post, pods, Laboratory.pod("p", node: "n"))
+        try await lab.must(.delete, "\(pods)/p")
+        try await lab.must(.delete, "\(pods)/p?propagationPolicy=Foreground")
+        let pod = try await lab.must(.get, "\(pods)/p")
+        #expect(pod["metadata"]?["finalizers"] == ["foregroundDeletion"])
+        #expect(pod["metadata"]?["deletionGracePeriodSeconds"] == 30)
+        try await lab.must(.delete, "\(pods)/p?gracePeriodSeconds=0&propagationPolicy=Background")
+        #expect(try await lab.send(.get, "\(pods)/p").status == 404)
+    }
+
+    @Test("a delete whose name got lost deletes nothing", arguments: ["/", "//", "?", "/?propagationPolicy=Background"])
+    func lostName(_ end: String) async throws {
+        let lab = try await Laboratory()
+        try await lab.must(.post, pods, Laboratory.pod("p"))
+        let answer = try await lab.send(.delete, pods + end)
+        // Without a slash nobody lost a name.
+        if end == "?" {
+            #expect(answer.status == 200)
+            return
+        }
+        #expect([400, 404, 405].contains(answer.status), "\(answer.status)")
+        #expect(try await lab.send(.get, "\(pods)/p").status == 200)
+        // Reads and creations are forgiven the slash, as Kubernetes does.
+        #expect(try await lab.send(.get, pods + "/").status == 200)
+    }
+
+    @Test("a continue token of no revision is refused, except the one that comes with an expired list")
+    func zeroToken() async throws {
+        let lab = try await Laboratory()
+        for name in ["a", "b", "c"] { try await lab.must(.post, pods, Laboratory.pod(name)) }
+        // No server gives such a one: "in the present state" is -1.
+        let token = Base64.encode(Array("0/alice/a".utf8)).replacing("=", with: "")
+        #expect(try await lab.send(.get, "\(pods)?limit=1&continue=\(token)").status == 400)
+        let late = StatusError.expiredContinuation(ListContinuation(revision: 7, namespace: "alice", name: "a"))
+        let expired = try #require(late.continueToken)
+        let page = try await lab.must(.get, "\(pods)?limit=1&continue=\(expired)")
+        #expect(page["items"]?[0]?["metadata"]?["name"] == "b")
     }
 }
