@@ -199,6 +199,44 @@ struct ResidentLauncherTests {
         }
     }
 
+    @Test("an open file of a task's network, handed on through a directory that it shares, shows nothing of later tasks")
+    func handedOn() throws {
+        // A file below /proc/net holds its namespace, and no count of sockets tells.
+        let keeper = """
+            import os, socket
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("/shared/s"); os.chmod("/shared/s", 0o777); print("ready", flush=True)
+            fd = socket.recv_fds(s, 1, 1)[1][0]; print("held", flush=True)
+            seen = False
+            while not os.path.exists("/shared/stop"):
+                os.lseek(fd, 0, 0); seen |= b":1B59 " in os.read(fd, 65536)
+            print("seen" if seen else "nothing", flush=True)
+            """
+        let leaver = """
+            import os, socket
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.connect("/shared/s"); socket.send_fds(s, [b"x"], [os.open("/proc/self/net/tcp", 0)])
+            """
+        let victim = "import socket, time; t = socket.socket(); t.bind((\"127.0.0.1\", 7001)); t.listen(); time.sleep(0.05)"
+        try withOperationLab { lab in
+            let shared = lab.make("shared", mode: 0o777)
+            var sharing = Self.jail
+            sharing.files.append(.bind(source: shared, path: "/shared", flags: [.noSuid, .noDev]))
+            func python(_ jail: Jail, _ script: String) -> String { lab.plan(jail, "/usr/bin/python3 -c '\(script)'").text }
+            let server = try ResidentServer(lab.directory, spares: 1)
+            defer { try? server.kill() }
+            let kept = try server.ask(python(sharing, keeper), lab.make("keeper"))
+            defer { close(kept) }
+            #expect(lab.eventually { lab.lines.contains("ready") })
+            #expect(try server.run(python(sharing, leaver), lab.make("leaver")).end == "ended 0 0\n")
+            #expect(lab.eventually { lab.lines.contains("held") })
+            for round in 0..<12 {
+                #expect(try server.run(python(Self.jail, victim), lab.make("victim\(round)")).end == "ended 0 0\n")
+            }
+            _ = lab.make("shared/stop")
+            #expect(ResidentServer.answers(kept).end == "ended 0 0\n")
+            #expect(lab.lines.last == "nothing", "\(lab.lines)")
+        }
+    }
+
     @Test("what a launch costs does not grow with the host's mounts")
     func growth() throws {
         let mounts = """
