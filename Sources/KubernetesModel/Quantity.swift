@@ -57,6 +57,9 @@ public struct Quantity: Sendable {
 
     public static let zero = Quantity(0)
 
+    /// For ratios, where the last digits do not matter.
+    public var approximateUnits: Double { Double(nanos) / Double(Self.nanosPerUnit) }
+
     /// Whole units, rounded away from zero.
     public var value: Int64 { rounded(to: Self.nanosPerUnit) }
 

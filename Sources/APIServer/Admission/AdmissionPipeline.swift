@@ -10,7 +10,8 @@ struct AdmissionPipeline: Sendable {
 
     /// Kubernetes' order of plug-ins, as far as they exist here: what must exist first, what it costs last.
     static let standard: [any AdmissionStep] = [
-        NamespaceLifecycle(), ServiceAccountAdmission(), PriorityAdmission(), NodeRestriction(), ResourceQuotaAdmission(),
+        NamespaceLifecycle(), LimitRanger(), ServiceAccountAdmission(), PriorityAdmission(), NodeRestriction(),
+        ResourceQuotaAdmission(),
     ]
 
     /// Those that have something to say about a write; usually one or two.

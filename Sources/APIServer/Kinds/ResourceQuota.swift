@@ -1,4 +1,4 @@
-// core/v1 ResourceQuota and LimitRange.
+// core/v1 ResourceQuota and LimitRange; what the second says is carried out by Admission/LimitRanger.swift.
 import JSON
 import KubernetesModel
 
@@ -69,5 +69,5 @@ extension ResourceKind {
               5 defaultRequest {}quantity
               6 maxLimitRequestRatio {}quantity
             """#),
-        columns: [.name, .createdAt])
+        columns: [.name, .createdAt], applyDefaults: LimitRangeRules.applyDefaults, validate: LimitRangeRules.validate)
 }
