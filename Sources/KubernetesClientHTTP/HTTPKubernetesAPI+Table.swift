@@ -8,7 +8,7 @@ extension HTTPKubernetesAPI {
     public func listTable(
         _ resource: GroupVersionResource, namespace: String?, options: ListOptions
     ) async throws -> [UInt8] {
-        let target = RequestURL.path(resource, namespace: namespace) + RequestURL.query(RequestURL.query(options))
+        let target = try RequestURL.path(resource, namespace: namespace) + RequestURL.query(RequestURL.query(options))
         let accept = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
         return try await collect(send("GET", target, headers: [("Accept", accept)]), "GET \(target)")
     }

@@ -262,7 +262,7 @@ public final class HTTPKubernetesAPI: KubernetesAPI, Sendable {
             RequestURL.query(options) + [
                 ("watch", "true"), ("allowWatchBookmarks", "true"), ("timeoutSeconds", String(Self.watchSeconds)),
             ]
-        let target = RequestURL.path(resource, namespace: namespace) + RequestURL.query(query)
+        let target = try RequestURL.path(resource, namespace: namespace) + RequestURL.query(query)
         let response = try await send("GET", target, as: .watch)
         return HTTPWatchStream(response, what: "watch of \(resource)")
     }
@@ -308,7 +308,7 @@ extension HTTPKubernetesAPI: PodLogReading {
             ("timestamps", options.timestamps ? "true" : nil), ("previous", options.previous ? "true" : nil),
         ])
         let pods = GroupVersionResource(resource: "pods")
-        let target = RequestURL.path(pods, namespace: namespace, name: pod, subresource: "log") + query
+        let target = try RequestURL.path(pods, namespace: namespace, name: pod, subresource: "log") + query
         // One that is followed may be silent for days, before its first line too.
         let response = try await send("GET", target, headers: [("Accept", "*/*")], as: options.follow ? .stream : .call)
         var iterator = response.body.makeAsyncIterator()

@@ -26,7 +26,7 @@ extension HTTPKubernetesAPI: PodStreaming {
     private func dial(
         _ namespace: String, _ pod: String, _ subresource: String, _ query: [(String, String?)], _ protocols: [String]
     ) async throws -> (socket: WebSocketDialer.Socket, subprotocol: String) {
-        let path = RequestURL.path(Pod.resource, namespace: namespace, name: pod, subresource: subresource)
+        let path = try RequestURL.path(Pod.resource, namespace: namespace, name: pod, subresource: subresource)
         return try await dial(path + RequestURL.query(query), subprotocols: protocols)
     }
 }

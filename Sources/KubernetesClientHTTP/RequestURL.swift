@@ -3,16 +3,34 @@ import KubernetesClient
 import KubernetesModel
 
 enum RequestURL {
-    /// "/api/v1/namespaces/NS/pods/NAME/SUBRESOURCE".
+    /// "/api/v1/namespaces/NS/pods/NAME/SUBRESOURCE". Throws for a name that would make it another path: without its name a call about
+    /// one object is one about all of them.
     static func path(
         _ resource: GroupVersionResource, namespace: String?, name: String? = nil, subresource: String? = nil
-    ) -> String {
+    ) throws(KubernetesAPIError) -> String {
         var path = resource.pathPrefix
-        if let namespace { path += "/namespaces/" + escaped(namespace) }
+        if let namespace { path += "/namespaces/" + (try segment(namespace, "namespace", resource)) }
         path += "/" + resource.resource
-        if let name { path += "/" + escaped(name) }
-        if let subresource { path += "/" + escaped(subresource) }
+        if let name { path += "/" + (try segment(name, "resource name", resource)) }
+        if let subresource { path += "/" + (try segment(subresource, "subresource", resource)) }
         return path
+    }
+
+    /// In client-go's words (rest.Request, IsValidPathSegmentName). A server may decode "%2F" before it takes a path apart.
+    private static func segment(
+        _ text: String, _ what: String, _ resource: GroupVersionResource
+    ) throws(KubernetesAPIError) -> String {
+        let reason: String? =
+            switch text {
+            case "": "may not be empty"
+            case ".", "..": "may not be '\(text)'"
+            case _ where text.contains("/"): "may not contain '/', found \"\(text)\""
+            case _ where text.contains("%"): "may not contain '%', found \"\(text)\""
+            default: nil
+            }
+        guard let reason else { return escaped(text) }
+        throw .status(
+            APIStatus(status: "Failure", message: "\(resource): \(what) \(reason)", reason: "BadRequest", code: 400))
     }
 
     /// "?a=b&c=d", or nothing. Pairs without a value are left out.

@@ -93,6 +93,24 @@ struct RefusalEndToEndTests {
         }
     }
 
+    @Test("an empty name deletes nothing, whatever is there", .timeLimit(.minutes(2)))
+    func emptyName() async throws {
+        try await TestCluster.with(domains: ["alice"]) { cluster in
+            let path = "\(cluster.directory)/two.yaml"
+            let two = ["one", "two"].map { "{apiVersion: v1, kind: ConfigMap, metadata: {name: \($0), namespace: alice}}" }
+            try FileText.write(two.joined(separator: "\n---\n"), to: path)
+            try await cluster.run("submit", path)
+            for words in [
+                ["delete", "cm", ""], ["delete", "cm", "", "-n", "alice"], ["delete", "cm", "one", "", "-n", "alice"],
+            ] {
+                let result = try await cluster.run([EndToEnd.program("swiftlet")] + words, expecting: nil)
+                #expect(result.status != 0 && result.errors.contains("expected a name"), "\(result)")
+            }
+            let left = try await cluster.objects("cm").compactMap { $0[path: "metadata", "name"]?.stringValue }
+            #expect(Set(left).isSuperset(of: ["one", "two"]), "\(left)")
+        }
+    }
+
     @Test("what is no manifest is refused before anything is sent", .timeLimit(.minutes(2)))
     func refusedManifests() async throws {
         try await TestCluster.with(domains: ["alice"]) { cluster in

@@ -37,13 +37,20 @@ struct MasterEndpoint: Sendable, Hashable {
         let authority = url.dropFirst("https://".count).prefix { $0 != "/" }
         if authority.hasPrefix("["), let close = authority.firstIndex(of: "]") {
             host = String(authority[authority.index(after: authority.startIndex)..<close])
-            port = Int(authority[close...].dropFirst(2)) ?? 443
+            let rest = authority[close...].dropFirst()
+            guard rest.isEmpty || rest.hasPrefix(":") else { return nil }
+            port = rest.isEmpty ? 443 : Int(rest.dropFirst()) ?? 0
         } else {
-            let parts = authority.split(separator: ":")
-            guard let first = parts.first else { return nil }
+            let parts = authority.split(separator: ":", omittingEmptySubsequences: false)
+            guard let first = parts.first, parts.count <= 2 else { return nil }
             host = String(first)
             port = parts.count > 1 ? Int(parts[1]) ?? 0 : 443
         }
-        guard !host.isEmpty, (1...65535).contains(port) else { return nil }
+        guard !host.isEmpty, !host.contains(where: \.isWhitespace), (1...65535).contains(port) else { return nil }
     }
+
+    init(host: String, port: Int) { (self.host, self.port) = (host, port) }
+
+    /// An IPv6 address stands in brackets: its colons are none of the port's.
+    var url: String { "https://\(host.contains(":") ? "[\(host)]" : host):\(port)" }
 }

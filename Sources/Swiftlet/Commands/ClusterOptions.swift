@@ -41,6 +41,8 @@ struct NamespaceOptions: ParsableArguments {
     @Flag(name: [.customShort("A"), .customLong("all-namespaces")], help: "All namespaces.")
     var allNamespaces = false
 
+    func validate() throws { try ArgumentChecks.name(namespace, "--namespace") }
+
     /// Where to look: nil means everywhere. Jobs and tasks have one home; nobody knows by heart where a pod runs.
     func scope(of kind: ResourceName) -> String? {
         guard kind.namespaced, !allNamespaces else { return nil }

@@ -24,6 +24,9 @@ struct DeleteCommand: AsyncParsableCommand {
         guard words.count >= 2 || (words.isEmpty && !files.isEmpty) else {
             throw ValidationError("Name a kind and objects (`swiftlet delete kusciajob NAME`), or a manifest with -f.")
         }
+        for (index, name) in words.enumerated() { try ArgumentChecks.name(name, index == 0 ? "the kind" : "the object's name") }
+        try ArgumentChecks.number(timeout, "--timeout", in: ArgumentChecks.seconds)
+        try ArgumentChecks.number(gracePeriod, "--grace-period", in: ArgumentChecks.seconds)
     }
 
     func run() async throws {

@@ -12,6 +12,8 @@ struct DescribeCommand: AsyncParsableCommand {
     @OptionGroup var scope: NamespaceOptions
     @OptionGroup var cluster: ClusterOptions
 
+    func validate() throws { try ArgumentChecks.name(name, "the object's name") }
+
     func run() async throws {
         let kind = try ResourceName.named(kind)
         try await cluster.withConnection(while: "describe \(kind.kind) \(name)") { connection in

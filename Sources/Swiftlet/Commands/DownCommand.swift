@@ -8,6 +8,11 @@ struct DownCommand: AsyncParsableCommand {
     @Option(help: "The state directory.") var state = StateDirectory.defaultPath
     @Option(help: "Kill what has not stopped after so many seconds.") var timeout = 120
 
+    func validate() throws {
+        try ArgumentChecks.name(state, "--state")
+        try ArgumentChecks.number(timeout, "--timeout", in: ArgumentChecks.seconds)
+    }
+
     func run() async throws {
         let state = StateDirectory(state)
         guard FileText.isDirectory(state.path) else {

@@ -22,6 +22,8 @@ struct GetCommand: AsyncParsableCommand {
     @Option(name: [.short, .long], help: "table, wide, json, yaml or name.") var output = OutputFormat.table
     @OptionGroup var cluster: ClusterOptions
 
+    func validate() throws { try ArgumentChecks.name(name, "the object's name") }
+
     func run() async throws {
         let kind = try ResourceName.named(kind)
         try await cluster.withConnection(while: "get \(kind.resource.resource)") { connection in
@@ -94,7 +96,7 @@ struct GetCommand: AsyncParsableCommand {
             case .deleted(let object):
                 Terminal.output.line("\(title(of: object, kind)) deleted")
             }
-            return true
+            return !OutputFailure.isThere
         }
     }
 
@@ -106,11 +108,12 @@ struct GetCommand: AsyncParsableCommand {
     }
 
     private func showOne(_ object: JSONValue, _ kind: ResourceName, _ connection: Connection) async throws {
-        guard output == .table || output == .wide else {
-            try write(Self.withKind(object, kind))
-            return
-        }
         let name = object[path: "metadata", "name"]?.stringValue ?? ""
+        switch output {
+        case .table, .wide: break
+        case .name: return Terminal.output.line("\(kind.resource)/\(name)")
+        case .json, .yaml: return try write(Self.withKind(object, kind))
+        }
         let namespace = object[path: "metadata", "namespace"]?.stringValue
         let table = try await connection.table(
             kind, namespace: namespace, options: ListOptions(fieldSelector: "metadata.name=\(name)"))

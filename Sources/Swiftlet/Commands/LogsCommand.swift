@@ -22,7 +22,11 @@ struct LogsCommand: AsyncParsableCommand {
             throw ValidationError("Name either a pod or --task (with --party).")
         }
         if task != nil, party == nil { throw ValidationError("--task needs --party DOMAIN: each party has a log of its own.") }
-        if let tail, tail < 0 { throw ValidationError("--tail must not be negative.") }
+        for (name, what) in [(pod, "the pod's name"), (task, "--task"), (party, "--party"), (namespace, "--namespace")] {
+            try ArgumentChecks.name(name, what)
+        }
+        try ArgumentChecks.name(container, "--container")
+        try ArgumentChecks.number(tail, "--tail", in: ArgumentChecks.lines)
     }
 
     func run() async throws {
@@ -31,6 +35,7 @@ struct LogsCommand: AsyncParsableCommand {
             let options = PodLogOptions(container: container, follow: follow, tailLines: tail)
             try await connection.logs.podLog(namespace: namespace, pod: name, options: options) {
                 Terminal.output.write(bytes: $0)
+                if let failure = OutputFailure.failure { throw failure }
             }
         }
     }

@@ -16,6 +16,11 @@ struct SubmitCommand: AsyncParsableCommand {
     @Option(help: "With --wait, so many log lines of each party at the end.") var tail = 3
     @OptionGroup var cluster: ClusterOptions
 
+    func validate() throws {
+        try ArgumentChecks.number(timeout, "--timeout", in: ArgumentChecks.seconds)
+        try ArgumentChecks.number(tail, "--tail", in: ArgumentChecks.lines)
+    }
+
     func run() async throws {
         let manifests = try Manifest.read(files)
         try await cluster.withConnection(while: "submit", strict: true) { connection in

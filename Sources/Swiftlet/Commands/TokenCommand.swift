@@ -9,6 +9,10 @@ struct TokenCommand: AsyncParsableCommand {
     @Flag(help: "Register the domain if the cluster does not know it.") var create = false
     @OptionGroup var cluster: ClusterOptions
 
+    func validate() throws {
+        if let problem = KusciaConfiguration.domainProblem(domain) { throw ValidationError("the domain's id: \(problem)") }
+    }
+
     func run() async throws {
         try await cluster.withConnection(while: "token \(domain)") { connection in
             let domains = DomainRegistry(api: connection.api)

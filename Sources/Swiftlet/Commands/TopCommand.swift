@@ -10,7 +10,18 @@ struct TopCommand: AsyncParsableCommand {
         discussion: "`swiftlet top nodes` or `swiftlet top pods [-n DOMAIN]`. Agents report every 30 s; the most busy come first."
     )
 
-    enum Subject: String, ExpressibleByArgument, CaseIterable { case nodes, pods }
+    enum Subject: String, ExpressibleByArgument, CaseIterable {
+        case nodes, pods
+
+        /// In the singular and by short name too, as `kubectl top` takes them.
+        init?(argument: String) {
+            switch argument.lowercased() {
+            case "nodes", "node", "no": self = .nodes
+            case "pods", "pod", "po": self = .pods
+            default: return nil
+            }
+        }
+    }
     enum Order: String, ExpressibleByArgument, CaseIterable { case cpu, memory, name }
 
     @Argument(help: "nodes or pods.") var subject: Subject = .nodes
@@ -18,6 +29,8 @@ struct TopCommand: AsyncParsableCommand {
     @Option(help: "cpu, memory or name.") var sortBy: Order = .cpu
     @Flag(help: "A line for each container of a pod.") var containers = false
     @OptionGroup var cluster: ClusterOptions
+
+    func validate() throws { try ArgumentChecks.name(namespace, "--namespace") }
 
     func run() async throws {
         try await cluster.withConnection(while: "top") { connection in

@@ -21,6 +21,11 @@ struct UpCommand: AsyncParsableCommand {
     /// Longer than the nodes' own limits for draining; after it the group gives up on order.
     static let shutdownLimit = Duration.seconds(120)
 
+    func validate() throws {
+        try ArgumentChecks.name(state, "--state")
+        try ArgumentChecks.number(port, "--port", in: 0...65_535)
+    }
+
     func run() async throws {
         let plan = try UpPlan(state: state, domains: domains, data: data, images: image, port: port)
         guard let lock = try StateDirectoryLock.acquire(plan.state) else {

@@ -52,8 +52,8 @@ extension KusciaConfiguration {
         \(resources("reservedResources", reserved))
         # A container's log: how many files, of which size, and for how long its lines are kept.
         \(logRotationLine)
-        # The organisation's own cluster; with another runtime only pods of RuntimeClass runk go there.
-        # runk: {namespace: kuscia-tasks, kubeconfigFile: cluster.yaml, dnsServers: [10.96.0.10]}
+        # The organisation's own cluster; with another runtime only pods of RuntimeClass runk go there. More: dnsServers: [10.96.0.10].
+        \(runtime == .runk ? "runk: {namespace: kuscia-tasks}" : "# runk: {namespace: kuscia-tasks, kubeconfigFile: cluster.yaml}")
         # agent: {provider: {k8s: {qps: 50, burst: 100, labelsToAdd: {team: a}, runtimeClassName: kata, nodeSelector: {}, affinity: {}, tolerations: []}}}
         # Where images come from: the registry of names without one, and registries with a password, an authority of their own, mirrors
         # or no TLS (endpoint: http://...). Pods may bring secrets of their own. With pullPolicy local nothing is pulled for pods.

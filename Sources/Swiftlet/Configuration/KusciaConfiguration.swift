@@ -1,8 +1,9 @@
 // kuscia.yaml: what a master or Lite is told at its start. Kuscia's own keys keep their names and meaning; what Kuscia
 // does not know stands under `swiftlet:`.
 import Agent
-import FoundationEssentials
 import JSON
+import KubernetesModel
+import SandboxPolicy
 
 struct KusciaConfiguration: Sendable, Hashable {
     enum Mode: String, Sendable, CaseIterable { case master, lite, autonomy }
@@ -129,21 +130,31 @@ extension KusciaConfiguration {
 
     /// Reads a file. Throws `CommandFailure` that lists every wrong field; unknown keys come back as warnings.
     /// `joining`: the node joins a cluster by its kubeconfig, so that domain and master need not be given.
-    static func load(path: String, joining: Bool = false) throws -> (configuration: KusciaConfiguration, warnings: [String]) {
-        let text: String
-        do {
-            text = try String(decoding: Data(contentsOf: URL(filePath: path)), as: UTF8.self)
-        } catch {
+    /// `mode` is what the caller runs, for the hint.
+    static func load(path: String, joining: Bool = false, mode: Mode = .lite) throws -> (
+        configuration: KusciaConfiguration, warnings: [String]
+    ) {
+        let bytes: [UInt8]
+        do throws(FileText.Unreadable) { bytes = try FileText.contents(path) } catch {
             throw CommandFailure(
-                "cannot read \(path): \(error)", hint: "`swiftlet init --mode lite --domain ID > kuscia.yaml` writes one")
+                "cannot read the configuration \(path): \(error.reason)",
+                hint: error.isMissing
+                    ? "--config names another; `swiftlet init --mode \(mode.rawValue) --domain ID > kuscia.yaml` writes one"
+                    : "--config names the file that `swiftlet init --mode \(mode.rawValue)` wrote")
         }
-        return try parse(text, source: path, joining: joining)
+        return try parse(String(decoding: bytes, as: UTF8.self), source: path, joining: joining)
     }
 
     static func parse(_ text: String, source: String, joining: Bool = false) throws -> (
         configuration: KusciaConfiguration, warnings: [String]
     ) {
-        guard case .object(let object)? = try YAMLText.documents(text, source: source).first else {
+        let documents = try YAMLText.documents(text, source: source)
+        guard documents.count <= 1 else {
+            throw CommandFailure(
+                "\(source): found \(documents.count) documents, expected one",
+                hint: "a file configures one process: give the document behind `---` a file of its own, or take that line out")
+        }
+        guard case .object(let object)? = documents.first else {
             throw CommandFailure("\(source): expected a mapping of settings", hint: "`swiftlet init` prints a commented one")
         }
         let reader = ConfigurationReader(object)
@@ -205,6 +216,26 @@ extension KusciaConfiguration {
     }
 
     private static func extensions(_ reader: ConfigurationReader) -> Extensions {
+        func check(_ text: String?, _ field: String, _ expected: String, _ isGood: (String) -> Bool) {
+            if let text, !isGood(text) { reader.fail(field, "expected \(expected), found \"\(text)\"") }
+        }
+        func isHost(_ text: String) -> Bool { IPAddressText.isAddress(text) || DNSSubdomain.isValid(text.lowercased()) }
+        defer {
+            for (index, name) in reader.strings("certificateNames").enumerated() {
+                // "*.example" is a name that certificates may have.
+                check(name, "certificateNames[\(index)]", "a host name (a-z, 0-9, '-' and '.') or an IP address") {
+                    isHost($0.hasPrefix("*.") ? String($0.dropFirst(2)) : $0)
+                }
+            }
+            check(reader.string("listenAddress"), "listenAddress", "an IP address of this machine, or its name", isHost)
+            check(reader.string("nodeAddress"), "nodeAddress", "an IP address of this machine", IPAddressText.isAddress)
+            check(
+                reader.string("nodeName"), "nodeName", "a name of a-z, 0-9, '-' and '.', with a letter or digit at both ends",
+                DNSSubdomain.isValid)
+            check(
+                reader.string("cgroupParent"), "cgroupParent", "names of cgroups joined by '/', without '..' and spaces", isCgroup
+            )
+        }
         let extensions = Extensions(
             stateDirectory: reader.string("stateDirectory"), listenAddress: reader.string("listenAddress"),
             port: reader.int("port", in: 1...65535), certificateNames: reader.strings("certificateNames"),
@@ -215,6 +246,14 @@ extension KusciaConfiguration {
             node: node(reader.mapping("node")))
         reader.finish()
         return extensions
+    }
+
+    /// A path below the cgroups' root that stays there.
+    private static func isCgroup(_ path: String) -> Bool {
+        path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy { name in
+            !name.isEmpty && name != "." && name != ".."
+                && name.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value != 0x7F && $0.isASCII }
+        }
     }
 
     private static func node(_ reader: ConfigurationReader) -> Node {
@@ -229,12 +268,25 @@ extension KusciaConfiguration {
             hostPaths: reader.strings("hostPaths"), keepLogsDays: reader.int("keepLogsDays", in: 0...36_500),
             keepLogsMB: reader.int("keepLogsMB", in: 0...(1 << 24)),
             keepJobDataDays: reader.int("keepJobDataDays", in: 1...36_500))
+        for (key, value) in node.labels.sorted(by: { $0.key < $1.key }) {
+            if let problem = LabelKey.problems(with: key).first { reader.fail("labels", "\"\(key)\": \(problem)") }
+            if let problem = LabelValue.problems(with: value).first {
+                reader.fail("labels", "\"\(key)\": \"\(value)\": \(problem)")
+            }
+        }
+        for name in node.extendedResources.keys.sorted() {
+            if let problem = LabelKey.problems(with: name).first { reader.fail("extendedResources", "\"\(name)\": \(problem)") }
+        }
         reader.finish()
         return node
     }
 
     private static func sandbox(_ reader: ConfigurationReader) -> Sandbox {
         let capabilities = reader.strings("capabilities")
+        for (index, name) in capabilities.enumerated() where name.uppercased() != "ALL" && Capability(name: name) == nil {
+            reader.fail(
+                "capabilities[\(index)]", "expected a capability (capabilities(7)), e.g. NET_BIND_SERVICE, found \"\(name)\"")
+        }
         let sandbox = Sandbox(
             permitPrivileged: reader.bool("permitPrivileged") ?? false,
             permitUnconfined: reader.bool("permitUnconfined") ?? false,
@@ -255,8 +307,11 @@ extension KusciaConfiguration {
                 reader.fail("masterEndpoint", "missing; expected https://HOST:PORT of the master")
                 return
             }
-            if !masterEndpoint.hasPrefix("https://") {
+            if MasterEndpoint(masterEndpoint) == nil {
                 reader.fail("masterEndpoint", "expected https://HOST:PORT, found \"\(masterEndpoint)\"")
+            }
+            if Self.domainIDProblem(domainID) == nil, let problem = Self.domainProblem(domainID) {
+                reader.fail("domainID", problem)
             }
         }
         if transport == .notls { reader.fail("protocol", "NOTLS is not supported: the API is always served over TLS") }
@@ -273,5 +328,12 @@ extension KusciaConfiguration {
             return "\"\(id)\" must be 1 to 63 characters a-z, 0-9 or '-', and not begin or end with '-'"
         }
         return nil
+    }
+
+    /// As `domainIDProblem`, for an organisation's id: not one that Kuscia and Kubernetes keep for themselves.
+    static func domainProblem(_ id: String) -> String? {
+        if let problem = domainIDProblem(id) { return problem }
+        guard reservedDomainIDs.contains(id) else { return nil }
+        return "\"\(id)\" is reserved; expected another id than \(reservedDomainIDs.sorted().joined(separator: ", "))"
     }
 }

@@ -7,20 +7,29 @@ enum FileText {
 
     static func read(_ path: String) -> String? { bytes(path).map { String(decoding: $0, as: UTF8.self) } }
 
-    static func bytes(_ path: String) -> [UInt8]? {
+    static func bytes(_ path: String) -> [UInt8]? { try? contents(path) }
+
+    /// Why a file was not read, in the system's words: "No such file or directory".
+    struct Unreadable: Error, Hashable {
+        var reason: String
+        /// Nothing of that name is there.
+        var isMissing = false
+    }
+
+    static func contents(_ path: String) throws(Unreadable) -> [UInt8] {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
+        guard descriptor >= 0 else { throw Unreadable(reason: String(cString: strerror(errno)), isMissing: errno == ENOENT) }
         defer { close(descriptor) }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16 << 10)
-        while bytes.count < sizeLimit {
+        while bytes.count <= sizeLimit {
             let count = Glibc.read(descriptor, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
-            guard count >= 0 else { return nil }
+            guard count >= 0 else { throw Unreadable(reason: String(cString: strerror(errno))) }
             guard count > 0 else { return bytes }
             bytes += buffer[..<count]
         }
-        return nil
+        throw Unreadable(reason: "it is larger than \(sizeLimit >> 20) MiB")
     }
 
     /// Written beside the target and renamed over it: a reader sees the old file or the new one, never a part.

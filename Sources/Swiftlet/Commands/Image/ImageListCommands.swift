@@ -125,6 +125,11 @@ struct ImagePruneCommand: AsyncParsableCommand {
     @Flag(name: [.short, .long], help: "Images that no container uses, too.") var all = false
     @Option(help: "Only images that came more than this many hours ago.") var olderThanHours = 0
 
+    /// A century.
+    static let hours = 0...876_600
+
+    func validate() throws { try ArgumentChecks.number(olderThanHours, "--older-than-hours", in: Self.hours) }
+
     func run() async throws {
         let store = try node.open().store
         let (all, age) = (all, Int64(olderThanHours) * 3600)
