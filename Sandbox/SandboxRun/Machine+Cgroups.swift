@@ -12,6 +12,7 @@ extension Machine {
             return
         }
         allCgroups = host
+        cpus = host.cpus
         let own = CgroupPaths(SmallFile.read("/proc/self/cgroup") ?? "")
         cgroups = host.delegated(own) { access($0, W_OK) == 0 }
         if cgroups.hierarchies.isEmpty {

@@ -34,6 +34,8 @@ public struct Machine: Sendable, Hashable {
     public var cgroups: CgroupHost
     /// The machine with all its groups: what is there but not ours to use was not delegated.
     public var allCgroups: CgroupHost
+    /// Those that cpusets may have, "0-3,6"; empty where that is not known.
+    public var cpus = ""
     /// Why there is no cgroup of ours, and what would change that.
     public var cgroupObstacle: (reason: String, fix: String)? {
         cgroupReason.map { ($0, cgroupFix) }

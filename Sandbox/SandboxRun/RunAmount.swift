@@ -5,8 +5,9 @@ import SandboxPolicy
 enum RunAmount {
     /// A size in bytes: "64Mi", "1.5G", "4096".
     static func bytes(_ text: String, _ field: String) throws(RunFailure) -> Int64 {
-        let expected = "a size above 0, for example 512Mi, 1.5Gi or 1000000"
-        guard let quantity = try? Quantity(text), case let value = quantity.value, value > 0 else {
+        let expected = "a size above 0 and up to 1Ei, for example 512Mi, 1.5Gi or 1000000"
+        // Larger ones would be read as the largest number there is, which to some limits means none.
+        guard let quantity = try? Quantity(text), case let value = quantity.value, value > 0, value <= 1 << 60 else {
             throw RunFailure(field: field, found: shown(text), expected: expected)
         }
         return value

@@ -13,6 +13,7 @@ struct RunChecks {
         try checkPorts()
         try checkIdentity()
         try checkKernel()
+        try checkLimits()
         if let offset = options.oomScoreAdjustment, offset < machine.oomScoreMinimum, !options.allowUnenforced {
             throw RunFailure(
                 field: "--oom-score-adj", found: "\(offset)", expected: "at least \(machine.oomScoreMinimum)",
@@ -30,6 +31,29 @@ struct RunChecks {
             throw RunFailure(
                 field: "--json", found: "1, the task's own output", expected: "another descriptor or a file",
                 hint: "--json=3 3>result.json")
+        }
+    }
+
+    private func checkLimits() throws(RunFailure) {
+        guard (options.swapBytes ?? 0) == 0 || options.memoryBytes != nil else {
+            throw RunFailure(
+                field: "--swap", found: "no --memory", expected: "the memory that it is beside",
+                hint: "e.g. --memory 1Gi --swap 1Gi")
+        }
+        guard options.seccompLearn == nil || !options.choosesSeccomp else {
+            throw RunFailure(
+                field: "--seccomp-learn", found: "--seccomp too", expected: "one of them: what is learnt from is not filtered")
+        }
+        if options.network == .host, let setting = options.sysctls.first(where: { $0.name.hasPrefix("net") }) {
+            throw RunFailure(
+                field: "--sysctl", found: "\(setting.name) with --network host", expected: "--network none or cni:NAME",
+                hint: "the machine's own network is not a task's to set")
+        }
+        let (asked, there) = (CPUList.numbers(options.cpuset ?? ""), CPUList.numbers(machine.cpus))
+        if let missing = asked.sorted().first(where: { !there.contains($0) }), !there.isEmpty {
+            throw RunFailure(
+                field: "--cpuset", found: "\(RunAmount.shown(options.cpuset ?? "")) with CPU \(missing)",
+                expected: "CPUs of this machine, \(machine.cpus)")
         }
     }
 

@@ -1,4 +1,5 @@
 // Why `swiftlet run` does not run: the field, what was found, what is expected, what to do about it.
+import Glibc
 
 public struct RunFailure: Error, Sendable, Hashable, CustomStringConvertible {
     /// The option ("--memory") or the part of the machine ("launcher") that is wrong.
@@ -14,9 +15,22 @@ public struct RunFailure: Error, Sendable, Hashable, CustomStringConvertible {
         self.hint = hint
     }
 
+    /// Instead of all that, where nothing was wrong with the words: what could not be written, and why.
+    var sentence: String?
+
     public var description: String {
-        let sentence = "\(field): found \(found), expected \(expected)"
+        let sentence = sentence ?? "\(field): found \(found), expected \(expected)"
         return hint.map { "\(sentence)\nHint: \($0)" } ?? sentence
+    }
+
+    /// By errno.
+    static func unwritable(_ place: String, _ error: Int32 = errno) -> RunFailure {
+        let reason = String(cString: strerror(error))
+        var failure = RunFailure(
+            field: place, found: reason, expected: "this to be written",
+            hint: "is the disk full, the directory writable, or standard output closed?")
+        failure.sentence = "cannot write \(place): \(reason)"
+        return failure
     }
 }
 

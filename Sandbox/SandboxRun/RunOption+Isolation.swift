@@ -26,9 +26,10 @@ extension RunOption {
             "--seccomp", takes: "NAME|FILE|unconfined", .isolation, "system call profile (RuntimeDefault); FILE in the OCI format"
         ) {
             (options, text) throws(RunFailure) in
+            options.choosesSeccomp = true
             if text == "unconfined" {
                 options.seccomp = .unconfined
-            } else if text.contains("/") || text.hasSuffix(".json") {
+            } else if text.contains("/") || text.hasSuffix(".json") || isFileOnly(text) {
                 options.seccomp = .file(try absolute(text, "--seccomp"))
             } else if !text.isEmpty {
                 options.seccomp = .named(text)
@@ -90,7 +91,14 @@ extension RunOption {
             "a kernel setting of the task's own namespaces, for example kernel.shmmax=..."
         ) {
             (options, text) throws(RunFailure) in
-            options.sysctls.append(try setting(text, "--sysctl"))
+            let setting = try setting(text, "--sysctl")
+            guard isNamespaced(setting.name) else {
+                throw RunFailure(
+                    field: "--sysctl", found: RunAmount.shown(text),
+                    expected: "a setting of the task's own namespaces: net.*, fs.mqueue.*, or kernel.msg*, sem and shm*",
+                    hint: "any other is the whole machine's, and not a task's to set")
+            }
+            options.sysctls.append(setting)
         },
         RunOption("--namespace", takes: "time", .isolation, "a further namespace; all others are always the task's own") {
             (options, text) throws(RunFailure) in
@@ -111,6 +119,17 @@ extension RunOption {
             options.timeOffsetMilliseconds = negative ? -amount : amount
         },
     ]
+
+    /// As the launcher has it: settings of network and ipc namespaces, in sysctl's words or as a path.
+    private static func isNamespaced(_ name: String) -> Bool {
+        let name = name.contains("/") ? name : String(name.map { $0 == "." ? "/" : $0 })
+        return name == "kernel/sem" || ["net/", "fs/mqueue/", "kernel/shm", "kernel/msg"].contains(where: name.hasPrefix)
+    }
+
+    /// No profile's name, but a file's here.
+    private static func isFileOnly(_ text: String) -> Bool {
+        (try? SeccompProfileReference(text, field: "--seccomp")) == nil && RunPath.exists(text) && !RunPath.isDirectory(text)
+    }
 
     private static func network(_ text: String) throws(RunFailure) -> RunOptions.Network {
         switch text {

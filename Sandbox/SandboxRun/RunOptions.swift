@@ -89,6 +89,8 @@ public struct RunOptions: Sendable, Hashable {
     public var ports: [UInt16] = []
     public var connectPorts: [UInt16] = []
     public var seccomp: Seccomp = .named("RuntimeDefault")
+    /// Asked for, not the default.
+    public var choosesSeccomp = false
     public var seccompLearn: String?
     public var landlock = true
     public var landlockPaths: [SandboxSpec.LandlockPath] = []

@@ -10,7 +10,7 @@ public enum RunProgram {
         do {
             switch try RunOptions.parse(words) {
             case .help:
-                print(RunOptions.help, to: STDOUT_FILENO)
+                try show(RunOptions.help)
                 return 0
             case .run(let options): return try run(options, networks)
             }
@@ -29,7 +29,7 @@ public enum RunProgram {
         let plan = try RunPlan(options, machine: machine, resources: .machine)
         if options.explain {
             let explanation = RunExplanation(plan)
-            print(options.report == .none ? explanation.text : explanation.json, to: STDOUT_FILENO)
+            try show(explanation, options.report)
             return 0
         }
         StaleGroups.sweep(machine.cgroups)
@@ -41,46 +41,30 @@ public enum RunProgram {
         return try task.run()
     }
 
+    /// What was asked for, so that not getting it is a failure; a reader that went away has what it wanted.
+    static func show(_ text: String) throws(RunFailure) {
+        guard !SmallFile.write(Array(text.utf8), to: STDOUT_FILENO), errno != EPIPE else { return }
+        throw .unwritable("standard output")
+    }
+
+    /// The plan as a table; with `--json` as data, to where the report of a run would go.
+    private static func show(_ explanation: RunExplanation, _ report: RunOptions.Report) throws(RunFailure) {
+        guard case .file(let path) = report else {
+            return try show(report == .none ? explanation.text : explanation.json)
+        }
+        guard SmallFile.create(path, Array(explanation.json.utf8), mode: 0o644) else { throw .unwritable(path) }
+    }
+
     static func print(_ text: String, to descriptor: Int32) { _ = SmallFile.write(Array(text.utf8), to: descriptor) }
 }
 
 public enum DoctorProgram {
-    /// `doctor [--directory DIR] [--output json|table]`. 0: a sandbox can be made here, 1: not, 125: the words are wrong.
-    public static func main(_ words: [String]) -> Int32 {
-        do {
-            let (directory, json) = try parse(words)
-            let report = try Doctor.examine(launcher: .find(), directory: directory)
-            RunProgram.print(json ? report.json : report.text, to: STDOUT_FILENO)
-            return report.isHealthy ? 0 : 1
-        } catch {
-            RunProgram.print("swiftlet doctor: \(error)\n", to: STDERR_FILENO)
-            return RunExit.failure
+    /// What this machine can do. `directory`: where images and volumes lie. Blocks.
+    public static func examine(directory: String) throws(RunFailure) -> DoctorReport {
+        guard RunPath.isDirectory(directory) else {
+            throw RunFailure(
+                field: "--directory", found: RunAmount.shown(directory), expected: "a directory where images or volumes lie")
         }
-    }
-
-    private static func parse(_ words: [String]) throws(RunFailure) -> (directory: String, json: Bool) {
-        var directory = RunPath.absolute(".")
-        var json = false
-        var rest = words[...]
-        while let word = rest.popFirst() {
-            let parts = word.split(separator: "=", maxSplits: 1).map(String.init)
-            let value = parts.count == 2 ? parts[1] : rest.popFirst()
-            switch (parts.first ?? word, value) {
-            case ("--output", let format?), ("-o", let format?):
-                guard format == "json" || format == "table" else {
-                    throw RunFailure(field: "--output", found: RunAmount.shown(format), expected: "table or json")
-                }
-                json = format == "json"
-            case ("--directory", let path?):
-                guard RunPath.isDirectory(path) else {
-                    throw RunFailure(
-                        field: "--directory", found: RunAmount.shown(path), expected: "a directory where images or volumes lie")
-                }
-                directory = RunPath.absolute(path)
-            default:
-                throw RunFailure(field: "option", found: word, expected: "--output table|json or --directory DIR")
-            }
-        }
-        return (directory, json)
+        return try Doctor.examine(launcher: .find(), directory: RunPath.absolute(directory))
     }
 }

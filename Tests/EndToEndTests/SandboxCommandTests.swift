@@ -70,6 +70,44 @@ struct SandboxCommandTests {
         #expect(result.output.contains("ended"))
     }
 
+    @Test("a seccomp profile in a file is found by its plain name too; a profile's own name goes first")
+    func plainSeccompFile() async throws {
+        let directory = "/tmp/swiftlet-e2e-run-\(getpid())-\(UUID().uuidString.prefix(8))"
+        try FileText.makeDirectory(directory, mode: 0o700)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        try FileText.write("{\"defaultAction\": \"SCMP_ACT_ALLOW\", \"syscalls\": []}", to: "\(directory)/own")
+        try FileText.write("no profile", to: "\(directory)/Strict")
+        for name in ["own", "Strict"] {
+            let script = "cd '\(directory)' && '\(try EndToEnd.program("swiftlet"))' run --seccomp \(name) true"
+            let result = try await RunningCommand(["/bin/sh", "-c", script], directory: directory).result(within: .seconds(60))
+            #expect(result.status == 0, "\(result)")
+        }
+        let missing = try await swiftlet("run", "--seccomp", "nonesuch", "true")
+        #expect(missing.status == 125 && missing.errors.contains("--seccomp: found "), "\(missing)")
+    }
+
+    @Test("the doctor tells a Lite's checks as data too, and is not content when its master is away")
+    func doctorOfLite() async throws {
+        let directory = "/tmp/swiftlet-e2e-run-\(getpid())-\(UUID().uuidString.prefix(8))"
+        try FileText.makeDirectory(directory, mode: 0o700)
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let configuration = "\(directory)/kuscia.yaml"
+        // No certificate and no token: this node can never join.
+        try FileText.write(
+            "mode: lite\ndomainID: alice\nmasterEndpoint: https://127.0.0.1:1\nswiftlet: {stateDirectory: state}\n",
+            to: configuration)
+        let result = try await swiftlet("doctor", "--config", configuration, "-o", "json")
+        let report = try JSONValue(parsing: result.output)
+        #expect(result.status == 1 && report["healthy"]?.boolValue == false, "\(result)")
+        let lite = (report["features"]?.arrayValue ?? []).filter { $0["group"]?.stringValue == "Lite" }
+        let certificate = try #require(lite.first { $0["feature"]?.stringValue == "certificate" }, "\(result.output)")
+        #expect(certificate["state"]?.stringValue == "missing")
+        #expect(certificate["fix"]?.stringValue?.contains("swiftlet token alice") == true)
+        try FileText.write("mode: master\ndomainID: center\n", to: configuration)
+        let master = try await swiftlet("doctor", "--config", configuration)
+        #expect(master.status == 1 && master.errors.contains("mode: expected lite, found master"), "\(master)")
+    }
+
     @Test("the doctor is satisfied with this machine, and says so as data too")
     func doctor() async throws {
         let table = try await swiftlet("doctor")

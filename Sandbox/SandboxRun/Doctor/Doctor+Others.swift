@@ -158,8 +158,13 @@ extension Doctor {
 
     private var tun: DoctorFinding {
         let descriptor = open("/dev/net/tun", O_RDWR | O_CLOEXEC)
-        let reason = String(cString: strerror(errno))
+        let (error, reason) = (errno, String(cString: strerror(errno)))
         if descriptor >= 0 { close(descriptor) }
+        if descriptor < 0, error == EACCES || error == EPERM {
+            return DoctorFinding(
+                .network, "tun", .limited, "/dev/net/tun: \(reason), which is no lack of the kernel's",
+                fix: "run as root, or let this user open it: chmod 666 /dev/net/tun, as most systems have it")
+        }
         return DoctorFinding(
             .network, "tun", descriptor >= 0 ? .works : .missing, descriptor >= 0 ? "/dev/net/tun" : "/dev/net/tun: \(reason)",
             fix: "mknod /dev/net/tun c 10 200; a kernel with CONFIG_TUN")

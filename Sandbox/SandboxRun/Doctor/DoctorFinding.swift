@@ -9,6 +9,8 @@ public struct DoctorFinding: Sendable, Hashable {
         case walls = "Second walls"
         case network = "Network"
         case node = "Node"
+        /// Of the Lite whose configuration was given.
+        case lite = "Lite"
     }
 
     public enum State: String, Sendable, Hashable {
@@ -44,9 +46,11 @@ public struct DoctorReport: Sendable {
     /// "root" or "uid N (rootless)".
     public var user: String
     public var findings: [DoctorFinding]
+    /// Whether a Lite can work here: nothing of the sandbox.
+    public var lite: [DoctorFinding] = []
 
-    /// Every essential feature works.
-    public var isHealthy: Bool { !findings.contains { $0.isEssential && $0.state == .missing } }
+    /// Every essential feature works, and the Lite can work.
+    public var isHealthy: Bool { !(findings + lite).contains { $0.isEssential && $0.state == .missing } }
 
     public var text: String {
         let rows = DoctorFinding.Group.allCases.flatMap { group in
@@ -61,7 +65,7 @@ public struct DoctorReport: Sendable {
     }
 
     public var json: String {
-        let entries = findings.map { finding -> JSONValue in
+        let entries = (findings + lite).map { finding -> JSONValue in
             .object(
                 JSONObject([
                     ("group", .string(finding.group.rawValue)), ("feature", .string(finding.feature)),

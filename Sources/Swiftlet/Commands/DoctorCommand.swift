@@ -23,27 +23,46 @@ struct DoctorCommand: AsyncParsableCommand {
     @Option(help: "The node's kubeconfig, for one that joins a Kubernetes cluster.") var kubeconfig: String?
 
     func run() async throws {
-        let words = ["--output", output.rawValue, "--directory", directory]
-        let status = await BlockingCall.run { DoctorProgram.main(words) }
-        let nodeIsFine = try await lookAtNode()
-        if status != 0 { throw ExitCode(status) }
-        if !nodeIsFine { throw ExitCode(1) }
+        let settings = try settings()
+        let directory = directory
+        var report = try await BlockingCall.run {
+            Result { () throws(RunFailure) in try DoctorProgram.examine(directory: directory) }
+        }.get()
+        var checks: [NodeCheck] = []
+        if let settings { checks = await NodeChecks(settings: settings).run() }
+        report.lite = checks.map(\.doctorFinding)
+        switch output {
+        case .json: Terminal.output.write(report.json)
+        case .table:
+            Terminal.output.write(report.text)
+            for check in checks {
+                Terminal.output.line("\(check.isFine ? "ok" : "MISSING")  \(check.name): \(check.finding)")
+                if let fix = check.fix { Terminal.output.line("         fix: \(fix)") }
+            }
+        }
+        if !report.isHealthy { throw ExitCode(1) }
     }
 
-    /// Lines of the node's findings; true when there is nothing to mend. The JSON report is the sandbox's alone.
-    private func lookAtNode() async throws -> Bool {
-        guard config != nil || kubeconfig != nil else { return true }
+    /// Of the Lite that is to be looked at too; nil: none was named.
+    private func settings() throws -> LiteSettings? {
+        guard config != nil || kubeconfig != nil else { return nil }
         let path = config ?? "kuscia.yaml"
         let membership = try kubeconfig.map(ClusterMembership.init(kubeconfigPath:))
         var configuration = KusciaConfiguration(mode: .lite, domainID: "")
         if config != nil { configuration = try KusciaConfiguration.load(path: path, joining: membership != nil).configuration }
-        let settings = try LiteSettings(configuration, configurationPath: path, membership: membership)
-        let checks = await NodeChecks(settings: settings).run()
-        let terminal = output == .json ? Terminal.error : Terminal.output
-        for check in checks {
-            terminal.line("\(check.isFine ? "ok" : "MISSING")  \(check.name): \(check.finding)")
-            if let fix = check.fix { terminal.line("         fix: \(fix)") }
+        guard configuration.mode == .lite else {
+            throw CommandFailure(
+                "\(path): mode: expected lite, found \(configuration.mode.rawValue)",
+                hint: "the doctor looks at machines that run tasks; a master needs none of it: leave --config out")
         }
-        return checks.allSatisfy(\.isFine)
+        let settings = try LiteSettings(configuration, configurationPath: path, membership: membership)
+        try settings.check(configurationPath: path)
+        return settings
+    }
+}
+
+extension NodeCheck {
+    fileprivate var doctorFinding: DoctorFinding {
+        DoctorFinding(.lite, name, isFine ? .works : .missing, finding, fix: fix ?? "", essential: true)
     }
 }

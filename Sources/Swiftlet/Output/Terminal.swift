@@ -44,13 +44,15 @@ struct Terminal: Sendable {
 
     func line(_ text: String = "") { write(text + "\n") }
 
-    /// Writes all or gives up: a reader that went away (`| head`) ends the program by SIGPIPE as usual.
+    /// Writes all or gives up: a reader that went away (`| head`) ends the program by SIGPIPE as usual, and any other failure of
+    /// standard output is told at the command's end (`OutputFailure`).
     func write(bytes: [UInt8]) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0 {
                 if errno == EINTR { continue }
+                if stream == .standardOutput { OutputFailure.remember(errno) }
                 return
             }
             rest = rest.dropFirst(count)
