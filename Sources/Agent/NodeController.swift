@@ -10,6 +10,8 @@ public final class NodeController: Sendable {
     static let leaseNamespace = "kube-node-lease"
     /// Registration is tried again after this time when the master is away.
     static let registrationRetryNanoseconds: Int64 = 1_000_000_000
+    /// The first is told, then one a minute.
+    static let refusalsPerWarning = 60
     /// The orderly good-bye must not hold up the agent's end.
     static let farewellSeconds: Int64 = 5
 
@@ -71,18 +73,31 @@ public final class NodeController: Sendable {
     // MARK: Registration
 
     private func register() async throws(DuplicateNodeError) -> Bool {
+        var refusals = 0
         while !Task.isCancelled {
             var taken: DuplicateNodeError?
             do {
                 taken = try await ensureNode()
                 if taken == nil { return true }
             } catch {
-                logger.info("node not registered yet", metadata: ["node": "\(name)", "error": "\(error)"])
+                tell(error, &refusals)
             }
             if let taken { throw taken }
             try? await clock.sleep(nanoseconds: Self.registrationRetryNanoseconds)
         }
         return false
+    }
+
+    /// A server that is away comes back; one that refuses will not think better of it, and somebody has to look.
+    private func tell(_ error: any Error, _ refusals: inout Int) {
+        let metadata: Logger.Metadata = ["node": "\(name)", "error": "\(error)"]
+        guard let code = (error as? KubernetesAPIError)?.code, [401, 403, 422].contains(code) else {
+            return logger.info("node not registered yet", metadata: metadata)
+        }
+        if refusals % Self.refusalsPerWarning == 0 {
+            logger.warning("the server refuses this node; it is tried again", metadata: metadata)
+        }
+        refusals += 1
     }
 
     /// Not nil: somebody else has the name. Throws when it has to be tried again.

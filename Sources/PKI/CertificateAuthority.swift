@@ -15,6 +15,15 @@ public struct CertificateAndKey: Sendable, Hashable {
         self.certificatePEM = certificatePEM
         self.privateKeyPEM = privateKeyPEM
     }
+
+    /// Whether the key is the certificate's. Throws `PKIError.malformed` when either cannot be read.
+    public var belongTogether: Bool {
+        get throws {
+            let certificate = try PKIError.reading("certificate") { try Certificate(pemEncoded: certificatePEM) }
+            let key = try PKIError.reading("key") { try Certificate.PrivateKey(pemEncoded: privateKeyPEM) }
+            return certificate.publicKey == key.publicKey
+        }
+    }
 }
 
 /// Never shows the key, whoever prints or dumps it.

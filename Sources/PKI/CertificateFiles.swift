@@ -10,13 +10,19 @@ public struct CertificateFiles: Sendable {
     public func certificatePath(_ name: String) -> String { "\(directory)/\(name).crt" }
     public func keyPath(_ name: String) -> String { "\(directory)/\(name).key" }
 
-    /// nil when there is no certificate of this name.
+    /// nil when there is no certificate of this name. Throws when the key beside it is another's: whoever showed the certificate could
+    /// prove nothing with it, and be told so by the other side's broken handshake only.
     public func load(_ name: String) throws -> CertificateAndKey? {
         guard let certificate = try Self.read(certificatePath(name)) else { return nil }
         guard let key = try Self.read(keyPath(name)) else {
             throw PKIError.file(stage: "read", path: keyPath(name), errno: ENOENT)
         }
-        return CertificateAndKey(certificatePEM: certificate, privateKeyPEM: key)
+        let pair = CertificateAndKey(certificatePEM: certificate, privateKeyPEM: key)
+        // What cannot be read is for whoever wants to use it.
+        if (try? pair.belongTogether) == false {
+            throw PKIError.malformed(what: keyPath(name), why: "it is not the key of \(certificatePath(name))")
+        }
+        return pair
     }
 
     public func store(_ pair: CertificateAndKey, name: String) throws {

@@ -20,8 +20,57 @@ struct LiteIdentity: Sendable {
 
     /// What is on disk, unless it is over. nil: ask for one with the token.
     static func load(stateDirectory: String) throws -> LiteIdentity? {
-        guard let pair = try files(stateDirectory).load(name) else { return nil }
-        return try CertificateInfo(pem: pair.certificatePEM).isExpired() ? nil : LiteIdentity(pair: pair)
+        guard let identity = try loadAny(stateDirectory: stateDirectory) else { return nil }
+        return try CertificateInfo(pem: identity.pair.certificatePEM).isExpired() ? nil : identity
+    }
+
+    /// Over or not.
+    private static func loadAny(stateDirectory: String) throws -> LiteIdentity? {
+        let hint = "bring back the file that was there, or remove node.crt and node.key and start with a new deploy token"
+        do {
+            guard let pair = try files(stateDirectory).load(name) else { return nil }
+            _ = try CertificateInfo(pem: pair.certificatePEM)
+            return LiteIdentity(pair: pair)
+        } catch PKIError.malformed(let what, let why) where what == "certificate" {
+            throw CommandFailure("\(certificatePath(stateDirectory: stateDirectory)): \(why)", hint: hint)
+        } catch {
+            throw CommandFailure("\(error)", hint: hint)
+        }
+    }
+
+    /// Of a certificate on disk that is over: its file and its end, for whoever wonders why there is none. nil: there is none such.
+    static func expired(stateDirectory: String) throws -> (path: String, end: Int64)? {
+        guard let identity = try loadAny(stateDirectory: stateDirectory), case let end = try identity.end, unixNow() >= end else {
+            return nil
+        }
+        return (certificatePath(stateDirectory: stateDirectory), end)
+    }
+
+    /// Throws when it is another node's or another domain's: a master refuses whatever such a node says, for ever.
+    func check(node: String, domain: String?, stateDirectory: String) throws {
+        let information = try CertificateInfo(pem: pair.certificatePEM)
+        let wanted = Self.subject(node: node, domain: domain)
+        let (foundDomain, groups) = (Self.domain(in: information.organizations), Set(information.organizations))
+        guard information.commonName != wanted.commonName || !groups.isSuperset(of: wanted.organizations) else { return }
+        let path = Self.certificatePath(stateDirectory: stateDirectory)
+        let found = information.commonName + (foundDomain.map { " of domain \($0)" } ?? "")
+        throw CommandFailure(
+            "\(path): expected the certificate of \(wanted.commonName)\(domain.map { " of domain \($0)" } ?? ""), "
+                + "found \(found)'s",
+            hint:
+                "set domainID and swiftlet.nodeName back, or give this node a swiftlet.stateDirectory of its own; or remove "
+                + "node.crt and node.key beside it and start with a new deploy token (`swiftlet token \(domain ?? "DOMAIN")` on the master)"
+        )
+    }
+
+    private static func subject(node: String, domain: String?) -> (commonName: String, organizations: [String]) {
+        ("system:node:\(node)", ["system:nodes"] + (domain.map { [domainPrefix + $0] } ?? []))
+    }
+
+    private static let domainPrefix = "kuscia:domain:"
+
+    private static func domain(in organizations: [String]) -> String? {
+        organizations.first { $0.hasPrefix(domainPrefix) }.map { String($0.dropFirst(domainPrefix.count)) }
     }
 
     /// Of a kubeconfig; not stored.
@@ -62,9 +111,16 @@ struct LiteIdentity: Sendable {
 
     private static func pendingRequest(_ stateDirectory: String, node: String, domain: String?) throws -> Pending {
         let path = pendingPath(stateDirectory)
-        if let bytes = FileText.bytes(path), let pending = try? JSON.decode(Pending.self, from: bytes) { return pending }
+        let subject = subject(node: node, domain: domain)
+        // One of a start under another name would make a certificate of that name.
+        if let bytes = FileText.bytes(path), let pending = try? JSON.decode(Pending.self, from: bytes),
+            let request = try? CertificateRequest(pem: pending.requestPEM), request.commonName == subject.commonName,
+            request.organizations == subject.organizations
+        {
+            return pending
+        }
         let (request, key) = try CertificateRequest.make(
-            commonName: "system:node:\(node)", organizations: ["system:nodes"] + (domain.map { ["kuscia:domain:\($0)"] } ?? []))
+            commonName: subject.commonName, organizations: subject.organizations)
         let suffix = String(UInt64.random(in: 0...UInt64.max), radix: 36)
         let pending = Pending(objectName: "node-csr-\(node)-\(suffix)", requestPEM: request, privateKeyPEM: key)
         try FileText.write(bytes: JSON.encode(pending), to: path, mode: 0o600)
@@ -104,7 +160,9 @@ struct LiteIdentity: Sendable {
         if let refusal = request.status.conditions.first(where: { $0.type == "Denied" || $0.type == "Failed" }) {
             throw CommandFailure(
                 "the master refused this node's certificate: \(refusal.message ?? refusal.reason ?? refusal.type)",
-                hint: "does the deploy token belong to this domain?")
+                hint:
+                    "is liteDeployToken one of the domain in domainID? `swiftlet token DOMAIN` on the master prints an unused one"
+            )
         }
         return request.status.certificate.flatMap(Base64.decode).map { String(decoding: $0, as: UTF8.self) }
     }

@@ -28,6 +28,8 @@ struct LiteSettings: Sendable {
     let images: KusciaConfiguration.Images
     let configurationDirectory: String
     private let nodeAddress: String
+    /// As it stands in the file; nil: the default place.
+    let configuredDataDirectory: String?
     private let cpuMillis: Int64?
     private let memoryBytes: Int64?
     private let pods: Int64?
@@ -40,7 +42,7 @@ struct LiteSettings: Sendable {
     private let node: KusciaConfiguration.Node
     private let thresholds: EvictionThresholds
     private let logs: LogPolicy
-    private let manifestDirectory: String?
+    let manifestDirectory: String?
 
     var metricsPort: Int? { node.metricsPort }
     /// nil: as many as a node takes by default.
@@ -65,7 +67,7 @@ struct LiteSettings: Sendable {
         cgroupParent = settings.cgroupParent ?? "swiftlet.\(domain ?? nodeName)"
         masterCAFile = settings.masterCAFile.map { FileText.absolute($0, relativeTo: base) }
         deployToken = configuration.liteDeployToken
-        sandbox = settings.sandbox
+        sandbox = settings.sandbox.absolute(base)
         runtime = configuration.runtime
         ociRuntimes = settings.runtimes
         images = configuration.images
@@ -79,22 +81,33 @@ struct LiteSettings: Sendable {
         masterURL = membership?.endpoint.server ?? configuration.masterEndpoint ?? ""
         guard let endpoint = MasterEndpoint(masterURL) else {
             throw CommandFailure(
-                "\(membership?.path ?? configurationPath): expected https://HOST:PORT of the master, found \"\(masterURL)\"",
-                hint: nil)
+                "\(membership?.path ?? configurationPath): \(membership == nil ? "masterEndpoint" : "server"): "
+                    + "expected https://HOST:PORT, found \"\(masterURL)\"",
+                hint: "the address under which the master is reached from here, e.g. https://master.example:6443")
         }
         guard let address = settings.nodeAddress ?? OwnAddress.towards(host: endpoint.host, port: endpoint.port) else {
             throw CommandFailure(
-                "cannot find the address of this machine towards \(endpoint.host)",
-                hint: "set swiftlet.nodeAddress in \(configurationPath)")
+                "cannot find the address of this machine towards \(endpoint.host) (masterEndpoint)",
+                hint:
+                    "is the host's name right, and known here (DNS, /etc/hosts)? Else set swiftlet.nodeAddress"
+            )
         }
         nodeAddress = address
+        configuredDataDirectory = settings.dataDirectory
         func quantity(_ text: String?, _ field: String) throws -> Quantity? {
             guard let text else { return nil }
+            let quantity: Quantity
             do {
-                return try Quantity(text)
+                quantity = try Quantity(text)
             } catch {
                 throw CommandFailure("\(configurationPath): \(field): \(error)", hint: "e.g. cpu: \"4\", memory: 8Gi")
             }
+            guard quantity.milliValue >= 0 else {
+                throw CommandFailure(
+                    "\(configurationPath): \(field): found \"\(text)\", expected 0 or more",
+                    hint: "leave it out to have it measured")
+            }
+            return quantity
         }
         cpuMillis = try quantity(configuration.capacity.cpu, "capacity.cpu")?.milliValue
         memoryBytes = try quantity(configuration.capacity.memory, "capacity.memory")?.value
@@ -113,6 +126,7 @@ struct LiteSettings: Sendable {
         self.extended = extended
         let reserved = try quantity(configuration.reserved.bandwidth, "reservedResources.bandwidth")?.value
         reservedExtended = reserved.map { [Self.bandwidth: $0] } ?? [:]
+        try Self.checkReserved(configuration, configurationPath)
         thresholds = try Self.thresholds(node, configurationPath)
         logs = Self.logs(configuration)
         if let wrong = node.hostPaths.first(where: { !$0.hasPrefix("/") || $0 == "/" || $0.split(separator: "/").contains("..") })
@@ -170,6 +184,7 @@ struct LiteSettings: Sendable {
         return name
     }
 
+    /// What the node makes itself: `check` has seen to the directory that somebody named.
     func makeDirectories() throws {
         for directory in [stateDirectory, dataDirectory] where !FileText.isDirectory(directory) {
             try FileText.makeDirectory(directory, mode: 0o755)

@@ -1,5 +1,6 @@
 // A Lite's ways to its master: with the deploy token before it has a certificate, with the certificate afterwards.
 import KubernetesClientHTTP
+import PKI
 
 struct MasterConnection {
     private let endpoint: APIServerEndpoint
@@ -12,8 +13,16 @@ struct MasterConnection {
         }
         var authority: String?
         if let file = settings.masterCAFile {
-            guard let text = FileText.read(file) else {
-                throw CommandFailure("cannot read swiftlet.masterCAFile \(file)", hint: "copy the master's pki/ca.crt there")
+            let bytes: [UInt8]
+            do throws(FileText.Unreadable) { bytes = try FileText.contents(file) } catch {
+                throw CommandFailure(
+                    "cannot read swiftlet.masterCAFile \(file): \(error.reason)", hint: "copy the master's pki/ca.crt there")
+            }
+            let text = String(decoding: bytes, as: UTF8.self)
+            do { _ = try CertificateInfo(pem: text) } catch {
+                throw CommandFailure(
+                    "swiftlet.masterCAFile: expected a certificate (PEM) in \(file): \(error)",
+                    hint: "copy the master's pki/ca.crt there again")
             }
             authority = text
         }
@@ -25,6 +34,9 @@ struct MasterConnection {
         let credentials = ClientCredentials(certificatePEM: pair.certificatePEM, privateKeyPEM: pair.privateKeyPEM)
         return try HTTPKubernetesAPI(endpoint: endpoint, credentials: credentials)
     }
+
+    /// To see whether it is there.
+    func anonymous() throws -> HTTPKubernetesAPI { try HTTPKubernetesAPI(endpoint: endpoint, credentials: .none) }
 
     func api(token: String) throws -> HTTPKubernetesAPI {
         try HTTPKubernetesAPI(endpoint: endpoint, credentials: ClientCredentials(bearerToken: token))

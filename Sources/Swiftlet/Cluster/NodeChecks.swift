@@ -55,13 +55,19 @@ struct NodeChecks {
         let name = "certificate"
         do {
             guard let identity = try known() else {
+                if let expired = try LiteIdentity.expired(stateDirectory: settings.stateDirectory), settings.membership == nil {
+                    let found = "\(expired.path): it ended on \(HumanText.date(expired.end))"
+                    let check =
+                        settings.deployToken == nil
+                        ? NodeCheck.wrong(name, "\(found), and no liteDeployToken", fix: newToken)
+                        : .fine(name, "\(found); the node asks for another at its start")
+                    return (check, nil)
+                }
                 let isGiven = settings.deployToken != nil || settings.membership != nil
                 let check =
                     isGiven
                     ? NodeCheck.fine(name, "none yet; the node asks for one at its start")
-                    : .wrong(
-                        name, "none, and no liteDeployToken", fix: "`swiftlet token \(settings.domain ?? "DOMAIN")` on the master"
-                    )
+                    : .wrong(name, "none, and no liteDeployToken", fix: newToken)
                 return (check, nil)
             }
             let information = try CertificateInfo(pem: identity.pair.certificatePEM)
@@ -73,23 +79,29 @@ struct NodeChecks {
             }
             let left = HumanText.duration(seconds: Double(information.notAfter - now))
             return (.fine(name, "\(information.commonName), \(left) left"), identity)
+        } catch let failure as CommandFailure {
+            return (.wrong(name, failure.message, fix: failure.hint ?? newToken), nil)
         } catch {
-            return (.wrong(name, "\(error)", fix: "remove it and start with a new deploy token"), nil)
+            return (.wrong(name, "\(error)", fix: "remove it and start with a new deploy token: \(newToken)"), nil)
         }
     }
 
+    private var newToken: String { "liteDeployToken: `swiftlet token \(settings.domain ?? "DOMAIN")` on the master prints one" }
+
     private func known() throws -> LiteIdentity? {
         if case .certificate(let pair)? = settings.membership?.credentials { return LiteIdentity(pair: pair) }
-        return try LiteIdentity.load(stateDirectory: settings.stateDirectory)
+        let stored = try LiteIdentity.load(stateDirectory: settings.stateDirectory)
+        try stored?.check(node: settings.nodeName, domain: settings.domain, stateDirectory: settings.stateDirectory)
+        return stored
     }
 
     /// Asks for the node's own object: that it is not there yet is an answer too.
     private func connection(_ identity: LiteIdentity?) async -> NodeCheck {
         let name = "connection"
-        guard let identity else { return .fine(name, "not tried without a certificate") }
         let fix = "is \(settings.masterURL) right, up and reachable from here (firewall, proxy, DNS)?"
         do {
-            let api = try MasterConnection(settings).api(identity)
+            let connection = try MasterConnection(settings)
+            let api = try identity.map(connection.api) ?? connection.anonymous()
             defer { Task { await api.shutdown() } }
             let node = settings.nodeName
             let found = try await withThrowingTaskGroup(of: Bool?.self) { group in
@@ -103,8 +115,25 @@ struct NodeChecks {
             }
             guard let found else { return .wrong(name, "\(settings.masterURL) does not answer", fix: fix) }
             return .fine(name, "\(settings.masterURL) answers; node \(node) is \(found ? "" : "not yet ")registered")
-        } catch let error as KubernetesAPIError where error.code == 401 || error.code == 403 {
-            return .wrong(name, "\(error)", fix: "the master does not know this certificate: start with a new deploy token")
+        } catch let error as KubernetesAPIError where identity == nil && error.code != nil {
+            // Refused, as anybody is who shows no certificate: so it is there, and is the one that this node trusts.
+            return .fine(name, "\(settings.masterURL) answers; the node is not registered without a certificate")
+        } catch let failure as CommandFailure {
+            return .wrong(name, failure.message, fix: failure.hint ?? fix)
+        } catch let error as KubernetesAPIError where error.code == nil && settings.membership == nil {
+            return .wrong(name, "\(error)", fix: LiteRefusal.hint(error, settings))
+        } catch let error as KubernetesAPIError where error.code == 401 {
+            let files = LiteIdentity.certificatePath(stateDirectory: settings.stateDirectory)
+            return .wrong(
+                name, "\(error)",
+                fix:
+                    "another authority signed this certificate, or it is over: remove \(files) and its key, and start with a new "
+                    + newToken)
+        } catch let error as KubernetesAPIError where error.code == 403 {
+            return .wrong(
+                name, "\(error)",
+                fix: "the master knows this certificate, and gives it no right to node \(settings.nodeName): are domainID and "
+                    + "swiftlet.nodeName those of its first start, and is the domain still registered (`swiftlet get domains`)?")
         } catch {
             return .wrong(name, "\(error)", fix: fix)
         }

@@ -45,6 +45,7 @@ struct LiteCommand: AsyncParsableCommand {
         for warning in warnings { logger.warning("\(warning)") }
         let membership = try kubeconfig.map(ClusterMembership.init(kubeconfigPath:))
         let settings = try LiteSettings(configuration, configurationPath: config, membership: membership)
+        try settings.check(configurationPath: config)
         try settings.makeDirectories()
         // Replicas of a Lite whose tasks run in a cluster share their state; which of them works is the Lease's to say.
         let isReplica = settings.isClusterOnly && settings.cluster?.leaderElection == true
@@ -132,9 +133,19 @@ struct LiteProcess {
                 return try await request(connection.api(token: token))
             }
             guard let token = settings.deployToken else {
-                throw CommandFailure(
-                    "this node has no certificate yet, and liteDeployToken is not set",
-                    hint: "`swiftlet token \(settings.domain ?? "DOMAIN")` on the master prints one")
+                let hint = "`swiftlet token \(settings.domain ?? "DOMAIN")` on the master prints one"
+                if let expired = try LiteIdentity.expired(stateDirectory: settings.stateDirectory) {
+                    throw CommandFailure(
+                        "\(expired.path): this node's certificate ended on \(HumanText.date(expired.end)), and "
+                            + "liteDeployToken is not set",
+                        hint: hint)
+                }
+                throw CommandFailure("this node has no certificate yet, and liteDeployToken is not set", hint: hint)
+            }
+            if let expired = try LiteIdentity.expired(stateDirectory: settings.stateDirectory) {
+                logger.warning(
+                    "this node's certificate is over: another is asked for with liteDeployToken",
+                    metadata: ["file": "\(expired.path)", "end": "\(HumanText.date(expired.end))"])
             }
             return try await request(connection.api(token: token))
         }
@@ -150,7 +161,10 @@ struct LiteProcess {
     /// What the node has: on disk, or in its kubeconfig, whichever holds longer.
     private func known() throws -> LiteIdentity? {
         let stored = try LiteIdentity.load(stateDirectory: settings.stateDirectory)
-        guard let membership = settings.membership else { return stored }
+        guard let membership = settings.membership else {
+            try stored?.check(node: settings.nodeName, domain: settings.domain, stateDirectory: settings.stateDirectory)
+            return stored
+        }
         let own = try stored?.isOf(node: settings.nodeName) == true ? stored : nil
         guard case .certificate(let pair) = membership.credentials else { return own }
         let given = LiteIdentity(pair: pair)
@@ -167,7 +181,7 @@ struct LiteProcess {
             return identity
         } catch {
             await api.shutdown()
-            throw CommandFailure(error, while: "ask for this node's certificate", server: settings.masterURL)
+            throw LiteRefusal.failure(error, settings)
         }
     }
 }

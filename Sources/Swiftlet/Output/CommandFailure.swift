@@ -28,15 +28,23 @@ extension CommandFailure {
         let place = server.map { " at \($0)" } ?? ""
         switch error {
         case .transport(let message):
-            let foreign = message.contains("CERTIFICATE_VERIFY_FAILED")
-            self.init(
-                "\(subject): cannot reach the master\(place): \(message)",
-                hint: foreign
-                    ? "its certificate is signed by nobody known here: give a copy of the master's pki/ca.crt (a Lite: swiftlet.masterCAFile)"
-                    : "is it running? `swiftlet up` starts one here; --kubeconfig (or KUBECONFIG) names another")
+            self.init("\(subject): cannot reach the master\(place): \(message)", hint: Self.hint(transport: message))
         case .status(let status):
             self.init("\(subject): \(error)", hint: Self.hint(code: status.code ?? 0))
         }
+    }
+
+    /// Of a certificate that is not for the name by which the server was called.
+    static let nameHint =
+        "the master's certificate is not for this name: add it to swiftlet.certificateNames in the master's configuration and start it again"
+
+    private static func hint(transport message: String) -> String {
+        if message.contains("failedToValidateHostname") { return nameHint }
+        if message.contains("CERTIFICATE_VERIFY_FAILED") {
+            return
+                "its certificate is signed by nobody known here: take the kubeconfig that this master wrote (admin.kubeconfig)"
+        }
+        return "is it running? `swiftlet up` starts one here; --kubeconfig (or KUBECONFIG) names another"
     }
 
     private static func hint(code: Int) -> String {

@@ -1,5 +1,6 @@
 // Numbers as people read them: durations, bytes, and the times of the API.
 import FoundationEssentials
+import KubernetesModel
 
 enum HumanText {
     /// "4 s", "2 min 5 s", "3 h 10 min"; negative counts as 0.
@@ -31,6 +32,9 @@ enum HumanText {
         if let date = try? Date(text, strategy: .iso8601) { return date.timeIntervalSince1970 }
         return (try? Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true)))?.timeIntervalSince1970
     }
+
+    /// "2026-11-23T03:50:32Z" of seconds since 1970.
+    static func date(_ unixSeconds: Int64) -> String { Timestamp(unixSeconds: unixSeconds).description }
 
     static var now: Double { Date().timeIntervalSince1970 }
 }
