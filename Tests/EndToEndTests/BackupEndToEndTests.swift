@@ -25,6 +25,9 @@ struct BackupEndToEndTests {
             let refused = try await cluster.run("restore", "--config", configuration, file, expecting: 1)
             #expect(refused.errors.contains("in use by another process"), "\(refused)")
             try await cluster.killUp()
+            let wrong = try await cluster.run("restore", "--config", configuration, configuration, expecting: 1)
+            #expect(wrong.errors.contains("a file that `swiftlet backup` made"), "\(wrong)")
+            try await restoreElsewhere(cluster, file)
             let restored = try await cluster.run("restore", "--config", configuration, file)
             #expect(restored.output.contains("goes on at revision "), "\(restored)")
             try await cluster.startUpAgain()
@@ -32,5 +35,27 @@ struct BackupEndToEndTests {
             #expect(try await cluster.exists("node", "alice"))
             #expect(try await !cluster.exists("domain", "carol"))
         }
+    }
+
+    /// On another machine, where somebody brought the backup and the keys of the secrets, and forgot the authority.
+    private func restoreElsewhere(_ cluster: TestCluster, _ backup: String) async throws {
+        let directory = "\(cluster.directory)/elsewhere"
+        let configuration = "\(directory)/kuscia.yaml"
+        try FileText.makeDirectory("\(directory)/state", mode: 0o700)
+        var settings = KusciaConfiguration(mode: .master, domainID: "center")
+        settings.extensions.stateDirectory = "\(directory)/state"
+        settings.extensions.listenAddress = "127.0.0.1"
+        settings.extensions.port = try FreePort.find()
+        try FileText.write(settings.commentedYAML, to: configuration)
+        let keys = try #require(FileText.bytes(MasterState(cluster.state.master).encryptionKeys))
+        try FileText.write(bytes: keys, to: MasterState("\(directory)/state").encryptionKeys, mode: 0o600)
+        let restored = try await cluster.run("restore", "--config", configuration, backup)
+        #expect(restored.errors.contains("\(directory)/state/pki/ca.key"), "\(restored)")
+        let master = try cluster.start("master", "--config", configuration)
+        try await eventually("the master says that the store is another authority's", state: { master.output + master.errors }) {
+            (master.output + master.errors).contains("written under another authority")
+        }
+        master.identity.signal(SIGTERM)
+        _ = try await master.result(within: .seconds(60))
     }
 }

@@ -78,13 +78,16 @@ struct ImageCommandTests {
     @Test("what is not there, is no image or is damaged is said with its name and a way on; half an archive does not stay")
     func mistakes() async throws {
         let bench = try await Bench()
+        let misspelt = try await bench.image("ls")
+        #expect(misspelt.status != 0 && misspelt.errors.contains("there is no state directory"), "\(misspelt.errors)")
+        #expect(!FileText.exists("\(bench.directory)/store"), "who only looks makes nothing")
+        let plain = try await bench.image("load", "-i", bench.tar)
+        #expect(plain.status != 0 && plain.errors.contains("neither manifest.json nor index.json"), "\(plain.errors)")
+        #expect(try await bench.image("ls").errors.contains("no images yet"))
         let unknown = try await bench.image("inspect", "nonesuch:1")
         #expect(
             unknown.status != 0 && unknown.errors.contains("image nonesuch:1: not found")
                 && unknown.errors.contains("swiftlet image ls"))
-        let plain = try await bench.image("load", "-i", bench.tar)
-        #expect(plain.status != 0 && plain.errors.contains("neither manifest.json nor index.json"), "\(plain.errors)")
-        #expect(try await bench.image("ls").errors.contains("no images yet"))
 
         #expect(try await bench.image("import", bench.tar, "tool:1").status == 0)
         let shown = try JSONValue(parsing: try await bench.image("inspect", "tool:1").output)

@@ -28,10 +28,11 @@ struct Manifest: Sendable {
     }
 
     private static func text(of path: String) throws -> String {
-        guard let text = FileText.read(path == "-" ? "/dev/stdin" : path) else {
-            throw CommandFailure("cannot read \(path)", hint: "is the path right? `-` reads standard input")
+        do throws(FileText.Unreadable) {
+            return String(decoding: try FileText.contents(path == "-" ? "/dev/stdin" : path), as: UTF8.self)
+        } catch {
+            throw CommandFailure("cannot read \(path): \(error.reason)", hint: "is the path right? `-` reads standard input")
         }
-        return text
     }
 
     private static func objects(in documents: [JSONValue]) -> [JSONValue] {

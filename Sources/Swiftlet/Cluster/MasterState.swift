@@ -15,7 +15,7 @@ struct MasterState: Sendable {
 
     /// Of the master whose configuration lies at this path.
     static func load(configurationPath: String) throws -> MasterState {
-        let (configuration, _) = try KusciaConfiguration.load(path: configurationPath)
+        let (configuration, _) = try KusciaConfiguration.load(path: configurationPath, mode: .master)
         guard configuration.mode == .master else {
             throw CommandFailure(
                 "\(configurationPath): mode: expected master, found \(configuration.mode.rawValue)",
@@ -45,7 +45,16 @@ struct MasterIdentity: Sendable {
 
     /// `names` are the addresses and host names under which clients reach the master.
     init(_ state: MasterState, names: [String]) throws {
-        let files = CertificateFiles(directory: state.pki)
+        do { try self.init(files: CertificateFiles(directory: state.pki), names: names) } catch let error as PKIError {
+            throw CommandFailure(
+                "\(error)",
+                hint:
+                    "bring back what was in \(state.pki): to a master with another ca.key all nodes and kubeconfigs are strangers. "
+                    + "server.* and admin.* may be removed: they are made anew")
+        }
+    }
+
+    private init(files: CertificateFiles, names: [String]) throws {
         authority = try files.loadOrCreateAuthority()
         var all = ServerNames(dnsNames: ["localhost", "kubernetes"], ipAddresses: ["127.0.0.1"])
         for name in names where !all.dnsNames.contains(name) && !all.ipAddresses.contains(name) {

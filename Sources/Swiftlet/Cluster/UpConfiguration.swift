@@ -58,7 +58,7 @@ struct UpConfiguration {
     }
 
     /// A built-in image's description; anything else is an archive.
-    private static func isManifest(_ path: String) -> Bool { path.hasSuffix(".json") }
+    static func isManifest(_ path: String) -> Bool { path.hasSuffix(".json") }
 
     /// The archives among the plan's images, into the node's store. Blobs that it has from a former start are not written again.
     func loadArchives(_ domain: String) async throws {

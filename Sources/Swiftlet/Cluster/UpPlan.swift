@@ -1,5 +1,7 @@
 // What `swiftlet up` is to start, checked before anything is: domains, directories, images, the port.
 import Glibc
+import ImageStore
+import JSON
 
 struct UpPlan: Sendable {
     let state: StateDirectory
@@ -17,7 +19,11 @@ struct UpPlan: Sendable {
         self.data = try Self.dataDirectories(data, domains: self.domains)
         self.images = try images.map { path in
             let absolute = FileText.absolute(path)
-            guard FileText.exists(absolute) else { throw CommandFailure("--image: there is no file \(path)", hint: nil) }
+            guard FileText.exists(absolute) else {
+                throw CommandFailure(
+                    "--image: there is no file \(path)", hint: "a .json file, or a docker-archive or oci-archive")
+            }
+            try Self.checkImage(absolute, path)
             return absolute
         }
         guard (0...65535).contains(port) else { throw CommandFailure("--port \(port): expected 0 to 65535", hint: nil) }
@@ -26,6 +32,20 @@ struct UpPlan: Sendable {
         guard geteuid() == 0 else {
             throw CommandFailure(
                 "swiftlet up needs root: its nodes make cgroups, namespaces and mounts for their tasks", hint: "run it with sudo")
+        }
+    }
+
+    /// The description of a built-in image has to be one; whoever unpacks an archive sees what is in it.
+    private static func checkImage(_ file: String, _ path: String) throws {
+        guard UpConfiguration.isManifest(file) else { return }
+        let hint = "examples/psi/image.json.template is one; an archive's name does not end in .json"
+        let bytes: [UInt8]
+        do throws(FileText.Unreadable) { bytes = try FileText.contents(file) } catch {
+            throw CommandFailure("--image: cannot read \(path): \(error.reason)", hint: hint)
+        }
+        do { _ = try JSON.decode(BuiltinImage.self, from: bytes) } catch {
+            throw CommandFailure(
+                "--image: \(path): expected the description of a built-in image: \(JSON.describe(error))", hint: hint)
         }
     }
 

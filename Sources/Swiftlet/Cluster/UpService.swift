@@ -154,7 +154,7 @@ struct UpService: Service {
             terminal.line("  \(name)\(String(repeating: " ", count: 12 - name.count))\(path)")
         }
         terminal.line("Try in another terminal:")
-        terminal.line("  export KUBECONFIG=\(plan.state.kubeconfig)")
+        terminal.line("  export KUBECONFIG=\(ShellText.quoted(plan.state.kubeconfig))")
         terminal.line("  swiftlet get nodes")
         terminal.line("  swiftlet submit FILE --wait")
         terminal.line("Ctrl-C stops everything.")

@@ -6,8 +6,10 @@ struct BackupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Copy a master's store to a new file, while the master runs.",
         discussion: """
-            The copy is one moment of the store, checked and synced to the disk; it is readable by its owner alone. Secrets stay \
-            encrypted in it: keep the master's encryption.keys too, at another place.
+            The copy is one moment of the store, checked and synced to the disk; it is readable by its owner alone. It is not all \
+            that a cluster needs to come back: keep of the master's state directory also pki/ (without its ca.key the nodes and \
+            kubeconfigs of the backup do not know the master, without its sa.key no token holds) and encryption.keys (secrets stay \
+            encrypted in the copy), at another place than the copy. They change only when you change them.
             """)
 
     @Option(name: [.short, .long], help: "The master's configuration.") var config = "kuscia.yaml"

@@ -11,7 +11,7 @@ struct InitCommand: AsyncParsableCommand {
     var deployToken: String?
     @Option(name: [.customShort("m"), .customLong("master-endpoint")], help: "https://HOST:PORT of the master.")
     var masterEndpoint: String?
-    @Option(name: [.short, .long], help: "runp or runc: what runs pods that name no RuntimeClass.") var runtime = "runp"
+    @Option(name: [.short, .long], help: "runp, runc or runk: what runs pods that name no RuntimeClass.") var runtime = "runp"
     @Option(name: [.customShort("l"), .customLong("log-level")], help: "DEBUG, INFO, WARN or ERROR.") var logLevel = "INFO"
     @Option(name: [.customShort("p"), .customLong("protocol")], help: "TLS or MTLS.") var transport = "TLS"
 
@@ -19,16 +19,26 @@ struct InitCommand: AsyncParsableCommand {
         guard let mode = KusciaConfiguration.Mode(rawValue: mode.lowercased()), mode != .autonomy else {
             throw CommandFailure("--mode \(mode): expected master or lite", hint: nil)
         }
+        let lites = [("--master-endpoint", masterEndpoint), ("--deploy-token", deployToken)]
+        if mode == .master, let option = lites.first(where: { $0.1 != nil }) {
+            throw CommandFailure("\(option.0): a master has none", hint: "leave it out, or --mode lite")
+        }
+        if let masterEndpoint, MasterEndpoint(masterEndpoint) == nil {
+            throw CommandFailure(
+                "--master-endpoint \(masterEndpoint): expected https://HOST:PORT", hint: "e.g. https://master.example:6443")
+        }
         guard let runtime = KusciaConfiguration.Runtime(rawValue: runtime.lowercased()) else {
             throw CommandFailure("--runtime \(runtime): expected runp, runc or runk", hint: nil)
         }
         guard let level = KusciaConfiguration.LogLevel(rawValue: logLevel.uppercased()) else {
             throw CommandFailure("--log-level \(logLevel): expected DEBUG, INFO, WARN or ERROR", hint: nil)
         }
-        guard let transport = KusciaConfiguration.TransportProtocol(rawValue: transport.uppercased()) else {
+        guard let transport = KusciaConfiguration.TransportProtocol(rawValue: transport.uppercased()), transport != .notls else {
             throw CommandFailure("--protocol \(transport): expected TLS or MTLS", hint: nil)
         }
-        if let problem = KusciaConfiguration.domainIDProblem(domain) { throw CommandFailure("--domain: \(problem)", hint: nil) }
+        let problem =
+            mode == .lite ? KusciaConfiguration.domainProblem(domain) : KusciaConfiguration.domainIDProblem(domain)
+        if let problem { throw CommandFailure("--domain: \(problem)", hint: nil) }
         var configuration = KusciaConfiguration(mode: mode, domainID: domain)
         configuration.logLevel = level
         configuration.transport = transport

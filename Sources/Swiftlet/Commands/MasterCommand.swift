@@ -20,7 +20,7 @@ struct MasterCommand: AsyncParsableCommand {
     static let shutdownLimit = Duration.seconds(10)
 
     func run() async throws {
-        let (configuration, warnings) = try KusciaConfiguration.load(path: config)
+        let (configuration, warnings) = try KusciaConfiguration.load(path: config, mode: .master)
         guard configuration.mode == .master else {
             throw CommandFailure(
                 "\(config): mode: expected master, found \(configuration.mode.rawValue)", hint: "`swiftlet lite` runs a Lite")
@@ -45,14 +45,14 @@ struct MasterProcess {
     private let renewal: MasterRenewal
     private let identity: MasterIdentity
     private let logger: Logger
+    private let listening: MasterListening
 
     init(_ configuration: KusciaConfiguration, configurationPath: String, logger: Logger) throws {
         let settings = configuration.extensions
         let state = MasterState(configuration, configurationPath: configurationPath)
-        let port = settings.port ?? 6443
-        let host = settings.listenAddress ?? "0.0.0.0"
+        listening = MasterListening(settings)
         try state.make()
-        identity = try MasterIdentity(state, names: settings.certificateNames)
+        identity = try MasterIdentity(state, names: listening.certificateNames)
         store = try MasterStore.open(state)
         let handler = APIHandler(
             store: store, now: { Int64(time(nil)) }, certificateSigner: AuthorityCertificateSigner(identity.authority),
@@ -63,23 +63,23 @@ struct MasterProcess {
         security = try MasterSecurity(state, store: store, handler: handler, deployTokens: tokens)
         front = try APIServerService(
             configuration: APIServerConfiguration(
-                host: host, port: port, serverCertificate: identity.server, clientAuthorityPEM: identity.authority.certificatePEM),
+                host: listening.host, port: listening.port, serverCertificate: identity.server,
+                clientAuthorityPEM: identity.authority.certificatePEM),
             handler: handler, tokens: security.authenticator, log: Logger(label: "apiserver.http"))
-        // The administrator sits on this machine, or changes the address in a copy.
-        let name = host == "0.0.0.0" || host == "::" ? settings.certificateNames.first ?? "127.0.0.1" : host
-        let url = "https://\(name):\(port)"
-        try identity.writeKubeconfig(state, server: url)
+        try identity.writeKubeconfig(state, server: listening.url)
         renewal = MasterRenewal(
-            state: state, names: settings.certificateNames, url: url, front: front, logger: Logger(label: "certificates"))
+            state: state, names: listening.certificateNames, url: listening.url, front: front,
+            logger: Logger(label: "certificates"))
         self.logger = logger
         logger.notice(
             "master starts",
-            metadata: ["listen": "\(host):\(port)", "state": "\(state.path)", "version": "\(SwiftletVersion.text)"])
+            metadata: ["listen": "\(listening)", "state": "\(state.path)", "version": "\(SwiftletVersion.text)"])
     }
 
     func run(parent: ProcessIdentity?) async throws {
         try await security.installPolicy()
         try await BootstrapNamespaces.create(api)
+        if let warning = await MasterAuthority.warning(api, authority: authority) { logger.warning("\(warning)") }
         let manager = ControllerManager(
             api: api, now: WallClock.now, authority: authority, isStaleRequest: CertificateRequestPolicy.isStale,
             logger: Logger(label: "controllers"))
@@ -95,7 +95,7 @@ struct MasterProcess {
                 limit: MasterCommand.shutdownLimit, logger: logger)
         } catch {
             await store.close()
-            throw error
+            throw listening.failure(error) ?? error
         }
         await store.close()
         logger.notice("master ends")

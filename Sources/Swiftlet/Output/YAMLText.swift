@@ -10,6 +10,8 @@ enum YAMLText {
     /// All documents of a text, empty ones left out. Throws `CommandFailure` that names `source` and the line.
     static func documents(_ text: String, source: String) throws -> [JSONValue] {
         var nodes: [Node] = []
+        // Some editors begin a file with a mark of its encoding, which is no part of its first key.
+        let text = text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
         do {
             // Not compose_all: its sequence ends quietly at an error.
             let parser = try Parser(yaml: text)

@@ -16,7 +16,7 @@ struct ImageLoadCommand: AsyncParsableCommand {
     @Option(help: "The name of an image that has none in the archive.") var name: String?
 
     func run() async throws {
-        let opened = try node.open()
+        let opened = try node.open(makes: true)
         let name = try name.map(opened.reference)
         let file = try ArchiveFile.reading(input)
         defer { file.close() }
@@ -38,7 +38,7 @@ struct ImageImportCommand: AsyncParsableCommand {
     @Option(help: "NAME=value of its environment; may be repeated.") var env: [String] = []
 
     func run() async throws {
-        let opened = try node.open()
+        let opened = try node.open(makes: true)
         let reference = try opened.reference(name)
         let file = try ArchiveFile.reading(file == "-" ? nil : file)
         defer { file.close() }

@@ -35,18 +35,29 @@ struct ImageStoreOptions: ParsableArguments {
         var signatures: SignaturePolicy
     }
 
-    func open() throws -> Opened {
+    /// `makes`: of a command that brings images. Any other only looks, and must not make a tree out of a name that was misspelt.
+    func open(makes: Bool = false) throws -> Opened {
         let path = config ?? (FileText.exists("kuscia.yaml") ? "kuscia.yaml" : nil)
         var images = KusciaConfiguration.Images()
         var state = LiteSettings.joinedStateDirectory
         var base = FileText.absolute(".")
         if let path {
             let configuration = try KusciaConfiguration.load(path: path, joining: true).configuration
+            guard configuration.mode == .lite else {
+                throw CommandFailure(
+                    "\(path): mode: expected lite, found \(configuration.mode.rawValue)",
+                    hint: "a master has no images: --config names a Lite's configuration, --store its state directory")
+            }
             base = FileText.directory(of: FileText.absolute(path))
             state = FileText.absolute(configuration.extensions.stateDirectory ?? "state", relativeTo: base)
             images = configuration.images
         }
         if let store { state = FileText.absolute(store) }
+        guard makes || FileText.isDirectory(state) else {
+            throw CommandFailure(
+                "there is no state directory \(state)",
+                hint: "--store names a node's, or --config its configuration; `swiftlet image pull` or `load` makes one")
+        }
         do {
             try FileText.makeDirectory(state, mode: 0o700)
             return Opened(

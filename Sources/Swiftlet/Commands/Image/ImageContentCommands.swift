@@ -68,7 +68,7 @@ struct ImageBuiltinCommand: AsyncParsableCommand {
         String?
 
     func run() async throws {
-        let store = try node.open().store
+        let store = try node.open(makes: true).store
         var image = BuiltinImage(name: name, env: ["PATH=/usr/local/bin:/usr/bin:/bin"])
         if let manifest {
             guard let bytes = FileText.bytes(manifest) else { throw CommandFailure("\(manifest): cannot be read") }

@@ -25,7 +25,7 @@ struct ImagePullCommand: AsyncParsableCommand {
     @Option(name: [.short, .long], help: "table (for people) or json.") var output = ImageOutput.table
 
     func run() async throws {
-        let opened = try node.open()
+        let opened = try node.open(makes: true)
         let platform = try chosenPlatform()
         let settings = opened.settings
         let (given, docker) = try (commandCredentials(), dockerCredentials())
