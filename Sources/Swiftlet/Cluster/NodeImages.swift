@@ -19,12 +19,19 @@ struct NodeImages: ImageService {
         if let builtin = store.builtin.resolve(image) { return Self.status(builtin) }
         let (store, signatures, defaultRegistry) = (store, signatures, defaultRegistry)
         return try await Self.blocking {
-            guard let stored = try store.image(named: image, defaultRegistry: defaultRegistry), let id = stored.id else {
-                return nil
-            }
+            guard let stored = try Self.find(image, store, defaultRegistry), let id = stored.id else { return nil }
             try signatures.verify(stored, in: store)
             let names = try store.references.all().filter { $0.id == id }
             return try Self.status(names.isEmpty ? [stored] : names, id, store)
+        }
+    }
+
+    /// A name that is none is told as such (InvalidImageName), not as a store that cannot be looked at.
+    private static func find(_ image: String, _ store: ImageStore, _ defaultRegistry: String?) throws -> StoredImage? {
+        do throws(ImageStoreError) {
+            return try store.image(named: image, defaultRegistry: defaultRegistry)
+        } catch .invalid(_, field: "name", let reason) {
+            throw ImagePullError(.invalidName, reason)
         }
     }
 
