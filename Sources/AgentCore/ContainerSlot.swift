@@ -33,12 +33,21 @@ public enum HookPhase: String, Sendable, Hashable, Codable {
     case done
 }
 
-/// A container that is to end while its pod goes on: a probe or its postStart hook failed.
+/// A container that is to end while its pod goes on: a probe or its postStart hook failed, or it is to have another image.
 public struct ContainerStop: Sendable, Hashable, Codable {
     var graceSeconds: Int
     var message: String
+    /// The next run has another image: the container starts again whatever the policy.
+    @DefaultEmpty var isRedefined: Bool
     /// It starts again whatever its exit code: a probe ended it, not itself.
     var restarts: Bool
+
+    init(graceSeconds: Int, message: String, restarts: Bool, isRedefined: Bool = false) {
+        self.graceSeconds = graceSeconds
+        self.message = message
+        self.restarts = restarts
+        self.isRedefined = isRedefined
+    }
 }
 
 /// One container of the pod and its history. Fields that came later read as empty from older records.
@@ -48,7 +57,8 @@ public struct ContainerSlot: Sendable, Hashable, Codable {
     public let isInit: Bool
     @DefaultEmpty var isSidecar: Bool
     @DefaultEmpty var isEphemeral: Bool
-    public let image: String
+    /// Of the next run, and of the present one unless that must stop for it.
+    public internal(set) var image: String
     /// Attempt of the run that `phase` tells of; equals the restart count.
     public internal(set) var attempt = 0
     public internal(set) var phase = ContainerSlotPhase.waiting
@@ -150,6 +160,13 @@ public struct ContainerSlot: Sendable, Hashable, Codable {
 
     /// Process alive and, as far as is known, able to serve.
     var serves: Bool { startedAt != nil && postStart != .running && isReady }
+
+    /// After a run of the image before: the next comes at once, and what crashes it had are not held against it.
+    mutating func beginAnew(after termination: ContainerTermination, _ now: UnixNanoseconds) {
+        // The start counts one.
+        backOffCount = -1
+        phase = .backingOff(termination, until: now)
+    }
 
     /// Forgets what belongs to one run.
     mutating func resetRun() {

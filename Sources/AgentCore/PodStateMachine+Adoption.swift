@@ -17,13 +17,16 @@ extension PodStateMachine {
         operation = nil
         timer.time = nil
         retryAt = 0
-        if startTime == nil { startTime = now }
+        begin(now)
         if !finalStatusDelivered {
             // The patch may have been lost with the old process; the same status again does no harm.
             mustReport = true
             finalStatusSent = false
         }
-        for index in containers.indices { containers[index].imageProgress.isMissing = false }
+        for index in containers.indices {
+            containers[index].imageProgress.isMissing = false
+            containers[index].imageProgress.isStale = false
+        }
         if !isFinal {
             for index in containers.indices where containers[index].mayRun || found[containers[index].run] != nil {
                 adoptContainer(index, found[containers[index].run], now, &effects)
@@ -137,7 +140,7 @@ extension PodStateMachine {
             containers[index].attempt = known?.restartCount ?? 0
             containers[index].phase = .exited(.unknown(startedAt: nil, now: now, message))
         }
-        if startTime == nil { startTime = now }
+        begin(now)
         state = .terminating(.removingSandbox, .failed(reason: "ContainerStatusUnknown", message: message))
     }
 }

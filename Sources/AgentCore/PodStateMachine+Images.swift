@@ -9,6 +9,8 @@ public struct ImageProgress: DefaultInitializable, Sendable {
     var pulled: String?
     /// The runtime was asked to start the present run: it has to be pulled first.
     @DefaultEmpty var isMissing: Bool
+    /// The pull under way is of an image that the container no longer has.
+    @DefaultEmpty var isStale: Bool
     /// Failures in a row.
     @DefaultEmpty var failures: Int
     /// When the failure of a pull gives way to "ImagePullBackOff" in the status.
@@ -17,6 +19,7 @@ public struct ImageProgress: DefaultInitializable, Sendable {
     public init() {
         failures = 0
         isMissing = false
+        isStale = false
     }
 }
 
@@ -39,6 +42,7 @@ extension PodStateMachine {
         case .imagePulled(let run, let id, let message):
             guard operation == .pull(run) else { return }
             operation = nil
+            if forgetStalePull(run) { return }
             effects.append(.event(.normal, reason: "Pulled", message: message))
             guard let index = index(of: run) else { return }
             containers[index].imageProgress.pulled = id
@@ -59,6 +63,7 @@ extension PodStateMachine {
         let isPull = operation == .pull(run)
         guard isPull || operation == .start(run), let index = index(of: run) else { return }
         operation = nil
+        if isPull, forgetStalePull(run) { return }
         if !isPull {
             guard case .starting = containers[index].phase else { return }
             containers[index].phase = .waiting
@@ -113,7 +118,7 @@ extension PodStateMachine {
     mutating func abandonPull(_ effects: inout [PodEffect]) {
         guard case .pull(let run) = operation else { return }
         operation = nil
-        effects.append(.cancelPull(run))
+        if !forgetStalePull(run) { effects.append(.cancelPull(run)) }
     }
 
     /// The image that was pulled for this run; nil: none was.

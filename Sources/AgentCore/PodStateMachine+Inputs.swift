@@ -1,13 +1,14 @@
 // First half of the machine: what each input changes in the facts. What follows from the facts is in +Advance.
 import KubernetesModel
+import KusciaModel
 
 extension PodStateMachine {
     mutating func apply(_ input: PodInput, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
         switch input {
         case .added:
-            if startTime == nil { startTime = now }
+            begin(now)
         case .updated(let newer):
-            take(newer)
+            take(newer, now, &effects)
         case .deletionRequested(let grace):
             deletionGrace = min(deletionGrace ?? .max, max(0, grace))
         case .objectGone:
@@ -18,7 +19,7 @@ extension PodStateMachine {
         case .evicted(let reason, let message, let graceSeconds):
             guard case .sync = state else { return }
             evictionGrace = graceSeconds
-            startTime = startTime ?? now
+            begin(now)
             effects.append(.event(.warning, reason: reason, message: message))
             state = .terminating(.stopping, .evicted(reason: reason, message: message))
         case .volumesReady, .volumesFailed, .sandboxReady, .sandboxFailed:
@@ -49,13 +50,21 @@ extension PodStateMachine {
         }
     }
 
-    /// Only what may change in a running pod's object is taken; the containers are those that were admitted.
-    private mutating func take(_ newer: Pod) {
+    /// An agent that was here before may have told the start: deadline and age count from there.
+    mutating func begin(_ now: UnixNanoseconds) {
+        guard startTime == nil else { return }
+        let told = pod.status.startTime.map { UnixNanoseconds(0).adding(seconds: $0.unixSeconds) }
+        startTime = max(0, min(told ?? now, now))
+    }
+
+    /// Only what may change in a running pod's object is taken: the containers are those that were admitted, but for their images.
+    private mutating func take(_ newer: Pod, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
         pod.metadata = newer.metadata
         // Changes with every status report; keeping it would write the record again for nothing.
         pod.metadata.resourceVersion = nil
         pod.spec.activeDeadlineSeconds = newer.spec.activeDeadlineSeconds
         gates = Self.gates(of: newer)
+        takeImages(of: newer.spec, now, &effects)
         takeEphemeral(newer.spec.ephemeralContainers)
     }
 
@@ -70,7 +79,7 @@ extension PodStateMachine {
 
     private mutating func reject(_ reason: String, _ message: String, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
         guard case .sync(.preparingVolumes) = state, operation == nil else { return }
-        startTime = startTime ?? now
+        begin(now)
         effects.append(.event(.warning, reason: reason, message: message))
         state = .terminated(.reporting, .rejected(reason: reason, message: message))
     }
@@ -101,7 +110,8 @@ extension PodStateMachine {
             if case .sync(.startingSandbox) = state { state = .sync(.running) }
         case (.volumesFailed(let failure), .prepareVolumes):
             let waited = now - (startTime ?? now)
-            let patient = waited < StepBackOff.longestVolumeWaitSeconds * .nanosecondsPerSecond
+            let isTask = pod.metadata.labels[KusciaLabel.taskID] != nil
+            let patient = !isTask || waited < StepBackOff.longestTaskVolumeWaitSeconds * .nanosecondsPerSecond
             setupFailed(failure, again: failure.retriable && patient, now, &effects)
         case (.sandboxFailed(let failure), .runSandbox):
             let again = failure.retriable && stepFailures + 1 < StepBackOff.maximumStartFailures
@@ -200,7 +210,7 @@ extension PodStateMachine {
 
     private mutating func settle(_ index: Int, _ termination: ContainerTermination, _ now: UnixNanoseconds) {
         var slot = containers[index]
-        let forced = slot.mustStop?.restarts ?? false
+        let (forced, isRedefined) = (slot.mustStop?.restarts ?? false, slot.mustStop?.isRedefined ?? false)
         slot.waitingReason = nil
         slot.waitingMessage = nil
         slot.startFailures = 0
@@ -211,6 +221,8 @@ extension PodStateMachine {
         defer { containers[index] = slot }
         guard case .sync = state else { return }
         if RestartDecision.forgives(termination) { slot.backOffCount = 0 }
+        // Another program: whatever the policy says of this one's end, and however often it crashed.
+        if isRedefined { return slot.beginAnew(after: termination, now) }
         let decision = RestartDecision.decide(
             policy: restartPolicy, kind: slot.kind, forced: forced, termination: termination,
             crashesBefore: slot.backOffCount, now: now)

@@ -19,8 +19,8 @@ import KubernetesModel
 /// - **I-POD-10** While a pod ends, a sidecar is told to stop only when the main containers and later sidecars have ended, or its
 ///   grace is over.
 /// - **I-POD-11** Hooks and probes are for a run whose process is known to have started; at most one of a kind at a time.
-/// - **I-POD-12** A restart follows the policy (never an ephemeral container, never more than the policy grants), counts one, and
-///   keeps the back-off.
+/// - **I-POD-12** A restart follows the policy (never an ephemeral container, never more than the policy grants) or a changed image,
+///   counts one, and keeps the back-off.
 /// - **I-POD-13** A container's preStop hook is ordered at most once in an agent's life, before the runtime is told to stop it.
 /// - **I-POD-14** Nothing is started once the deadline is over.
 /// - **I-POD-15** An image is pulled only while the pod goes on, and a pull that is under way when the pod begins to end is given up.

@@ -59,9 +59,9 @@ extension PodStatusBuilder {
     )
 
     private func waiting(_ slot: ContainerSlot) -> ContainerStateWaiting {
-        let initPending = !slot.isInit && machine.initSlots.contains { !$0.isPast }
+        // As the kubelet: of a pod with init containers each waits so, those too; kubectl then counts them ("Init:0/2").
         return ContainerStateWaiting(
-            reason: slot.waitingReason ?? (initPending ? "PodInitializing" : "ContainerCreating"),
+            reason: slot.waitingReason ?? (machine.initSlots.isEmpty ? "ContainerCreating" : "PodInitializing"),
             message: slot.waitingMessage ?? machine.waitingMessage)
     }
 

@@ -45,8 +45,9 @@ enum RestartDecision: Hashable {
 enum StepBackOff {
     static let firstNanoseconds: Int64 = 200_000_000
     static let longestNanoseconds: Int64 = 10 * .nanosecondsPerSecond
-    /// Volumes wait for objects that others write (a gang's hosts): long, yet not for ever.
-    static let longestVolumeWaitSeconds: Int64 = 600
+    /// Volumes wait for objects that others write (a gang's hosts): a pod as long as it is wanted, as on a kubelet; one of a task not for
+    /// ever, as the task's other parties hold what they have meanwhile.
+    static let longestTaskVolumeWaitSeconds: Int64 = 600
     /// A sandbox or a container start that failed so often will not work this time either.
     static let maximumStartFailures = 5
 

@@ -198,9 +198,11 @@ struct PodStateMachineTests {
         #expect(pod.last.contains(.runSandbox))
     }
 
-    @Test("volumes that never come fail the pod after ten minutes, not never")
+    @Test("volumes that never come fail a task's pod after ten minutes, not never")
     func volumesNever() {
-        var pod = Driver(makePod())
+        var spec = makePod()
+        spec.metadata.labels["kuscia.secretflow/task-id"] = "psi"
+        var pod = Driver(spec)
         pod.send(.added)
         for _ in 0..<62 {
             pod.send(.volumesFailed(StepFailure(reason: "FailedMount", message: "no hosts", retriable: true)))
