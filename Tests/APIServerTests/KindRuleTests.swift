@@ -181,6 +181,12 @@ struct KindRuleTests {
         Rule("DomainData", "spec/name", nil, "spec.name", "Required value"),
         Rule("KusciaTask", "spec/parties", [], "spec.parties", "must have at least 1 party"),
         Rule(
+            "AppImage", "spec/configTemplates", ["task.conf": "a\n{{range .PARTIES}}"], "spec.configTemplates[task.conf]",
+            "\"{{range .PARTIES}}\": cannot be rendered, line 2: must begin with a dot and a name"),
+        Rule(
+            "AppImage", "spec/configTemplates", ["task.conf": "{{.TASK_ID"], "spec.configTemplates[task.conf]",
+            "cannot be rendered, line 1: not closed by }}"),
+        Rule(
             "KusciaTask", "spec/parties/0/template", ["spec": ["containers": [["image": "other"]]]],
             "spec.parties[0].template.spec.containers[0].image", "a party changes command, args, env and resources only"),
         Rule(
