@@ -1,6 +1,7 @@
 // What a KusciaJob must satisfy before anything of it is stored.
 import JSON
 import KubernetesModel
+import KusciaModel
 
 enum KusciaJobRules {
     static let maximumTasks = 128
@@ -25,20 +26,31 @@ enum KusciaJobRules {
             errors.append(.invalid("metadata.namespace", .string(namespace), "a KusciaJob must be in namespace cross-domain"))
         }
         for (index, task) in tasks.enumerated() { errors += validate(task: task, of: name, at: "spec.tasks[\(index)]") }
-        errors += DuplicateRules.find(tasks, member: "taskID", at: "spec.tasks")
+        var ids: Set<String> = []
+        for (index, task) in tasks.enumerated() where task["alias"] != nil || task["taskID"] != nil {
+            let id = taskID(task, of: name)
+            if !ids.insert(id).inserted { errors.append(.duplicate(idField(task, at: "spec.tasks[\(index)]"), .string(id))) }
+        }
         errors += DuplicateRules.find(tasks, member: "alias", at: "spec.tasks")
         return errors + validateGraph(tasks)
+    }
+
+    /// The name of the task's KusciaTask.
+    private static func taskID(_ task: JSONValue, of job: String) -> String {
+        KusciaTaskID.of(taskID: task["taskID"]?.stringValue, alias: task["alias"]?.stringValue ?? "", job: job)
+    }
+
+    /// Where that name comes from.
+    private static func idField(_ task: JSONValue, at path: String) -> String {
+        (task["taskID"]?.stringValue ?? "").isEmpty ? "\(path).alias" : "\(path).taskID"
     }
 
     private static func validate(task: JSONValue, of job: String, at path: String) -> [FieldError] {
         var errors: [FieldError] = []
         let alias = task["alias"]?.stringValue ?? ""
         if alias.isEmpty { errors.append(.required("\(path).alias")) }
-        // The name of the KusciaTask; the job controller makes it when it is not given.
-        let id = task["taskID"]?.stringValue ?? "\(job)-\(alias)"
-        if let problem = NameFormat.labelProblem(id) {
-            errors.append(.invalid(task["taskID"] == nil ? "\(path).alias" : "\(path).taskID", .string(id), problem))
-        }
+        let id = taskID(task, of: job)
+        if let problem = NameFormat.labelProblem(id) { errors.append(.invalid(idField(task, at: path), .string(id), problem)) }
         if (task["appImage"]?.stringValue ?? "").isEmpty { errors.append(.required("\(path).appImage")) }
         let parties = task["parties"]?.arrayValue ?? []
         if parties.isEmpty { errors.append(.required("\(path).parties", "must have at least 1 party")) }
@@ -122,9 +134,14 @@ enum KusciaJobRules {
             errors.append(.notFound("spec.initiator", .string(initiator), "no such Domain"))
         }
         let nodes = try await lookup.objects(GroupVersionResource(resource: "nodes"), namespace: nil)
+        var names = TaskNames(job)
         for (index, task) in (spec["tasks"]?.arrayValue ?? []).enumerated() {
             let path = "spec.tasks[\(index)]"
-            errors += try await takenTaskID(task, of: job, at: path, lookup)
+            let id = taskID(task, of: names.job)
+            if let owner = try await names.owner(of: id, lookup) {
+                errors.append(
+                    .invalid(idField(task, at: path), .string(id), "is the name of a task of \(owner): choose another taskID"))
+            }
             let name = task["appImage"]?.stringValue ?? ""
             let image = try await lookup.object(.kuscia("appimages"), namespace: nil, name: name)
             if image == nil { errors.append(.notFound("\(path).appImage", .string(name), "no such AppImage")) }
@@ -141,20 +158,7 @@ enum KusciaJobRules {
         return errors
     }
 
-    /// A KusciaTask of another job under this task's name would keep the job waiting for ever. One of a former job of the
-    /// same name is about to be collected and does no harm.
-    private static func takenTaskID(
-        _ task: JSONValue, of job: JSONValue, at path: String, _ lookup: any ObjectLookup
-    ) async throws(StatusError) -> [FieldError] {
-        guard let name = job["metadata"]?["name"]?.stringValue, let namespace = job["metadata"]?["namespace"]?.stringValue,
-            let id = task["taskID"]?.stringValue,
-            let present = try await lookup.object(.kuscia("kusciatasks"), namespace: namespace, name: id)
-        else { return [] }
-        let owners = (present["metadata"]?["ownerReferences"]?.arrayValue ?? []).compactMap { $0["name"]?.stringValue }
-        return owners.contains(name) ? [] : [.duplicate("\(path).taskID", .string(id))]
-    }
-
-    private static func domainExists(
+    static func domainExists(
         _ name: String, _ lookup: any ObjectLookup, _ known: inout [String: Bool]
     ) async throws(StatusError) -> Bool {
         if let answer = known[name] { return answer }
@@ -169,86 +173,5 @@ enum KusciaJobRules {
         let changed = Set((before.objectValue?.keys ?? []) + (after.objectValue?.keys ?? []))
             .filter { before[$0] != after[$0] }.subtracting(["maxParallelism"]).sorted()
         return changed.map { .forbidden("spec.\($0)", "field is immutable: delete the job and submit a new one") }
-    }
-}
-
-/// Whether one pod of a party fits on the domain's largest node. A domain without nodes is not judged: it may join later.
-struct PartyCapacity {
-    var party: JSONValue
-    var image: JSONValue
-    var nodes: [JSONValue]
-
-    func errors(at path: String) -> [FieldError] {
-        let domain = party["domainID"]?.stringValue ?? ""
-        let own = nodes.filter { node in
-            let labels = node["metadata"]?["labels"]
-            return labels?["kuscia.secretflow/namespace"]?.stringValue == domain || labels?["domain"]?.stringValue == domain
-        }
-        if own.isEmpty { return [] }
-        return needs.sorted { $0.key < $1.key }.compactMap { resource, need in
-            let capacities = own.map { node in
-                (name: node["metadata"]?["name"]?.stringValue ?? "", amount: allocatable(node, resource))
-            }
-            guard let largest = capacities.max(by: { $0.amount < $1.amount }), need.amount > largest.amount else { return nil }
-            let text = allocatableText(own.first { $0["metadata"]?["name"]?.stringValue == largest.name }, resource)
-            return .invalid(
-                "\(path).resources.\(need.part)[\(resource)]", need.value,
-                "is above the capacity of every node of domain \"\(domain)\"; the largest is \"\(largest.name)\" with \(text)")
-        }
-    }
-
-    private struct Need {
-        var amount: Quantity
-        var part: String
-        var value: JSONValue
-    }
-
-    /// The party's own resources, or else what the containers of its deploy template ask for.
-    private var needs: [String: Need] {
-        if let resources = party["resources"] {
-            let own = needs(of: resources)
-            if !own.isEmpty { return own }
-        }
-        var sum: [String: Need] = [:]
-        for container in template?["spec"]?["containers"]?.arrayValue ?? [] {
-            for (name, need) in needs(of: container["resources"] ?? [:]) {
-                let total = (sum[name]?.amount ?? .zero) + need.amount
-                sum[name] = Need(amount: total, part: need.part, value: sum[name] == nil ? need.value : .string(total.canonical))
-            }
-        }
-        return sum
-    }
-
-    /// Requests decide; a limit without a request is one.
-    private func needs(of resources: JSONValue) -> [String: Need] {
-        var result: [String: Need] = [:]
-        for part in ["limits", "requests"] {
-            for (name, value) in resources[part]?.objectValue ?? [:] where name == "cpu" || name == "memory" {
-                if let amount = ResourceRules.quantity(value) { result[name] = Need(amount: amount, part: part, value: value) }
-            }
-        }
-        return result
-    }
-
-    private var template: JSONValue? {
-        let templates = image["spec"]?["deployTemplates"]?.arrayValue ?? []
-        let role = party["role"]?.stringValue ?? ""
-        return templates.first { template in
-            let roles = (template["role"]?.stringValue ?? "").split(separator: ",").map(String.init)
-            return roles.contains(role) || (roles.isEmpty && role.isEmpty)
-        } ?? templates.first { ($0["role"]?.stringValue ?? "").isEmpty }
-    }
-
-    private func allocatable(_ node: JSONValue, _ resource: String) -> Quantity {
-        allocatableValue(node, resource).flatMap(ResourceRules.quantity) ?? .zero
-    }
-
-    private func allocatableValue(_ node: JSONValue, _ resource: String) -> JSONValue? {
-        node["status"]?["allocatable"]?[resource] ?? node["status"]?["capacity"]?[resource]
-    }
-
-    private func allocatableText(_ node: JSONValue?, _ resource: String) -> String {
-        guard let node, let value = allocatableValue(node, resource) else { return "none" }
-        return value.stringValue ?? value.serializedString()
     }
 }

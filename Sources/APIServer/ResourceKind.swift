@@ -92,6 +92,8 @@ struct ResourceKind: Sendable {
     var validateUpdate: UpdateValidation = { _, _ in [] }
     /// Checks against other objects; create and updates of the spec only.
     var validateReferences: LookupValidation?
+    /// A Warning for who creates one: the kind is kept, and nothing comes of it.
+    var warning: String?
     /// How a delete waits: pods end gracefully, all others at once.
     var gracefulDeletion = false
     var view: StoredView?

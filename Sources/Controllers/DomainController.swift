@@ -1,5 +1,5 @@
-// Gives each domain what it needs to take part: a namespace of its name, a deploy token that its next Lite can register
-// with, and a report of its nodes.
+// Gives each domain what it needs to take part: a namespace of its name, with the quota that the domain asks for, a deploy token
+// that its next Lite can register with, and a report of its nodes.
 import JSON
 import KubernetesClient
 import KubernetesModel
@@ -74,6 +74,7 @@ public struct DomainController: Sendable {
     private func bringUpToDate(_ name: String) async throws {
         guard let domain = informers.domains.get(name: name) else { return }
         try await ensureNamespace(name)
+        try await ensureQuota(of: domain)
         var status = domain.status
         if !status.deployTokenStatuses.contains(where: { $0.state == "unused" }) {
             status.deployTokenStatuses = status.deployTokenStatuses.suffix(1)
@@ -95,6 +96,28 @@ public struct DomainController: Sendable {
             try await api.create(namespace)
         } catch let error as KubernetesAPIError where error.isAlreadyExists {
             return
+        }
+    }
+
+    /// Kuscia's name for the quota of a domain's namespace.
+    static let quotaName = "resource-limitation"
+
+    /// `podMaxCount` as the quota of the domain's namespace; without it there is none of ours.
+    private func ensureQuota(of domain: Domain) async throws {
+        let name = domain.metadata.name
+        let present = try await api.find(ResourceQuota.self, namespace: name, name: Self.quotaName)
+        let isOurs = present?.metadata.labels[KusciaLabel.domain] == name
+        guard let count = domain.spec.resourceQuota?.podMaxCount else {
+            if isOurs { try await api.deleteIfPresent(ResourceQuota.self, namespace: name, name: Self.quotaName) }
+            return
+        }
+        let hard = ["pods": Quantity(Int64(count))]
+        if present == nil {
+            let metadata = ObjectMeta(name: Self.quotaName, namespace: name, labels: [KusciaLabel.domain: name])
+            try await api.createIfAbsent(ResourceQuota(metadata: metadata, spec: ResourceQuotaSpec(hard: hard)))
+        } else if isOurs, present?.spec.hard != hard {
+            let change: JSONValue = ["spec": ["hard": ["pods": .int(Int64(count))]]]
+            try await api.patch(ResourceQuota.self, namespace: name, name: Self.quotaName, merge: change)
         }
     }
 

@@ -13,6 +13,8 @@ public struct KusciaJobController: Sendable {
     }
 
     static let workers = 4
+    /// How often a job looks whether a name that it needs is free.
+    static let nameInterval = Duration.seconds(3)
 
     private let api: any KubernetesAPI
     private let informers: SharedInformers
@@ -67,16 +69,41 @@ public struct KusciaJobController: Sendable {
         }
         let own = counted.filter { task in task.metadata.ownerReferences.contains { $0.uid == uid } }
         let world = JobWorld(
-            job: job, tasks: Dictionary(own.map { ($0.metadata.name, $0) }, uniquingKeysWith: { $1 }),
+            job: job, tasks: Dictionary(own.map { ($0.metadata.name, $0) }, uniquingKeysWith: { $1 }), taken: taken(by: job),
             appImage: { informers.appImages.get(name: $0) }, now: now())
         var plan = JobPlanner.plan(world)
+        var notYet: NotYet?
         do {
-            for action in plan.actions { try await carryOut(action, job, own) }
+            for action in plan.actions {
+                do {
+                    try await carryOut(action, job, own)
+                } catch let error as NotYet {
+                    // The others do not depend on it, and the status says what the plan found.
+                    notYet = error
+                }
+            }
         } catch let error as KubernetesAPIError where error.isRefusal {
             plan = JobPlanner.refused(world, message: "\(error)")
         }
         try await api.writeStatus(of: job, from: job.status, to: plan.status)
         announce(job, plan.status)
+        if let notYet { throw notYet }
+        // The end of another's task is no event of this job.
+        if plan.status.reason == JobPlanner.nameTaken { queue.add(key, after: Self.nameInterval) }
+    }
+
+    /// Tasks of others under the names of the job's own, by name. One of a former job of this name is about to be collected, and
+    /// then the name is free.
+    private func taken(by job: KusciaJob) -> [String: String] {
+        var taken: [String: String] = [:]
+        for template in job.spec.tasks {
+            let name = JobPlanner.taskID(job, template)
+            guard let present = informers.tasks.get(namespace: job.metadata.namespace, name: name) else { continue }
+            let owners = present.metadata.ownerReferences
+            if owners.contains(where: { $0.kind == KusciaJob.kind && $0.name == job.metadata.name }) { continue }
+            taken[name] = owners.first.map { "\($0.kind) \"\($0.name)\"" } ?? "no job"
+        }
+        return taken
     }
 
     private func carryOut(_ action: JobAction, _ job: KusciaJob, _ tasks: [KusciaTask]) async throws {
@@ -85,11 +112,7 @@ public struct KusciaJobController: Sendable {
             try await create(task, job)
         case .stop(let name, let reason, let message):
             guard let task = tasks.first(where: { $0.metadata.name == name }) else { return }
-            var status = task.status
-            status.phase = .failed
-            status.reason = reason
-            status.message = message
-            status.completionTime = now()
+            let status = TaskPlanner.stopped(task, reason: reason, message: message, now: now())
             try await api.writeStatus(of: task, from: task.status, to: status)
         case .remove(let name):
             guard let task = tasks.first(where: { $0.metadata.name == name }) else { return }
@@ -103,20 +126,20 @@ public struct KusciaJobController: Sendable {
         }
     }
 
-    /// A task of that name which belongs to another job is an error that the user must see, not "already there".
+    /// A task of that name which is another's is not "already there". The next plan knows it and says so in the status.
     private func create(_ task: KusciaTask, _ job: KusciaJob) async throws {
         let present = try await writes.creating(task.observedKey) { try await api.createIfAbsent(task) }
-        guard !present.hasOwner(of: task) else { return }
-        // One of a former job of this name is about to be collected.
-        if !present.metadata.ownerReferences.contains(where: { $0.kind == KusciaJob.kind && $0.name == job.metadata.name }) {
-            recorder.record(
-                job, .warning, reason: "TaskNameTaken",
-                message: "KusciaTask \(present.namespacedName) exists already and belongs to another job; choose another taskID")
-        }
-        throw KubernetesAPIError.transport("task \(present.namespacedName) belongs to another job")
+        if !present.hasOwner(of: task) { throw NotYet(task: present.namespacedName) }
     }
 
     private func announce(_ job: KusciaJob, _ status: KusciaJobStatus) {
+        if status.reason == JobPlanner.nameTaken, status.message != job.status.message, let message = status.message {
+            recorder.record(job, .warning, reason: JobPlanner.nameTaken, message: message)
+        }
+        let command = status.conditions.first { $0.type == JobPlanner.stageCondition }
+        if let command, command.status == .false, !job.status.conditions.contains(command) {
+            recorder.record(job, .warning, reason: "StageCommandRefused", message: command.message ?? "")
+        }
         guard status.phase != job.status.phase, let phase = status.phase else { return }
         logger.info("job", metadata: ["job": "\(job.namespacedName)", "phase": "\(phase.rawValue)"])
         switch phase {
@@ -127,4 +150,10 @@ public struct KusciaJobController: Sendable {
             recorder.record(job, .normal, reason: "Job\(phase.rawValue)", message: "The job is \(phase.rawValue)")
         }
     }
+}
+
+/// A task cannot be made yet, because another has its name.
+private struct NotYet: Error, CustomStringConvertible {
+    var task: String
+    var description: String { "task \(task) is there and not this job's" }
 }

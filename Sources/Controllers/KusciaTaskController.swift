@@ -133,12 +133,14 @@ public final class KusciaTaskController: Sendable {
         } catch let error as KubernetesAPIError where error.isRefusal {
             plan = TaskPlanner.refused(world, message: "\(error)")
             for action in plan.actions { try await carryOut(action) }
+        } catch let error as NameTaken {
+            plan = TaskPlanner.refused(world, reason: "NameTaken", message: "\(error)")
+            for action in plan.actions { try await carryOut(action) }
         } catch let error as KubernetesAPIError where error.isNotFound {
-            // A namespace that is missing may be on its way: tell, and try again until the task's time is over.
-            var status = task.status
-            status.message = "\(error)"
-            try await api.writeStatus(of: task, from: task.status, to: status)
-            throw error
+            // A namespace that is missing may be on its way.
+            try await tell(error, of: task)
+        } catch let error as InTheWay {
+            try await tell(error, of: task)
         }
         do {
             try await api.writeStatus(of: task, from: task.status, to: plan.status)
@@ -147,6 +149,14 @@ public final class KusciaTaskController: Sendable {
         }
         announce(task, plan.status)
         if let seconds = plan.again { queue.add(key, after: .seconds(seconds)) }
+    }
+
+    /// What may pass: told, and tried again until the task's time is over.
+    private func tell(_ obstacle: any Error, of task: KusciaTask) async throws {
+        var status = task.status
+        status.message = "\(obstacle)"
+        try await api.writeStatus(of: task, from: task.status, to: status)
+        throw obstacle
     }
 
     /// The local copy may lag behind a manifest that brings image and job together, so the server has the last word.
@@ -184,8 +194,22 @@ public final class KusciaTaskController: Sendable {
     private func create(_ pod: Pod) async throws {
         let present = try await api.createIfAbsent(pod)
         let attempt = TaskLayout.attemptAnnotation
-        guard present.hasOwner(of: pod), present.metadata.annotations[attempt] == pod.metadata.annotations[attempt] else {
-            throw KubernetesAPIError.transport("pod \(present.namespacedName) is in the way")
+        guard present.hasOwner(of: pod) else {
+            try await refuseOthers(present)
+            throw InTheWay(object: "Pod \(present.namespacedName)", why: "it is not this task's; waiting for its end")
+        }
+        guard present.metadata.annotations[attempt] == pod.metadata.annotations[attempt] else {
+            throw InTheWay(object: "Pod \(present.namespacedName)", why: "an earlier attempt's; waiting for its end")
+        }
+    }
+
+    /// Throws when another task that is there owns the object. Task `a` in role `b` and task `a-b` share names: what the one made
+    /// is not the leftover of a former task, and must neither be deleted nor used by the other.
+    private func refuseOthers<T: KubernetesObject>(_ present: T) async throws {
+        for owner in present.metadata.ownerReferences where owner.kind == KusciaTask.kind {
+            let task = try await api.find(KusciaTask.self, namespace: Kuscia.crossDomainNamespace, name: owner.name)
+            guard let task, task.metadata.uid == owner.uid, task.metadata.deletionTimestamp == nil else { continue }
+            throw NameTaken(object: "\(T.kind) \(present.namespacedName)", owner: owner.name)
         }
     }
 
@@ -212,8 +236,9 @@ public final class KusciaTaskController: Sendable {
         let present = try await api.createIfAbsent(object)
         if present.hasOwner(of: object) { return present }
         guard present.metadata.ownerReferences.contains(where: { $0.kind == KusciaTask.kind }) else {
-            throw KubernetesAPIError.transport("\(T.kind) \(present.namespacedName) is in the way: it belongs to no task")
+            throw InTheWay(object: "\(T.kind) \(present.namespacedName)", why: "it belongs to no task")
         }
+        try await refuseOthers(present)
         try await api.deleteIfPresent(
             T.self, namespace: object.metadata.namespace, name: object.metadata.name,
             options: DeleteOptions(uid: present.metadata.uid))
@@ -231,4 +256,20 @@ public final class KusciaTaskController: Sendable {
             recorder.record(task, .normal, reason: "Task\(phase.rawValue)", message: "The task is \(phase.rawValue)")
         }
     }
+}
+
+/// An object that this task must make is another's, who is there and needs it: waiting would not help.
+private struct NameTaken: Error, CustomStringConvertible {
+    var object: String
+    var owner: String
+    var description: String {
+        "\(object) belongs to KusciaTask \"\(owner)\"; the two tasks' names lead to the same objects: choose another taskID"
+    }
+}
+
+/// Something that may go has the name of an object that this task must make.
+private struct InTheWay: Error, CustomStringConvertible {
+    var object: String
+    var why: String
+    var description: String { "\(object) is in the way: \(why)" }
 }

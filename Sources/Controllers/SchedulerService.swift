@@ -89,7 +89,7 @@ public final class SchedulerService: Sendable {
         for decision in decisions {
             switch decision {
             case .bind(let placements): groups.append(placements)
-            case .unschedulable(let pod, let uid, let message): pass.want(message, for: pod, uid: uid, at: clock.now)
+            case .unschedulable(let pod, let uid, let obstacle): pass.want(obstacle, for: pod, uid: uid, at: clock.now)
             case .preempt(let preemption): pass.preempt(preemption)
             }
         }
@@ -223,24 +223,25 @@ public final class SchedulerService: Sendable {
                 pod.uid == report.uid, pod.nodeName == nil
             else { continue }
             do {
-                try await write(report.message, on: try pod.whole())
+                try await write(report.obstacle, on: try pod.whole())
             } catch let error as KubernetesAPIError where error.isConflict || error.isNotFound {
                 continue  // The pod moved on; its next event brings us back here.
             }
             pass.reported(report, at: clock.now)
-            recorder.record(EventSubject(pod.reference), .warning, reason: "FailedScheduling", message: report.message)
+            recorder.record(EventSubject(pod.reference), .warning, reason: "FailedScheduling", message: report.obstacle.message)
         }
         if let next { queue.add(0, after: next - clock.now) }
     }
 
-    private func write(_ message: String, on pod: Pod) async throws {
+    private func write(_ obstacle: PlacementObstacle, on pod: Pod) async throws {
+        let reason = obstacle.isAnothers ? Kuscia.waitsForPodGroup : "Unschedulable"
         var conditions = pod.status.conditions
         let old = conditions.first { $0.type == "PodScheduled" }
-        if old?.status == .false, old?.message == message { return }
+        if old?.status == .false, old?.reason == reason, old?.message == obstacle.message { return }
         conditions.removeAll { $0.type == "PodScheduled" }
         conditions.append(
             PodCondition(
-                type: "PodScheduled", status: .false, reason: "Unschedulable", message: message,
+                type: "PodScheduled", status: .false, reason: reason, message: obstacle.message,
                 lastTransitionTime: old?.status == .false ? old?.lastTransitionTime : now()))
         try await api.patchStatus(
             Pod.self, namespace: pod.metadata.namespace, name: pod.metadata.name,

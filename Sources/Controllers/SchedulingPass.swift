@@ -6,14 +6,14 @@ final class SchedulingPass: Sendable {
     struct Report: Sendable {
         var pod: PodKey
         var uid: String
-        var message: String
+        var obstacle: PlacementObstacle
     }
 
     private struct Entry {
         var uid: String
-        var wanted: String
+        var wanted: PlacementObstacle
         var since: ContinuousClock.Instant
-        var written: String?
+        var written: PlacementObstacle?
         var writtenAt: ContinuousClock.Instant?
     }
 
@@ -23,12 +23,12 @@ final class SchedulingPass: Sendable {
     /// One entry for each pod that waits.
     private let entries = Mutex<[PodKey: Entry]>([:])
 
-    func want(_ message: String, for pod: PodKey, uid: String, at now: ContinuousClock.Instant) {
+    func want(_ obstacle: PlacementObstacle, for pod: PodKey, uid: String, at now: ContinuousClock.Instant) {
         entries.withLock { entries in
             if entries[pod]?.uid == uid {
-                entries[pod]?.wanted = message
+                entries[pod]?.wanted = obstacle
             } else {
-                entries[pod] = Entry(uid: uid, wanted: message, since: now)
+                entries[pod] = Entry(uid: uid, wanted: obstacle, since: now)
             }
         }
     }
@@ -56,7 +56,7 @@ final class SchedulingPass: Sendable {
             for (pod, entry) in entries where entry.wanted != entry.written {
                 let time = entry.writtenAt.map { $0 + interval } ?? entry.since + delay
                 if time <= now {
-                    due.append(Report(pod: pod, uid: entry.uid, message: entry.wanted))
+                    due.append(Report(pod: pod, uid: entry.uid, obstacle: entry.wanted))
                 } else {
                     next = min(next ?? time, time)
                 }
@@ -68,7 +68,7 @@ final class SchedulingPass: Sendable {
     func reported(_ report: Report, at now: ContinuousClock.Instant) {
         entries.withLock { entries in
             guard entries[report.pod]?.uid == report.uid else { return }
-            entries[report.pod]?.written = report.message
+            entries[report.pod]?.written = report.obstacle
             entries[report.pod]?.writtenAt = now
         }
     }

@@ -75,6 +75,16 @@ public struct DeployTemplate: Sendable, Hashable, Codable {
     }
 }
 
+extension DeployTemplate {
+    /// Which of the templates with these roles a party of that role gets, in Kuscia's order: the one that names the role (a
+    /// template may name several, separated by commas), else one without a role, else, for a party without a role, the first.
+    public static func index(forRole role: String, among roles: [String]) -> Int? {
+        roles.firstIndex { $0.split(separator: ",").contains { $0 == role } }
+            ?? roles.firstIndex { $0.isEmpty }
+            ?? (role.isEmpty && !roles.isEmpty ? 0 : nil)
+    }
+}
+
 public struct AppImagePodSpec: DefaultInitializable, Sendable {
     public var restartPolicy: RestartPolicy?
     /// Which of the node's runtimes runs the pod; nil leaves it to the node. Kuscia does not know it.

@@ -16,6 +16,8 @@ public enum Kuscia {
     public static let schedulerNames: Set<String> = ["swiftlet-scheduler", "kuscia-scheduler", "default-scheduler", ""]
     public static let schedulerName = "swiftlet-scheduler"
 
+    /// Reason of PodScheduled=False for a pod that would have a place, and waits for one of its gang that has none.
+    public static let waitsForPodGroup = "WaitingForPodGroup"
 }
 
 public enum KusciaLabel {
@@ -44,6 +46,8 @@ public enum KusciaLabel {
 }
 
 public enum KusciaAnnotation {
+    /// On a task and its pods: the task's alias as its job has it. A label holds it too where it is a label's value.
+    public static let taskAlias = "kuscia.secretflow/task-alias"
     /// Key of the gang: the same in all parties' pods of a task.
     public static let podGroup = "kuscia.secretflow/pod-group"
     /// Pods of the gang, over all parties.

@@ -105,6 +105,8 @@ public struct KusciaTaskStatus: DefaultInitializable, Sendable {
     /// "namespace/name" of a service -> how it fared.
     @DefaultEmpty public var serviceStatuses: [String: KusciaServiceStatus] = [:]
     @DefaultEmpty public var allocatedPorts: [PartyAllocatedPorts] = []
+    /// Ours: what was made for each party, in the order of the spec; what becomes of the task goes by this.
+    @DefaultEmpty public var partyLayouts: [PartyLayout] = []
     public var startTime: Timestamp?
     public var completionTime: Timestamp?
     public var lastReconcileTime: Timestamp?
@@ -115,8 +117,8 @@ public struct KusciaTaskStatus: DefaultInitializable, Sendable {
         phase: KusciaTaskPhase? = nil, progress: Double? = nil, partyTaskStatus: [PartyTaskStatus] = [],
         reason: String? = nil, message: String? = nil, conditions: [KusciaCondition] = [],
         podStatuses: [String: KusciaPodStatus] = [:], serviceStatuses: [String: KusciaServiceStatus] = [:],
-        allocatedPorts: [PartyAllocatedPorts] = [], startTime: Timestamp? = nil, completionTime: Timestamp? = nil,
-        lastReconcileTime: Timestamp? = nil
+        allocatedPorts: [PartyAllocatedPorts] = [], partyLayouts: [PartyLayout] = [], startTime: Timestamp? = nil,
+        completionTime: Timestamp? = nil, lastReconcileTime: Timestamp? = nil
     ) {
         self.phase = phase
         self.progress = progress
@@ -127,6 +129,7 @@ public struct KusciaTaskStatus: DefaultInitializable, Sendable {
         self.podStatuses = podStatuses
         self.serviceStatuses = serviceStatuses
         self.allocatedPorts = allocatedPorts
+        self.partyLayouts = partyLayouts
         self.startTime = startTime
         self.completionTime = completionTime
         self.lastReconcileTime = lastReconcileTime
@@ -232,6 +235,28 @@ public struct PartyAllocatedPorts: Sendable, Hashable, Codable {
         self.domainID = domainID
         self.role = role
         self.namedPort = namedPort
+    }
+}
+
+/// What was made for a party. The AppImage that it follows from may change or go while the task runs.
+public struct PartyLayout: Sendable, Hashable, Codable {
+    @WrittenEmpty public var domainID: String = ""
+    public var role: String?
+    /// How many, numbered from 0.
+    @WrittenEmpty public var pods: Int = 0
+    /// Of them, how many must be placed and succeed.
+    @WrittenEmpty public var minReservedPods: Int = 0
+    /// Names of the ports of each pod that others reach.
+    @DefaultEmpty public var reachablePorts: [String] = []
+
+    public init(
+        domainID: String = "", role: String? = nil, pods: Int = 0, minReservedPods: Int = 0, reachablePorts: [String] = []
+    ) {
+        self.domainID = domainID
+        self.role = role
+        self.pods = pods
+        self.minReservedPods = minReservedPods
+        self.reachablePorts = reachablePorts
     }
 }
 

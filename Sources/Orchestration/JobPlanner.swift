@@ -4,12 +4,12 @@
 //      (new) --> Initialized --> Pending --> Running --> Succeeded
 //                     |                       | | \----> Failed      <--\ Stop
 //                     |                       | \------> Suspended      |   Restart: Failed, Suspended --> Running
-//                     \--> Failed             \--------> Cancelled <----/ Cancel
+//                     \--> Failed             \--------> Cancelled <----/ Cancel (also of Failed and Suspended)
 //
-// I-JOB-1  Succeeded and Cancelled are final; Failed and Suspended end only by the stage command Restart.
+// I-JOB-1  Succeeded and Cancelled are final; Failed and Suspended end only by a stage command.
 // I-JOB-2  A task starts only when all tasks that it depends on have succeeded.
 // I-JOB-3  Never more than maxParallelism tasks are under way.
-// I-JOB-4  A command (label job-stage with its version) is carried out once.
+// I-JOB-4  A command (label job-stage with its version) is carried out once, or refused once and in words.
 import KubernetesModel
 import KusciaModel
 
@@ -30,12 +30,18 @@ public struct JobWorld {
     public var job: KusciaJob
     /// The job's tasks by name.
     public var tasks: [String: KusciaTask]
+    /// Tasks of others that have the name of one of the job's: by name, whose it is.
+    public var taken: [String: String]
     public var appImage: (String) -> AppImage?
     public var now: Timestamp
 
-    public init(job: KusciaJob, tasks: [String: KusciaTask], appImage: @escaping (String) -> AppImage?, now: Timestamp) {
+    public init(
+        job: KusciaJob, tasks: [String: KusciaTask], taken: [String: String] = [:], appImage: @escaping (String) -> AppImage?,
+        now: Timestamp
+    ) {
         self.job = job
         self.tasks = tasks
+        self.taken = taken
         self.appImage = appImage
         self.now = now
     }
@@ -44,7 +50,7 @@ public struct JobWorld {
 public enum JobPlanner {
     public static func plan(_ world: JobWorld) -> JobPlan {
         var plan = JobPlan(status: world.job.status)
-        if let command = command(world) {
+        if let command = command(world), !command.waits(for: world.job.status.phase) {
             obey(command, world, &plan)
         } else {
             switch world.job.status.phase {
@@ -61,32 +67,49 @@ public enum JobPlanner {
             case .succeeded, .approvalReject: break
             }
         }
-        tellOfSilence(world, &plan.status)
+        tellOfWaiting(world, &plan.status)
         if plan.status != world.job.status { plan.status.lastReconcileTime = world.now }
         return plan
     }
 
-    /// A job under way says which of its tasks waits for a node that fell silent.
-    private static func tellOfSilence(_ world: JobWorld, _ status: inout KusciaJobStatus) {
+    /// A job under way says what keeps it: a node that fell silent, a task's name that is another's, or what a task waits for.
+    private static func tellOfWaiting(_ world: JobWorld, _ status: inout KusciaJobStatus) {
         guard status.phase == .running else { return }
-        let silent = world.tasks.sorted { $0.key < $1.key }.first { _, task in
-            task.status.phase?.isFinished != true
-                && task.status.conditions.contains { $0.type == TaskPlanner.nodesReporting && $0.status == .false }
+        let open = world.tasks.filter { $0.value.status.phase?.isFinished != true }.sorted { $0.key < $1.key }
+        let silent = open.first { _, task in
+            task.status.conditions.contains { $0.type == TaskPlanner.nodesReporting && $0.status == .false }
         }
         if let silent {
             status.reason = "NodeSilent"
             status.message = "task \(silent.key): \(silent.value.status.message ?? "a node does not report")"
-        } else if status.reason == "NodeSilent" {
+        } else if let taken = takenName(world, status) {
+            status.reason = nameTaken
+            status.message = taken
+        } else if let waiting = open.first(where: { $0.value.status.message?.isEmpty == false }) {
+            status.reason = "TaskWaiting"
+            status.message = "task \(waiting.key): \(waiting.value.status.message ?? "")"
+        } else if let reason = status.reason, ["NodeSilent", nameTaken, "TaskWaiting"].contains(reason) {
             status.reason = nil
             status.message = nil
         }
     }
 
-    /// Name of a template's KusciaTask. An alias may have letters that a name must not have.
+    /// Reason of a job under way one of whose tasks cannot be made, because another's has its name.
+    public static let nameTaken = "TaskNameTaken"
+
+    private static func takenName(_ world: JobWorld, _ status: KusciaJobStatus) -> String? {
+        for template in world.job.spec.tasks {
+            let id = taskID(world.job, template)
+            guard let owner = world.taken[id], world.tasks[id] == nil, status.taskStatus[id]?.isFinished != true else { continue }
+            return "task \"\(template.alias)\" cannot be made: KusciaTask \"\(id)\" is there already and belongs to \(owner); "
+                + "delete that one, or submit this job again with another taskID"
+        }
+        return nil
+    }
+
+    /// Name of a template's KusciaTask.
     public static func taskID(_ job: KusciaJob, _ template: KusciaTaskTemplate) -> String {
-        if let id = template.taskID, !id.isEmpty { return id }
-        let alias = template.alias.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
-        return "\(job.metadata.name)-\(String(alias))"
+        KusciaTaskID.of(taskID: template.taskID, alias: template.alias, job: job.metadata.name)
     }
 
     /// The plan for a job one of whose tasks the server refuses for good. What runs is stopped by the next plan.
@@ -104,26 +127,49 @@ public enum JobPlanner {
     private struct Command {
         var stage: String
         var version: String
+
+        /// Suspend before anything runs: it is carried out when the job would begin.
+        func waits(for phase: KusciaJobPhase?) -> Bool {
+            guard stage == "Suspend" else { return false }
+            return switch phase {
+            case nil, .initialized, .awaitingApproval, .pending: true
+            case .running, .succeeded, .failed, .suspended, .cancelled, .approvalReject: false
+            }
+        }
+
+        /// What the condition says of a command that was not carried out.
+        func refusal(_ why: String) -> String { "version \(version): \(why)" }
+
+        func isDone(_ condition: KusciaCondition?) -> Bool {
+            guard let condition, condition.reason == stage, let message = condition.message else { return false }
+            return condition.status == .true ? message == version : message.hasPrefix(refusal(""))
+        }
     }
+
+    /// The condition that tells of the last stage command: True with its version, or False with why it was not carried out.
+    public static let stageCondition = "JobStage"
 
     /// The stage command that was not carried out yet.
     private static func command(_ world: JobWorld) -> Command? {
         let labels = world.job.metadata.labels
         guard let stage = labels[KusciaLabel.jobStage], world.job.status.phase != nil else { return nil }
         let command = Command(stage: stage, version: labels[KusciaLabel.jobStageVersion] ?? "0")
-        let done = world.job.status.conditions.first { $0.type == "JobStage" }
-        return done?.reason == command.stage && done?.message == command.version ? nil : command
+        return command.isDone(world.job.status.conditions.first { $0.type == stageCondition }) ? nil : command
     }
 
     private static func obey(_ command: Command, _ world: JobWorld, _ plan: inout JobPlan) {
         // I-JOB-4
-        setCondition(&plan.status, "JobStage", .true, reason: command.stage, message: command.version, now: world.now)
-        let phase = world.job.status.phase
+        if let why = obstacle(to: command, world) {
+            setCondition(
+                &plan.status, stageCondition, .false, reason: command.stage, message: command.refusal(why), now: world.now)
+            return
+        }
+        setCondition(&plan.status, stageCondition, .true, reason: command.stage, message: command.version, now: world.now)
         switch command.stage {
         case "Stop": end(world, &plan, .failed, "JobStopped", "stopped by command")
         case "Cancel": end(world, &plan, .cancelled, "JobCancelled", "cancelled by command")
-        case "Suspend" where phase == .running: end(world, &plan, .suspended, "JobSuspended", "suspended by command")
-        case "Restart" where phase == .failed || phase == .suspended:
+        case "Suspend": end(world, &plan, .suspended, "JobSuspended", "suspended by command")
+        case "Restart":
             for (name, task) in world.tasks.sorted(by: { $0.key < $1.key }) where task.status.phase != .succeeded {
                 plan.actions.append(.remove(task: name))
             }
@@ -132,22 +178,37 @@ public enum JobPlanner {
             plan.status.message = nil
             plan.status.completionTime = nil
             plan.status.taskStatus = plan.status.taskStatus.filter { $0.value == .succeeded }
-        default: break  // Create and Start are what happens anyway; the rest does not fit the phase.
+        default: break  // Create and Start are what happens anyway.
         }
+    }
+
+    /// Why a command does not fit the job as it is; nil when it does. I-JOB-1.
+    private static func obstacle(to command: Command, _ world: JobWorld) -> String? {
+        let phase = world.job.status.phase
+        let fits: Bool
+        switch (command.stage, phase) {
+        case ("Create", _), ("Start", _): fits = true
+        case ("Stop", .initialized?), ("Stop", .awaitingApproval?), ("Stop", .pending?): fits = true
+        case ("Stop", .running?), ("Stop", .suspended?): fits = true
+        case ("Cancel", .succeeded?), ("Cancel", .cancelled?), ("Cancel", .approvalReject?): fits = false
+        case ("Cancel", _): fits = true
+        case ("Suspend", .running?): fits = true
+        case ("Restart", .failed?), ("Restart", .suspended?): fits = true
+        case ("Stop", _), ("Suspend", _), ("Restart", _): fits = false
+        default: return "found \"\(command.stage)\", expected Create, Start, Stop, Cancel, Suspend or Restart"
+        }
+        return fits ? nil : "\(command.stage) does not fit a job that is \(phase?.rawValue ?? "new")"
     }
 
     private static func end(
         _ world: JobWorld, _ plan: inout JobPlan, _ phase: KusciaJobPhase, _ reason: String, _ message: String
     ) {
-        switch world.job.status.phase {
-        case .succeeded, .cancelled, .failed, .approvalReject: return  // I-JOB-1
-        case nil, .initialized, .awaitingApproval, .pending, .running, .suspended: break
-        }
         stopAll(world, &plan, reason: reason, message: message)
         plan.status.phase = phase
         plan.status.reason = reason
         plan.status.message = message
-        if phase != .suspended { plan.status.completionTime = world.now }
+        // A Failed job that is cancelled ended when it failed.
+        if phase != .suspended { plan.status.completionTime = plan.status.completionTime ?? world.now }
     }
 
     private static func stopAll(_ world: JobWorld, _ plan: inout JobPlan, reason: String, message: String) {
@@ -212,12 +273,14 @@ public enum JobPlanner {
             }
             plan.status.phase = .succeeded
             plan.status.completionTime = world.now
+            plan.status.reason = nil
             plan.status.message = nil
             return
         }
         // I-JOB-3
         let room = max(0, (world.job.spec.maxParallelism ?? 1) - underWay)
-        plan.actions += ready.prefix(room).map { .create(task(world, $0)) }
+        // One whose name is another's cannot be made, and must not keep the others from it.
+        plan.actions += ready.filter { world.taken[id($0)] == nil }.prefix(room).map { .create(task(world, $0)) }
     }
 
     /// The tasks' phases by name. A finished task whose object was deleted stays what it was: it is not run again.
@@ -280,25 +343,27 @@ public enum JobPlanner {
 
     private static func task(_ world: JobWorld, _ template: KusciaTaskTemplate) -> KusciaTask {
         let job = world.job
+        var labels = [KusciaLabel.jobID: job.metadata.name]
+        if LabelValue.problems(with: template.alias).isEmpty { labels[KusciaLabel.taskAlias] = template.alias }
         return KusciaTask(
             metadata: ObjectMeta(
-                name: taskID(job, template), namespace: job.metadata.namespace,
-                labels: [KusciaLabel.jobID: job.metadata.name, KusciaLabel.taskAlias: template.alias],
+                name: taskID(job, template), namespace: job.metadata.namespace, labels: labels,
+                annotations: [KusciaAnnotation.taskAlias: template.alias],
                 ownerReferences: OwnerReference(controller: job).map { [$0] } ?? []),
             spec: KusciaTaskSpec(
                 initiator: job.spec.initiator, taskInputConfig: template.taskInputConfig, scheduleConfig: template.scheduleConfig,
                 parties: template.parties.map { party(world, template, $0) }))
     }
 
-    /// A party's resources apply to the first container of its deploy template; its runtime class to the whole pod.
+    /// A party's resources are shared out among its containers; its runtime class is for the whole pod.
     private static func party(_ world: JobWorld, _ template: KusciaTaskTemplate, _ party: KusciaJobParty) -> KusciaTaskParty {
         var spec: AppImagePodSpec?
         if let name = party.runtimeClassName { spec = AppImagePodSpec(runtimeClassName: name) }
         if let resources = party.resources {
             let image = world.appImage(template.appImage)
-            let first = image.flatMap { TaskLayout.template(of: $0, role: party.role ?? "") }?.spec.containers.first?.name
             spec = spec ?? AppImagePodSpec()
-            spec?.containers = [AppImageContainer(name: first ?? "", resources: resources)]
+            spec?.containers = PartyOverrides.shares(
+                of: resources, image.flatMap { TaskLayout.template(of: $0, role: party.role ?? "") })
         }
         return KusciaTaskParty(
             domainID: party.domainID, appImageRef: template.appImage, role: party.role,

@@ -33,7 +33,16 @@ extension TaskLayout {
         return ports[pod.partyIndex].namedPort["\(pod.name)/\(port.name)"]
     }
 
-    public func serviceName(_ pod: TaskPod, _ port: AppImagePort) -> String { "\(pod.name)-\(port.name)" }
+    /// A service's name is a DNS label: a longer one is cut, and a hash of the whole tells it from others, the same each time.
+    public func serviceName(_ pod: TaskPod, _ port: AppImagePort) -> String {
+        let name = "\(pod.name)-\(port.name)"
+        guard name.utf8.count > DNSLabel.maximumLength else { return name }
+        // FNV-1a of 64 bits.
+        let hash = name.utf8.reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+        let tail = "-" + String(hash, radix: 16)
+        let head = name.utf8.prefix(DNSLabel.maximumLength - tail.utf8.count)
+        return String(decoding: head, as: UTF8.self) + tail
+    }
 
     /// The name under which other parties reach a port.
     public func serviceHost(_ pod: TaskPod, _ port: AppImagePort) -> String { "\(serviceName(pod, port)).\(pod.domain).svc" }

@@ -26,12 +26,12 @@ public struct TaskLayout: Sendable {
 
     public struct Party: Sendable {
         public var spec: KusciaTaskParty
+        /// Empty, like `template`, in a layout of what was made: nothing more is made of it.
         public var image: AppImage
         public var template: DeployTemplate
         public var pods: [TaskPod]
-
         /// Pods that must be placed and succeed: all, unless the spec asks for fewer.
-        public var minReservedPods: Int { spec.minReservedPods.flatMap { $0 > 0 ? $0 : nil } ?? pods.count }
+        public var minReservedPods: Int
     }
 
     public let task: KusciaTask
@@ -57,7 +57,10 @@ public struct TaskLayout: Sendable {
             guard replicas <= Self.maximumPods - laid.reduce(0, { $0 + $1.pods.count }) else {
                 throw Defect(field: "\(field).template.replicas", message: "found \(replicas), a task has at most \(Self.maximumPods) pods")
             }
-            let party = Party(spec: spec, image: image, template: template, pods: Self.pods(task, index, spec, template))
+            let pods = Self.pods(task, index, replicas, template.spec.containers.flatMap(\.ports))
+            let party = Party(
+                spec: spec, image: image, template: template, pods: pods,
+                minReservedPods: spec.minReservedPods.flatMap { $0 > 0 ? $0 : nil } ?? pods.count)
             try Self.check(party, field, among: laid)
             laid.append(party)
         }
@@ -67,6 +70,29 @@ public struct TaskLayout: Sendable {
             throw Defect(
                 field: "spec.scheduleConfig.minReservedMembers",
                 message: "\(neededParties) of \(parties.count) parties cannot succeed")
+        }
+    }
+
+    /// What was made for the task as its status keeps it; nil when the status does not say (or says it of other parties).
+    public init?(madeFor task: KusciaTask) {
+        let made = task.status.partyLayouts
+        guard !made.isEmpty, made.count == task.spec.parties.count else { return nil }
+        self.task = task
+        parties = zip(task.spec.parties, made).enumerated().map { index, pair in
+            let ports = pair.1.reachablePorts.map { AppImagePort(name: $0, scope: .cluster) }
+            return Party(
+                spec: pair.0, image: AppImage(), template: DeployTemplate(),
+                pods: Self.pods(task, index, min(pair.1.pods, Self.maximumPods), ports), minReservedPods: pair.1.minReservedPods)
+        }
+    }
+
+    /// What the status keeps of it, for `init(madeFor:)`.
+    public var partyLayouts: [PartyLayout] {
+        parties.map { party in
+            PartyLayout(
+                domainID: party.spec.domainID, role: party.spec.role, pods: party.pods.count,
+                minReservedPods: party.minReservedPods,
+                reachablePorts: (party.pods.first?.ports ?? []).filter(\.isReachable).map(\.name))
         }
     }
 
@@ -82,6 +108,13 @@ public struct TaskLayout: Sendable {
         guard party.minReservedPods <= party.pods.count else {
             throw Defect(
                 field: "\(field).minReservedPods", message: "\(party.minReservedPods) of \(party.pods.count) pods cannot succeed")
+        }
+        let given = party.spec.template?.spec?.containers ?? []
+        if let stray = PartyOverrides.stray(among: given, of: party.template.spec.containers) {
+            let known = party.template.spec.containers.map { "\"\($0.name)\"" }.joined(separator: ", ")
+            throw Defect(
+                field: "\(field).template.spec.containers[\(stray)]",
+                message: "found \"\(given[stray].name)\", the deploy template has no such container; it has \(known)")
         }
         var names: Set<String> = []
         for port in party.template.spec.containers.flatMap(\.ports) where !names.insert(port.name).inserted {
@@ -114,16 +147,13 @@ public struct TaskLayout: Sendable {
         }
     }
 
-    /// A template for the role itself (a template may name several, separated by commas), else one without a role.
     static func template(of image: AppImage, role: String) -> DeployTemplate? {
         let templates = image.spec.deployTemplates
-        return templates.first { ($0.role ?? "").split(separator: ",").contains { $0 == role } }
-            ?? templates.first { ($0.role ?? "").isEmpty }
+        return DeployTemplate.index(forRole: role, among: templates.map { $0.role ?? "" }).map { templates[$0] }
     }
 
-    private static func pods(_ task: KusciaTask, _ index: Int, _ spec: KusciaTaskParty, _ template: DeployTemplate) -> [TaskPod] {
-        let replicas = spec.template?.replicas ?? template.replicas ?? 1
-        let ports = template.spec.containers.flatMap(\.ports)
+    private static func pods(_ task: KusciaTask, _ index: Int, _ replicas: Int, _ ports: [AppImagePort]) -> [TaskPod] {
+        let spec = task.spec.parties[index]
         let role = spec.role ?? ""
         return (0..<max(0, replicas)).map { replica in
             TaskPod(

@@ -25,7 +25,7 @@ extension TaskLayout {
             KusciaLabel.controller: KusciaLabel.taskController, KusciaLabel.taskID: task.metadata.name, KusciaLabel.jobID: jobID,
             KusciaLabel.domain: pod.domain,
         ]
-        if let alias = task.metadata.labels[KusciaLabel.taskAlias] { labels[KusciaLabel.taskAlias] = alias }
+        labels[KusciaLabel.taskAlias] = task.metadata.labels[KusciaLabel.taskAlias]
         if !pod.role.isEmpty { labels[KusciaLabel.role] = pod.role }
         return labels
     }
@@ -98,9 +98,7 @@ extension TaskLayout {
                 ownerReferences: owner),
             spec: PodSpec(
                 volumes: volumes(pod, party),
-                containers: party.template.spec.containers.enumerated().map {
-                    container($1, isFirst: $0 == 0, pod, party, ports)
-                },
+                containers: party.containers.map { container($0, pod, party, ports) },
                 restartPolicy: party.spec.template?.spec?.restartPolicy ?? party.template.spec.restartPolicy ?? .never,
                 nodeSelector: [KusciaLabel.nodeNamespace: pod.domain], hostNetwork: true, schedulerName: Kuscia.schedulerName,
                 tolerations: [
@@ -121,6 +119,7 @@ extension TaskLayout {
             // Whoever takes over an engine finds no other service on the organisations' networks.
             KusciaAnnotation.tcpConnect: tcpPorts(ports).map(String.init).joined(separator: ","),
         ]
+        annotations[KusciaAnnotation.taskAlias] = task.metadata.annotations[KusciaAnnotation.taskAlias]
         let wishes = party.image.metadata.annotations.filter { KusciaAnnotation.ofAppImage.contains($0.key) }
         annotations.merge(wishes) { $1 }
         if let id = party.image.spec.image.id, !id.isEmpty { annotations[KusciaAnnotation.imageID] = id }
@@ -144,10 +143,9 @@ extension TaskLayout {
     }
 
     private func container(
-        _ template: AppImageContainer, isFirst: Bool, _ pod: TaskPod, _ party: Party, _ ports: [PartyAllocatedPorts]
+        _ template: AppImageContainer, _ pod: TaskPod, _ party: Party, _ ports: [PartyAllocatedPorts]
     ) -> Container {
-        let resources = resources(of: template, isFirst: isFirst, party)
-        return Container(
+        Container(
             name: template.name, image: party.image.spec.image.reference, command: template.command, args: template.args,
             workingDir: template.workingDir ?? TaskPaths.scratch,
             ports: template.ports.compactMap { port in
@@ -155,25 +153,10 @@ extension TaskLayout {
                     ContainerPort(name: port.name, hostPort: $0, containerPort: $0, protocol: "TCP")
                 }
             },
-            envFrom: template.envFrom, env: environment(template, pod, resources, ports), resources: resources,
+            envFrom: template.envFrom, env: environment(template, pod, ports), resources: template.resources,
             volumeMounts: mounts(template), livenessProbe: template.livenessProbe, readinessProbe: template.readinessProbe,
             startupProbe: template.startupProbe, imagePullPolicy: template.imagePullPolicy,
             securityContext: template.securityContext)
-    }
-
-    /// The party's resources replace the template's: for the container of that name, or for the first when it has none.
-    /// Where only limits are given, they are the requests too (Kubernetes' default), and a lower limit lowers the request.
-    private func resources(of template: AppImageContainer, isFirst: Bool, _ party: Party) -> ResourceRequirements {
-        let given = party.spec.template?.spec?.containers ?? []
-        let own = given.first { $0.name == template.name } ?? (isFirst ? given.first { $0.name.isEmpty } : nil)
-        var resources = template.resources
-        if let own {
-            resources.limits.merge(own.resources.limits) { $1 }
-            resources.requests.merge(resources.limits) { min($0, $1) }
-            resources.requests.merge(own.resources.requests) { $1 }
-        }
-        resources.requests.merge(resources.limits) { request, _ in request }
-        return resources
     }
 
     private func mounts(_ template: AppImageContainer) -> [VolumeMount] {
@@ -189,16 +172,14 @@ extension TaskLayout {
     }
 
     /// Ours first, so that the AppImage may override any.
-    private func environment(
-        _ template: AppImageContainer, _ pod: TaskPod, _ resources: ResourceRequirements, _ ports: [PartyAllocatedPorts]
-    ) -> [EnvVar] {
+    private func environment(_ template: AppImageContainer, _ pod: TaskPod, _ ports: [PartyAllocatedPorts]) -> [EnvVar] {
         var variables = [
             EnvVar(name: "KUSCIA_DOMAIN_ID", value: pod.domain), EnvVar(name: "TASK_ID", value: task.metadata.name),
             EnvVar(name: "POD_IP", valueFrom: EnvVarSource(fieldRef: ObjectFieldSelector(fieldPath: "status.podIP"))),
             EnvVar(name: "TMPDIR", value: TaskPaths.scratch), EnvVar(name: "HOME", value: TaskPaths.scratch),
         ]
-        if let cpu = resources.limits["cpu"] { variables.append(EnvVar(name: "CONTAINER_CPU_LIMIT", value: cpu.text)) }
-        if let memory = resources.limits["memory"] {
+        if let cpu = template.resources.limits["cpu"] { variables.append(EnvVar(name: "CONTAINER_CPU_LIMIT", value: cpu.text)) }
+        if let memory = template.resources.limits["memory"] {
             // Kuscia's form: whole mebibytes.
             variables.append(EnvVar(name: "CONTAINER_MEM_LIMIT", value: "\(memory.value / (1 << 20))Mi"))
         }

@@ -7,7 +7,7 @@ struct TaskFates {
     enum Fate { case pending, running, succeeded, failed }
 
     private(set) var failures: [PodFailure] = []
-    /// Gone although they had not finished: somebody deleted them.
+    /// Gone, or ended by being deleted, although they had not finished: somebody deleted them.
     private(set) var lost: [TaskPod] = []
     private var fates: [TaskPod: Fate] = [:]
 
@@ -17,14 +17,18 @@ struct TaskFates {
         for pod in layout.pods {
             let name = "\(pod.domain)/\(pod.name)"
             if let object = objects[name] {
-                fates[pod] = read(object)
+                fates[pod] = read(object, of: pod, status)
             } else if let seen = status.podStatuses[name] {
                 fates[pod] = recall(pod, seen)
             }
         }
     }
 
-    private mutating func read(_ object: Pod) -> Fate {
+    private mutating func read(_ object: Pod, of pod: TaskPod, _ status: KusciaTaskStatus) -> Fate {
+        if status.wasCutShort(object) {
+            lost.append(pod)
+            return .failed
+        }
         if let failure = PodFailure(object) {
             failures.append(failure)
             return .failed
@@ -70,9 +74,10 @@ extension TaskPlanner {
         plan.status.partyTaskStatus = zip(layout.parties, phases).map { party, phase in
             let names = Set(party.pods.map(\.name))
             let own = fates.failures.filter { $0.namespace == party.spec.domainID && names.contains($0.pod) }
+            let isLost = fates.lost.contains { $0.domain == party.spec.domainID && names.contains($0.name) }
             return PartyTaskStatus(
                 domainID: party.spec.domainID, role: party.spec.role, phase: phase,
-                message: phase == .failed ? firstCause(own)?.text : nil)
+                message: phase == .failed ? firstCause(own)?.text ?? (isLost ? KusciaPodStatus.deletedText : nil) : nil)
         }
         let alive = phases.count { $0 != .failed }
         if phases.count(where: { $0 == .succeeded }) >= layout.neededParties {
@@ -83,21 +88,21 @@ extension TaskPlanner {
             plan.actions += stop(pods)
         } else if alive < layout.neededParties, let seconds = settling(fates, pods, world) {
             plan.again = seconds
-            run(world, &plan)
+            run(pods, world, &plan)
         } else if alive < layout.neededParties {
             let cause = firstCause(fates.failures)
-            fail(&plan.status, world, cause?.reason ?? "PodDeleted", cause.map(text) ?? lossText(fates.lost))
+            fail(&plan.status, world, cause?.reason ?? KusciaPodStatus.deleted, cause.map(text) ?? lossText(fates.lost))
             plan.actions += stop(pods)
         } else if layout.pods.contains(where: { fates[$0] != .pending }) {
-            run(world, &plan)
+            run(pods, world, &plan)
         } else {
             wait(layout, pods, world, &plan)
         }
     }
 
-    private static func run(_ world: TaskWorld, _ plan: inout TaskPlan) {
+    private static func run(_ pods: [Pod], _ world: TaskWorld, _ plan: inout TaskPlan) {
         plan.status.phase = .running
-        plan.status.message = nil
+        plan.status.message = PodWait.cause(among: pods)
         plan.status.setCondition("Running", .true, now: world.now)
     }
 
@@ -166,7 +171,7 @@ extension TaskPlanner {
 
     private static func lossText(_ lost: [TaskPod]) -> String {
         guard let pod = lost.first else { return "too few parties can succeed" }
-        return "party \(pod.domain), pod \(pod.name): deleted before it finished"
+        return "party \(pod.domain), pod \(pod.name): \(KusciaPodStatus.deletedText)"
     }
 
     // MARK: waiting
@@ -175,16 +180,9 @@ extension TaskPlanner {
     private static func wait(_ layout: TaskLayout, _ pods: [Pod], _ world: TaskWorld, _ plan: inout TaskPlan) {
         let placed = Set(pods.filter { $0.spec.nodeName != nil }.map(\.namespacedName))
         let unplaced = layout.pods.map { "\($0.domain)/\($0.name)" }.filter { !placed.contains($0) }
-        guard let first = unplaced.first else {
-            plan.status.message = nil
-            return
-        }
-        let explained = pods.lazy.filter { $0.spec.nodeName == nil }.compactMap { pod in
-            pod.status.conditions.first { $0.type == "PodScheduled" && $0.status == .false }?.message.map {
-                "pod \(pod.namespacedName): \($0)"
-            }
-        }.first
-        plan.status.message = explained ?? plan.status.message
+        let explained = PodWait.cause(among: pods)
+        plan.status.message = explained
+        guard let first = unplaced.first else { return }
         let allowed = allowedSeconds(world)
         let waited = world.now.seconds(since: plan.status.startTime ?? world.now)
         if waited >= Int64(allowed) {

@@ -10,6 +10,7 @@
 // I-TASK-2  Ports are stored in the status before anything that uses them is made.
 // I-TASK-3  Nothing of a finished task keeps running.
 // I-TASK-4  The reported cause is the failure that came first, not one that followed from it.
+// I-TASK-5  What was made is judged as it was made, whatever becomes of the AppImage.
 import KubernetesModel
 import KusciaModel
 
@@ -72,8 +73,17 @@ public enum TaskPlanner {
         case .pending, .running: plan = advance(world, &ports)
         case .succeeded, .failed: plan = finish(world, &ports)
         }
+        if plan.status.phase?.isFinished == true { plan.status.closeParties() }
         if plan.status != world.task.status { plan.status.lastReconcileTime = world.now }
         return plan
+    }
+
+    /// The status of a task that its job stops. Its pods follow with its next plan.
+    public static func stopped(_ task: KusciaTask, reason: String, message: String, now: Timestamp) -> KusciaTaskStatus {
+        var status = task.status
+        status.fail(reason, message, now: now)
+        status.closeParties()
+        return status
     }
 
     /// Under which name a task holds its ports: its uid, so that the end of a task frees nothing of a later one of its name.
@@ -119,23 +129,27 @@ public enum TaskPlanner {
     // MARK: under way
 
     private static func advance(_ world: TaskWorld, _ ports: inout PortAllocator) -> TaskPlan {
+        let attempt = attempt(world.task.status)
+        let (own, stale) = split(world, attempt)
         let layout: TaskLayout
         do {
-            layout = try TaskLayout(world.task, appImage: world.appImage)
+            guard world.task.status.isTrue("ResourceCreated") else {
+                return make(try TaskLayout(world.task, appImage: world.appImage), attempt, stale, world, &ports)
+            }
+            guard stale.isEmpty else { return TaskPlan(actions: stale.map { delete($0, grace: 0) }, status: world.task.status) }
+            // I-TASK-5. A status that an earlier version wrote does not say what was made.
+            layout = try TaskLayout(madeFor: world.task) ?? TaskLayout(world.task, appImage: world.appImage)
         } catch {
             return failed(world.task.status, world, reason(of: error), "\(error)")
         }
-        let attempt = attempt(world.task.status)
-        let (own, stale) = split(world, attempt)
-        guard stale.isEmpty, world.task.status.isTrue("ResourceCreated") else {
-            return make(layout, attempt, stale, world, &ports)
-        }
         let fates = TaskFates(layout, own, world.task.status)
         var status = world.task.status
+        status.partyLayouts = layout.partyLayouts
         status.observe(own, services: layout.services(ports: status.allocatedPorts), now: world.now)
         if let conflict = fates.failures.first(where: { $0.reason == "PortConflict" }), attempt < maximumAttempts {
             do {
-                try allocate(layout, attempt: attempt + 1, &status, world, &ports)
+                let next = try TaskLayout(world.task, appImage: world.appImage)
+                try allocate(next, attempt: attempt + 1, &status, world, &ports)
             } catch {
                 return failed(status, world, "PortConflict", "\(conflict.text); \(error)")
             }
@@ -173,7 +187,7 @@ public enum TaskPlanner {
     ) -> TaskPlan {
         var plan = TaskPlan(status: world.task.status)
         let since = plan.status.conditions.first { $0.type == "ResourceCreated" }?.lastTransitionTime ?? world.now
-        if world.now.seconds(since: since) >= Int64(allowedSeconds(world)), !plan.status.isTrue("ResourceCreated") {
+        if world.now.seconds(since: since) >= Int64(allowedSeconds(world)) {
             return failed(
                 plan.status, world, "TaskResourceGroupExpired",
                 "its objects could not be made within \(allowedSeconds(world)) s (scheduleConfig.lifecycleSeconds)"
@@ -199,6 +213,8 @@ public enum TaskPlanner {
             return failed(plan.status, world, reason(of: error), "\(error)")
         }
         plan.status.setCondition("ResourceCreated", .true, reason: "Attempt\(attempt)", now: world.now)
+        plan.status.partyLayouts = layout.partyLayouts
+        plan.status.message = nil  // What stood in the way does not any more.
         return plan
     }
 
@@ -220,7 +236,8 @@ public enum TaskPlanner {
     }
 
     static func allowedSeconds(_ world: TaskWorld) -> Int {
-        world.task.spec.scheduleConfig?.lifecycleSeconds ?? schedulingSeconds
+        // 0 is "not given": what a client sends that writes every field.
+        world.task.spec.scheduleConfig?.lifecycleSeconds.flatMap { $0 > 0 ? $0 : nil } ?? schedulingSeconds
     }
 
     // MARK: finished
@@ -253,18 +270,14 @@ public enum TaskPlanner {
         return plan
     }
 
-    /// The plan for a task one of whose objects the server refuses for good.
-    public static func refused(_ world: TaskWorld, message: String) -> TaskPlan {
-        var plan = failed(world.task.status, world, "CreateFailed", message)
+    /// The plan for a task one of whose objects cannot be made for good: the server refuses it, or its name is another's.
+    public static func refused(_ world: TaskWorld, reason: String = "CreateFailed", message: String) -> TaskPlan {
+        var plan = failed(world.task.status, world, reason, message)
         plan.status.lastReconcileTime = world.now
         return plan
     }
 
     static func fail(_ status: inout KusciaTaskStatus, _ world: TaskWorld, _ reason: String, _ message: String) {
-        status.phase = .failed
-        status.reason = reason
-        status.message = message
-        status.completionTime = status.completionTime ?? world.now
-        status.setCondition("Success", .false, reason: reason, message: message, now: world.now)
+        status.fail(reason, message, now: world.now)
     }
 }

@@ -21,7 +21,17 @@ extension KusciaTaskStatus {
 
     /// Takes over what the pods report. Pods that are gone keep their last entry.
     mutating func observe(_ pods: [Pod], services: [Service], now: Timestamp) {
-        for pod in pods { podStatuses[pod.namespacedName] = KusciaPodStatus(observing: pod) }
+        for pod in pods {
+            let name = pod.namespacedName
+            let cutShort = podStatuses[name]?.isDeleted == true || phase?.isFinished != true && wasCutShort(pod)
+            var seen = KusciaPodStatus(observing: pod)
+            if cutShort, seen.podPhase == .succeeded {
+                seen.podPhase = .failed
+                seen.reason = KusciaPodStatus.deleted
+                seen.message = KusciaPodStatus.deletedText
+            }
+            podStatuses[name] = seen
+        }
         for service in services where serviceStatuses[service.namespacedName] == nil {
             serviceStatuses[service.namespacedName] = KusciaServiceStatus(
                 serviceName: service.metadata.name, namespace: service.metadata.namespace,
@@ -32,18 +42,56 @@ extension KusciaTaskStatus {
 }
 
 extension KusciaTaskStatus {
+    /// Whether a pod's good end came of its deletion: somebody deleted it while it ran, and it ended as it was told to. A program
+    /// that exits with 0 when it is terminated has not done its work.
+    func wasCutShort(_ pod: Pod) -> Bool {
+        guard pod.status.phase == .succeeded, let deletion = pod.metadata.deletionTimestamp else { return false }
+        if let seen = podStatuses[pod.namespacedName] {
+            if seen.podPhase == .succeeded { return false }
+            if seen.isDeleted { return true }
+        }
+        // The deletion was asked for one grace period before its time. Times have whole seconds; within one, it was first.
+        let asked = deletion.adding(seconds: -max(0, pod.metadata.deletionGracePeriodSeconds ?? 0))
+        let end = pod.status.containerStatuses.compactMap(\.state.terminated?.finishedAt).max()
+        return end.map { $0 >= asked } ?? true
+    }
+
+    mutating func fail(_ reason: String, _ message: String, now: Timestamp) {
+        phase = .failed
+        self.reason = reason
+        self.message = message
+        completionTime = completionTime ?? now
+        setCondition("Success", .false, reason: reason, message: message, now: now)
+    }
+
+    /// Of a task that has ended: parties that had not are stopped, and none may look as if it ran on.
+    mutating func closeParties() {
+        for (index, party) in partyTaskStatus.enumerated() where party.phase?.isFinished != true {
+            partyTaskStatus[index].phase = .failed
+            partyTaskStatus[index].message = Self.stoppedText
+        }
+    }
+
+    private static let stoppedText = "stopped, because the task had ended"
+
     /// Of a task that has ended: pods that were seen unfinished and are gone were stopped; none may look as if it ran on.
     mutating func closePodStatuses(present pods: [Pod]) {
         let names = Set(pods.map(\.namespacedName))
         for (name, seen) in podStatuses where seen.podPhase?.isFinished != true && !names.contains(name) {
             podStatuses[name]?.podPhase = .failed
             podStatuses[name]?.reason = "Stopped"
-            podStatuses[name]?.message = "stopped, because the task had ended"
+            podStatuses[name]?.message = Self.stoppedText
         }
     }
 }
 
 extension KusciaPodStatus {
+    /// Reason and message of a pod that somebody deleted while its task needed it.
+    static let deleted = "PodDeleted"
+    static let deletedText = "deleted before it finished"
+
+    var isDeleted: Bool { podPhase == .failed && reason == Self.deleted }
+
     init(observing pod: Pod) {
         self.init()
         podName = pod.metadata.name
@@ -63,6 +111,9 @@ extension KusciaPodStatus {
         if let failure = PodFailure(pod) {
             reason = failure.reason
             message = failure.text
+        } else if let wait = PodWait(pod) {
+            reason = wait.reason
+            message = wait.text
         }
         // Evidence only: what cannot be read is left out rather than failing the task.
         usage = pod.metadata.annotations[KusciaAnnotation.usage].flatMap { try? JSON.decode(PodUsage.self, from: Array($0.utf8)) }

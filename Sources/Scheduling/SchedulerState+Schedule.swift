@@ -141,7 +141,8 @@ extension SchedulerState {
         for (id, message) in refused { say(message, about: id, &pass) }
         let names = without.map { pods[$0].key }.sorted().map(\.description).joined(separator: ", ")
         for id in members where !without.contains(id) {
-            say("pod group \"\(group)\" is placed together or not at all, and \(names) has no place yet", about: id, &pass)
+            let message = "pod group \"\(group)\" is placed together or not at all, and \(names) has no place yet"
+            say(message, about: id, isAnothers: true, &pass)
         }
     }
 
@@ -164,9 +165,9 @@ extension SchedulerState {
         PodPlacement(pod: pods[id].key, uid: pods[id].uid, node: nodes.names[slot])
     }
 
-    private mutating func say(_ message: String, about id: PodID, _ pass: inout Pass) {
+    private mutating func say(_ message: String, about id: PodID, isAnothers: Bool = false, _ pass: inout Pass) {
         guard pods[id].state == .pending, pods[id].message != message else { return }
         pods[id].message = message
-        pass.decisions.append(.unschedulable(pods[id].key, uid: pods[id].uid, message: message))
+        pass.decisions.append(.unschedulable(pods[id].key, uid: pods[id].uid, PlacementObstacle(message, isAnothers: isAnothers)))
     }
 }

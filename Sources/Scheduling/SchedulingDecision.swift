@@ -5,9 +5,21 @@ public enum SchedulingDecision: Sendable, Hashable {
     /// `SchedulerState.bindingFailed`.
     case bind([PodPlacement])
     /// Nothing fits now. Said once per change of the cluster's shape, not in every pass.
-    case unschedulable(PodKey, uid: String, message: String)
+    case unschedulable(PodKey, uid: String, PlacementObstacle)
     /// End the victims; the room that they leave is kept for the pods, which are bound when it is there.
     case preempt(Preemption)
+}
+
+/// What keeps a pod from a node.
+public struct PlacementObstacle: Sendable, Hashable {
+    public var message: String
+    /// The pod would have a place; another one of its group has none.
+    public var isAnothers: Bool
+
+    public init(_ message: String, isAnothers: Bool = false) {
+        self.message = message
+        self.isAnothers = isAnothers
+    }
 }
 
 public struct PodPlacement: Sendable, Hashable {

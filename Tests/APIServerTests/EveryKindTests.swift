@@ -57,7 +57,7 @@ struct EveryKindTests {
     func life(_ resource: GroupVersionResource) async throws {
         let kind = try #require(KindRegistry()[resource]).declaration
         let laboratory = try await Laboratory()
-        let namespace = kind.kind == "KusciaJob" ? "cross-domain" : "alice"
+        let namespace = ["KusciaJob", "KusciaTask"].contains(kind.kind) ? "cross-domain" : "alice"
         let group = kind.group.isEmpty ? "/api/v1" : "/apis/\(kind.group)/\(resource.version)"
         let collection = (kind.namespaced ? "\(group)/namespaces/\(namespace)/" : "\(group)/") + resource.resource
         var object: JSONValue = Self.minimal["\(kind.group)/\(kind.kind)"] ?? Self.minimal[kind.kind] ?? [:]

@@ -180,6 +180,21 @@ struct KindRuleTests {
             "must be between 1 and 65535"),
         Rule("DomainData", "spec/name", nil, "spec.name", "Required value"),
         Rule("KusciaTask", "spec/parties", [], "spec.parties", "must have at least 1 party"),
+        Rule(
+            "AppImage", "spec/configTemplates", ["task.conf": "a\n{{range .PARTIES}}"], "spec.configTemplates[task.conf]",
+            "\"{{range .PARTIES}}\": cannot be rendered, line 2: must begin with a dot and a name"),
+        Rule(
+            "AppImage", "spec/configTemplates", ["task.conf": "{{.TASK_ID"], "spec.configTemplates[task.conf]",
+            "cannot be rendered, line 1: not closed by }}"),
+        Rule(
+            "KusciaTask", "spec/parties/0/template", ["spec": ["containers": [["image": "other"]]]],
+            "spec.parties[0].template.spec.containers[0].image", "a party changes command, args, env and resources only"),
+        Rule(
+            "KusciaTask", "spec/parties/0/template", ["spec": ["affinity": ["podAffinity": [:]]]],
+            "spec.parties[0].template.spec.affinity", "is not carried out"),
+        Rule("KusciaTask", "spec/parties/0/appImageRef", "nowhere", "spec.parties[0].appImageRef", "no such AppImage"),
+        Rule("KusciaTask", "spec/parties/0/domainID", "nobody", "spec.parties[0].domainID", "no such Domain"),
+        Rule("KusciaTask", "spec/initiator", "nobody", "spec.initiator", "no such Domain"),
     ]
 
     @Test("a rule is held, and its refusal names the field", arguments: rules)

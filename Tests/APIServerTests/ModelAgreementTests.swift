@@ -22,7 +22,8 @@ struct ModelAgreementTests {
              "status":{"phase":"Running","progress":0.5,"partyTaskStatus":[{"domainID":"alice","role":"r","phase":"Running","message":"m"}],"reason":"r","message":"m",
               "conditions":[{"type":"Running","status":"True","reason":"r","message":"m","lastUpdateTime":"2026-11-21T04:00:00Z","lastTransitionTime":"2026-11-21T04:00:00Z"}],
               "podStatuses":{"alice/t-0":{"podPhase":"Running","usage":{"containers":{"c":{"cpuSeconds":1.5}}}}},"serviceStatuses":{"alice/s":{}},
-              "allocatedPorts":[{"domainID":"alice","role":"r","namedPort":{"t-0/p":20000}}],"startTime":"2026-11-21T04:00:00Z","completionTime":"2026-11-21T04:00:00Z","lastReconcileTime":"2026-11-21T04:00:00Z"}}
+              "allocatedPorts":[{"domainID":"alice","role":"r","namedPort":{"t-0/p":20000}}],
+              "partyLayouts":[{"domainID":"alice","role":"r","pods":1,"minReservedPods":1,"reachablePorts":["p"]}],"startTime":"2026-11-21T04:00:00Z","completionTime":"2026-11-21T04:00:00Z","lastReconcileTime":"2026-11-21T04:00:00Z"}}
             """#
         ),
         (

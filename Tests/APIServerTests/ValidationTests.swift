@@ -57,7 +57,7 @@ struct ValidationTests {
             Laboratory.task("first", dependencies: []).with(["alias"], nil).with(["taskID"], nil), "spec.tasks[0].alias",
             "Required"),
         job(
-            "alias that makes no task name", ["tasks", "0"], Laboratory.task("A b", dependencies: []).with(["taskID"], nil),
+            "alias that makes no task name", ["tasks", "0"], Laboratory.task("A b!", dependencies: []).with(["taskID"], nil),
             "spec.tasks[0].alias", "RFC 1123"),
         job(
             "unknown dependency", ["tasks", "1", "dependencies"], ["third"], "spec.tasks[1].dependencies[0]",
@@ -136,6 +136,114 @@ struct ValidationTests {
         #expect(answer.message.contains("\(one.field): "))
         #expect(answer.message.contains(one.contains), "\(answer.message)")
         #expect(lab.store.revision == before)
+    }
+
+    private static let tasks = "/apis/kuscia.secretflow/v1alpha1/namespaces/cross-domain/kusciatasks"
+    private static let task: JSONValue = [
+        "metadata": ["name": "task"],
+        "spec": ["initiator": "alice", "taskInputConfig": "", "parties": [["domainID": "alice", "appImageRef": "psi"]]],
+    ]
+
+    @Test("a KusciaTask outside cross-domain, where no controller looks, is refused")
+    func taskElsewhere() async throws {
+        let lab = try await Laboratory()
+        let answer = try await lab.send(.post, "/apis/kuscia.secretflow/v1alpha1/namespaces/alice/kusciatasks", Self.task)
+        #expect(answer.status == 422)
+        #expect(answer.fields == ["metadata.namespace"], "\(answer.body)")
+    }
+
+    @Test("the spec of a KusciaTask cannot change; its labels can")
+    func taskSpec() async throws {
+        let lab = try await Laboratory()
+        try await lab.must(.post, Self.tasks, Self.task)
+        let merge = "application/merge-patch+json"
+        let refused = try await lab.send(.patch, "\(Self.tasks)/task", ["spec": ["taskInputConfig": "other"]], type: merge)
+        #expect(refused.status == 422)
+        #expect(refused.fields == ["spec.taskInputConfig"], "\(refused.body)")
+        try await lab.must(.patch, "\(Self.tasks)/task", ["metadata": ["labels": ["a": "b"]]], type: merge)
+    }
+
+    @Test("a KusciaTask of a client that writes every field is taken; a job's task was looked at with its job")
+    func emptyMembers() async throws {
+        let lab = try await Laboratory()
+        let container: JSONValue = [
+            "name": "psi", "command": ["a"], "args": [], "ports": [], "image": "", "resources": [:], "configVolumeMounts": [],
+        ]
+        let full = Self.task.with(["spec", "parties", "0", "template"], ["spec": ["containers": [container], "affinity": [:]]])
+        try await lab.must(.post, Self.tasks, full)
+        let owner: JSONValue = ["apiVersion": "kuscia.secretflow/v1alpha1", "kind": "KusciaJob", "name": "j", "uid": "u"]
+        let ofJob = Self.task.with(["metadata"], ["name": "other", "ownerReferences": [owner]])
+            .with(["spec", "parties", "0", "appImageRef"], "gone")
+        try await lab.must(.post, Self.tasks, ofJob)
+    }
+
+    @Test("a KusciaDeployment is stored with a warning that nothing comes of it")
+    func deploymentWarning() async throws {
+        let lab = try await Laboratory()
+        let answer = try await lab.send(
+            .post, "/apis/kuscia.secretflow/v1alpha1/namespaces/cross-domain/kusciadeployments",
+            ["metadata": ["name": "d"], "spec": ["initiator": "alice", "parties": [["domainID": "alice", "appImageRef": "psi"]]]])
+        #expect(answer.status == 201)
+        #expect(answer.headers.contains { $0.name == "Warning" && $0.value.contains("nothing is deployed") }, "\(answer.headers)")
+    }
+
+    /// Job `p` with alias `b-c` and job `p-b` with alias `c` both make task p-b-c.
+    @Test("a made-up task id that another job is going to use is refused, unless that job is over", arguments: [true, false])
+    func wantedTaskID(prefixFirst: Bool) async throws {
+        let lab = try await Laboratory()
+        func job(_ name: String, _ alias: String) -> JSONValue {
+            Laboratory.job.with(["metadata", "name"], .string(name))
+                .with(["spec", "tasks"], [Laboratory.task(alias, dependencies: []).with(["taskID"], nil)])
+        }
+        let (first, second) = prefixFirst ? (job("p", "b-c"), job("p-b", "c")) : (job("p-b", "c"), job("p", "b-c"))
+        try await lab.must(.post, Laboratory.jobs, first)
+        let refused = try await lab.send(.post, Laboratory.jobs, second)
+        #expect(refused.status == 422)
+        #expect(refused.fields == ["spec.tasks[0].alias"], "\(refused.body)")
+        #expect(refused.message.contains(prefixFirst ? #"KusciaJob "p""# : #"KusciaJob "p-b""#), "\(refused.message)")
+        try await lab.must(
+            .patch, "\(Laboratory.jobs)/\(prefixFirst ? "p" : "p-b")/status", ["status": ["phase": "Failed"]],
+            type: "application/merge-patch+json")
+        try await lab.must(.post, Laboratory.jobs, second)
+    }
+
+    @Test("an alias that the job controller makes a name of needs no taskID; one that is no label goes with a taskID")
+    func aliases() async throws {
+        let lab = try await Laboratory()
+        func job(_ name: String, _ alias: String, _ id: JSONValue?) -> JSONValue {
+            Laboratory.job.with(["metadata", "name"], .string(name))
+                .with(["spec", "tasks"], [Laboratory.task(alias, dependencies: []).with(["taskID"], id)])
+        }
+        try await lab.must(.post, Laboratory.jobs, job("one", "PSI_1", nil))
+        try await lab.must(.post, Laboratory.jobs, job("two", "PSI 交集 / 1", "two-psi"))
+        let twice = job("three", "a_b", nil).with(
+            ["spec", "tasks"],
+            .array(["a_b", "a-b"].map { Laboratory.task($0, dependencies: []).with(["taskID"], nil) }))
+        let refused = try await lab.send(.post, Laboratory.jobs, twice)
+        #expect(refused.fields == ["spec.tasks[1].alias"], "\(refused.body)")
+        #expect(refused.message.contains("three-a-b"))
+    }
+
+    @Test("a party's resources are for all its pods: judged is one pod's share, and what the party leaves to the template")
+    func shares() async throws {
+        let lab = try await Laboratory()
+        try await lab.must(.post, "/api/v1/nodes", Laboratory.node("bob-1", domain: "bob", memory: "4Gi"))
+        let memory = ["spec", "tasks", "0", "parties", "1", "resources", "limits"]
+        let images = "/apis/kuscia.secretflow/v1alpha1/appimages/psi"
+        let tooMuch = Laboratory.job.with(memory, ["memory": "8Gi"])
+        let above = try await lab.send(.post, Laboratory.jobs, tooMuch)
+        #expect(above.fields == ["spec.tasks[0].parties[1].resources.limits[memory]"])
+        func setTemplate(_ member: String, _ value: JSONValue) async throws {
+            let template = (Laboratory.appImage["spec"]?["deployTemplates"]?.arrayValue?.first ?? [:]).with([member], value)
+            try await lab.must(
+                .patch, images, ["spec": ["deployTemplates": [template]]], type: "application/merge-patch+json")
+        }
+        try await setTemplate("replicas", 2)
+        try await lab.must(.post, Laboratory.jobs, tooMuch)
+        try await setTemplate("spec", ["containers": [["name": "psi", "resources": ["requests": ["memory": "5Gi"]]]]])
+        let other = Laboratory.job.with(["metadata", "name"], "other")
+        let refused = try await lab.send(.post, Laboratory.jobs, other.with(memory, ["cpu": "1"]))
+        #expect(refused.fields.contains("spec.tasks[0].parties[1].resources.requests[memory]"), "\(refused.body)")
     }
 
     @Test("a task id that another job's task has is refused; one of a former job of the same name is not")

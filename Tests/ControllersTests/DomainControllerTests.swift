@@ -40,6 +40,33 @@ struct DomainControllerTests {
         }
     }
 
+    @Test("podMaxCount is the quota of the domain's namespace, follows it, and goes with it; another's quota of that name stays")
+    func quota() async throws {
+        let lab = try ControllerLab()
+        let foreign = ObjectMeta(name: DomainController.quotaName, namespace: "bob")
+        try lab.api.put(ResourceQuota(metadata: foreign, spec: ResourceQuotaSpec(hard: ["pods": 7])))
+        func pods(_ quotas: [ResourceQuota], _ namespace: String) -> Quantity? {
+            quotas.first { $0.metadata.namespace == namespace }?.spec.hard["pods"]
+        }
+        try await lab.master {
+            for name in ["alice", "bob"] {
+                try await lab.api.create(
+                    Domain(
+                        metadata: ObjectMeta(name: name),
+                        spec: DomainSpec(resourceQuota: DomainResourceQuota(podMaxCount: 3))))
+            }
+            try await lab.wait("the quota", ResourceQuota.self) { pods($0, "alice") == 3 }
+            func set(_ quota: JSONValue) async throws {
+                try await lab.api.patch(Domain.self, name: "alice", merge: ["spec": ["resourceQuota": quota]])
+            }
+            try await set(["podMaxCount": 5])
+            try await lab.wait("the new number", ResourceQuota.self) { pods($0, "alice") == 5 }
+            try await set(.null)
+            try await lab.wait("no quota", ResourceQuota.self) { pods($0, "alice") == nil }
+            #expect(pods(try lab.api.objects(ResourceQuota.self), "bob") == 7)
+        }
+    }
+
     @Test("the more nodes a domain has, the less often its report of them is written")
     func longReport() async throws {
         let lab = try ControllerLab()

@@ -172,6 +172,10 @@ struct JobFlowTests {
             try await lab.command("job", "Stop", version: "1")
             let status = try await lab.job("job", is: .failed)
             #expect(status.reason == "JobStopped")
+            let stopped = try lab.api.object(KusciaTask.self, namespace: "cross-domain", name: "job-a")?.status
+            #expect(stopped?.conditions.first { $0.type == "Success" }?.status == .false)
+            #expect(stopped?.conditions.first { $0.type == "Success" }?.reason == "JobStopped")
+            #expect(stopped?.partyTaskStatus.allSatisfy { $0.phase == .failed } == true)
             try await lab.wait("both pods stopping", Pod.self) { $0.count { $0.metadata.deletionTimestamp != nil } == 2 }
             try await lab.command("job", "Restart", version: "2")
             try await lab.start("job-a", but: before)
@@ -198,6 +202,48 @@ struct JobFlowTests {
             for domain in ["alice", "bob"] { try await lab.end(domain, "job-a-0", code: 0) }
             try await lab.job("job", is: .succeeded)
             #expect(try lab.api.objects(KusciaTask.self).map(\.metadata.ownerReferences[0].uid) == [again.metadata.uid])
+        }
+    }
+
+    /// Job `p` with alias `b-c` and job `p-b` with alias `c` both make task p-b-c.
+    @Test("a job one of whose tasks has another's name says so, runs its other tasks, and goes on when the name is free")
+    func takenName() async throws {
+        let lab = try ControllerLab()
+        try await lab.master {
+            try await lab.submit("p-b", ["c": []])
+            try await lab.start("p-b-c")
+            try await lab.submit("p", ["b-c": [], "other": []])
+            try await lab.complete("p-other")
+            func p(_ jobs: [KusciaJob]) -> KusciaJob? { jobs.first { $0.metadata.name == "p" } }
+            let jobs = try await lab.wait("the words", KusciaJob.self) {
+                p($0)?.status.reason == "TaskNameTaken" && p($0)?.status.taskStatus["p-other"] == .succeeded
+            }
+            let job = try #require(p(jobs))
+            #expect(job.status.phase == .running)
+            #expect(job.status.message?.contains(#"KusciaTask "p-b-c" is there already and belongs to KusciaJob "p-b""#) == true)
+            try await lab.wait("the event", Event.self) { $0.contains { $0.reason == "TaskNameTaken" && $0.type == "Warning" } }
+            let former = Set(try await lab.pods(of: "p-b-c").map(\.metadata.uid))
+            try await lab.api.delete(KusciaJob.self, namespace: "cross-domain", name: "p-b")
+            try await lab.wait("a task of its own", KusciaTask.self) {
+                $0.contains { $0.metadata.name == "p-b-c" && $0.metadata.labels[KusciaLabel.jobID] == "p" }
+            }
+            try await lab.start("p-b-c", but: former)
+            for domain in ["alice", "bob"] { try await lab.end(domain, "p-b-c-0", code: 0) }
+            try await lab.job("p", is: .succeeded)
+        }
+    }
+
+    @Test("a stage command that does not fit is refused with a warning")
+    func misfit() async throws {
+        let lab = try ControllerLab()
+        try await lab.master {
+            try await lab.submit("job", ["a": []])
+            try await lab.start("job-a")
+            try await lab.command("job", "Dance", version: "1")
+            let events = try await lab.wait("the event", Event.self) { $0.contains { $0.reason == "StageCommandRefused" } }
+            let event = events.first { $0.reason == "StageCommandRefused" }
+            #expect(event?.type == "Warning")
+            #expect(event?.message?.contains(#"found "Dance", expected Create"#) == true)
         }
     }
 

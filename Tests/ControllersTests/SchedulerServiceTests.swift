@@ -62,6 +62,22 @@ import Testing
         #expect(api.calls.filter { $0.verb == .bind }.count == 1)
     }
 
+    @Test("of a gang that has no place, the pod that would fit has a reason of its own: it only waits for the other")
+    func innocent() async throws {
+        let api = try cluster(cpu: "1")
+        try await withScheduler(api) {
+            try api.put(Fixture.gangPod("alice", "psi", size: 2))
+            try api.put(Fixture.gangPod("bob", "psi", size: 2, cpu: "2"))
+            func reason(_ namespace: String) throws -> String? {
+                try api.object(Pod.self, namespace: namespace, name: "psi-0")?.status.conditions
+                    .first { $0.type == "PodScheduled" && $0.status == .false }?.reason
+            }
+            try await eventually("both told") {
+                try reason("alice") == Kuscia.waitsForPodGroup && reason("bob") == "Unschedulable"
+            }
+        }
+    }
+
     @Test("a pod without a place says why, in its condition and as an event, and goes when room comes")
     func explains() async throws {
         let api = try cluster(cpu: "1")

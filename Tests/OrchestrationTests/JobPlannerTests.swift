@@ -10,6 +10,7 @@ struct JobLaboratory {
     var job: KusciaJob
     var tasks: [String: KusciaTask] = [:]
     var image: AppImage? = appImage()
+    var taken: [String: String] = [:]
     var now = start
     private(set) var created: [String] = []
     private(set) var stopped: [String] = []
@@ -26,7 +27,7 @@ struct JobLaboratory {
     var underWay: Int { tasks.values.count { $0.status.phase?.isFinished != true } }
 
     func plan() -> JobPlan {
-        JobPlanner.plan(JobWorld(job: job, tasks: tasks, appImage: { [image] _ in image }, now: now))
+        JobPlanner.plan(JobWorld(job: job, tasks: tasks, taken: taken, appImage: { [image] _ in image }, now: now))
     }
 
     @discardableResult
@@ -107,7 +108,7 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
         #expect(lab.job.status.taskStatus == ["job-a": .succeeded])
     }
 
-    @Test("a task carries its template, its job and its owner; a party's resources go to its template's first container")
+    @Test("a task carries its template, its job and its owner; a party's resources go to its template's container")
     func task() throws {
         var first = template("a")
         first.taskID = "my-task"
@@ -119,6 +120,7 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
         let task = try #require(lab.tasks["my-task"])
         #expect(task.metadata.namespace == "cross-domain")
         #expect(task.metadata.labels == ["kuscia.secretflow/job-id": "job", "kuscia.secretflow/task-alias": "a"])
+        #expect(task.metadata.annotations == ["kuscia.secretflow/task-alias": "a"])
         #expect(task.metadata.ownerReferences.map(\.uid) == ["job-uid"])
         #expect(task.spec.initiator == "alice")
         #expect(task.spec.taskInputConfig == "{}")
@@ -130,6 +132,81 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
         #expect(task.spec.parties[0].template?.spec?.containers.first?.resources.limits["cpu"] == 2)
         #expect(task.spec.parties[0].template?.spec?.runtimeClassName == "runc")
         #expect(task.spec.parties[1].template == nil)
+    }
+
+    @Test("a party's resources are shared out among its containers in all replicas; a device goes to each replica's first")
+    func shares() throws {
+        var first = template("a")
+        first.parties[0].resources = ResourceRequirements(
+            limits: ["cpu": 2, "memory": Quantity(bytes: 4 << 30), "example.com/gpu": 1], requests: ["cpu": 1])
+        var image = appImage(replicas: 2)
+        image.spec.deployTemplates[0].spec.containers.append(AppImageContainer(name: "sidecar"))
+        var lab = JobLaboratory([first])
+        lab.image = image
+        lab.settle()
+        let task = try #require(lab.tasks["job-a"])
+        let layout = try TaskLayout(task) { _ in image }
+        let pods = layout.podObjects(ports: layout.allocatedPorts(Array(21000..<21100)), attempt: 1)
+        for pod in pods.filter({ $0.metadata.namespace == "alice" }) {
+            #expect(pod.spec.containers.map { $0.resources.limits["cpu"] } == [Quantity(millis: 500), Quantity(millis: 500)])
+            #expect(pod.spec.containers.map { $0.resources.requests["cpu"] } == [Quantity(millis: 250), Quantity(millis: 250)])
+            #expect(pod.spec.containers.map { $0.resources.limits["memory"]?.text } == ["1Gi", "1Gi"])
+            #expect(pod.spec.containers.map { $0.resources.limits["example.com/gpu"] } == [1, nil])
+        }
+        image.spec.deployTemplates[0].replicas = .max
+        let least = PartyOverrides.shares(of: ResourceRequirements(limits: ["memory": 1]), image.spec.deployTemplates[0])
+        #expect(least.map { $0.resources.limits["memory"] } == [1, 1], "nobody gets nothing of something")
+    }
+
+    @Test("the alias is kept as it is in an annotation, and is a label only where it is a label's value")
+    func alias() throws {
+        var strange = template("交集 / 1")
+        strange.taskID = "my-task"
+        var lab = JobLaboratory([strange])
+        lab.settle()
+        let task = try #require(lab.tasks["my-task"])
+        #expect(task.metadata.annotations == ["kuscia.secretflow/task-alias": "交集 / 1"])
+        #expect(task.metadata.labels == ["kuscia.secretflow/job-id": "job"])
+        let layout = try TaskLayout(task) { _ in appImage() }
+        let pod = try #require(layout.podObjects(ports: layout.allocatedPorts([1, 2, 3, 4]), attempt: 1).first)
+        #expect(pod.metadata.annotations["kuscia.secretflow/task-alias"] == "交集 / 1")
+        #expect(pod.metadata.labels["kuscia.secretflow/task-alias"] == nil)
+    }
+
+    @Test("a task whose name is another's is told with its owner, and keeps no other task from running")
+    func takenName() {
+        var lab = JobLaboratory([template("a"), template("b")], parallel: 1)
+        lab.taken = ["job-a": #"KusciaJob "other""#]
+        lab.settle()
+        #expect(lab.created == ["job-b"])
+        #expect(lab.phase == .running)
+        #expect(lab.job.status.reason == "TaskNameTaken")
+        let words = #"task "a" cannot be made: KusciaTask "job-a" is there already and belongs to KusciaJob "other""#
+        #expect(lab.message.hasPrefix(words))
+        lab.end("job-b", .succeeded)
+        #expect(lab.phase == .running)
+        lab.taken = [:]
+        lab.settle()
+        #expect(lab.created == ["job-b", "job-a"])
+        #expect(lab.job.status.reason == nil)
+        lab.end("job-a", .succeeded)
+        #expect(lab.phase == .succeeded)
+    }
+
+    @Test("a job under way says which of its tasks waits for what, until it does not")
+    func waiting() {
+        var lab = JobLaboratory([template("a")])
+        lab.settle()
+        lab.tasks["job-a"]?.status.message = "pod bob/x: container engine waits: ErrImagePull: no such image"
+        lab.settle()
+        #expect(lab.job.status.reason == "TaskWaiting")
+        #expect(lab.message == "task job-a: pod bob/x: container engine waits: ErrImagePull: no such image")
+        var done = lab
+        done.end("job-a", .succeeded)
+        #expect(done.job.status.reason == nil && done.job.status.message == nil)
+        lab.tasks["job-a"]?.status.message = nil
+        lab.settle()
+        #expect(lab.job.status.reason == nil && lab.job.status.message == nil)
     }
 
     @Test(
@@ -298,6 +375,60 @@ func template(_ alias: String, _ dependencies: [String] = [], tolerable: Bool? =
         #expect(lab.job.status.message == nil)
         lab.end("job-b", .succeeded)
         #expect(lab.phase == .succeeded)
+    }
+
+    @Test("a Failed job that is cancelled is Cancelled, and ended when it failed")
+    func cancelFailed() {
+        var lab = JobLaboratory([template("a")])
+        lab.settle()
+        lab.end("job-a", .failed, message: "boom")
+        lab.now = start.adding(seconds: 50)
+        lab.command("Cancel", version: "1")
+        #expect(lab.phase == .cancelled)
+        #expect(lab.job.status.reason == "JobCancelled")
+        #expect(lab.job.status.completionTime == start)
+    }
+
+    @Test("Suspend given before anything runs holds until the job would begin")
+    func suspendAtCreation() {
+        var lab = JobLaboratory([template("a")])
+        lab.command("Suspend", version: "1")
+        #expect(lab.phase == .suspended)
+        #expect(lab.created.isEmpty)
+        lab.command("Restart", version: "2")
+        #expect(lab.created == ["job-a"])
+    }
+
+    @Test(
+        "a command that does not fit is refused once and in words",
+        arguments: [
+            (
+                "Dance", KusciaJobPhase.running,
+                #"version 1: found "Dance", expected Create, Start, Stop, Cancel, Suspend or Restart"#
+            ),
+            ("Restart", .running, "version 1: Restart does not fit a job that is Running"),
+            ("Restart", .cancelled, "version 1: Restart does not fit a job that is Cancelled"),
+            ("Suspend", .suspended, "version 1: Suspend does not fit a job that is Suspended"),
+            ("Stop", .failed, "version 1: Stop does not fit a job that is Failed"),
+            ("Cancel", .succeeded, "version 1: Cancel does not fit a job that is Succeeded"),
+        ])
+    func misfit(stage: String, phase: KusciaJobPhase, words: String) {
+        var lab = JobLaboratory([template("a")])
+        lab.settle()
+        lab.job.status.phase = phase
+        lab.command(stage, version: "1")
+        #expect(lab.phase == phase)
+        func said() -> [KusciaCondition] { lab.job.status.conditions.filter { $0.type == "JobStage" } }
+        #expect(said().map(\.status) == [.false])
+        #expect(said().map(\.reason) == [stage])
+        #expect(said().map(\.message) == [words])
+        // A refused command stays refused, also when it would fit now; given again, it is a new one.
+        lab.job.status.phase = .failed
+        lab.settle()
+        #expect(lab.phase == .failed)
+        lab.command("Restart", version: "2")
+        #expect(lab.phase == .running)
+        #expect(said().map(\.status) == [.true])
     }
 
     @Test("I-JOB-4: a command is carried out once; with a new version it is a new command")

@@ -151,7 +151,7 @@ struct SeededGenerator: RandomNumberGenerator {
         if before.phase == .failed || before.phase == .suspended, lab.phase != before.phase {
             let stage = lab.job.metadata.labels[KusciaLabel.jobStage] ?? ""
             #expect(
-                stage == "Restart" || (before.phase == .suspended && ["Stop", "Cancel"].contains(stage)), "I-JOB-1, seed \(seed)")
+                ["Restart", "Cancel"].contains(stage) || before.phase == .suspended && stage == "Stop", "I-JOB-1, seed \(seed)")
         }
         if lab.phase == .succeeded {
             let critical = lab.job.spec.tasks.filter { $0.tolerable != true }.map { JobPlanner.taskID(lab.job, $0) }

@@ -41,6 +41,39 @@ import Testing
                 #"spec.parties[0].role: AppImage "psi-image" has no deploy template for role "third"; it has "server""#))
     }
 
+    @Test("a party without a role takes the template without one, else the first")
+    func noRole() throws {
+        #expect(try layout(task([party("alice")]), appImage(roles: ["server", "client"])).parties[0].template.role == "server")
+        #expect(try layout(task([party("alice")]), appImage(roles: ["server", nil])).parties[0].template.role == nil)
+    }
+
+    @Test("a service's name has 63 letters at most, is the same wherever it is used, and differs where the long ones do")
+    func longServiceNames() throws {
+        let name = String(repeating: "psi-", count: 14) + "task"
+        let ports = [AppImagePort(name: "spu-inner-1", scope: .cluster), AppImagePort(name: "spu-inner-2", scope: .cluster)]
+        let layout = try layout(task([party("alice"), party("bob")], name: name), appImage(ports: ports))
+        let numbers = layout.allocatedPorts([21000, 21001, 21002, 21003])
+        let names = layout.services(ports: numbers).map(\.metadata.name)
+        #expect(names.allSatisfy { $0.utf8.count == 63 && $0.hasPrefix("psi-psi-") && DNSLabel.isValid($0) })
+        #expect(Set(names.prefix(2)).count == 2)
+        let define = try layout.configValues(for: layout.pods[0], ports: numbers)["TASK_CLUSTER_DEFINE"] ?? ""
+        let hosts = layout.hosts { _ in "10.0.0.1" }
+        for service in layout.services(ports: numbers) {
+            let host = "\(service.metadata.name).\(service.metadata.namespace ?? "").svc"
+            #expect(define.contains("\"\(host):"))
+            #expect(hosts.contains(" \(host)\n"))
+        }
+    }
+
+    @Test("a change of a container that the deploy template does not have is refused", arguments: ["sidecar", ""])
+    func strayContainer(name: String) {
+        var alice = party("alice")
+        let changes = ["engine", name].map { AppImageContainer(name: $0, command: ["a"]) }
+        alice.template = KusciaPodTemplate(spec: AppImagePodSpec(containers: changes))
+        let words = #"found "\#(name)", the deploy template has no such container; it has "engine""#
+        #expect(defect(task([alice])) == "spec.parties[0].template.spec.containers[1]: \(words)")
+    }
+
     @Test("more pods than a task may have are refused before any is laid out", arguments: [1_001, Int(Int32.max), .max])
     func tooMany(replicas: Int) throws {
         #expect(try layout(task([party("alice", replicas: 600), party("bob", replicas: 400)])).pods.count == 1_000)

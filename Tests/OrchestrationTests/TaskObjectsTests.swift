@@ -103,6 +103,26 @@ import Testing
         #expect(env["CONTAINER_CPU_LIMIT"] == nil)
     }
 
+    @Test("a party's command and arguments replace the template's together, its variables come after", arguments: ["engine", ""])
+    func overrides(name: String) throws {
+        var alice = party("alice")
+        let variables = [EnvVar(name: "HOME", value: "/"), EnvVar(name: "A", value: "1")]
+        var change = AppImageContainer(name: name, command: ["/bin/sh"], env: variables)
+        func container() throws -> Container {
+            alice.template = KusciaPodTemplate(spec: AppImagePodSpec(containers: [change]))
+            return try firstPod(task([alice])).spec.containers[0]
+        }
+        let found = try container()
+        #expect(found.command == ["/bin/sh"])
+        #expect(found.args.isEmpty)
+        #expect(found.env.suffix(2) == variables[...])
+        #expect(found.env.count { $0.name == "HOME" } == 1)
+        change = AppImageContainer(name: name, env: [EnvVar(name: "A", value: "1")])
+        #expect(try container().command == ["/bin/psi"])
+        #expect(try container().args == ["--config=/conf/task.json"])
+        #expect(try container().env.suffix(2) == [EnvVar(name: "HOME", value: "/root"), EnvVar(name: "A", value: "1")])
+    }
+
     /// Amounts in milli-units of "cpu" alone: template's and party's limit and request, and what comes out.
     struct Merge: Sendable {
         var template: (Int64?, Int64?)

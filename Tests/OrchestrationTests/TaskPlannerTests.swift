@@ -166,7 +166,114 @@ import Testing
         #expect(lab.ports.taken == 2)
     }
 
+    // MARK: what was made
+
+    @Test(
+        "I-TASK-5: a task that was started follows what was made, whatever becomes of its AppImage",
+        arguments: [
+            nil, appImage(replicas: 3), appImage(replicas: 1), appImage(roles: ["other"]), appImage(ports: []),
+        ] as [AppImage?])
+    func startedTask(image: AppImage?) {
+        var lab = TaskLaboratory(image: appImage(replicas: 2))
+        lab.runAll()
+        lab.image = image
+        let plan = lab.step()
+        #expect(plan.actions.isEmpty)
+        #expect(lab.phase == .running)
+        #expect(lab.pods.count == 4)
+        for pod in lab.pods.dropLast() { lab.finish(pod.namespacedName, code: 0) }
+        lab.settle()
+        #expect(lab.phase == .running, "the last of the pods still computes")
+        lab.finish("bob/psi-1-1", code: 0)
+        lab.settle()
+        #expect(lab.phase == .succeeded)
+    }
+
+    @Test("I-TASK-5: hosts of a task that was started are told although its AppImage has gone")
+    func hostsOfStartedTask() {
+        var lab = TaskLaboratory()
+        lab.settle()
+        lab.image = nil
+        lab.place("alice/psi-1-0")
+        lab.place("bob/psi-1-0")
+        lab.settle()
+        #expect(
+            lab.configMaps["alice/psi-1-hosts"]?.data["hosts"]
+                == "10.0.0.1 psi-1-0-spu.alice.svc\n10.0.0.2 psi-1-0-spu.bob.svc\n")
+    }
+
+    @Test("I-TASK-5: an earlier version's status, which does not say what was made, is judged by the AppImage, and says it then")
+    func statusOfEarlierVersion() {
+        var lab = TaskLaboratory(task([party("alice", minReservedPods: 1, replicas: 2), party("bob")]))
+        lab.runAll()
+        let layouts = lab.task.status.partyLayouts
+        #expect(layouts.map(\.pods) == [2, 1])
+        #expect(layouts.map(\.minReservedPods) == [1, 1])
+        #expect(layouts.map(\.reachablePorts) == [["spu"], ["spu"]])
+        lab.task.status.partyLayouts = []
+        lab.settle()
+        #expect(lab.task.status.partyLayouts == layouts)
+        lab.image = nil
+        lab.settle()
+        #expect(lab.phase == .running)
+    }
+
     // MARK: waiting
+
+    @Test("lifecycleSeconds 0 is what a client writes that writes every field: Kuscia's default")
+    func zeroLifecycle() {
+        var lab = TaskLaboratory(task(schedule: ScheduleConfig(lifecycleSeconds: 0)))
+        lab.settle()
+        #expect(lab.phase == .pending)
+        #expect(lab.plan().again == 300)
+    }
+
+    @Test("of pods without a node, one that has a cause of its own is told, not one that only waits for it")
+    func culprit() {
+        var lab = TaskLaboratory()
+        lab.settle()
+        func unscheduled(_ reason: String, _ message: String) -> [PodCondition] {
+            [PodCondition(type: "PodScheduled", status: .false, reason: reason, message: message)]
+        }
+        lab.edit("alice/psi-1-0") { $0.status.conditions = unscheduled(Kuscia.waitsForPodGroup, "bob/psi-1-0 has no place yet") }
+        lab.settle()
+        #expect(lab.message == "pod alice/psi-1-0: bob/psi-1-0 has no place yet")
+        lab.edit("bob/psi-1-0") { $0.status.conditions = unscheduled("Unschedulable", "Insufficient memory") }
+        lab.settle()
+        #expect(lab.message == "pod bob/psi-1-0: Insufficient memory")
+        lab.now = start.adding(seconds: 300)
+        lab.settle()
+        #expect(lab.message.hasSuffix("(scheduleConfig.lifecycleSeconds): pod bob/psi-1-0: Insufficient memory"))
+    }
+
+    @Test("a container that waits for its image is told in the pod's entry and in the task's message, until it starts")
+    func imageWait() {
+        var lab = TaskLaboratory()
+        lab.settle()
+        lab.place("alice/psi-1-0")
+        lab.place("bob/psi-1-0")
+        func wait(_ reason: String, _ message: String?) {
+            lab.edit("bob/psi-1-0") {
+                let waiting = ContainerState(waiting: .init(reason: reason, message: message))
+                $0.status.containerStatuses = [ContainerStatus(name: "engine", state: waiting)]
+            }
+            lab.settle()
+        }
+        wait("ContainerCreating", nil)
+        #expect(lab.task.status.message == nil)
+        #expect(lab.task.status.podStatuses["bob/psi-1-0"]?.reason == nil)
+        wait("ErrImagePull", "no such image")
+        #expect(lab.phase == .pending)
+        #expect(lab.message == "pod bob/psi-1-0: container engine waits: ErrImagePull: no such image")
+        #expect(lab.task.status.podStatuses["bob/psi-1-0"]?.reason == "ErrImagePull")
+        lab.run("alice/psi-1-0")
+        lab.settle()
+        #expect(lab.phase == .running)
+        #expect(lab.message == "pod bob/psi-1-0: container engine waits: ErrImagePull: no such image")
+        lab.run("bob/psi-1-0")
+        lab.settle()
+        #expect(lab.task.status.message == nil)
+    }
 
     @Test("a task that waits for a node says what the scheduler says, and stops saying so when it is placed")
     func unschedulable() {

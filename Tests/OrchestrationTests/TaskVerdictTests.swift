@@ -18,7 +18,8 @@ import Testing
         #expect(lab.phase == .failed)
         #expect(lab.message == "party bob, pod psi-1-0: container engine ended with exit code 3, Error")
         #expect(plan.actions == [.delete(namespace: "alice", pod: "psi-1-0", uid: "pod-uid-1", graceSeconds: 2)])
-        #expect(lab.task.status.partyTaskStatus.map(\.phase) == [.running, .failed])
+        #expect(lab.task.status.partyTaskStatus.map(\.phase) == [.failed, .failed], "no party looks as if it ran on")
+        #expect(lab.task.status.partyTaskStatus[0].message == "stopped, because the task had ended")
         #expect(lab.task.status.conditions.contains { $0.type == "Success" && $0.status == .false })
         lab.erase(alice)
         lab.settle()
@@ -122,6 +123,57 @@ import Testing
         #expect(lab.phase == .failed)
         #expect(lab.task.status.reason == "PodDeleted")
         #expect(lab.message == "party bob, pod psi-1-0: deleted before it finished")
+    }
+
+    @Test("a pod that ends well because it was deleted has not done its work", arguments: [nil, 30] as [Int64?])
+    func cutShort(grace: Int64?) {
+        var lab = TaskLaboratory()
+        lab.runAll()
+        lab.edit(bob) {
+            $0.metadata.deletionTimestamp = start.adding(seconds: 10 + (grace ?? 0))
+            $0.metadata.deletionGracePeriodSeconds = grace
+        }
+        lab.finish(bob, code: 0, at: 10)
+        lab.finish(alice, code: 0, at: 10)
+        let plan = lab.step()
+        #expect(lab.phase == .failed)
+        #expect(lab.task.status.reason == "PodDeleted")
+        #expect(lab.message == "party bob, pod psi-1-0: deleted before it finished")
+        #expect(lab.task.status.partyTaskStatus.map(\.phase) == [.succeeded, .failed])
+        #expect(plan.actions.isEmpty)
+        lab.settle()
+        lab.erase(bob)
+        lab.settle()
+        #expect(lab.task.status.podStatuses[bob]?.podPhase == .failed)
+        #expect(lab.task.status.podStatuses[bob]?.reason == "PodDeleted")
+    }
+
+    @Test("with a quorum, a pod that was cut short stays lost while the others go on")
+    func cutShortInQuorum() {
+        var lab = TaskLaboratory(
+            task([party("alice"), party("bob"), party("carol")], schedule: ScheduleConfig(minReservedMembers: 2)))
+        lab.runAll()
+        lab.edit(bob) { $0.metadata.deletionTimestamp = start }
+        lab.finish(bob, code: 0)
+        lab.finish(alice, code: 0)
+        lab.settle()
+        #expect(lab.phase == .running)
+        lab.erase(bob)
+        lab.settle()
+        #expect(lab.phase == .running)
+        #expect(lab.task.status.partyTaskStatus.map(\.phase) == [.succeeded, .failed, .running])
+    }
+
+    @Test("a pod that had succeeded when it was deleted has succeeded, seen in time or not", arguments: [true, false])
+    func deletedAfterItsEnd(seen: Bool) {
+        var lab = TaskLaboratory()
+        lab.runAll()
+        lab.finish(bob, code: 0, at: 10)
+        if seen { lab.settle() }
+        lab.edit(bob) { $0.metadata.deletionTimestamp = start.adding(seconds: seen ? 10 : 11) }
+        lab.finish(alice, code: 0, at: 12)
+        lab.settle()
+        #expect(lab.phase == .succeeded)
     }
 
     @Test("a pod that succeeded and was deleted has still succeeded")

@@ -42,7 +42,7 @@ func bindings(_ decisions: [SchedulingDecision]) -> [[String]] {
 
 func messages(_ decisions: [SchedulingDecision]) -> [String: String] {
     var messages: [String: String] = [:]
-    for case .unschedulable(let key, _, let message) in decisions { messages[key.description] = message }
+    for case .unschedulable(let key, _, let obstacle) in decisions { messages[key.description] = obstacle.message }
     return messages
 }
 

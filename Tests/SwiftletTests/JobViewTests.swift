@@ -23,7 +23,7 @@ import Testing
 
     private static func task(phase: String, alice: JSONValue, bob: JSONValue) -> JSONValue {
         [
-            "metadata": ["name": "j-psi"],
+            "metadata": ["name": "j-psi", "labels": ["kuscia.secretflow/job-id": "j"]],
             "status": ["phase": .string(phase), "podStatuses": ["alice/j-psi-0": alice, "bob/j-psi-0": bob]],
         ]
     }
@@ -58,17 +58,71 @@ import Testing
         #expect(rows[1].peakMemoryBytes == 1_048_576)
     }
 
-    @Test("a task that the job gives no id is found under the name that the master made")
-    func unnamedTask() throws {
+    @Test("a task without an id is found under the name that the master made, and never another job's", arguments: [true, false])
+    func unnamedTask(byAnnotation: Bool) throws {
         var job = Self.job
         job["spec"] = ["tasks": [["alias": "psi", "parties": [["domainID": "alice"]]]]]
         var task = Self.task(phase: "Succeeded", alice: ["podPhase": "Succeeded", "nodeName": "a1"], bob: [:])
-        task["metadata"] = ["name": "made-by-the-master", "labels": ["kuscia.secretflow/task-alias": "psi"]]
+        let pod: JSONValue = ["podPhase": "Succeeded", "nodeName": "a1"]
+        task["status"] = ["phase": "Succeeded", "podStatuses": ["alice/made-by-the-master-0": pod]]
+        // One of another job with that alias, which comes first by name; one whose alias is no label.
+        let labels: JSONValue = ["kuscia.secretflow/task-alias": "psi", "kuscia.secretflow/job-id": "other"]
+        let others = ["another", "zebra"].map { name -> JSONValue in
+            ["metadata": ["name": .string(name), "labels": labels], "status": ["phase": "Failed"]]
+        }
+        task["metadata"] =
+            byAnnotation
+            ? [
+                "name": "made-by-the-master", "labels": ["kuscia.secretflow/job-id": "j"],
+                "annotations": ["kuscia.secretflow/task-alias": "psi"],
+            ]
+            : [
+                "name": "made-by-the-master", "labels": ["kuscia.secretflow/task-alias": "psi", "kuscia.secretflow/job-id": "j"],
+            ]
         var view = JobView(name: "j")
         view.apply(job: .snapshot([job]))
-        view.apply(task: .changed(task))
+        view.apply(task: .snapshot(others + [task]))
         let row = try #require(view.rows(now: 0).first)
         #expect(row.phase == "Succeeded" && row.node == "a1" && row.taskID == "made-by-the-master")
+    }
+
+    @Test("each role's row has its own pod, though the task's id has the role's name in it; of replicas, the culprit's")
+    func roles() {
+        var job = Self.job
+        let parties: JSONValue = [["domainID": "alice", "role": "b"], ["domainID": "alice"], ["domainID": "alice", "role": "a"]]
+        job["spec"] = ["tasks": [["alias": "psi", "taskID": "j-a-psi", "parties": parties]]]
+        func pod(_ phase: String, _ reason: String = "") -> JSONValue { ["podPhase": .string(phase), "reason": .string(reason)] }
+        let pods: JSONValue = [
+            "alice/j-a-psi-a-0": pod("Failed", "Stopped"), "alice/j-a-psi-a-10": pod("Failed", "Error"),
+            "alice/j-a-psi-a-9": pod("Failed", "Error"), "alice/j-a-psi-b-0": pod("Failed", "Stopped"),
+            "alice/j-a-psi-b-1": pod("Failed", "OOMKilled"), "alice/j-a-psi-0": pod("Succeeded"),
+        ]
+        let task: JSONValue = [
+            "metadata": ["name": "j-a-psi", "labels": ["kuscia.secretflow/job-id": "j"]],
+            "status": ["phase": "Failed", "message": "party alice, pod j-a-psi-a-10: exit code 1", "podStatuses": pods],
+        ]
+        var view = JobView(name: "j")
+        view.apply(job: .snapshot([job]))
+        view.apply(task: .snapshot([task]))
+        let rows = view.rows(now: 0)
+        #expect(rows.map(\.role) == ["b", "", "a"])
+        #expect(rows.map(\.pod) == ["alice/j-a-psi-b-1", "alice/j-a-psi-0", "alice/j-a-psi-a-10"])
+        #expect(JobReport.usageTable(rows).lines.first?.contains("ROLE") == true)
+        #expect(JobReport.usageTable(Array(rows.prefix(1))).lines.first?.contains("ROLE") == false)
+    }
+
+    @Test("a job under way says what it waits for, one that ended does not")
+    func waitsFor() {
+        var view = JobView(name: "j")
+        view.apply(job: .snapshot([Self.job]))
+        #expect(view.waitsFor == nil)
+        var job = Self.job
+        job.set(["status", "message"], to: "task j-psi: ErrImagePull")
+        view.apply(job: .changed(job))
+        #expect(view.waitsFor == "task j-psi: ErrImagePull")
+        job.set(["status", "phase"], to: "Failed")
+        view.apply(job: .changed(job))
+        #expect(view.waitsFor == nil)
     }
 
     @Test("a failed job tells the cause, and what never started is not shown as waiting")

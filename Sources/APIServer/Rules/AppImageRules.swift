@@ -1,5 +1,7 @@
-// What an AppImage must satisfy: templates with containers, ports with names of their own, mounts of declared files.
+// What an AppImage must satisfy: templates with containers, ports with names of their own, mounts of declared files, and files that
+// can be rendered.
 import JSON
+import KusciaModel
 
 enum AppImageRules {
     @Sendable static func validate(_ image: JSONValue) -> [FieldError] {
@@ -7,6 +9,11 @@ enum AppImageRules {
         var errors: [FieldError] = []
         if templates.isEmpty { errors.append(.required("spec.deployTemplates", "must have at least 1 template")) }
         errors += DuplicateRules.find(templates, member: "name", at: "spec.deployTemplates")
+        for (file, text) in image["spec"]?["configTemplates"]?.objectValue ?? [:] {
+            guard let text = text.stringValue, let defect = ConfigTemplate(file: file, text: text).defect else { continue }
+            let detail = "cannot be rendered, line \(defect.line): \(defect.reason)"
+            errors.append(.invalid("spec.configTemplates[\(file)]", .string(defect.expression), detail))
+        }
         let files = Set(image["spec"]?["configTemplates"]?.objectValue?.keys ?? [])
         for (index, template) in templates.enumerated() {
             errors += validate(template: template, at: "spec.deployTemplates[\(index)]", files: files)

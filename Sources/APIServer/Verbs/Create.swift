@@ -92,6 +92,7 @@ extension APIHandler {
         }
         for step in steps { try step.validate(&review, lookup) }
         draft.warnings += review.warnings
+        if let warning = declaration.warning { draft.warnings.append(warning) }
         return review
     }
 }

@@ -1,11 +1,14 @@
 // What a person sees of a job: one row per task and party, out of the job, its tasks and the time. Pure.
 import JSON
+import KusciaModel
 
 struct JobView: Sendable {
     struct Row: Sendable, Hashable {
         var task: String
         var taskID: String
         var party: String
+        /// "" where the party has none.
+        var role: String
         var node: String
         var phase: String
         /// nil before the pod started.
@@ -62,6 +65,9 @@ struct JobView: Sendable {
         return failed.compactMap { $0[path: "status", "message"]?.stringValue }.sorted().first ?? ""
     }
 
+    /// What the job waits for, as the master says it; nil when it ended or waits for nothing.
+    var waitsFor: String? { isFinished ? nil : job?[path: "status", "message"]?.stringValue.flatMap { $0.isEmpty ? nil : $0 } }
+
     func elapsedSeconds(now: Double) -> Double? {
         guard let start = time(job?[path: "status", "startTime"] ?? job?[path: "metadata", "creationTimestamp"]) else {
             return nil
@@ -79,21 +85,22 @@ struct JobView: Sendable {
 
     private func row(task: JSONValue, party: JSONValue, now: Double) -> Row {
         let alias = task["alias"]?.stringValue ?? ""
-        // The master names a task that the job gives no id; the task's label says which it is.
-        let made = tasks.first { $0.value[path: "metadata", "labels"]?["kuscia.secretflow/task-alias"]?.stringValue == alias }
+        // The master names a task that the job gives no id; the task says of which job it is, and which.
+        let made = tasks.first { isTask($0.value, alias) }
         let id = task["taskID"]?.stringValue ?? made?.key ?? alias
         let domain = party["domainID"]?.stringValue ?? ""
+        let role = party["role"]?.stringValue ?? ""
         let limits = party[path: "resources", "limits"]
         var row = Row(
-            task: alias, taskID: id, party: domain, node: "", phase: "Waiting", reason: "",
+            task: alias, taskID: id, party: domain, role: role, node: "", phase: "Waiting", reason: "",
             cpuLimit: Self.quantity(limits?["cpu"]), memoryLimit: Self.quantity(limits?["memory"]))
-        guard let object = tasks[id] else {
+        guard let object = tasks[id], isOwn(object) else {
             row.phase = isFinished ? "NotStarted" : "Waiting"
             return row
         }
         let status = object["status"]
         row.phase = status?["phase"]?.stringValue ?? "Pending"
-        guard let (pod, podStatus) = podStatus(of: domain, role: party["role"]?.stringValue, in: status) else { return row }
+        guard let (pod, podStatus) = podStatus(of: domain, task: id, role: role, in: status) else { return row }
         row.pod = pod
         row.node = podStatus["nodeName"]?.stringValue ?? ""
         row.phase = podStatus["podPhase"]?.stringValue ?? row.phase
@@ -103,13 +110,28 @@ struct JobView: Sendable {
         return row
     }
 
-    /// The party's first pod; of several roles in one domain, the role's own (its name is `<task>-<role>-<index>`).
-    private func podStatus(of domain: String, role: String?, in status: JSONValue?) -> (String, JSONValue)? {
-        let pods = (status?["podStatuses"]?.objectValue ?? [:]).filter { $0.key.hasPrefix(domain + "/") }.sorted {
-            $0.key < $1.key
+    private func isTask(_ task: JSONValue, _ alias: String) -> Bool {
+        let metadata = task["metadata"]
+        let said = metadata?["annotations"]?[KusciaAnnotation.taskAlias] ?? metadata?["labels"]?[KusciaLabel.taskAlias]
+        return isOwn(task) && said?.stringValue == alias
+    }
+
+    /// Another job's task may have the name or the alias of one of this job's.
+    private func isOwn(_ task: JSONValue) -> Bool { task[path: "metadata", "labels"]?[KusciaLabel.jobID]?.stringValue == name }
+
+    /// The one of the party's pods that tells most: that which the task's message names as the cause, else one that failed by
+    /// itself, else the first. A pod's name is `<task>-<role>-<index>`.
+    private func podStatus(of domain: String, task: String, role: String, in status: JSONValue?) -> (String, JSONValue)? {
+        let prefix = "\(domain)/\(task)-" + (role.isEmpty ? "" : "\(role)-")
+        var pods: [(index: Int, key: String, value: JSONValue)] = []
+        for (key, value) in status?["podStatuses"]?.objectValue ?? [:] where key.hasPrefix(prefix) {
+            if let index = Int(key.dropFirst(prefix.count)) { pods.append((index, key, value)) }
         }
-        let ofRole = role.flatMap { role in role.isEmpty ? nil : pods.first { $0.key.contains("-\(role)-") } }
-        return (ofRole ?? pods.first).map { ($0.key, $0.value) }
+        pods.sort { $0.index < $1.index }
+        let message = status?["message"]?.stringValue ?? ""
+        let culprit = pods.first { message.contains("party \(domain), pod \($0.key.dropFirst(domain.count + 1)):") }
+        let failed = pods.first { $0.value["podPhase"]?.stringValue == "Failed" && $0.value["reason"]?.stringValue != "Stopped" }
+        return (culprit ?? failed ?? pods.first).map { ($0.key, $0.value) }
     }
 
     private func elapsed(_ pod: JSONValue, task: JSONValue?, finished: Bool, now: Double) -> Double? {

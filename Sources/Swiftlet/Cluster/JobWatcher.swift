@@ -25,8 +25,9 @@ struct JobWatcher: Sendable {
             }
             group.addTask {
                 try await Task.sleep(for: .seconds(timeoutSeconds))
+                let cause = await display.finalView().waitsFor.map { ": \($0)" } ?? ""
                 throw CommandFailure(
-                    "job \(name) has not ended after \(timeoutSeconds) s",
+                    "job \(name) has not ended after \(timeoutSeconds) s\(cause)",
                     hint: "it goes on; `swiftlet describe kusciajob \(name)` tells its state")
             }
             group.addTask { try await display.waitForEnd() }
@@ -81,7 +82,8 @@ struct JobWatcher: Sendable {
             guard let pod = row.pod, let slash = pod.firstIndex(of: "/") else { continue }
             let (namespace, podName) = (String(pod[..<slash]), String(pod[pod.index(after: slash)...]))
             Terminal.output.line()
-            Terminal.output.line(Terminal.output.styled("Last log lines of task \(row.task), party \(row.party):", .bold))
+            let of = "task \(row.task), party \(row.party), pod \(podName)"
+            Terminal.output.line(Terminal.output.styled("Last log lines of \(of):", .bold))
             do {
                 let text = LastLineOutput()
                 try await connection.logs.podLog(

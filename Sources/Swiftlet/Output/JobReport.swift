@@ -22,33 +22,44 @@ struct JobReport {
         let elapsed = view.elapsedSeconds(now: now).map { "  " + HumanText.duration(seconds: $0) } ?? ""
         var lines = [terminal.styled("Job \(view.name)", .bold) + "  \(styled(view.phase))\(elapsed)"]
         lines += table(view.rows(now: now)).lines.map { "  " + $0 }
+        if let cause = view.waitsFor { lines.append("  " + terminal.styled(cause, .yellow)) }
         if let note { lines.append("  " + terminal.styled(note, .yellow)) }
         return lines
     }
 
     private func table(_ rows: [JobView.Row]) -> TextTable {
-        var table = TextTable(header: ["TASK", "PARTY", "NODE", "PHASE", "ELAPSED", "REASON"])
+        let roles = Self.showRoles(rows)
+        var table = TextTable(header: ["TASK", "PARTY"] + (roles ? ["ROLE"] : []) + ["NODE", "PHASE", "ELAPSED", "REASON"])
         table.rows = rows.map { row in
-            [
-                row.task, row.party, row.node.isEmpty ? "-" : row.node, row.phase,
+            [row.task, row.party] + (roles ? [row.role] : []) + [
+                row.node.isEmpty ? "-" : row.node, row.phase,
                 row.elapsedSeconds.map { HumanText.duration(seconds: $0) } ?? "-", row.reason,
             ]
         }
         let terminal = terminal
-        table.style = { _, column, text in column == 3 ? Self.styled(text, terminal) : text }
+        table.style = { _, column, text in column == (roles ? 4 : 3) ? Self.styled(text, terminal) : text }
         return table
+    }
+
+    /// Whether a domain takes part in a task in several roles: then its rows need them to be told apart.
+    private static func showRoles(_ rows: [JobView.Row]) -> Bool {
+        Dictionary(grouping: rows) { [$0.task, $0.party] }.values.contains { $0.count > 1 }
     }
 
     /// Each phase of each row once, in the order of events.
     private mutating func printChanges(_ view: JobView, note: String?, now: Double) {
         if let note { once("! \(note)", key: note) }
         once("job \(view.name): \(view.phase)", key: "job/\(view.phase)")
-        for row in view.rows(now: now) {
+        if let cause = view.waitsFor { once("job \(view.name) waits: \(cause)", key: "wait/\(cause)") }
+        let rows = view.rows(now: now)
+        let roles = Self.showRoles(rows)
+        for row in rows {
+            let party = row.party + (roles && !row.role.isEmpty ? " (\(row.role))" : "")
             let reason = row.reason.isEmpty ? "" : " (\(row.reason))"
             let node = row.node.isEmpty ? "" : " on node \(row.node)"
             once(
-                "task \(row.task), party \(row.party): \(row.phase)\(reason)\(node)",
-                key: "\(row.task)/\(row.party)/\(row.phase)/\(row.node)")
+                "task \(row.task), party \(party): \(row.phase)\(reason)\(node)",
+                key: "\(row.task)/\(row.party)/\(row.role)/\(row.phase)/\(row.node)/\(row.reason)")
         }
     }
 
@@ -69,12 +80,13 @@ struct JobReport {
 
     /// After the end: what each party's task used against its limit.
     static func usageTable(_ rows: [JobView.Row]) -> TextTable {
-        var table = TextTable(header: [
-            "TASK", "PARTY", "PHASE", "ELAPSED", "CPU TIME", "CPU LIMIT", "PEAK MEMORY", "MEMORY LIMIT",
-        ])
+        let roles = showRoles(rows)
+        var table = TextTable(
+            header: ["TASK", "PARTY"] + (roles ? ["ROLE"] : [])
+                + ["PHASE", "ELAPSED", "CPU TIME", "CPU LIMIT", "PEAK MEMORY", "MEMORY LIMIT"])
         table.rows = rows.map { row in
-            [
-                row.task, row.party, row.phase, row.elapsedSeconds.map { HumanText.duration(seconds: $0) } ?? "-",
+            [row.task, row.party] + (roles ? [row.role] : []) + [
+                row.phase, row.elapsedSeconds.map { HumanText.duration(seconds: $0) } ?? "-",
                 row.cpuSeconds.map { "\(($0 * 100).rounded() / 100) s" } ?? "-", row.cpuLimit ?? "none",
                 row.peakMemoryBytes.map(HumanText.bytes) ?? "-", row.memoryLimit ?? "none",
             ]

@@ -49,7 +49,7 @@ extension ResourceKind {
               0 conditions []apps.DeploymentCondition
               0 creationTimestamp time
             """#),
-        columns: deploymentColumns)
+        columns: deploymentColumns, warning: "KusciaDeployment is stored, and nothing is deployed: no controller serves it yet")
 
     static let kusciaDeploymentSummary = ResourceKind(
         resource: .kuscia("kusciadeploymentsummaries"), kind: "KusciaDeploymentSummary", singular: "kusciadeploymentsummary",

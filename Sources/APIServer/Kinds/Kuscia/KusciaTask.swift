@@ -1,4 +1,4 @@
-// kuscia.secretflow/v1alpha1 KusciaTask and its summary for partners.
+// kuscia.secretflow/v1alpha1 KusciaTask and its summary for partners. Rules are in KusciaTaskRules.swift.
 import JSON
 import KubernetesModel
 
@@ -72,6 +72,7 @@ extension ResourceKind {
               0 podStatuses {}any
               0 serviceStatuses {}any
               0 allocatedPorts []PartyAllocatedPorts
+              0 partyLayouts []PartyLayout -- What was made for each party.
               0 startTime time
               0 completionTime time
               0 lastReconcileTime time
@@ -114,21 +115,17 @@ extension ResourceKind {
               0 domainID string
               0 role string
               0 namedPort {}int32
+            type PartyLayout
+              0 domainID string
+              0 role string
+              0 pods count
+              0 minReservedPods count
+              0 reachablePorts []string
             """#),
         columns: kusciaTimes,
-        validate: { task in
-            var errors: [FieldError] = []
-            let parties = task["spec"]?["parties"]?.arrayValue ?? []
-            if parties.isEmpty { errors.append(.required("spec.parties", "must have at least 1 party")) }
-            for (index, party) in parties.enumerated() {
-                let containers = party["template"]?["spec"]?["containers"]?.arrayValue ?? []
-                for (place, container) in containers.enumerated() {
-                    errors += ResourceRules.validate(
-                        container["resources"],
-                        at: "spec.parties[\(index)].template.spec.containers[\(place)].resources")
-                }
-            }
-            return errors
+        validate: KusciaTaskRules.validate, validateUpdate: KusciaTaskRules.validateUpdate,
+        validateReferences: { task, lookup async throws(StatusError) in
+            try await KusciaTaskRules.validateReferences(task, lookup)
         })
 
     static let kusciaTaskSummary = ResourceKind(

@@ -48,6 +48,16 @@ public struct ConfigTemplate: Sendable {
         self.text = text
     }
 
+    /// What keeps it from being rendered, whatever the values are; nil when nothing does.
+    public var defect: ConfigTemplateError? {
+        do throws(ConfigTemplateError) {
+            _ = try render(ConfigTemplateValues())
+            return nil
+        } catch {
+            return error
+        }
+    }
+
     public func render(_ values: ConfigTemplateValues) throws(ConfigTemplateError) -> String {
         var output = ""
         var line = 1

@@ -1,7 +1,7 @@
 // Kuscia's template language as a table.
 import Testing
 
-@testable import AgentCore
+@testable import KusciaModel
 
 @Suite("config templates")
 struct ConfigTemplateTests {
