@@ -55,6 +55,12 @@ extension DiskFiles {
         }
     }
 
+    /// Permissions of a directory; nil: it is none.
+    static func modeOfDirectory(_ path: String) -> mode_t? {
+        var facts = stat()
+        return stat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFDIR ? facts.st_mode & 0o7777 : nil
+    }
+
     /// S_IFDIR and the like; 0 when there is nothing. Links are followed.
     static func kind(_ path: String) -> mode_t {
         var facts = stat()

@@ -8,6 +8,8 @@ import RuntimeInterface
 public actor LocalPods: PodProvider {
     /// Longest time that `drain` waits beyond the largest grace: for clean-up and for the master to take the reports.
     static let drainExtraSeconds: Int64 = 15
+    /// Between two looks at ports that a pod waits for.
+    static let portWaitNanoseconds: Int64 = 200_000_000
 
     private let config: AgentConfig
     private let executor: PodExecutor
@@ -20,9 +22,11 @@ public actor LocalPods: PodProvider {
     private var holders: [String: PodWorker] = [:]
     /// What they hold, and what those held that are over since this was last counted: in a burst of pods the count of each was a hundredth
     /// of all work.
-    private var heldAtMost = Holdings()
+    private var heldAtMost = NodeHoldings()
     /// The same by "namespace/name": looked up with every change of a pod.
     private var named: [String: [PodWorker]] = [:]
+    /// Uids of pods that are not begun with before others have given their ports back.
+    private var waitingForPorts: Set<String> = []
     private var adoption = Adoption()
     private var reconciled = false
     /// RuntimeClass -> handler, for names that are no handler themselves.
@@ -179,6 +183,9 @@ public actor LocalPods: PodProvider {
             return worker
         case .admit:
             var verdict = admit(pod)
+            var isWaiting = false
+            if case .reject(NodeAdmission.portConflict, _) = verdict { isWaiting = waitsForPorts(pod) }
+            if isWaiting { verdict = .accept }
             if verdict == .accept {
                 do throws(DeviceShortage) {
                     machine = PodStateMachine(pod: pod, context: context, devices: try allocateDevices(pod))
@@ -188,6 +195,7 @@ public actor LocalPods: PodProvider {
             }
             let worker = makeWorker(machine, onRecord: false)
             switch verdict {
+            case .accept where isWaiting: awaitPorts(worker)
             case .accept: worker.send(.added)
             case .reject(let reason, let message): worker.send(.rejected(reason: reason, message: message))
             }
@@ -216,31 +224,64 @@ public actor LocalPods: PodProvider {
 
     private func admit(_ pod: Pod) -> NodeAdmission.Verdict {
         if let refusal = config.permissions.refusal(pod) { return .reject(reason: "Forbidden", message: refusal) }
-        let wanted = NodeAdmission.ports(of: pod).map(\.port)
-        let bound = takenPorts(wanted.compactMap { UInt16(exactly: $0) }).map(Int.init)
-        var admission = NodeAdmission(
-            allocatable: allocatable, used: heldAtMost.resources, takenPorts: heldAtMost.ports.intersection(wanted).union(bound),
-            runtimeClasses: runtimeClasses, pressures: pressures())
-        let verdict = admission.admit(pod)
+        if let refusal = KernelParameterPolicy.refusal(pod) {
+            return .reject(reason: KernelParameterPolicy.reason, message: refusal)
+        }
+        let verdict = verdict(on: pod, held: heldAtMost)
         if verdict == .accept { return verdict }
         // Not even room for all that were here lately: now it is asked who still is.
-        let others = Holdings(holdingWorkers())
-        heldAtMost = Holdings(Array(holders.values))
-        (admission.used, admission.takenPorts) = (others.resources, others.ports.intersection(wanted).union(bound))
+        let others = NodeHoldings(holdingWorkers())
+        heldAtMost = NodeHoldings(Array(holders.values))
+        return self.verdict(on: pod, held: others)
+    }
+
+    /// `freed`: who holds ports that are as good as free, their own processes' too.
+    private func verdict(on pod: Pod, held: NodeHoldings, freed: NodeHoldings = .init()) -> NodeAdmission.Verdict {
+        let wanted = NodeAdmission.ports(of: pod)
+        let bound = takenPorts(wanted.filter(\.isTCP).compactMap { UInt16(exactly: $0.port) }).map(Int.init)
+        var admission = NodeAdmission(
+            allocatable: allocatable, used: held.resources, takenPorts: held.ports.union(bound).subtracting(freed.ports),
+            runtimeClasses: runtimeClasses, pressures: pressures())
+        admission.takenDatagramPorts = held.datagramPorts.subtracting(freed.datagramPorts)
         return admission.admit(pod)
     }
 
-    /// What pods hold of the node.
-    private struct Holdings {
-        private(set) var resources = PodResources()
-        private(set) var ports: Set<Int> = []
+    // MARK: Ports of who is about to go
 
-        init(_ workers: [PodWorker] = []) { for worker in workers { add(worker) } }
+    /// Nothing keeps the pod away but ports of pods that end: one made again right after `delete --force` comes while the one before has
+    /// its last seconds.
+    private func waitsForPorts(_ pod: Pod, besides own: PodWorker? = nil) -> Bool {
+        let workers = holdingWorkers().filter { $0 !== own && !waitingForPorts.contains($0.uid) }
+        let ending = NodeHoldings(workers.filter(\.machine.isEnding))
+        guard NodeAdmission.ports(of: pod).contains(where: ending.holds) else { return false }
+        let staying = NodeHoldings(workers.filter { !$0.machine.isEnding })
+        return verdict(on: pod, held: NodeHoldings(workers).withPorts(of: staying), freed: ending) == .accept
+    }
 
-        mutating func add(_ worker: PodWorker) {
-            resources = resources + worker.requested
-            ports.formUnion(worker.ports)
+    /// Until then the pod is Pending and its machine has not begun. Ends, as the others do, with their grace.
+    private func awaitPorts(_ worker: PodWorker) {
+        waitingForPorts.insert(worker.uid)
+        let clock = executor.clock
+        Task { [weak self] in
+            while (try? await clock.sleep(nanoseconds: Self.portWaitNanoseconds)) != nil {
+                guard await self?.looksForPortsAgain(worker) == true else { return }
+            }
         }
+    }
+
+    /// False when there is nothing to wait for any more.
+    private func looksForPortsAgain(_ worker: PodWorker) -> Bool {
+        let machine = worker.machine
+        // Deleted meanwhile: its end is told as anybody's.
+        let isWanted = workers[worker.uid] === worker && !machine.isEnding
+        if isWanted, waitsForPorts(machine.pod, besides: worker) { return true }
+        waitingForPorts.remove(worker.uid)
+        let others = holdingWorkers().filter { $0 !== worker && !waitingForPorts.contains($0.uid) }
+        switch isWanted ? verdict(on: machine.pod, held: NodeHoldings(others)) : .accept {
+        case .accept: worker.send(.added)
+        case .reject(let reason, let message): worker.send(.rejected(reason: reason, message: message))
+        }
+        return false
     }
 
     private func holdingWorkers() -> [PodWorker] {

@@ -61,7 +61,9 @@ struct PodExecutor: Sendable {
                 .containerStartFailed(run, StepFailure(reason: "Failed", message: "no container \(run.name)", retriable: false))
             ]
         }
-        if let refusal = Self.refusal(container, runtime.name) { return [.containerStartFailed(run, refusal)] }
+        if let refusal = Self.refusal(container, runtime.name) ?? ephemeralRefusal(container, pod) {
+            return [.containerStartFailed(run, refusal)]
+        }
         let image: (id: String, reference: String)
         switch await images.look(container, run, pod, pulled: machine.pulledImage(run)) {
         case .ready(let id, let reference): image = (id, reference)
@@ -71,6 +73,7 @@ struct PodExecutor: Sendable {
             let id = try await create(container, image: image.id, run, pod, machine.devices[run.name] ?? [])
             try await runtime.startContainer(id)
             let outcome = try await outcome(of: id, run, pod) ?? .containerStarted(run, at: clock.now())
+            await removeOldRuns(of: id)
             return [.imageResolved(run, image.reference), outcome]
         } catch {
             return [.containerStartFailed(run, Self.failure("Failed", error))]
@@ -84,6 +87,29 @@ struct PodExecutor: Sendable {
             "targetContainerName: runtime \(runtime) does not show the processes of container \(target) to another one; "
             + "leave it out (kubectl debug without --target), or look from inside with kubectl exec"
         return StepFailure(reason: "Failed", message: message, retriable: false)
+    }
+
+    /// It comes to a pod that was admitted without it, so what the node grants is asked now.
+    private func ephemeralRefusal(_ container: Container, _ pod: Pod) -> StepFailure? {
+        guard pod.spec.ephemeralContainers.contains(where: { $0.name == container.name }) else { return nil }
+        return config.permissions.refusal(container, in: pod).map { StepFailure(reason: "Failed", message: $0, retriable: false) }
+    }
+
+    /// Of a name the run before is kept, as a kubelet keeps it (MaxPerPodContainerCount 1): a container that crashes every five minutes
+    /// would leave 288 scratch directories and records a day. Logs are `LogKeeper`'s. What cannot be removed goes after the next start.
+    private func removeOldRuns(of id: ContainerID) async {
+        guard id.attempt > 1 else { return }
+        do {
+            for report in try await runtime.list() where report.id.podUID == id.podUID && report.id.name == id.name {
+                guard report.id.attempt < id.attempt - 1 else { continue }
+                switch report.phase {
+                case .exited, .unknown: try await runtime.removeContainer(report.id)
+                case .created, .running: continue
+                }
+            }
+        } catch {
+            logger.warning("an old run was not removed", metadata: ["container": "\(id)", "error": "\(error)"])
+        }
     }
 
     private static func container(_ name: String, of pod: Pod) -> Container? {

@@ -29,7 +29,7 @@ final class PodWorker: Sendable {
     let name: String
     /// What the pod asks of the node; nothing can change it after its creation.
     let requested: PodResources
-    let ports: [Int]
+    let ports: [NodePort]
     private let state: Mutex<State>
     private let executor: PodExecutor
     private let forgotten: @Sendable (PodWorker) async -> Void
@@ -42,7 +42,7 @@ final class PodWorker: Sendable {
         namespace = machine.pod.metadata.namespace ?? ""
         name = machine.pod.metadata.name
         requested = PodResources(requestedBy: machine.pod)
-        ports = NodeAdmission.ports(of: machine.pod).map(\.port)
+        ports = NodeAdmission.ports(of: machine.pod)
         state = Mutex(State(machine: machine, saved: onRecord ? machine : nil))
         self.executor = executor
         self.forgotten = forgotten

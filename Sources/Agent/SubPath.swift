@@ -4,6 +4,14 @@ import AgentCore
 import KubernetesModel
 
 struct SubPath: Sendable {
+    /// What becomes of directories on the way that are missing.
+    enum Making: Sendable {
+        case nothing
+        case forEverybody
+        /// With the mode of the volume's own directory, as a kubelet makes them: a directory of the node has users of its own.
+        case asVolume
+    }
+
     let path: String
     private let label: String
 
@@ -31,9 +39,18 @@ struct SubPath: Sendable {
         self.path = path
     }
 
-    /// The path of the node, without links. `makes`: directories that are missing are made, behind no link. Blocks.
-    func resolve(in directory: String, volume: String, makes: Bool) throws -> String {
-        if makes { try DiskFiles.makeDirectories(path, below: directory, mode: 0o777) }
+    /// The path of the node, without links. Directories that are missing are made behind no link. Blocks.
+    func resolve(in directory: String, volume: String, making: Making) throws -> String {
+        switch making {
+        case .nothing: break
+        case .forEverybody: try DiskFiles.makeDirectories(path, below: directory, mode: 0o777)
+        case .asVolume:
+            // A link out of the allow-list would have been refused when the volume was prepared.
+            let real = try DiskFiles.realPath(directory)
+            if let mode = DiskFiles.modeOfDirectory(real), !DiskFiles.exists("\(real)/\(path)") {
+                try DiskFiles.makeDirectories(path, below: real, mode: mode)
+            }
+        }
         let (root, found) = (try DiskFiles.realPath(directory), try DiskFiles.realPath(directory + "/" + path))
         // "." is the volume itself.
         guard found == root || found.hasPrefix(root + "/") else {

@@ -60,13 +60,19 @@ struct VolumeManager: Sendable {
                 try await writeFiles(volume, pod, VolumeObjects(api: api))
             }
             let part = try SubPath(mount, environment, container)
-            let isOurs = volume.emptyDir != nil || volume.persistentVolumeClaim.map { $0.claimName != Self.dataClaim } == true
-            let source = try await onDisk { try part?.resolve(in: directory, volume: volume.name, makes: isOurs) ?? directory }
+            let mode = Self.modeOfParts(volume)
+            let source = try await onDisk { try part?.resolve(in: directory, volume: volume.name, making: mode) ?? directory }
             let readOnly = mount.readOnly == true || isFiles || volume.persistentVolumeClaim?.readOnly == true
             mounts.append(
                 ContainerMount(hostPath: source, containerPath: mount.mountPath, readOnly: readOnly, refusesLinks: part != nil))
         }
         return mounts
+    }
+
+    private static func modeOfParts(_ volume: Volume) -> SubPath.Making {
+        if volume.hostPath != nil { return .asVolume }
+        let isOurs = volume.emptyDir != nil || volume.persistentVolumeClaim.map { $0.claimName != dataClaim } == true
+        return isOurs ? .forEverybody : .nothing
     }
 
     /// Removes what belongs to the pod alone; claims and host paths stay.
@@ -101,7 +107,8 @@ struct VolumeManager: Sendable {
         let group = pod.spec.securityContext?.fsGroup
         // World-writable as a kubelet's: the container's user is not known here. New files belong to the group where there is one.
         let mode: mode_t = group == nil ? 0o777 : 0o2777
-        let bytes = source.sizeLimit?.value ?? Self.memoryLimit(pod)
+        // A volume in memory cannot hold more than the pod may use.
+        let bytes = source.sizeLimit?.value ?? PodLimits.total("memory", of: pod, in: \.value)
         try await onDisk {
             switch source.medium ?? "" {
             case "": try DiskFiles.makeDirectory(directory, mode: mode)
@@ -113,13 +120,6 @@ struct VolumeManager: Sendable {
             guard chown(directory, 0, gid_t(clamping: group)) == 0 else { throw FileError.last("chown", directory) }
             guard chmod(directory, mode) == 0 else { throw FileError.last("chmod", directory) }
         }
-    }
-
-    /// The pod's memory limit, when every container has one: a volume in memory cannot hold more.
-    private static func memoryLimit(_ pod: Pod) -> Int64? {
-        let limits = pod.spec.containers.map { $0.resources.limits["memory"]?.value }
-        let given = limits.compactMap(\.self)
-        return given.count == limits.count && !given.isEmpty ? given.saturatingSum : nil
     }
 
     private func prepareClaim(_ claim: PersistentVolumeClaimVolumeSource, _ directory: String) async throws(StepFailure) {

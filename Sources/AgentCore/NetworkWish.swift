@@ -24,10 +24,10 @@ public enum NetworkWish: Sendable, Hashable {
         switch annotations[KusciaAnnotation.network] ?? "host" {
         case "host":
             // On the node's own network a pod that declares ports is held to them, one that declares none serves nobody.
-            let declared = NodeAdmission.ports(of: pod).compactMap { UInt16(exactly: $0.port) }
+            let declared = Self.declaredPorts(pod)
             let bind = try Self.ports(KusciaAnnotation.tcpBind, annotations)
             let connect = try Self.ports(KusciaAnnotation.tcpConnect, annotations)
-            self = .host(bind: bind == nil ? declared.sorted() : bind?.ports, connect: connect?.ports)
+            self = .host(bind: bind == nil ? declared : bind?.ports, connect: connect?.ports)
         case "none": self = .none
         case let other:
             let name = other.dropFirst("cni/".count)
@@ -45,6 +45,14 @@ public enum NetworkWish: Sendable, Hashable {
     private static func isNetworkName(_ name: Substring) -> Bool {
         name.first.map { $0.isASCII && ($0.isLetter || $0.isNumber) } == true
             && name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "_.-".contains($0)) }
+    }
+
+    /// Of every container, as the rule is the pod's; by either number, as a program binds the container's port also where another is the
+    /// node's.
+    private static func declaredPorts(_ pod: Pod) -> [UInt16] {
+        let ports = (pod.spec.initContainers + pod.spec.containers).flatMap(\.ports).filter { NodePort.isTCP($0.protocol) }
+        return Set(ports.flatMap { [$0.containerPort, $0.givenHostPort ?? $0.containerPort] }.compactMap(UInt16.init(exactly:)))
+            .sorted()
     }
 
     /// A rule was given; its `ports` are nil for "*".

@@ -11,11 +11,16 @@ public struct NodeAdmission: Sendable {
     /// From this priority on a pod is the system's own (system-cluster-critical): pressure does not keep it away.
     public static let criticalPriority = 2_000_000_000
 
+    /// The reason where nothing else keeps the pod away: it is looked at last.
+    public static let portConflict = "PortConflict"
+
     public var allocatable: PodResources
     /// Sum of the pods that hold resources here already, this one not included.
     public var used: PodResources
     /// Ports that the pod wants and that are not free on the machine or promised to another pod.
     public var takenPorts: Set<Int>
+    /// The same of UDP (and SCTP), as far as pods hold them.
+    public var takenDatagramPorts: Set<Int> = []
     /// RuntimeClasses that this node can serve; a pod without one gets the node's default.
     public var runtimeClasses: Set<String>
     /// What the node is short of at this moment.
@@ -41,9 +46,10 @@ public struct NodeAdmission: Sendable {
             return .reject(reason: "RuntimeClassNotFound", message: "runtimeClassName \(name) is none of: \(known)")
         }
         if let refusal = refusalForPressure(pod) ?? refusalForResources(pod) { return refusal }
-        for (container, port) in Self.ports(of: pod) where takenPorts.contains(port) {
+        for port in Self.ports(of: pod) where (port.isTCP ? takenPorts : takenDatagramPorts).contains(port.port) {
             return .reject(
-                reason: "PortConflict", message: "port \(port) of container \(container) is already in use on the node")
+                reason: Self.portConflict,
+                message: "port \(port.port) of container \(port.container) is already in use on the node")
         }
         return .accept
     }
@@ -98,10 +104,40 @@ public struct NodeAdmission: Sendable {
         }
     }
 
-    /// Every port that the pod will take on the node: all it declares when it shares the node's network.
-    public static func ports(of pod: Pod) -> [(container: String, port: Int)] {
-        pod.spec.containers.flatMap { container in
-            container.ports.map { (container.name, $0.hostPort ?? $0.containerPort) }
+    /// Every port that the pod holds on the node while it runs: all it declares when it shares the node's network, else those that lead
+    /// into its own. What plain init containers declare is free again when the others begin.
+    public static func ports(of pod: Pod) -> [NodePort] {
+        let sharesNetwork = NetworkWish.isHost(pod)
+        return (sidecars(of: pod) + pod.spec.containers).flatMap { container in
+            container.ports.compactMap { port in
+                (port.givenHostPort ?? (sharesNetwork ? port.containerPort : nil)).map {
+                    NodePort(container: container.name, port: $0, protocol: port.protocol)
+                }
+            }
         }
     }
+
+    /// Init containers that run beside the main ones.
+    public static func sidecars(of pod: Pod) -> [Container] { pod.spec.initContainers.filter { $0.restartPolicy == "Always" } }
+}
+
+/// A port of the node that a pod holds.
+public struct NodePort: Sendable, Hashable {
+    public var container: String
+    public var port: Int
+    /// A port of UDP and the same of TCP are two.
+    public var isTCP: Bool
+
+    init(container: String, port: Int, protocol: String?) {
+        self.container = container
+        self.port = port
+        isTCP = Self.isTCP(`protocol`)
+    }
+
+    static func isTCP(_ name: String?) -> Bool { !["UDP", "SCTP"].contains(name?.uppercased()) }
+}
+
+extension ContainerPort {
+    /// 0 is written for "none".
+    var givenHostPort: Int? { hostPort == 0 ? nil : hostPort }
 }

@@ -42,7 +42,7 @@ public struct NodePermissions: Sendable, Hashable {
         if spec.securityContext?.seccompProfile?.type == "Unconfined", !unconfined {
             return "spec.securityContext.seccompProfile: Unconfined is not permitted on this node"
         }
-        for container in spec.initContainers + spec.containers {
+        for container in spec.initContainers + spec.containers + spec.ephemeralContainers {
             if let refusal = refusal(container, in: pod) { return refusal }
         }
         do throws(PodWishError) {
@@ -51,8 +51,9 @@ public struct NodePermissions: Sendable, Hashable {
         return nil
     }
 
-    private func refusal(_ container: Container, in pod: Pod) -> String? {
-        guard let security = container.securityContext else { return nil }
+    /// The first reason why the node does not start this container, which may have come to the pod later than the node's admission of it.
+    public func refusal(_ container: Container, in pod: Pod) -> String? {
+        let security = container.securityContext ?? SecurityContext()
         let field = "container \(container.name): securityContext"
         if security.privileged == true, !privileged { return "\(field).privileged: true is not permitted on this node" }
         if security.procMount == "Unmasked", !privileged { return "\(field).procMount: Unmasked is not permitted on this node" }
@@ -65,12 +66,16 @@ public struct NodePermissions: Sendable, Hashable {
                 "\(field).capabilities.add: \(refused) is not permitted on this node; permitted: "
                 + capabilities.sorted().joined(separator: ", ")
         }
-        let asksForOther = security.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot ?? false
-        let user = security.runAsUser ?? pod.spec.securityContext?.runAsUser ?? 0
-        if asksForOther, user == 0 {
-            return "\(field): runAsNonRoot is true and the container would run as user 0; set runAsUser"
+        // Without a user it is the image's, which is known when it is there: `SandboxSpec.container` looks then.
+        if Self.refusesRoot(container, pod), (security.runAsUser ?? pod.spec.securityContext?.runAsUser) == 0 {
+            return "\(field): runAsNonRoot is true and runAsUser is 0; expected another user"
         }
         return nil
+    }
+
+    /// The container's own word before the pod's.
+    public static func refusesRoot(_ container: Container, _ pod: Pod) -> Bool {
+        container.securityContext?.runAsNonRoot ?? pod.spec.securityContext?.runAsNonRoot ?? false
     }
 
     /// "CAP_NET_RAW" and "NET_RAW" are the same; "ALL" stays.
