@@ -42,6 +42,8 @@ public struct RuntimeImage: Sendable, Hashable {
     public var workingDirectory: String?
     /// nil: the image has no accounts of its own (host view).
     public var account: Account?
+    /// What is written into the root stays with this container; else the root is shared, or a directory of the machine.
+    public var hasOwnRoot = false
 
     public init(
         root: Root = .hostView(readOnlyPaths: []), environment: [EnvironmentVariable] = [], command: [String] = [],

@@ -67,7 +67,9 @@ extension SandboxSpec {
                 maximumAgeSeconds: max(0, limits.logAgeSeconds ?? 0)))
         spec.attach = config.console.map { .init(stdin: $0.stdin, once: $0.stdinOnce, terminal: $0.tty) }
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
-        spec.readOnlyRoot = config.readOnlyRootFilesystem
+        // Kubernetes' default is a root that can be written to. What is written is measured (`LimitWatches`) and goes with the container.
+        spec.readOnlyRoot = config.readOnlyRootFilesystem ?? !input.image.hasOwnRoot
+        spec.makesWorkingDirectory = input.image.hasOwnRoot
         spec.mounts = config.mounts.map {
             Mount(source: $0.hostPath, path: $0.containerPath, readOnly: $0.readOnly, refusesLinks: $0.refusesLinks)
         }
@@ -78,6 +80,7 @@ extension SandboxSpec {
         spec.uid = try Self.id("runAsUser", config.runAsUser ?? account.map { Int64($0.uid) })
         // An image's own files say which group a user has; the host view has no such files.
         spec.gid = try Self.id("runAsGroup", config.runAsGroup ?? account.map { Int64($0.gid) } ?? config.runAsUser)
+        if config.runAsNonRoot, spec.uid == 0 { throw Self.runsAsRoot(input) }
         spec.cgroups = input.cgroup.directories.map {
             CgroupJoin(version: $0.version, controller: $0.controller, path: $0.path)
         }
@@ -95,8 +98,10 @@ extension SandboxSpec {
         spec.groups = []
         for group in config.supplementalGroups { spec.groups.append(try id("supplementalGroups", group)) }
         spec.groups += (input.image.account?.groups ?? []).filter { !spec.groups.contains($0) && $0 < SandboxSpec.idRangeCount }
-        // No single file may be larger than all of them together: holds at once, where the measured sum holds after some seconds.
-        if let bytes = limits(input).ephemeralStorageBytes, let size = UInt64(exactly: bytes) {
+        // No single file may be larger than all of them together: holds at once, where the measured sum holds after some seconds. The
+        // kernel asks not where a file lies: who may write what does not count (a claim, a volume in memory, another container's share of
+        // an emptyDir) is only measured.
+        if !writesElsewhere(input), let bytes = limits(input).ephemeralStorageBytes, let size = UInt64(exactly: bytes) {
             spec.resourceLimits.append(SandboxSpec.ResourceLimit(name: "fsize", soft: size, hard: size))
         }
         spec.deadlineMilliseconds = config.deadlineSeconds.map { $0.saturatingMultiplied(by: 1000) }
@@ -130,6 +135,22 @@ extension SandboxSpec {
         }
     }
 
+    /// In the kubelet's words. The image's user may be a name: it was looked up in the image's own files.
+    private static func runsAsRoot(_ input: ContainerSpecInput) -> RuntimeError {
+        let pod = input.sandbox.config
+        let place = "(pod: \"\(pod.name)_\(pod.namespace)(\(pod.podUID))\", container: \(input.config.name))"
+        let reason =
+            input.config.runAsUser == nil
+            ? "container has runAsNonRoot and image will run as root" : "container's runAsUser breaks non-root policy"
+        return .invalid(field: "securityContext.runAsNonRoot", reason: "\(reason) \(place)")
+    }
+
+    /// A mount that can be written to, beside the small file for the last word; or /tmp in memory.
+    private static func writesElsewhere(_ input: ContainerSpecInput) -> Bool {
+        limits(input).tmpBytes != nil
+            || input.config.mounts.contains { !$0.readOnly && $0.containerPath != terminationFile }
+    }
+
     /// A mount over a path that the image needs would end in an exec that finds nothing, far from its cause.
     private static func refuseHiddenPaths(_ spec: SandboxSpec, _ input: ContainerSpecInput) throws(RuntimeError) {
         guard case .hostView(let readOnlyPaths) = input.image.root else { return }
@@ -154,7 +175,7 @@ extension SandboxSpec {
         let files = AccountFiles.files(
             hostname: spec.hostname, uid: spec.uid, gid: spec.gid,
             hosts: pod.hostAliases.map { AccountFiles.Host(address: $0.ip, names: $0.hostnames) },
-            nameservers: pod.nameservers, searches: pod.searches)
+            nameservers: pod.nameservers, searches: pod.searches, resolverOptions: pod.resolverOptions)
         if case .hostView = input.image.root { return files }
         // An image knows its own accounts.
         return files.filter { ["/etc/hosts", "/etc/resolv.conf", "/etc/hostname"].contains($0.path) }

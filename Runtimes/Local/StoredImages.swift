@@ -53,6 +53,7 @@ public final class StoredImages: ContainerRoots {
             case .overlay(let lower, let upper, let work): result.root = .layers(lower: lower, upper: upper, work: work)
             case .directory(let path): result.root = .directory(path)
             }
+            result.hasOwnRoot = true
             result.account = .init(uid: account.uid, gid: account.gid, groups: account.groups, home: account.home)
             return result
         }

@@ -13,7 +13,8 @@ public enum AccountFiles {
 
     /// `uid` is the task's own; libraries call getpwuid(3) and fail without an entry.
     public static func files(
-        hostname: String, uid: UInt32, gid: UInt32, hosts: [Host], nameservers: [String], searches: [String]
+        hostname: String, uid: UInt32, gid: UInt32, hosts: [Host], nameservers: [String], searches: [String],
+        resolverOptions: [String] = []
     ) -> [SandboxSpec.File] {
         var passwd = "root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
         var group = "root:x:0:\nnogroup:x:65534:\n"
@@ -23,6 +24,7 @@ public enum AccountFiles {
         for host in hosts where !host.names.isEmpty { lines.append(([host.address] + host.names).joined(separator: " ")) }
         var resolver = nameservers.map { "nameserver \($0)\n" }.joined()
         if !searches.isEmpty { resolver += "search \(searches.joined(separator: " "))\n" }
+        if !resolverOptions.isEmpty { resolver += "options \(resolverOptions.joined(separator: " "))\n" }
         return [
             SandboxSpec.File(path: "/etc/passwd", contents: passwd),
             SandboxSpec.File(path: "/etc/group", contents: group),

@@ -66,7 +66,7 @@ extension SandboxSpec {
     }
 
     /// Where a container of Kubernetes leaves its last word: a plain file, bound when /dev is made.
-    static let terminationFile = "/dev/termination-log"
+    package static let terminationFile = "/dev/termination-log"
 
     private static func isKeyword(_ text: String) -> Bool {
         !text.isEmpty

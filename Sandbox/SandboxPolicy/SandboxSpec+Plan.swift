@@ -84,6 +84,10 @@ extension SandboxSpec {
 
     private var fileSystem: [LaunchOperation] {
         var operations = rootOperations
+        // Before anything is mounted: what lies in a volume is the volume's affair.
+        if makesWorkingDirectory, !isMounted(workingDirectory) {
+            operations.append(.makeDirectory(path: workingDirectory, mode: 0o755))
+        }
         operations += temporaryOperations
         if case .hostView(let additional) = root { operations += HostView.additional(additional, treeFlags) }
         // Outer mounts before those inside them, whatever order the pod names them in.
@@ -98,6 +102,12 @@ extension SandboxSpec {
             unmasked: unmaskedProc || privileged, hasMachineIDs: rootless == nil && !isIDMapped)
         if readOnlyRoot { operations.append(.rootReadOnly) }
         return operations + [.pivot]
+    }
+
+    /// The path lies in something that is mounted over the root, or is the root.
+    private func isMounted(_ path: String) -> Bool {
+        let places = mounts.map(\.path) + temporaryFileSystems.map(\.path) + ["/tmp", "/dev", "/proc", "/sys"]
+        return path == "/" || places.contains { path == $0 || path.hasPrefix($0 + "/") }
     }
 
     private func bind(_ mount: Mount) -> LaunchOperation {

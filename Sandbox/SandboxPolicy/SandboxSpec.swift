@@ -220,6 +220,8 @@ public struct SandboxSpec: Sendable, Hashable {
     /// An empty directory of the host on which the root is put together; seen by nobody but the launcher.
     public var rootMountPoint: String
     public var readOnlyRoot = true
+    /// The root is the task's alone: a working directory that it lacks is made, as every container runtime does.
+    public var makesWorkingDirectory = false
     public var mounts: [Mount] = []
     public var files: [File] = []
     /// Beside the nodes that every task has.

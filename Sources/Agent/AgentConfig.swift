@@ -74,6 +74,8 @@ public struct AgentConfig: Sendable, Hashable {
     /// For pods' records: what of them has to last beyond a restart of the machine is in the journal. nil: they are on the disk.
     public var recordsInMemory: RecordsInMemory?
     public var tmpLimitBytes: Int64
+    /// The node's own resolv.conf(5), for pods that share its network.
+    public var resolverFile = "/etc/resolv.conf"
     public var agentVersion: String
     public var permissions: NodePermissions
 

@@ -11,18 +11,21 @@ struct ContainerConfigBuilder: Sendable {
     /// `handler`: of the pod's RuntimeClass, where it is not the class' name.
     func sandbox(_ pod: Pod, _ hostAliases: [HostAlias], handler: String? = nil) throws(StepFailure) -> PodSandboxConfig {
         let (uid, namespace, name) = (pod.metadata.uid ?? "", pod.metadata.namespace ?? "", pod.metadata.name)
+        let resolver = Resolver(pod) {
+            Resolver(parsing: String(decoding: (try? DiskFiles.read(config.resolverFile)) ?? [], as: UTF8.self))
+        }
         return PodSandboxConfig(
             podUID: uid, namespace: namespace, name: name, hostname: pod.spec.hostname ?? name,
             stateDirectory: paths.runtime(uid), logDirectory: paths.logs(namespace: namespace, name: name, uid: uid),
-            hostAliases: hostAliases, nameservers: pod.spec.dnsConfig?.nameservers ?? [],
-            searches: pod.spec.dnsConfig?.searches ?? [], limits: podLimits(pod), annotations: pod.metadata.annotations,
+            hostAliases: hostAliases, nameservers: resolver.nameservers, searches: resolver.searches, limits: podLimits(pod),
+            annotations: pod.metadata.annotations,
             handler: handler ?? pod.spec.runtimeClassName.flatMap { $0.isEmpty ? nil : $0 }, network: try network(pod),
             kernelParameters: (pod.spec.securityContext?.sysctls ?? []).map { KernelParameter(name: $0.name, value: $0.value) },
-            portMappings: portMappings(pod), hostUsers: pod.spec.hostUsers ?? false)
+            portMappings: portMappings(pod), hostUsers: pod.spec.hostUsers ?? false, resolverOptions: resolver.options)
     }
 
     private func portMappings(_ pod: Pod) -> [PodPortMapping] {
-        pod.spec.containers.flatMap(\.ports).compactMap { port in
+        (NodeAdmission.sidecars(of: pod) + pod.spec.containers).flatMap(\.ports).compactMap { port in
             guard let node = port.hostPort.flatMap(UInt16.init(exactly:)), let own = UInt16(exactly: port.containerPort) else {
                 return nil
             }
@@ -52,7 +55,7 @@ struct ContainerConfigBuilder: Sendable {
             args: container.args.map { VariableExpansion.expand($0, lookUp) },
             environment: environment.map { EnvironmentVariable(name: $0.name, value: $0.value) },
             workingDirectory: container.workingDir.flatMap { $0.isEmpty ? nil : $0 }, mounts: mounts,
-            limits: limits(container), readOnlyRootFilesystem: security?.readOnlyRootFilesystem ?? true,
+            limits: limits(container), readOnlyRootFilesystem: security?.readOnlyRootFilesystem,
             runAsUser: security?.runAsUser ?? pod.spec.securityContext?.runAsUser,
             runAsGroup: security?.runAsGroup ?? pod.spec.securityContext?.runAsGroup,
             seccompProfile: seccomp(security?.seccompProfile ?? pod.spec.securityContext?.seccompProfile),
@@ -62,7 +65,8 @@ struct ContainerConfigBuilder: Sendable {
             supplementalGroups: groups(pod), privileges: privileges(security),
             // The agent ends the pod at its deadline; this holds when there is no agent.
             deadlineSeconds: pod.spec.activeDeadlineSeconds,
-            devices: devices.map { ContainerDevice(hostPath: $0, containerPath: $0) }, console: console(container))
+            devices: devices.map { ContainerDevice(hostPath: $0, containerPath: $0) }, console: console(container),
+            runAsNonRoot: NodePermissions.refusesRoot(container, pod))
     }
 
     private func console(_ container: Container) -> ContainerConsole? {
@@ -94,24 +98,11 @@ struct ContainerConfigBuilder: Sendable {
             logAgeSeconds: config.logs.maximumAgeSeconds)
     }
 
-    /// The sum over the main containers (or a larger init container's); no limit as soon as one has none.
     private func podLimits(_ pod: Pod) -> RuntimeLimits {
-        func total(_ amount: (Container) -> Int64?) -> Int64? {
-            var sum: Int64 = 0
-            for container in pod.spec.containers {
-                guard let one = amount(container) else { return nil }
-                sum = sum.saturatingAdding(one)
-            }
-            for container in pod.spec.initContainers {
-                guard let one = amount(container) else { return nil }
-                sum = max(sum, one)
-            }
-            return sum
-        }
-        return RuntimeLimits(
-            memoryBytes: total { $0.resources.limits["memory"]?.value },
-            cpuMillis: total { $0.resources.limits["cpu"]?.milliValue },
-            pids: config.pidsLimit * Int64(max(1, pod.spec.containers.count)))
+        RuntimeLimits(
+            memoryBytes: PodLimits.total("memory", of: pod, in: \.value),
+            cpuMillis: PodLimits.total("cpu", of: pod, in: \.milliValue),
+            pids: config.pidsLimit.saturatingMultiplied(by: Int64(PodLimits.containersAtOnce(pod))))
     }
 
     private func seccomp(_ profile: SeccompProfile?) -> String {

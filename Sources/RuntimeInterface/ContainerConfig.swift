@@ -43,9 +43,12 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
     public var workingDirectory: String?
     public var mounts: [ContainerMount]
     public var limits: RuntimeLimits
-    public var readOnlyRootFilesystem: Bool
+    /// nil: a root of the container's own is written to, a shared one (the host view) is not.
+    public var readOnlyRootFilesystem: Bool?
     public var runAsUser: Int64?
     public var runAsGroup: Int64?
+    /// Not started as root, whoever says that it is root: `runAsUser`, the image, or nobody.
+    @DefaultEmpty public var runAsNonRoot: Bool = false
     /// "RuntimeDefault", "Unconfined" (only where the node permits) or "Localhost/NAME".
     public var seccompProfile: String
     /// Absolute path of the log; CRI format.
@@ -63,10 +66,10 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
     public init(
         name: String, attempt: Int = 0, image: String, command: [String] = [], args: [String] = [],
         environment: [EnvironmentVariable] = [], workingDirectory: String? = nil, mounts: [ContainerMount] = [],
-        limits: RuntimeLimits = .init(), readOnlyRootFilesystem: Bool = true, runAsUser: Int64? = nil, runAsGroup: Int64? = nil,
+        limits: RuntimeLimits = .init(), readOnlyRootFilesystem: Bool? = nil, runAsUser: Int64? = nil, runAsGroup: Int64? = nil,
         seccompProfile: String = "RuntimeDefault", logPath: String, supplementalGroups: [Int64] = [],
         privileges: ContainerPrivileges? = nil, deadlineSeconds: Int64? = nil, devices: [ContainerDevice] = [],
-        console: ContainerConsole? = nil
+        console: ContainerConsole? = nil, runAsNonRoot: Bool = false
     ) {
         self.name = name
         self.attempt = attempt
@@ -87,6 +90,7 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
         self.deadlineSeconds = deadlineSeconds
         self.devices = devices
         self.console = console
+        self.runAsNonRoot = runAsNonRoot
     }
 }
 

@@ -17,6 +17,8 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
     public var hostAliases: [HostAlias]
     public var nameservers: [String]
     public var searches: [String]
+    /// Of resolv.conf(5): "ndots:5".
+    @DefaultEmpty public var resolverOptions: [String] = []
     /// The pod-wide limits; the sum of the containers' when the pod gives none.
     public var limits: RuntimeLimits
     public var annotations: [String: String]
@@ -34,7 +36,7 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
         hostAliases: [HostAlias] = [], nameservers: [String] = [], searches: [String] = [], limits: RuntimeLimits = .init(),
         annotations: [String: String] = [:], handler: String? = nil, network: PodNetwork? = nil,
         kernelParameters: [KernelParameter] = [],
-        portMappings: [PodPortMapping] = [], hostUsers: Bool = false
+        portMappings: [PodPortMapping] = [], hostUsers: Bool = false, resolverOptions: [String] = []
     ) {
         self.podUID = podUID
         self.namespace = namespace
@@ -52,6 +54,7 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
         self.kernelParameters = kernelParameters
         self.portMappings = portMappings
         self.hostUsers = hostUsers
+        self.resolverOptions = resolverOptions
     }
 }
 

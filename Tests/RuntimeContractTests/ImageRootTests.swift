@@ -184,6 +184,28 @@ struct ImageRootTests {
         }
     }
 
+    @Test(
+        "as in Kubernetes: files can be written, a working directory that the image lacks is made, a named user is no root",
+        arguments: Kind.allCases)
+    func kubernetesDefaults(_ kind: Kind) async throws {
+        try await withStage(kind) { stage in
+            let made = try await stage.run("made") { config in
+                config.workingDirectory = "/srv/app"
+                config.runAsUser = 0
+                config.args = ["pwd; touch /srv/app/x /home/alice/x && echo written"]
+            }
+            #expect(made.output == ["/srv/app", "written"])
+            let named = try await stage.run("named") { config in
+                config.runAsNonRoot = true
+                config.args = ["id -u"]
+            }
+            #expect(named.output == ["1000"])
+            await #expect(throws: RuntimeError.self) {
+                _ = try await stage.run("root") { ($0.runAsNonRoot, $0.runAsUser) = (true, 0) }
+            }
+        }
+    }
+
     @Test("the pod's hosts are there, though the image has no such file", arguments: Kind.allCases)
     func hosts(_ kind: Kind) async throws {
         try await withStage(kind) { stage in
