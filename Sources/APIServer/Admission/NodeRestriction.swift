@@ -33,7 +33,7 @@ struct NodeRestriction: AdmissionStep {
             try check.node()
             // A certificate that was not asked for here (made by hand, or by an older master) takes its name with this.
             if attributes.operation == .create, identity.domain != nil {
-                try NodeName.keep(identity.node, for: identity.domain, &review, lookup)
+                try NodeName.keep(identity.node, for: identity.domain, mayReplace: false, &review, lookup)
             }
         case ("coordination.k8s.io", "leases", ""), ("metrics.k8s.io", "nodes", ""): try check.ownName()
         case ("", "pods", "") where attributes.operation == .create: try check.mirrorPod()

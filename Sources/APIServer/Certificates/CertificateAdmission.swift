@@ -63,7 +63,8 @@ struct CertificateAdmission: AdmissionStep {
                     ]
                 ]
             ]
-            try sign(&review, order, signer, lookup)
+            let isAdministrator = order.requester.groups.contains(SystemGroup.masters)
+            try sign(&review, order, signer, lookup, mayReplace: isAdministrator || owner.isNode)
         }
     }
 
@@ -132,7 +133,7 @@ struct CertificateAdmission: AdmissionStep {
         review.object = object
         let isApproved = types == ["Approved"] && !Self.conditions(old).contains { $0["type"]?.stringValue == "Approved" }
         guard isApproved, let signer, let order = try order(review, signer) else { return }
-        try sign(&review, order, signer, lookup)
+        try sign(&review, order, signer, lookup, mayReplace: true)
     }
 
     private static func stamped(_ condition: JSONValue, _ time: JSONValue) -> JSONValue {
@@ -145,7 +146,7 @@ struct CertificateAdmission: AdmissionStep {
 
     private func sign(
         _ review: inout AdmissionReview, _ order: CertificateOrder, _ signer: any CertificateSigning,
-        _ lookup: any AdmissionLookup
+        _ lookup: any AdmissionLookup, mayReplace: Bool
     ) throws(StatusError) {
         if let problem = CertificatePolicy.problem(order) {
             let time = JSONValue.string(RFC3339.text(seconds: lookup.now))
@@ -169,7 +170,7 @@ struct CertificateAdmission: AdmissionStep {
         // Whoever has a certificate for a name has the name, also when an administrator gave it.
         let subject = UserInfo(name: order.subject.commonName, groups: order.subject.organizations)
         if order.signer == .nodeClient, let identity = NodeIdentity(subject) {
-            try NodeName.keep(identity.node, for: identity.domain, &review, lookup)
+            try NodeName.keep(identity.node, for: identity.domain, mayReplace: mayReplace, &review, lookup)
         }
     }
 

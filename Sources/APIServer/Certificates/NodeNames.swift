@@ -47,16 +47,20 @@ enum NodeName: Sendable, Hashable {
         }
     }
 
+    /// A Node that is there says whose the name is, whatever was kept before.
+    var isNode: Bool { if case .node = self { true } else { false } }
+
     // MARK: Keeping
 
-    /// Keeps the name for the domain, in the commit of the write that is under review. Of two at once one meets a conflict,
-    /// and is asked again.
+    /// Keeps the name for the domain, in the commit of the write that is under review. Between the look that decided and this one
+    /// another may have come: his record is replaced only by whom it does not bind (`mayReplace`: an administrator, or whose
+    /// Node is there); for all others the commit fails on it, and they are asked again.
     static func keep(
-        _ name: String, for domain: String?, _ review: inout AdmissionReview, _ lookup: any AdmissionLookup
+        _ name: String, for domain: String?, mayReplace: Bool, _ review: inout AdmissionReview, _ lookup: any AdmissionLookup
     ) throws(StatusError) {
         let key = recordKey(name)
         let found = try lookup.stored(key)
-        if let found, found.index.labels[label] == domain { return }
+        if let found, found.index.labels[label] == domain { return review.require(found) }
         var record: JSONValue = [
             "kind": "ConfigMap", "apiVersion": "v1",
             "metadata": [
@@ -69,8 +73,9 @@ enum NodeName: Sendable, Hashable {
         let bytes = record.serialized()
         let index = recordKind.index(record)
         review.commitAlongside(
-            found.map { .update(key, bytes: bytes, index: index, expectedRevision: $0.revision) }
-                ?? .create(key, bytes: bytes, index: index))
+            mayReplace && found != nil
+                ? .update(key, bytes: bytes, index: index, expectedRevision: found?.revision)
+                : .create(key, bytes: bytes, index: index))
     }
 
     private static let recordKind = ServedKind(.configMap)
