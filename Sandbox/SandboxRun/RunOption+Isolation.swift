@@ -95,7 +95,8 @@ extension RunOption {
             guard isNamespaced(setting.name) else {
                 throw RunFailure(
                     field: "--sysctl", found: RunAmount.shown(text),
-                    expected: "a setting of the task's own namespaces: net.*, fs.mqueue.*, or kernel.msg*, sem and shm*",
+                    expected:
+                        "a setting of a task's namespaces: net.*, fs.mqueue.*, kernel.msg*, kernel.sem, kernel.shm*",
                     hint: "any other is the whole machine's, and not a task's to set")
             }
             options.sysctls.append(setting)
