@@ -72,7 +72,8 @@ int clinux_become_subreaper(void);
 /// A copy of an executable that nobody can open for writing: a detached read-only mount of it, or a sealed memory file.
 int clinux_sealed_executable(const char *path);
 
-/// Opens a path for reading beneath a root whose symbolic links may be hostile (openat2, RESOLVE_IN_ROOT); -1 with errno.
+/// Opens a regular file for reading beneath a root whose symbolic links may be hostile (openat2, RESOLVE_IN_ROOT); what is none is not
+/// opened at all (EINVAL). -1 with errno.
 int clinux_open_in_root(const char *root, const char *path);
 
 /// The window size of one terminal given to another, unless it is not known.
