@@ -20,7 +20,8 @@ enum UsageCommand {
     /// ps(1)'s own table, by its own selection: no output is parsed, so that any of its options may be asked for.
     private static func table(_ pids: [Int32], _ options: [String]) throws(OCIError) -> Int32 {
         let selection = options.isEmpty ? ["-f"] : options.filter { $0 != "-e" && $0 != "-A" && $0 != "-ef" }
-        let list = pids.map(String.init).joined(separator: ",")
+        // Nobody's number for a container without processes: ps(1) takes an empty list for a mistake.
+        let list = pids.isEmpty ? "0" : pids.map(String.init).joined(separator: ",")
         let format = options.contains("-ef") ? ["-f"] : []
         let places: [String] = ["/bin/ps", "/usr/bin/ps"]
         guard let path = places.first(where: { path in access(path, X_OK) == 0 }) else {
@@ -28,7 +29,8 @@ enum UsageCommand {
         }
         let pid = try ChildProcess.spawn(
             path, ["ps"] + selection + format + ["-p", list], environment: ["LC_ALL=C", "PATH=/usr/bin:/bin"])
-        return ChildProcess.reap(pid).map(ChildProcess.exitCode) ?? 1
+        let status = ChildProcess.reap(pid).map(ChildProcess.exitCode) ?? 1
+        return pids.isEmpty ? 0 : status
     }
 
     static func events(_ words: [String], _ lifecycle: ContainerLifecycle) throws(OCIError) {

@@ -138,9 +138,20 @@ enum CgroupDirectories {
         }
     }
 
+    /// The group by which its members are found.
+    private static func members(_ places: [CgroupPlace]) -> CgroupPlace? {
+        places.first { $0.controllers.contains("pids") } ?? places.first
+    }
+
+    /// By the kernel at once, those being born included (cgroup.kill, Linux 5.14); false where that cannot be asked for.
+    static func killAll(_ places: [CgroupPlace]) -> Bool {
+        guard let place = members(places), place.version == 2 else { return false }
+        return HostFile.writeOnce("\(place.directory)/cgroup.kill", "1") == 0
+    }
+
     /// The processes of the container, those in groups below included.
     static func processes(_ places: [CgroupPlace]) -> [Int32] {
-        guard let place = places.first(where: { $0.controllers.contains("pids") }) ?? places.first else { return [] }
+        guard let place = members(places) else { return [] }
         var found: [Int32] = []
         var pending = [place.directory]
         while let directory = pending.popLast() {
