@@ -9,6 +9,8 @@ public struct ContainerLifecycle {
     public let directory: StateDirectory
     /// Receives warnings that the specification wants logged.
     let warn: (String) -> Void
+    /// Begins a conversation with the launcher: its plan, how many descriptors are preserved, which others stay open.
+    var launch: (LaunchPlan, Int, [Int32]) throws(OCIError) -> LauncherSession = LauncherSession.start
 
     public init(directory: StateDirectory, warn: @escaping (String) -> Void = { _ in }) {
         self.directory = directory
@@ -88,9 +90,9 @@ private struct Creation {
     mutating func carryOut() throws(OCIError) {
         record.rootfs = try rootfs()
         try makeCgroups()
-        let session = try LauncherSession.start(try plan(), preserving: options.preservedDescriptors)
+        var session = try lifecycle.launch(try plan(), options.preservedDescriptors, [])
         defer { session.close() }
-        try converse(session)
+        try converse(&session)
         if options.startsAtOnce { return }
         record.isComplete = true
         try lifecycle.directory.save(record)
@@ -153,13 +155,12 @@ private struct Creation {
         return try ContainerPlan(specification, context).launchPlan()
     }
 
-    private mutating func converse(_ session: LauncherSession) throws(OCIError) {
+    private mutating func converse(_ session: inout LauncherSession) throws(OCIError) {
         // The launcher and its child speak independently: the pid may come after what it belongs to.
         var hooksAreDue = false, isReady = false
         while !isReady || record.pid == 0 {
             switch try session.next() {
-            case .process(let pid):
-                guard let handle = ProcessHandle(child: pid) else { break }
+            case .process(let handle):
                 record.pid = handle.pid
                 record.pidStartTime = handle.startTime
                 environmentExists = true
@@ -171,7 +172,7 @@ private struct Creation {
             case .hooks: hooksAreDue = true
             case .ready: isReady = true
             case .failed(let error): throw error
-            case .ended where options.startsAtOnce && record.pid > 0: return
+            case .ended where options.startsAtOnce && record.pid > 0 && record.process.hasExecuted != false: return
             case .ended: throw .launch(stage: "the container's process ended during its set-up", errno: 0)
             }
             if hooksAreDue, record.pid != 0 {
@@ -192,6 +193,8 @@ private struct Creation {
             _ = record.process.signal(SIGKILL)
             ChildProcess.reap(record.pid)
         }
+        // Where the launcher's word of it was lost or somebody else's: it is in the groups that were made for it.
+        lifecycle.endProcesses(in: record.ownCgroups)
         CgroupDirectories.remove(record.createdCgroups)
         if environmentExists {
             let failures = HookRunner.runAll(.poststop, of: specification.hooks, state: record.state(.stopped))

@@ -10,6 +10,12 @@ int clinux_pidfd_queue_signal(int pidfd, int signal, int value);
 /// Reaps the child behind a pidfd without waiting: 1 reaped (`status` is a wait status), 0 still running, -1 errno.
 int clinux_wait_pidfd(int pidfd, int *status);
 
+/// 1 when the process behind a pidfd is a child of this process that nobody has reaped, 0 when it is not. Nothing is reaped.
+int clinux_is_child(int pidfd);
+
+/// How a process ended that was reaped by whoever, while this pidfd was open (Linux 6.15): 1 with its wait status, 0 when that is not known.
+int clinux_pidfd_exit_status(int pidfd, int *status);
+
 /// posix_spawn in a session of its own, all signals default and unblocked, descriptors above 2 closed.
 /// `out` and `err` become descriptors 1 and 2; -1 means /dev/null, as descriptor 0 always is. 0 or an errno value.
 int clinux_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], int out, int err);
