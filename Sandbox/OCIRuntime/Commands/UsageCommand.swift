@@ -36,7 +36,8 @@ enum UsageCommand {
     static func events(_ words: [String], _ lifecycle: ContainerLifecycle) throws(OCIError) {
         let options = try CommandOptions(words, flags: [.toggle("stats"), .value("interval")], verb: "events")
         let id = try options.oneArgument("events")
-        let seconds = try interval(options.value("interval") ?? "5s")
+        let milliseconds = try interval(options.value("interval") ?? "5s")
+        var deaths = OutOfMemoryWatch(id, try lifecycle.directory.load(id))
         while true {
             do {
                 CommandLog.print(try lifecycle.statistics(id).serializedString() + "\n")
@@ -46,18 +47,60 @@ enum UsageCommand {
                 return
             }
             if options.has("stats") { return }
-            let container = try lifecycle.directory.load(id)
-            if container.process.waitUntilGone(milliseconds: Int32(clamping: seconds * 1000)) { return }
+            if deaths.waitForEnd(milliseconds: milliseconds) { return }
         }
     }
 
-    private static func interval(_ text: String) throws(OCIError) -> Int {
-        let unit = text.last == "m" ? 60 : 1
-        guard let number = Int(text.hasSuffix("s") || text.hasSuffix("m") ? String(text.dropLast()) : text), number > 0,
-            number < 86400
-        else {
-            throw .usage("duration interval must be greater than 0")
+    /// As Go writes durations: "500ms", "1m30s", "1.5h"; a plain number is seconds.
+    static func interval(_ text: String) throws(OCIError) -> Int {
+        let units: [String: Double] = ["ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000]
+        var total = 0.0
+        var rest = Substring(text)
+        repeat {
+            let digits = rest.prefix { ("0"..."9").contains($0) || $0 == "." }
+            rest = rest.dropFirst(digits.count)
+            let name = rest.prefix { !("0"..."9").contains($0) && $0 != "." }
+            rest = rest.dropFirst(name.count)
+            let unit = name.isEmpty && total == 0 && rest.isEmpty ? 1000 : units[String(name)]
+            guard let number = Double(digits), let unit else {
+                throw .usage("invalid value \"\(text)\" for flag -interval: expected a duration such as 500ms or 1m30s")
+            }
+            total += number * unit
+        } while !rest.isEmpty
+        guard total >= 1, total <= 86_400_000 else {
+            throw .usage("duration interval must be greater than 0: expected 1ms to 24h, found \"\(text)\"")
         }
-        return number * unit
+        return Int(total)
+    }
+}
+
+/// Tells when the kernel has killed processes of the container for memory, as runc does: one line for each time it was seen.
+private struct OutOfMemoryWatch {
+    private static let look = 250
+
+    private let id: String
+    private let container: ContainerRecord
+    private var seen: Int64
+
+    init(_ id: String, _ container: ContainerRecord) {
+        (self.id, self.container) = (id, container)
+        seen = CgroupStatistics(container.cgroups).outOfMemoryKills
+    }
+
+    /// False when it still lives after so long.
+    mutating func waitForEnd(milliseconds: Int) -> Bool {
+        var left = milliseconds
+        while left > 0 {
+            let isGone = container.process.waitUntilGone(milliseconds: Int32(clamping: min(left, Self.look)))
+            // The kernel counts before it kills: what ended the container is told too.
+            let now = CgroupStatistics(container.cgroups).outOfMemoryKills
+            if now > seen {
+                CommandLog.print(JSONValue.object(JSONObject([("type", "oom"), ("id", .string(id))])).serializedString() + "\n")
+            }
+            seen = max(seen, now)
+            if isGone { return true }
+            left -= Self.look
+        }
+        return false
     }
 }

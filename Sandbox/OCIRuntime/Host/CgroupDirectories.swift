@@ -110,6 +110,24 @@ enum CgroupDirectories {
         }
     }
 
+    /// Everybody, those born on the way too: looked for again until nobody new is found.
+    static func move(from places: [CgroupPlace], to others: [CgroupPlace]) throws(OCIError) {
+        var moved: Set<Int32> = []
+        for _ in 0..<50 {
+            let new = Set(processes(places)).subtracting(moved)
+            if new.isEmpty { return }
+            for pid in new {
+                for place in others {
+                    let code = HostFile.writeOnce("\(place.directory)/cgroup.procs", "\(pid)")
+                    guard code == 0 || code == ESRCH else {
+                        throw .system(stage: "move process \(pid) to", errno: code, subject: place.directory)
+                    }
+                }
+            }
+            moved.formUnion(new)
+        }
+    }
+
     // MARK: Settings
 
     static func apply(_ settings: [CgroupSetting], to places: [CgroupPlace]) throws(OCIError) {
