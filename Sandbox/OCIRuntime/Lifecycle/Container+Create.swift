@@ -23,6 +23,8 @@ public struct ContainerLifecycle {
         public var consoleSocket: String?
         public var usesPivot = true
         public var preservedDescriptors = 0
+        /// Sockets of socket activation, from 3 on; those that are preserved stand behind them.
+        public var activationSockets = 0
         /// `run`: nothing waits between create and start, so there is no gate, and no round trip through it.
         var startsAtOnce = false
         public init() {}
@@ -90,7 +92,7 @@ private struct Creation {
     mutating func carryOut() throws(OCIError) {
         record.rootfs = try rootfs()
         try makeCgroups()
-        var session = try lifecycle.launch(try plan(), options.preservedDescriptors, [])
+        var session = try lifecycle.launch(try plan(), descriptors, [])
         defer { session.close() }
         try converse(&session)
         if options.startsAtOnce { return }
@@ -131,13 +133,13 @@ private struct Creation {
         }
     }
 
+    private var descriptors: Int { options.activationSockets + options.preservedDescriptors }
+
     private func plan() throws(OCIError) -> LaunchPlan {
         var context = ContainerPlanContext(id: id, bundle: record.bundle, rootfs: record.rootfs)
         context.gate = options.startsAtOnce ? nil : lifecycle.directory.gate(id)
         context.consoleSocket = try options.consoleSocket.map { path throws(OCIError) in
-            let directory = try HostFile.resolved(
-                path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ".")
-            return ContainerPath.clean("\(directory)/\(path.split(separator: "/").last ?? "")")
+            try HostFile.absolute(path)
         }
         if options.consoleSocket != nil, specification.process?.terminal != true {
             throw .usage("cannot use console socket if runc will not detach or allocate tty")
@@ -146,10 +148,13 @@ private struct Creation {
         context.isPrivileged = geteuid() == 0
         context.idMapHelpers = IDMapHelpers.find()
         context.usesPivot = options.usesPivot
-        context.preservedDescriptors = options.preservedDescriptors
+        context.preservedDescriptors = descriptors
         context.hookState = record.stateAroundPID(.created)
         var specification = specification
         specification.process?.completeEnvironment(rootfs: record.rootfs)
+        if options.activationSockets > 0 {
+            specification.process?.environment += ["LISTEN_FDS=\(options.activationSockets)", "LISTEN_PID=1"]
+        }
         try ResourceLimitCheck.check(specification.process)
         if !specification.linux.has("user") { specification.process?.withholdUngrantable(warn: lifecycle.warn) }
         return try ContainerPlan(specification, context).launchPlan()
