@@ -1,5 +1,5 @@
-// The launcher's conversation in somebody else's hands: what it names is signalled when a set-up fails, so it may name only our own
-// child. And what a hostile image has where the runtime looks.
+// The launcher's conversation in somebody else's hands: what it names is signalled when a set-up fails, so it may name only
+// our own child. And what a hostile image has where the runtime looks.
 
 import CLinux
 import Glibc
