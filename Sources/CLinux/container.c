@@ -112,16 +112,20 @@ int clinux_sealed_executable(const char *path) {
 int clinux_open_in_root(const char *root, const char *path) {
     int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0) return -1;
-    // Without blocking: a hostile image may offer a FIFO.
-    struct open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    int fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how), saved = errno;
+    // Looked at before it is opened: a hostile image may offer a device node, whose opening alone does something, or a FIFO.
+    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    int place = (int)syscall(SYS_openat2, directory, path, &how, sizeof how), saved = errno;
     close(directory);
+    errno = saved;
+    if (place < 0) return -1;
     struct stat info;
-    if (fd >= 0 && (fstat(fd, &info) < 0 || !S_ISREG(info.st_mode))) {
-        close(fd);
-        errno = EINVAL;
-        return -1;
-    }
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", place);
+    int fd = -1;
+    if (fstat(place, &info) == 0 && S_ISREG(info.st_mode)) fd = open(name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    else errno = EINVAL;
+    saved = errno;
+    close(place);
     errno = saved;
     return fd;
 }

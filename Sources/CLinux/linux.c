@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/vfs.h>
@@ -39,6 +41,24 @@ int clinux_wait_pidfd(int pidfd, int *status) {
     if (waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0) return -1;
     if (!info.si_pid) return 0;
     *status = info.si_code == CLD_EXITED ? (info.si_status & 0xff) << 8 : info.si_status & 0x7f;
+    return 1;
+}
+
+int clinux_is_child(int pidfd) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    return waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+int clinux_pidfd_exit_status(int pidfd, int *status) {
+    // struct pidfd_info of linux/pidfd.h in its first size, which is younger than the headers that this is built with.
+    struct {
+        uint64_t mask, cgroup;
+        uint32_t ids[11];
+        int32_t exit_code;
+    } info = {.mask = 1 << 3 /* PIDFD_INFO_EXIT */};
+    if (ioctl(pidfd, _IOWR(0xff, 11, info) /* PIDFD_GET_INFO */, &info) < 0 || !(info.mask & 1 << 3)) return 0;
+    *status = info.exit_code;
     return 1;
 }
 

@@ -246,7 +246,7 @@ struct LimitMappingTests {
 }
 
 /// The few eBPF instructions that the device program uses.
-private enum BPFMachine {
+enum BPFMachine {
     static func run(_ program: [UInt64], type: UInt32, access: UInt32, major: UInt32, minor: UInt32) -> UInt64? {
         let context = [type | access << 16, major, minor]
         var registers = [UInt64](repeating: 0, count: 11)

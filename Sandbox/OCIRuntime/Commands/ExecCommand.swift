@@ -21,7 +21,10 @@ enum ExecCommand {
         let process = try process(options, id, lifecycle)
         var exec = ContainerLifecycle.ExecOptions()
         exec.pidFile = options.value("pid-file")
-        exec.consoleSocket = options.value("console-socket")
+        exec.consoleSocket = try options.value("console-socket").map { path throws(OCIError) in try HostFile.absolute(path) }
+        guard exec.consoleSocket == nil || process.terminal else {
+            throw .usage("cannot use console socket if runc will not detach or allocate tty")
+        }
         exec.preservedDescriptors = try CreateCommand.preservedDescriptors(options)
         return try lifecycle.execute(id, process, exec, detach: options.has("detach"))
     }
@@ -29,7 +32,7 @@ enum ExecCommand {
     private static func process(
         _ options: CommandOptions, _ id: String, _ lifecycle: ContainerLifecycle
     ) throws(OCIError) -> ProcessSpecification {
-        if let file = options.value("process") { return try ProcessSpecification(parsing: try HostFile.read(file)) }
+        if let file = options.value("process") { return try ProcessSpecification(parsing: try HostFile.readNamed(file)) }
         let command = Array(options.arguments.dropFirst())
         guard let program = command.first, !program.isEmpty else { throw .usage("process args cannot be empty") }
         var process = try lifecycle.configuredProcess(id)

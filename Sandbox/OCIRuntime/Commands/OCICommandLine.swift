@@ -12,6 +12,8 @@ public enum OCICommandLine {
 
     /// Returns the exit status: the verb's, 1 for an error (255 of `exec`: runc's rule), the program's for `run` and `exec`.
     public static func run(_ words: [String]) -> Int32 {
+        // A caller that ignores it would have children vanish before they are known as ours.
+        signal(SIGCHLD, SIG_DFL)
         var log = CommandLog()
         // The program's own codes end below 255: engines tell by it that exec itself failed.
         var isExec = false
@@ -98,7 +100,7 @@ public enum OCICommandLine {
            state      ID
            list       [--format table|json] [--quiet]
            kill       [--all] ID [SIGNAL]
-           delete     [--force] ID...
+           delete     [--force] ID
            exec       [--process FILE] [--cwd PATH] [--env N=V] [--user UID[:GID]] [--tty] [--detach] [--pid-file PATH] ID COMMAND...
            pause      ID
            resume     ID

@@ -14,9 +14,11 @@ enum StateCommand {
         let options = try CommandOptions(words, flags: [.value("format", "f"), .toggle("quiet", "q")], verb: "list")
         let directory = lifecycle.directory
         // A container that goes meanwhile, or whose record is broken, is none to list.
-        let states = directory.ids().compactMap { id -> JSONObject? in
+        let states = try directory.ids().compactMap { id -> JSONObject? in
             guard let container = try? directory.load(id) else { return nil }
-            return container.state(directory.status(of: container), complete: true)
+            var state = container.state(directory.status(of: container), complete: true)
+            state["owner"] = .string(directory.owner(id))
+            return state
         }
         if options.has("quiet") {
             CommandLog.print(states.map { "\(text($0, "id"))\n" }.joined())

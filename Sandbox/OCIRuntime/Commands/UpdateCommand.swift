@@ -24,14 +24,21 @@ enum UpdateCommand {
     private static func resources(_ options: CommandOptions) throws(OCIError) -> ResourceSpecification {
         if let file = options.value("resources") {
             return try ResourceSpecification(
-                parsing: file == "-" ? try HostFile.readAll(0, "standard input") : try HostFile.read(file))
+                parsing: file == "-" ? try HostFile.readAll(0, "standard input") : try HostFile.readNamed(file))
         }
         var resources = ResourceSpecification()
         resources.memory.limit = try bytes(options, "memory")
         resources.memory.reservation = try bytes(options, "memory-reservation")
         resources.memory.swap = try bytes(options, "memory-swap")
         resources.memory.kernelTCP = try bytes(options, "kernel-memory-tcp")
-        func positive(_ name: String) throws(OCIError) -> UInt64? { try options.integer(name).flatMap { UInt64(exactly: $0) } }
+        func positive(_ name: String, upTo most: UInt64 = .max) throws(OCIError) -> UInt64? {
+            guard let text = options.value(name) else { return nil }
+            guard let number = UInt64(text), number <= most else {
+                let range = most == .max ? "0 or more" : "0 to \(most)"
+                throw .usage("invalid value \"\(text)\" for flag -\(name): expected a whole number, \(range)")
+            }
+            return number
+        }
         resources.cpu.shares = try positive("cpu-share")
         resources.cpu.period = try positive("cpu-period")
         resources.cpu.burst = try positive("cpu-burst")
@@ -42,7 +49,7 @@ enum UpdateCommand {
         resources.cpu.cpus = options.value("cpuset-cpus")
         resources.cpu.mems = options.value("cpuset-mems")
         resources.pidsLimit = try options.integer("pids-limit")
-        resources.blockIO.weight = try positive("blkio-weight").flatMap { UInt16(exactly: $0) }
+        resources.blockIO.weight = try positive("blkio-weight", upTo: 1000).map { UInt16($0) }
         return resources
     }
 

@@ -110,6 +110,24 @@ enum CgroupDirectories {
         }
     }
 
+    /// Everybody, those born on the way too: looked for again until nobody new is found.
+    static func move(from places: [CgroupPlace], to others: [CgroupPlace]) throws(OCIError) {
+        var moved: Set<Int32> = []
+        for _ in 0..<50 {
+            let new = Set(processes(places)).subtracting(moved)
+            if new.isEmpty { return }
+            for pid in new {
+                for place in others {
+                    let code = HostFile.writeOnce("\(place.directory)/cgroup.procs", "\(pid)")
+                    guard code == 0 || code == ESRCH else {
+                        throw .system(stage: "move process \(pid) to", errno: code, subject: place.directory)
+                    }
+                }
+            }
+            moved.formUnion(new)
+        }
+    }
+
     // MARK: Settings
 
     static func apply(_ settings: [CgroupSetting], to places: [CgroupPlace]) throws(OCIError) {
@@ -138,9 +156,20 @@ enum CgroupDirectories {
         }
     }
 
+    /// The group by which its members are found.
+    private static func members(_ places: [CgroupPlace]) -> CgroupPlace? {
+        places.first { $0.controllers.contains("pids") } ?? places.first
+    }
+
+    /// By the kernel at once, those being born included (cgroup.kill, Linux 5.14); false where that cannot be asked for.
+    static func killAll(_ places: [CgroupPlace]) -> Bool {
+        guard let place = members(places), place.version == 2 else { return false }
+        return HostFile.writeOnce("\(place.directory)/cgroup.kill", "1") == 0
+    }
+
     /// The processes of the container, those in groups below included.
     static func processes(_ places: [CgroupPlace]) -> [Int32] {
-        guard let place = places.first(where: { $0.controllers.contains("pids") }) ?? places.first else { return [] }
+        guard let place = members(places) else { return [] }
         var found: [Int32] = []
         var pending = [place.directory]
         while let directory = pending.popLast() {

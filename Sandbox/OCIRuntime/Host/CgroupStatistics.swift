@@ -27,6 +27,11 @@ struct CgroupStatistics {
         return values
     }
 
+    /// How often the kernel has killed somebody here for want of memory (v1 counts since Linux 4.13).
+    var outOfMemoryKills: Int64 {
+        keyed("memory", "memory.oom_control")["oom_kill"] ?? keyed("memory", "memory.events")["oom_kill"] ?? 0
+    }
+
     func document() -> JSONValue {
         .object(JSONObject([("cpu", cpu()), ("memory", memory()), ("pids", pids()), ("blkio", .object(JSONObject()))]))
     }

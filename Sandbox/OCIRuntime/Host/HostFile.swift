@@ -12,6 +12,14 @@ enum HostFile {
         return bytes
     }
 
+    /// What a caller names: a pipe too (`<(...)`, /dev/stdin), whose writer is waited for.
+    static func readNamed(_ path: String) throws(OCIError) -> [UInt8] {
+        let descriptor = clinux_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY, 0)
+        guard descriptor >= 0 else { throw .system("open", path) }
+        defer { close(descriptor) }
+        return try readAll(descriptor, path)
+    }
+
     /// nil when it does not exist.
     static func readIfPresent(_ path: String) throws(OCIError) -> [UInt8]? {
         let descriptor = clinux_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0)
@@ -105,6 +113,12 @@ enum HostFile {
         guard let real = realpath(path, nil) else { throw .system("resolve", path) }
         defer { free(real) }
         return String(cString: real)
+    }
+
+    /// For somebody in another directory: the last component may not exist yet.
+    static func absolute(_ path: String) throws(OCIError) -> String {
+        let directory = try resolved(path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ".")
+        return ContainerPath.clean("\(directory)/\(path.split(separator: "/").last ?? "")")
     }
 
     static func linkTarget(_ path: String) -> String? {

@@ -14,9 +14,13 @@ struct ProcessHandle: Sendable, Hashable {
         self.init(pid: pid, startTime: start)
     }
 
-    /// Of a child of ours, which may have ended already: nobody else reaps it.
+    /// Of a child of ours, which may have ended already: nobody else reaps it, so that its number stays its own. nil for anybody else's
+    /// process, whoever named it.
     init?(child pid: Int32) {
-        guard let start = try? Self.startTime(of: pid, evenEnded: true) else { return nil }
+        let descriptor = pid > 0 ? clinux_pidfd_open(pid, 0) : -1
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        guard clinux_is_child(descriptor) == 1, let start = try? Self.startTime(of: pid, evenEnded: true) else { return nil }
         self.init(pid: pid, startTime: start)
     }
 
@@ -29,6 +33,12 @@ struct ProcessHandle: Sendable, Hashable {
     var isAlive: Bool {
         guard pid > 0 else { return false }
         do { return try Self.startTime(of: pid) == startTime } catch { return true }
+    }
+
+    /// Whether it has become another program since it was forked (PF_FORKNOEXEC, which ps(1) shows as F); nil when it is gone.
+    var hasExecuted: Bool? {
+        guard let fields = try? Self.fields(of: pid), fields.count > 19, Int64(fields[19]) == startTime else { return nil }
+        return UInt64(fields[6]).map { $0 & 0x40 == 0 }
     }
 
     /// 0, or an errno; ESRCH when it is gone.
@@ -57,6 +67,12 @@ struct ProcessHandle: Sendable, Hashable {
 
     /// nil when there is no such process.
     private static func startTime(of pid: Int32, evenEnded: Bool = false) throws(OCIError) -> Int64? {
+        guard let fields = try fields(of: pid), fields.count > 19 else { return nil }
+        return !evenEnded && ["Z", "X"].contains(fields[0]) ? nil : Int64(fields[19])
+    }
+
+    /// Of its stat file, from field 3, the state, on; nil when there is no such process.
+    private static func fields(of pid: Int32) throws(OCIError) -> [String]? {
         let bytes: [UInt8]?
         do { bytes = try HostFile.readIfPresent("/proc/\(pid)/stat") } catch {
             // It ended between open and read.
@@ -64,11 +80,7 @@ struct ProcessHandle: Sendable, Hashable {
             throw error
         }
         guard let bytes, let end = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-        let fields = bytes[(end + 1)...].split(separator: UInt8(ascii: " "))
-        // The first of these is field 3, the state.
-        guard fields.count > 19 else { return nil }
-        if !evenEnded, fields[0] == [UInt8(ascii: "Z")] || fields[0] == [UInt8(ascii: "X")] { return nil }
-        return Int64(String(decoding: fields[19], as: UTF8.self))
+        return bytes[(end + 1)...].split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
     }
 
     static func bootID() -> String {

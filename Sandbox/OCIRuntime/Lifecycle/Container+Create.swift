@@ -9,6 +9,8 @@ public struct ContainerLifecycle {
     public let directory: StateDirectory
     /// Receives warnings that the specification wants logged.
     let warn: (String) -> Void
+    /// Begins a conversation with the launcher: its plan, how many descriptors are preserved, which others stay open.
+    var launch: (LaunchPlan, Int, [Int32]) throws(OCIError) -> LauncherSession = LauncherSession.start
 
     public init(directory: StateDirectory, warn: @escaping (String) -> Void = { _ in }) {
         self.directory = directory
@@ -21,6 +23,8 @@ public struct ContainerLifecycle {
         public var consoleSocket: String?
         public var usesPivot = true
         public var preservedDescriptors = 0
+        /// Sockets of socket activation, from 3 on; those that are preserved stand behind them.
+        public var activationSockets = 0
         /// `run`: nothing waits between create and start, so there is no gate, and no round trip through it.
         var startsAtOnce = false
         public init() {}
@@ -88,9 +92,9 @@ private struct Creation {
     mutating func carryOut() throws(OCIError) {
         record.rootfs = try rootfs()
         try makeCgroups()
-        let session = try LauncherSession.start(try plan(), preserving: options.preservedDescriptors)
+        var session = try lifecycle.launch(try plan(), descriptors, [])
         defer { session.close() }
-        try converse(session)
+        try converse(&session)
         if options.startsAtOnce { return }
         record.isComplete = true
         try lifecycle.directory.save(record)
@@ -129,13 +133,13 @@ private struct Creation {
         }
     }
 
+    private var descriptors: Int { options.activationSockets + options.preservedDescriptors }
+
     private func plan() throws(OCIError) -> LaunchPlan {
         var context = ContainerPlanContext(id: id, bundle: record.bundle, rootfs: record.rootfs)
         context.gate = options.startsAtOnce ? nil : lifecycle.directory.gate(id)
         context.consoleSocket = try options.consoleSocket.map { path throws(OCIError) in
-            let directory = try HostFile.resolved(
-                path.contains("/") ? String(path[...(path.lastIndex(of: "/") ?? path.startIndex)]) : ".")
-            return ContainerPath.clean("\(directory)/\(path.split(separator: "/").last ?? "")")
+            try HostFile.absolute(path)
         }
         if options.consoleSocket != nil, specification.process?.terminal != true {
             throw .usage("cannot use console socket if runc will not detach or allocate tty")
@@ -144,22 +148,24 @@ private struct Creation {
         context.isPrivileged = geteuid() == 0
         context.idMapHelpers = IDMapHelpers.find()
         context.usesPivot = options.usesPivot
-        context.preservedDescriptors = options.preservedDescriptors
+        context.preservedDescriptors = descriptors
         context.hookState = record.stateAroundPID(.created)
         var specification = specification
         specification.process?.completeEnvironment(rootfs: record.rootfs)
+        if options.activationSockets > 0 {
+            specification.process?.environment += ["LISTEN_FDS=\(options.activationSockets)", "LISTEN_PID=1"]
+        }
         try ResourceLimitCheck.check(specification.process)
         if !specification.linux.has("user") { specification.process?.withholdUngrantable(warn: lifecycle.warn) }
         return try ContainerPlan(specification, context).launchPlan()
     }
 
-    private mutating func converse(_ session: LauncherSession) throws(OCIError) {
+    private mutating func converse(_ session: inout LauncherSession) throws(OCIError) {
         // The launcher and its child speak independently: the pid may come after what it belongs to.
         var hooksAreDue = false, isReady = false
         while !isReady || record.pid == 0 {
             switch try session.next() {
-            case .process(let pid):
-                guard let handle = ProcessHandle(child: pid) else { break }
+            case .process(let handle):
                 record.pid = handle.pid
                 record.pidStartTime = handle.startTime
                 environmentExists = true
@@ -171,7 +177,7 @@ private struct Creation {
             case .hooks: hooksAreDue = true
             case .ready: isReady = true
             case .failed(let error): throw error
-            case .ended where options.startsAtOnce && record.pid > 0: return
+            case .ended where options.startsAtOnce && record.pid > 0 && record.process.hasExecuted != false: return
             case .ended: throw .launch(stage: "the container's process ended during its set-up", errno: 0)
             }
             if hooksAreDue, record.pid != 0 {
@@ -192,6 +198,8 @@ private struct Creation {
             _ = record.process.signal(SIGKILL)
             ChildProcess.reap(record.pid)
         }
+        // Where the launcher's word of it was lost or somebody else's: it is in the groups that were made for it.
+        lifecycle.endProcesses(in: record.ownCgroups)
         CgroupDirectories.remove(record.createdCgroups)
         if environmentExists {
             let failures = HookRunner.runAll(.poststop, of: specification.hooks, state: record.state(.stopped))

@@ -36,26 +36,27 @@ extension ContainerLifecycle {
             "/proc/\(container.pid)")
         defer { close(target) }
         guard container.process.isAlive else { throw .conflict("cannot exec in a container that is not running") }
-        let session = try LauncherSession.start(
-            try plan(container, process, options, target: target), preserving: options.preservedDescriptors, keeping: [target])
+        var session = try launch(try plan(container, process, options, target: target), options.preservedDescriptors, [target])
         defer { session.close() }
-        var pid: Int32 = 0
+        var started: ProcessHandle?
         do {
             conversation: while true {
                 switch try session.next() {
-                case .process(let number): pid = number
+                case .process(let handle): started = handle
                 case .failed(let error): throw error
                 case .ended: break conversation
                 case .hooks, .ready: throw OCIError.system(stage: "understand", errno: EPROTO, subject: "launcher")
                 }
             }
-            guard pid > 0 else { throw OCIError.launch(stage: "the process ended during its set-up", errno: 0) }
-            if let file = options.pidFile { try HostFile.replace(file, with: Array("\(pid)".utf8), mode: 0o644) }
-            return pid
+            guard let started, started.hasExecuted != false else {
+                throw OCIError.launch(stage: "the process ended during its set-up", errno: 0)
+            }
+            if let file = options.pidFile { try HostFile.replace(file, with: Array("\(started.pid)".utf8), mode: 0o644) }
+            return started.pid
         } catch let error as OCIError {
-            if pid > 0 {
-                Glibc.kill(pid, SIGKILL)
-                ChildProcess.reap(pid)
+            if let started {
+                _ = started.signal(SIGKILL)
+                ChildProcess.reap(started.pid)
             }
             throw error
         } catch { throw .usage("\(error)") }

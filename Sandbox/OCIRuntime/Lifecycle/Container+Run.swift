@@ -51,7 +51,7 @@ extension ContainerLifecycle {
         -> ConsoleReceiver?
     {
         guard options.consoleSocket == nil, specification.process?.terminal == true else { return nil }
-        let receiver = try ConsoleReceiver(path: "/tmp/swiftlet-oci-console-\(getpid())")
+        let receiver = try ConsoleReceiver()
         options.consoleSocket = receiver.path
         return receiver
     }
@@ -68,7 +68,7 @@ extension ContainerLifecycle {
         var options = options
         var receiver: ConsoleReceiver?
         if process.terminal, options.consoleSocket == nil {
-            receiver = try ConsoleReceiver(path: "/tmp/swiftlet-oci-console-\(getpid())")
+            receiver = try ConsoleReceiver()
             options.consoleSocket = receiver?.path
         }
         let pid = try exec(id, process, options)

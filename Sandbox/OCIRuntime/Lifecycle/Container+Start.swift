@@ -11,7 +11,8 @@ extension ContainerLifecycle {
         switch directory.status(of: container) {
         case .created: break
         case .creating: throw .conflict("cannot start a container that is being created")
-        case .running, .paused: throw .conflict("cannot start an already running container")
+        case .paused: throw .conflict("cannot start a container that is paused")
+        case .running: throw .conflict("cannot start an already running container")
         case .stopped: throw .conflict("cannot start a container that has stopped")
         }
         try start(container, try directory.loadConfiguration(id))
@@ -41,6 +42,10 @@ extension ContainerLifecycle {
 
     private func openGate(_ container: ContainerRecord) throws(OCIError) {
         let gate = directory.gate(container.id)
+        // Before the process can end: it still tells how, when somebody else has reaped it by then.
+        let process = clinux_pidfd_open(container.pid, 0)
+        defer { if process >= 0 { close(process) } }
+        guard container.process.isAlive else { throw .conflict("cannot start a container that has stopped") }
         let connection = clinux_unix_connect(gate)
         guard connection >= 0 else {
             if errno == ECONNREFUSED || errno == ENOENT { throw .conflict("cannot start a container that has stopped") }
@@ -51,9 +56,25 @@ extension ContainerLifecycle {
         unlink(gate)
         guard send(connection, "G", 1, Int32(MSG_NOSIGNAL)) == 1 else { throw .system("open", gate) }
         let answer = try HostFile.readAll(connection, gate)
-        if answer.isEmpty { return }
+        if answer.isEmpty { return try checkExecuted(container.process, process) }
         guard let failure = LauncherFailure(answer) else { throw .system(stage: "understand", errno: EPROTO, subject: gate) }
         throw .launch(stage: failure.stage, errno: failure.code)
+    }
+
+    /// Signals that come from elsewhere, those of a launcher that ends itself, and that of a filter which refuses the exec: no program
+    /// ends itself by these at once.
+    private static let cuttingOff: Set<Int32> = [SIGHUP, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGKILL, SIGTERM, SIGSYS]
+
+    /// The gate's end of file is an exec, or the end of a process that was killed before it.
+    private func checkExecuted(_ process: ProcessHandle, _ descriptor: Int32) throws(OCIError) {
+        if let executed = process.hasExecuted {
+            if executed { return }
+            throw .launch(stage: "the container's process ended before its program was executed", errno: 0)
+        }
+        // Ended and reaped. A program may be that quick. Before Linux 6.15 nobody can tell.
+        var status: Int32 = 0
+        guard clinux_pidfd_exit_status(descriptor, &status) == 1, Self.cuttingOff.contains(status & 0x7f) else { return }
+        throw .launch(stage: "the container's process was ended by signal \(status & 0x7f) as it was started", errno: 0)
     }
 }
 

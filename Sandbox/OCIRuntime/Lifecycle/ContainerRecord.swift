@@ -22,6 +22,12 @@ public struct ContainerRecord: Sendable {
 
     var process: ProcessHandle { ProcessHandle(pid: pid, startTime: pidStartTime) }
 
+    /// The groups that were made for this container: whoever is in them is its.
+    var ownCgroups: [CgroupPlace] {
+        let own = Set(createdCgroups)
+        return cgroups.filter { own.contains($0.directory) }
+    }
+
     func encoded() -> [UInt8] {
         var object = JSONObject()
         object["version"] = 1

@@ -11,9 +11,9 @@ extension StateDirectory {
         }
         guard container.process.isAlive else { return .stopped }
         guard container.isComplete else { return .creating }
+        if CgroupFreezer(container.cgroups).isFrozen { return .paused }
         // `start` takes the gate away before it opens it.
-        if HostFile.exists(gate(container.id)) { return .created }
-        return CgroupFreezer(container.cgroups).isFrozen ? .paused : .running
+        return HostFile.exists(gate(container.id)) ? .created : .running
     }
 }
 
@@ -41,8 +41,9 @@ extension ContainerRecord {
     func stateAroundPID(_ status: ContainerStatus) -> (beforePID: String, afterPID: String) {
         let marker: Int32 = -2_147_483_648
         let text = JSONValue.object(state(status, pid: marker)).serializedString()
-        guard let range = text.firstRange(of: "\(marker)") else { return (text, "") }
-        return (String(text[..<range.lowerBound]), String(text[range.upperBound...]))
+        // By its key: the number alone may stand in an id, and the key stands in no string without a backslash.
+        guard let range = text.firstRange(of: "\"pid\":\(marker)") else { return (text, "") }
+        return (String(text[..<range.lowerBound]) + "\"pid\":", String(text[range.upperBound...]))
     }
 }
 

@@ -7,7 +7,7 @@ import SandboxPolicy
 struct LauncherSession {
     /// What the launcher says, in the order of arrival (create.h has the wire's side).
     enum Message {
-        case process(Int32)
+        case process(ProcessHandle)
         /// The caller's hooks are due.
         case hooks
         /// The process waits at its gate.
@@ -19,6 +19,13 @@ struct LauncherSession {
 
     private let socket: Int32
     private let launcher: Int32
+    /// It is told once: whoever says it again is not the launcher.
+    private var hasProcess = false
+
+    init(socket: Int32, launcher: Int32) {
+        self.socket = socket
+        self.launcher = launcher
+    }
 
     /// Beside this program's own file, wherever that was installed.
     static func executable() throws(OCIError) -> String {
@@ -71,7 +78,7 @@ struct LauncherSession {
         return moved
     }
 
-    func next() throws(OCIError) -> Message {
+    mutating func next() throws(OCIError) -> Message {
         var buffer = [UInt8](repeating: 0, count: 512)
         var n = 0
         repeat { n = buffer.withUnsafeMutableBytes { recv(socket, $0.baseAddress, $0.count, 0) } } while n < 0 && errno == EINTR
@@ -82,12 +89,24 @@ struct LauncherSession {
         switch (message.first, n) {
         case (UInt8(ascii: "P"), 2...15):
             guard let pid = Int32(String(decoding: message.dropFirst().prefix { $0 != 0 }, as: UTF8.self)) else { break }
-            return .process(pid)
+            return .process(try process(pid))
         case (UInt8(ascii: "H"), 1): return .hooks
         case (UInt8(ascii: "R"), 1): return .ready
         default: if let failure = LauncherFailure(message) { return .failed(.launch(stage: failure.stage, errno: failure.code)) }
         }
         throw .system(stage: "understand", errno: EPROTO, subject: "launcher")
+    }
+
+    /// Whoever is in the new container's namespaces may have got hold of the conversation: what it names is signalled when the set-up
+    /// fails, and so must be a child of ours.
+    private mutating func process(_ pid: Int32) throws(OCIError) -> ProcessHandle {
+        let claim = "the launcher's message of the container's process"
+        guard !hasProcess else { throw .invalid(field: claim, reason: "found a second one, of process \(pid); expected one") }
+        guard pid != launcher, let handle = ProcessHandle(child: pid) else {
+            throw .invalid(field: claim, reason: "found process \(pid), expected a new child of this process")
+        }
+        hasProcess = true
+        return handle
     }
 
     /// The caller's hooks have run.

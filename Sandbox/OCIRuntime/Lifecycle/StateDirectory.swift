@@ -10,7 +10,9 @@ public struct StateDirectory: Sendable {
 
     /// /run/swiftlet-oci; below $XDG_RUNTIME_DIR for an ordinary user.
     public static func standard(isRoot: Bool = geteuid() == 0) -> String {
-        if !isRoot, let directory = getenv("XDG_RUNTIME_DIR") { return "\(String(cString: directory))/swiftlet-oci" }
+        if !isRoot, let directory = getenv("XDG_RUNTIME_DIR").map({ String(cString: $0) }), directory.hasPrefix("/") {
+            return "\(directory)/swiftlet-oci"
+        }
         return isRoot ? "/run/swiftlet-oci" : "/tmp/swiftlet-oci-\(geteuid())"
     }
 
@@ -40,17 +42,42 @@ public struct StateDirectory: Sendable {
     }
 
     private func makeRoot() throws(OCIError) {
-        if HostFile.isDirectory(root) { return }
-        var path = ""
-        for part in root.split(separator: "/") {
-            path += "/\(part)"
-            guard mkdir(path, path == root ? 0o700 : 0o755) == 0 || errno == EEXIST else { throw .system("mkdir", path) }
+        if !HostFile.isDirectory(root) {
+            var path = ""
+            for part in root.split(separator: "/") {
+                path += "/\(part)"
+                guard mkdir(path, path == root ? 0o700 : 0o755) == 0 || errno == EEXIST else { throw .system("mkdir", path) }
+            }
         }
+        try checkRoot()
+    }
+
+    /// What lies here says which programs run as we do (hooks): nobody else may have made it or may write there. Below a directory that
+    /// all may write to (/tmp) its name is known, and anybody may be there first.
+    private func checkRoot() throws(OCIError) {
+        var info = stat()
+        guard lstat(root, &info) == 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return }
+            throw .system("look at", root)
+        }
+        let found: String
+        switch info.st_mode & S_IFMT {
+        case S_IFLNK: found = "a symbolic link"
+        case S_IFDIR where info.st_uid != geteuid(): found = "a directory of user \(info.st_uid)"
+        case S_IFDIR where info.st_mode & 0o022 != 0: found = "a directory of mode \(String(info.st_mode & 0o7777, radix: 8))"
+        case S_IFDIR: return
+        default: found = "no directory"
+        }
+        throw .invalid(
+            field: "state directory \(root)",
+            reason: "found \(found), expected a directory of user \(geteuid()) that nobody else may write to (mode 700); "
+                + "XDG_RUNTIME_DIR or --root names another")
     }
 
     /// Throws `notFound` for an id without a directory.
     func load(_ id: String) throws(OCIError) -> ContainerRecord {
         try Self.check(id: id)
+        try checkRoot()
         guard let bytes = try HostFile.readIfPresent(record(id)) else { throw .notFound }
         return try ContainerRecord(parsing: bytes, id: id)
     }
@@ -71,33 +98,39 @@ public struct StateDirectory: Sendable {
         guard rmdir(directory) == 0 || errno == ENOENT else { throw .system("rmdir", directory) }
     }
 
-    func ids() -> [String] {
-        HostFile.entries(root).filter { (try? Self.check(id: $0)) != nil }.sorted()
+    func ids() throws(OCIError) -> [String] {
+        try checkRoot()
+        return HostFile.entries(root).filter { (try? Self.check(id: $0)) != nil }.sorted()
+    }
+
+    /// The name of the user who made the container, "#1000" for one without a name.
+    func owner(_ id: String) -> String {
+        var info = stat()
+        guard lstat(directory(id), &info) == 0 else { return "" }
+        for line in (HostFile.text("/etc/passwd") ?? "").split(separator: "\n") {
+            let fields = line.split(separator: ":", omittingEmptySubsequences: false)
+            if fields.count > 2, UInt32(fields[2]) == info.st_uid { return String(fields[0]) }
+        }
+        return "#\(info.st_uid)"
     }
 
     func exists(_ id: String) -> Bool { HostFile.isDirectory(directory(id)) }
 
-    /// Verbs that change a container exclude each other; the kernel releases the lock with the process.
-    func lock(_ id: String) throws(OCIError) -> StateLock {
+    /// Verbs that change a container exclude each other; the kernel releases the lock with the process. Another verb holds it for
+    /// milliseconds, or for as long as its hooks take.
+    func lock(_ id: String, milliseconds: Int = 10_000) throws(OCIError) -> StateLock {
         try Self.check(id: id)
+        try checkRoot()
         let descriptor = clinux_open(directory(id), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW, 0)
         guard descriptor >= 0 else {
             if errno == ENOENT { throw .notFound }
             throw .system("open", directory(id))
         }
-        // Another verb holds it for milliseconds, or for as long as its hooks take: their time limits bound this.
-        while clinux_flock(descriptor, LOCK_EX) != 0 {
-            if errno == EINTR { continue }
-            let code = errno
-            close(descriptor)
-            throw .system(stage: "lock", errno: code, subject: directory(id))
+        let lock = StateLock(descriptor: descriptor)
+        guard try lock.take(milliseconds: milliseconds, subject: directory(id)) else {
+            let holder = lock.holder() ?? "another process"
+            throw .conflict("container \(id) is busy: \(holder) holds its lock, and did not give it up within \(milliseconds) ms")
         }
-        return StateLock(descriptor: descriptor)
+        return lock
     }
-}
-
-final class StateLock {
-    private let descriptor: Int32
-    init(descriptor: Int32) { self.descriptor = descriptor }
-    deinit { close(descriptor) }
 }

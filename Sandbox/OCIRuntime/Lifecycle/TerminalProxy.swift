@@ -68,24 +68,44 @@ final class TerminalProxy: Sendable {
     }
 }
 
-/// A console socket of our own, for the time in which the launcher sends its master.
-struct ConsoleReceiver {
+/// A console socket of our own, for the time in which the launcher sends its master; its name goes with it.
+final class ConsoleReceiver {
     let path: String
-    private let listener: Int32
+    private let directory: String?
+    private var listener: Int32
 
-    init(path: String) throws(OCIError) {
+    /// In a directory of its own that nobody else may enter: who could connect first would be given for the container's terminal.
+    convenience init() throws(OCIError) {
+        var template = Array("/tmp/swiftlet-oci-console-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw .system("make a directory like", "/tmp/swiftlet-oci-console-XXXXXX") }
+        let directory = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        try self.init(path: "\(directory)/socket", directory: directory)
+    }
+
+    init(path: String, directory: String? = nil) throws(OCIError) {
         self.path = path
-        unlink(path)
+        self.directory = directory
         listener = clinux_unix_listen(path)
-        guard listener >= 0 else { throw .system("listen at", path) }
+        guard listener >= 0 else {
+            let code = errno
+            if let directory { rmdir(directory) }
+            throw .system(stage: "listen at", errno: code, subject: path)
+        }
+    }
+
+    deinit { end() }
+
+    private func end() {
+        guard listener >= 0 else { return }
+        close(listener)
+        listener = -1
+        unlink(path)
+        if let directory { rmdir(directory) }
     }
 
     /// After the launcher has spoken: it connected before, and sent in between.
     func receive() throws(OCIError) -> Int32 {
-        defer {
-            close(listener)
-            unlink(path)
-        }
+        defer { end() }
         let connection = clinux_unix_accept(listener)
         guard connection >= 0 else { throw .system("accept at", path) }
         defer { close(connection) }

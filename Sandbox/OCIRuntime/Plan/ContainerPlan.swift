@@ -140,16 +140,36 @@ public struct ContainerPlan {
         var operations: [LaunchOperation] = []
         for (value, field) in [(specification.hostname, "hostname"), (specification.domainname, "domainname")] {
             guard let value else { continue }
-            guard linux.has("uts") else { throw .invalid(field: field, reason: "needs a uts namespace of the container's own") }
-            guard value.utf8.count <= 64, value.utf8.allSatisfy(Self.isNameCharacter) else {
-                throw .invalid(field: field, reason: "expected at most 64 letters, digits, dots and hyphens, found \"\(value)\"")
-            }
+            try checkName(value, field)
             operations.append(field == "hostname" ? .hostname(value) : .domainName(value))
+        }
+        if specification.domainname == nil, let value = domainParameter {
+            try checkName(value, "linux.sysctl.kernel.domainname")
+            operations.append(.domainName(value))
         }
         // A loopback that is down is of no use to anybody; only in a namespace that is ours to change.
         if linux.makes("network") { operations.append(.loopback) }
-        for (name, value) in linux.sysctl { operations.append(try sysctl(name, value)) }
+        for (name, value) in linux.sysctl where name != Self.domainParameterName {
+            operations.append(try sysctl(name, value))
+        }
         return operations
+    }
+
+    private static let domainParameterName = "kernel.domainname"
+
+    /// The one kernel parameter of a uts namespace: set as what it is. `domainname` says the same, and more plainly.
+    private var domainParameter: String? { linux.sysctl.first { $0.key == Self.domainParameterName }?.value }
+
+    private func checkName(_ value: String, _ field: String) throws(OCIError) {
+        guard linux.has("uts") else { throw .invalid(field: field, reason: "needs a uts namespace of the container's own") }
+        if let wanted = domainParameter, let name = specification.domainname, wanted != name {
+            throw .invalid(
+                field: "linux.sysctl.\(Self.domainParameterName)",
+                reason: "expected domainname's \"\(name)\", found \"\(wanted)\"")
+        }
+        guard value.utf8.count <= 64, value.utf8.allSatisfy(Self.isNameCharacter) else {
+            throw .invalid(field: field, reason: "expected at most 64 letters, digits, dots and hyphens, found \"\(value)\"")
+        }
     }
 
     private static func isNameCharacter(_ byte: UInt8) -> Bool {

@@ -25,7 +25,7 @@ struct DeviceProgram {
         for rule in rules.reversed() {
             append(rule)
             // What stands behind a rule for everything is never reached, and the kernel takes no such program.
-            if rule.type == "a", rule.major == nil, rule.minor == nil, Set(rule.access) == Set("rwm") { return }
+            if rule.isForEverything { return }
         }
         emit(code: 0xb7, destination: Register.result, immediate: 0)
         emit(code: 0x95)

@@ -18,7 +18,7 @@ extension ResourceSpecification {
         var rules = [everything]
         for rule in devices {
             // A rule for all devices replaces what stands before it.
-            if rule.type == "a", rule.major == nil, rule.minor == nil { rules = [rule] } else { rules.append(rule) }
+            if rule.isForEverything { rules = [rule] } else { rules.append(rule) }
         }
         // After "allow everything" the defaults are allowed already.
         return rules.first?.allow == true ? rules : rules + Self.defaultDeviceRules
@@ -26,12 +26,17 @@ extension ResourceSpecification {
 }
 
 extension ResourceSpecification.DeviceRule {
-    /// v1's file and line (kernel: admin-guide/cgroup-v1/devices).
+    /// All devices and every kind of access.
+    var isForEverything: Bool { type == "a" && major == nil && minor == nil && Set(access) == Set("rwm") }
+
+    /// v1's file and lines (kernel: admin-guide/cgroup-v1/devices). To the kernel "a" means everything, whatever stands behind it: a rule
+    /// of both types that names a device or an access is one line for each type.
     func version1(field: String) -> CgroupSetting {
-        let all = type == "a" && major == nil && minor == nil
         func number(_ value: Int64?) -> String { value.map { "\($0)" } ?? "*" }
+        let types = type == "a" ? ["c", "b"] : [type]
+        let lines = types.map { "\($0) \(number(major)):\(number(minor)) \(access)" }
         return CgroupSetting(
             controller: "devices", file: allow ? "devices.allow" : "devices.deny",
-            value: all ? "a" : "\(type) \(number(major)):\(number(minor)) \(access)", field: field)
+            value: isForEverything ? "a" : lines.joined(separator: "\n"), field: field)
     }
 }

@@ -57,13 +57,18 @@ public struct MountOptions: Sendable, Hashable {
     public var data: [String] = []
 
     init(_ field: ConfigField) throws(OCIError) {
-        for (index, option) in try field.strings().enumerated() {
-            guard !option.isEmpty else { continue }
-            guard !option.utf8.contains(UInt8(ascii: ",")) else {
-                throw .invalid(field: "\(field.path)[\(index)]", reason: "one option each, found \"\(option)\"")
-            }
-            apply(option)
+        for text in try field.strings() { for option in Self.words(text) { apply(option) } }
+    }
+
+    /// One option each, or several as mount(8) takes them: "size=64k,mode=755". A comma behind a backslash is part of a path (overlay).
+    private static func words(_ text: String) -> [String] {
+        var words: [String] = [""]
+        var isEscaped = false
+        for character in text {
+            if character == ",", !isEscaped { words.append("") } else { words[words.count - 1].append(character) }
+            isEscaped = character == "\\" && !isEscaped
         }
+        return words.filter { !$0.isEmpty }
     }
 
     public init() {}

@@ -8,7 +8,7 @@ public struct SeccompSpecification: Sendable, Hashable {
     public var flags: [String]
 
     init(_ field: ConfigField) throws(OCIError) {
-        profile = field.rawBytes() ?? []
+        profile = try Self.profile(field)
         flags = try field["flags"].strings()
         for (index, flag) in flags.enumerated() where !Self.knownFlags.contains(flag) {
             throw .invalid(field: "\(field.path).flags[\(index)]", reason: "seccomp flag \"\(flag)\" is unknown")
@@ -19,6 +19,14 @@ public struct SeccompSpecification: Sendable, Hashable {
         if let text = try field["listenerMetadata"].string(), !text.isEmpty {
             throw field["listenerMetadata"].invalid("may not be set without listenerPath")
         }
+    }
+
+    /// `syscalls` is optional here (config-linux.md, "Seccomp"); to the profile reader a file without it is a mistake.
+    private static func profile(_ field: ConfigField) throws(OCIError) -> [UInt8] {
+        let text = field.rawBytes() ?? []
+        guard !field["syscalls"].isPresent, var document = (try? JSONValue(parsing: text))?.objectValue else { return text }
+        document["syscalls"] = []
+        return JSONValue.object(document).serialized()
     }
 
     static let knownFlags = [

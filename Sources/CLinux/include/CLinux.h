@@ -10,6 +10,12 @@ int clinux_pidfd_queue_signal(int pidfd, int signal, int value);
 /// Reaps the child behind a pidfd without waiting: 1 reaped (`status` is a wait status), 0 still running, -1 errno.
 int clinux_wait_pidfd(int pidfd, int *status);
 
+/// 1 when the process behind a pidfd is a child of this process that nobody has reaped, 0 when it is not. Nothing is reaped.
+int clinux_is_child(int pidfd);
+
+/// How a process ended that was reaped by whoever, while this pidfd was open (Linux 6.15): 1 with its wait status, 0 when that is not known.
+int clinux_pidfd_exit_status(int pidfd, int *status);
+
 /// posix_spawn in a session of its own, all signals default and unblocked, descriptors above 2 closed.
 /// `out` and `err` become descriptors 1 and 2; -1 means /dev/null, as descriptor 0 always is. 0 or an errno value.
 int clinux_spawn(pid_t *pid, const char *path, char *const argv[], char *const envp[], int out, int err);
@@ -72,7 +78,8 @@ int clinux_become_subreaper(void);
 /// A copy of an executable that nobody can open for writing: a detached read-only mount of it, or a sealed memory file.
 int clinux_sealed_executable(const char *path);
 
-/// Opens a path for reading beneath a root whose symbolic links may be hostile (openat2, RESOLVE_IN_ROOT); -1 with errno.
+/// Opens a regular file for reading beneath a root whose symbolic links may be hostile (openat2, RESOLVE_IN_ROOT); what is none is not
+/// opened at all (EINVAL). -1 with errno.
 int clinux_open_in_root(const char *root, const char *path);
 
 /// The window size of one terminal given to another, unless it is not known.
