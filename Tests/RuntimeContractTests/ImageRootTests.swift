@@ -192,7 +192,7 @@ struct ImageRootTests {
             let made = try await stage.run("made") { config in
                 config.workingDirectory = "/srv/app"
                 config.runAsUser = 0
-                config.args = ["pwd; touch /srv/app/x /home/alice/x && echo written"]
+                config.args = ["pwd; touch /srv/app/x /etc/x && echo written"]
             }
             #expect(made.output == ["/srv/app", "written"])
             let named = try await stage.run("named") { config in
