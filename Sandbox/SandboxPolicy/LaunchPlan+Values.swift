@@ -72,9 +72,12 @@ public struct MountFlags: OptionSet, Sendable, Hashable {
     public static let topOnly = MountFlags(rawValue: 1 << 24)
     /// No symbolic link on the way to the source: what a path was found to be when it was checked, it is when it is mounted.
     public static let noFollow = MountFlags(rawValue: 1 << 25)
+    /// With `recursive` and `idMapped`: the ids are those of the mount itself only.
+    public static let topMapping = MountFlags(rawValue: 1 << 26)
 
     private static let words: [(MountFlags, String)] = [
         (.noSuid, "nosuid"), (.noDev, "nodev"), (.noExec, "noexec"), (.recursive, "rec"), (.idMapped, "idmap"),
+        (.topMapping, "topmap"),
         (.optional, "optional"), (.copyLink, "link"), (.noFollow, "nofollow"), (.topOnly, "top"), (.recursiveReadOnly, "rro"),
         (.relativeAccessTime, "relatime"),
         (.noAccessTime, "noatime"), (.strictAccessTime, "strictatime"), (.noDirectoryAccessTime, "nodiratime"),

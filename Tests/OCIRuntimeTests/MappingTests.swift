@@ -70,6 +70,8 @@ struct MappingTests {
                         ["destination": "/tree", "type": "none", "source": "/tree", "options": ["rbind", "ro", "rslave"]],
                         ["destination": "/whole", "source": "/tree", "options": ["rbind", "rro", "rnosuid"]],
                         ["destination": "/ids", "source": "/ids", "options": ["bind", "idmap"]],
+                        ["destination": "/top", "source": "/ids", "options": ["rbind", "idmap"]],
+                        ["destination": "/all", "source": "/ids", "options": ["rbind", "ridmap"]],
                         [
                             "destination": "/up", "type": "tmpfs", "source": "tmpfs",
                             "options": ["tmpcopyup", "size=1m", "mode=1777", "sync"],

@@ -29,9 +29,18 @@ extension ContainerPlan {
         var operations: [LaunchOperation] = []
         for mount in specification.mounts { operations += try self.mount(mount) }
         operations += try devices()
+        operations += madeWorkingDirectory
         operations += linux.readonlyPaths.map { .readOnly($0) }
         operations += linux.maskedPaths.map { .mask($0) }
         return operations
+    }
+
+    /// One that the image lacks is made, as engines expect and runc does; not in what the kernel fills itself.
+    private var madeWorkingDirectory: [LaunchOperation] {
+        guard let path = specification.process?.workingDirectory, path != "/" else { return [] }
+        let around = specification.mounts.last { path == $0.destination || path.hasPrefix($0.destination + "/") }
+        guard around.map({ $0.isBind || $0.type == "tmpfs" }) ?? true else { return [] }
+        return [.makeDirectory(path: path, mode: 0o755)]
     }
 
     // MARK: Mounts
@@ -72,6 +81,9 @@ extension ContainerPlan {
                     field: "\(mount.path).uidMappings", reason: "id-mapped mounts use the container's own user namespace")
             }
             flags.insert(.idMapped)
+            // "idmap" is the mount's own, "ridmap" the whole tree's (config.md, "Mounts").
+            let options = mount.options
+            if options.isRecursive, options.isIDMapped, !options.isRecursivelyIDMapped { flags.insert(.topMapping) }
         }
         // Options of a file system mean nothing to a mount of one that exists already; callers write them all the same.
         return .bind(source: ContainerPath.absolute(mount.source, in: context.bundle), path: mount.destination, flags: flags)
