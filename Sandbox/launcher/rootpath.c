@@ -14,9 +14,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+// Anything that is renamed on the machine while a ".." is followed makes the kernel give up with EAGAIN, as it cannot tell whether that led
+// out of the root (openat2(2)). Who renames without end makes the start fail, not hang.
+#define TRIES 1000
+
 static int open_beneath(int root, const char *path, unsigned long long flags) {
     struct open_how how = {.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    int fd = -1;
+    for (int tries = 0; tries < TRIES; tries++)
+        if ((fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how)) >= 0 || errno != EAGAIN) break;
+    return fd;
 }
 
 static uint32_t owner_uid TOGETHER, owner_gid TOGETHER;

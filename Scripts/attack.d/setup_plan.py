@@ -95,8 +95,8 @@ def shapes(lab, rounds):
     return verdicts(lab, [
         ("empty", b"", "the plan is empty"),
         ("header only", head + b"\n", "cut off"),
-        ("1 MiB and more", more(b"arg " + b"x" * (1 << 20) + b"\n"), "too large"),
-        ("5,000 operations", more(b"arg x\n" * 5000), "too many operations"),
+        ("2 MiB and more", more(b"arg " + b"x" * (2 << 20) + b"\n"), "too large"),
+        ("13,000 operations", more(b"arg x\n" * 13000), "too many operations"),
         ("5,000 words", more(b"arg" + b" x" * 5000 + b"\n"), "too many arguments"),
         ("unknown word", more(b"format-disk /dev/sda\n"), "unknown operation"),
         ("out of order", b"\n".join(swapped), "too late in the order"),

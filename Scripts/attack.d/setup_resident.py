@@ -110,7 +110,7 @@ def stranger(lab, resident, rounds):
 
 
 GARBAGE = [b"", b"\0", b"hello\n", b"launch\n", b"launch 5\n", b"launch 5 relative\nhello", b"launch -1 /tmp\n", b"launch 99999999999999999999 /tmp\n",
-           b"launch 18446744073709551615 /tmp\nx", b"launch 1048577 /tmp\nx", b"launch 5 /" + b"d" * 5000 + b"\nhello", b"launch 5 /tmp\nhello too long",
+           b"launch 18446744073709551615 /tmp\nx", b"launch 2097153 /tmp\nx", b"launch 5 /" + b"d" * 5000 + b"\nhello", b"launch 5 /tmp\nhello too long",
            b"launch 0 /tmp\n", b"launch 5 /tmp\0/x\nhello", os.urandom(60000), b"launch 5 " + b"/tmp" * 10, b"\n" * 60000, b"launch  5 /tmp\nhello"]
 
 

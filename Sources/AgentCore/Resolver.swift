@@ -44,6 +44,10 @@ public struct Resolver: Sendable, Hashable {
         guard let own = pod.spec.dnsConfig else { return }
         nameservers = Array(Self.united(nameservers, own.nameservers).prefix(Self.nameserverMaximum))
         searches = Self.united(searches, own.searches)
+        // An option of the pod's takes the place of the node's of that name.
+        let names = Set(own.options.map(\.name))
+        options.removeAll { names.contains(String($0.prefix { $0 != ":" })) }
+        options += own.options.map { option in option.value.map { "\(option.name):\($0)" } ?? option.name }
     }
 
     private static func isLoopback(_ address: String) -> Bool { address.hasPrefix("127.") || address == "::1" }

@@ -114,7 +114,10 @@ int clinux_open_in_root(const char *root, const char *path) {
     if (directory < 0) return -1;
     // Looked at before it is opened: a hostile image may offer a device node, whose opening alone does something, or a FIFO.
     struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    int place = (int)syscall(SYS_openat2, directory, path, &how, sizeof how), saved = errno;
+    // A rename anywhere while ".." is followed makes the kernel give up (openat2(2), EAGAIN).
+    int place, tries = 0;
+    do place = (int)syscall(SYS_openat2, directory, path, &how, sizeof how); while (place < 0 && errno == EAGAIN && ++tries < 1000);
+    int saved = errno;
     close(directory);
     errno = saved;
     if (place < 0) return -1;

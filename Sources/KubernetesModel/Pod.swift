@@ -141,12 +141,24 @@ public struct PodHostAlias: Sendable, Hashable, Codable {
 public struct PodDNSConfig: DefaultInitializable, Sendable {
     @DefaultEmpty public var nameservers: [String] = []
     @DefaultEmpty public var searches: [String] = []
+    @DefaultEmpty public var options: [PodDNSConfigOption] = []
 
     public init() {}
 
-    public init(nameservers: [String] = [], searches: [String] = []) {
+    public init(nameservers: [String] = [], searches: [String] = [], options: [PodDNSConfigOption] = []) {
         self.nameservers = nameservers
         self.searches = searches
+        self.options = options
+    }
+}
+
+public struct PodDNSConfigOption: Sendable, Hashable, Codable {
+    public var name: String
+    public var value: String?
+
+    public init(name: String, value: String? = nil) {
+        self.name = name
+        self.value = value
     }
 }
 

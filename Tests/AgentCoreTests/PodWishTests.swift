@@ -43,6 +43,10 @@ struct PodWishTests {
         expected.nameservers.append("9.9.9.9")
         expected.searches.append("own.example")
         #expect(Resolver(pod) { node } == expected)
+        var optioned = pod
+        optioned.spec.dnsConfig?.options = [PodDNSConfigOption(name: "ndots", value: "2"), PodDNSConfigOption(name: "edns0")]
+        let told = Resolver(nameservers: ["10.0.0.53"], options: ["ndots:5", "rotate"])
+        #expect(Resolver(optioned) { told }.options == ["rotate", "ndots:2", "edns0"])
         pod.metadata.annotations[KusciaAnnotation.network] = "cni/psi"
         #expect(Resolver(pod) { node }.nameservers == ["10.0.0.53", "9.9.9.9"])
         pod.spec.dnsPolicy = "None"
