@@ -9,20 +9,6 @@ import Testing
 
 @Suite("As callers of runc expect", .enabled(if: Machine.canRun, "needs root, busybox-static and a built swiftlet-oci"))
 struct CompatibilityTests {
-    private func withRunning(
-        _ change: (inout JSONValue) -> Void = { _ in }, _ body: (Bundle, Runtime, String) throws -> Void
-    ) throws {
-        let bundle = try Bundle(change)
-        try withExtendedLifetime(bundle) {
-            let runtime = try Runtime.ours(bundle)
-            let id = Bundle.newID()
-            let created = runtime.create(bundle, id)
-            try #require(created.succeeded, "\(created.errors)")
-            try #require(runtime.call(["start", id]).succeeded)
-            try body(bundle, runtime, id)
-        }
-    }
-
     private func shell(_ script: String) -> Outcome { run("/bin/sh", ["sh", "-c", script]) }
 
     // MARK: Limits

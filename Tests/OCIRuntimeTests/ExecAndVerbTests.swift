@@ -9,21 +9,6 @@ import Testing
 
 @Suite("Verbs beyond the specification", .enabled(if: Machine.canRun, "needs root, busybox-static and a built swiftlet-oci"))
 struct VerbTests {
-    /// A running container, which goes with the bundle when the body is through.
-    private func withRunning(
-        _ change: (inout JSONValue) -> Void = { _ in }, _ body: (Bundle, Runtime, String) throws -> Void
-    ) throws {
-        let bundle = try Bundle(change)
-        try withExtendedLifetime(bundle) {
-            let runtime = try Runtime.ours(bundle)
-            let id = Bundle.newID()
-            let created = runtime.create(bundle, id)
-            try #require(created.succeeded, "\(created.errors)")
-            try #require(runtime.call(["start", id]).succeeded)
-            try body(bundle, runtime, id)
-        }
-    }
-
     @Test("run ends with the program's exit status, 128 and the signal for one that a signal ended")
     func exitStatus() throws {
         let bundle = try Bundle()
