@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "cgroup.h"
 #include "cgroup_place.h"
+#include "scoped_open.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,8 +68,7 @@ int cgroups_open(struct cgroups *groups, const struct plan *plan, struct failure
 // Beneath a root that may not be the present one: where a link leads is its matter too.
 static int open_beneath(int root, const char *path) {
     if (root == AT_FDCWD) return openat(root, path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct open_how how = {.flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    return scoped_open(root, path, O_WRONLY | O_NOFOLLOW, 0, RESOLVE_NO_MAGICLINKS);
 }
 
 void cgroups_join(const struct cgroups *groups, int root) {

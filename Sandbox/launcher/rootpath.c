@@ -1,7 +1,8 @@
-// openat2(RESOLVE_IN_ROOT) is the only way by which the launcher walks the task's file system.
+// scoped_open (openat2, RESOLVE_IN_ROOT) is the only way by which the launcher walks the task's file system.
 #define _GNU_SOURCE
 #include "rootpath.h"
 #include "failure.h"
+#include "scoped_open.h"
 #include "workspace.h"
 
 #include <errno.h>
@@ -11,19 +12,10 @@
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-// Anything that is renamed on the machine while a ".." is followed makes the kernel give up with EAGAIN, as it cannot tell whether that led
-// out of the root (openat2(2)). Who renames without end makes the start fail, not hang.
-#define TRIES 1000
-
 static int open_beneath(int root, const char *path, unsigned long long flags) {
-    struct open_how how = {.flags = flags | O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    int fd = -1;
-    for (int tries = 0; tries < TRIES; tries++)
-        if ((fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how)) >= 0 || errno != EAGAIN) break;
-    return fd;
+    return scoped_open(root, path, flags | O_PATH, 0, RESOLVE_NO_MAGICLINKS);
 }
 
 static uint32_t owner_uid TOGETHER, owner_gid TOGETHER;
@@ -134,9 +126,7 @@ int rootpath_target(int root, const char *path, int directory) {
 }
 
 static int open_plain(int root, const char *path) {
-    struct open_how how = {
-        .flags = O_PATH | O_DIRECTORY | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
-    return (int)syscall(SYS_openat2, root, path, &how, sizeof how);
+    return scoped_open(root, path, O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
 }
 
 int rootpath_plain_directory(int root, const char *path) {

@@ -1,6 +1,7 @@
 // Calls of a container runtime: descriptors that cross processes, terminals, executables that cannot be overwritten.
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "scoped_open.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -113,10 +114,7 @@ int clinux_open_in_root(const char *root, const char *path) {
     int directory = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0) return -1;
     // Looked at before it is opened: a hostile image may offer a device node, whose opening alone does something, or a FIFO.
-    struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    // A rename anywhere while ".." is followed makes the kernel give up (openat2(2), EAGAIN).
-    int place, tries = 0;
-    do place = (int)syscall(SYS_openat2, directory, path, &how, sizeof how); while (place < 0 && errno == EAGAIN && ++tries < 1000);
+    int place = scoped_open(directory, path, O_PATH, 0, RESOLVE_NO_MAGICLINKS);
     int saved = errno;
     close(directory);
     errno = saved;

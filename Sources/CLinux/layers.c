@@ -1,6 +1,7 @@
 // What unpacking layers of images needs: paths that stay below a root, attributes without a path, overlays of many layers.
 #define _GNU_SOURCE
 #include "CLinux.h"
+#include "scoped_open.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,14 +17,7 @@
 #include <unistd.h>
 
 int clinux_open_below(int root, const char *path, int flags, mode_t mode) {
-    struct open_how how = {
-        .flags = (unsigned)(flags | O_CLOEXEC), .mode = mode,
-        .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV,
-    };
-    int fd, tries = 0;
-    // A rename somewhere in the system during the walk makes the kernel ask for another try.
-    do fd = (int)syscall(SYS_openat2, root, path, &how, sizeof how); while (fd < 0 && errno == EAGAIN && ++tries < 64);
-    return fd;
+    return scoped_open(root, path, (unsigned)flags, mode, RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
 }
 
 int clinux_set_attribute(int directory, const char *name, const char *attribute, const void *value, size_t size) {

@@ -1,0 +1,1 @@
+../../Sources/CLinux/scoped_open.h
