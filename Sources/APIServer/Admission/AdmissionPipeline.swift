@@ -10,7 +10,7 @@ struct AdmissionPipeline: Sendable {
 
     /// Kubernetes' order of plug-ins, as far as they exist here: what must exist first, what it costs last.
     static let standard: [any AdmissionStep] = [
-        NamespaceLifecycle(), LimitRanger(), ServiceAccountAdmission(), PriorityAdmission(), NodeRestriction(),
+        NamespaceLifecycle(), LimitRanger(), ServiceAccountAdmission(), PriorityAdmission(), NodeRestriction(), MetricsOwnership(),
         ResourceQuotaAdmission(),
     ]
 

@@ -38,7 +38,11 @@ def open_link(conf: TaskConf, link):
     description.http_timeout_ms = 30_000
     description.connect_retry_times = 12
     description.connect_retry_interval_ms = 500
-    return link.create_brpc(description, conf.party_names().index(conf.party))
+    context = link.create_brpc(description, conf.party_names().index(conf.party))
+    # The library greets its peers again when it begins, and takes two greetings that lie there together for one: a peer whose second one
+    # came while we slept over its first (as under a CPU limit) would be waited for in vain. So nobody goes on before all have linked.
+    context.barrier()
+    return context
 
 
 def own_input(conf: TaskConf) -> str:
