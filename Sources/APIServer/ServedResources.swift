@@ -4,8 +4,8 @@ import KubernetesModel
 
 extension LocalKubernetesAPI: ResourceDiscovery {
     public var servedResources: [ServedResource] {
-        // Reviews are answered and not stored; what is kept in memory only comes again by itself.
-        handler.kinds.kinds.filter { $0.declaration.isPersistent && !$0.declaration.isReview }.map { kind in
+        // Reviews are answered and not stored.
+        handler.kinds.kinds.filter { !$0.declaration.isReview }.map { kind in
             ServedResource(kind.resource, kind: kind.declaration.kind, namespaced: kind.declaration.namespaced)
         }
     }
