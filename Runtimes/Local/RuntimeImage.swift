@@ -40,6 +40,8 @@ public struct RuntimeImage: Sendable, Hashable {
     public var command: [String]
     public var args: [String]
     public var workingDirectory: String?
+    /// STOPSIGNAL: what asks its program to stop.
+    public var stopSignal: String?
     /// nil: the image has no accounts of its own (host view).
     public var account: Account?
     /// What is written into the root stays with this container; else the root is shared, or a directory of the machine.
@@ -47,13 +49,14 @@ public struct RuntimeImage: Sendable, Hashable {
 
     public init(
         root: Root = .hostView(readOnlyPaths: []), environment: [EnvironmentVariable] = [], command: [String] = [],
-        args: [String] = [], workingDirectory: String? = nil
+        args: [String] = [], workingDirectory: String? = nil, stopSignal: String? = nil
     ) {
         self.root = root
         self.environment = environment
         self.command = command
         self.args = args
         self.workingDirectory = workingDirectory
+        self.stopSignal = stopSignal
     }
 }
 

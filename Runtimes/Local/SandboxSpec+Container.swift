@@ -67,6 +67,7 @@ extension SandboxSpec {
                 maximumAgeSeconds: max(0, limits.logAgeSeconds ?? 0)))
         spec.attach = config.console.map { .init(stdin: $0.stdin, once: $0.stdinOnce, terminal: $0.tty) }
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
+        spec.stopSignal = try Self.stopSignal(config, input.image)
         // Kubernetes' default is a root that can be written to. What is written is measured (`LimitWatches`) and goes with the container.
         spec.readOnlyRoot = config.readOnlyRootFilesystem ?? !input.image.hasOwnRoot
         spec.makesWorkingDirectory = input.image.hasOwnRoot
@@ -91,6 +92,17 @@ extension SandboxSpec {
         try refuseHiddenPaths(spec, input)
         let needsWork = Self.setRoot(&spec, input)
         return (spec, needsWork)
+    }
+
+    /// The container's own goes before its image's; an image's that is none counts for nothing, as with Docker.
+    private static func stopSignal(_ config: ContainerConfig, _ image: RuntimeImage) throws(RuntimeError) -> Int32? {
+        if let name = config.stopSignal {
+            guard let number = SignalName.number(name), number > 0 else {
+                throw .invalid(field: "lifecycle.stopSignal", reason: "found \(name), expected a signal of Linux, e.g. SIGQUIT")
+            }
+            return number
+        }
+        return image.stopSignal.flatMap { SignalName.number($0) }.flatMap { $0 > 0 ? $0 : nil }
     }
 
     private static func setSecurity(_ spec: inout SandboxSpec, _ input: ContainerSpecInput) throws(RuntimeError) {

@@ -29,7 +29,7 @@ public final class StoredImages: ContainerRoots {
                     return EnvironmentVariable(name: String(parts[0]), value: parts.count > 1 ? String(parts[1]) : "")
                 },
                 command: process.entrypoint ?? [], args: process.cmd ?? [],
-                workingDirectory: process.workingDir.flatMap { $0.isEmpty ? nil : $0 })
+                workingDirectory: process.workingDir.flatMap { $0.isEmpty ? nil : $0 }, stopSignal: process.stopSignal)
         }
     }
 

@@ -163,6 +163,7 @@ struct OCIBundle: Sendable {
             operations.append(.log(path: path, maximumBytes: bytes, files: files, maximumAgeSeconds: seconds))
         }
         operations.append(.grace(milliseconds: spec.graceMilliseconds))
+        if let stopSignal = spec.stopSignal { operations.append(.stopSignal(stopSignal)) }
         if let deadline = spec.deadlineMilliseconds { operations.append(.deadline(milliseconds: deadline)) }
         if let attach = spec.attach {
             operations.append(.attach(stdin: attach.stdin, once: attach.once, terminal: attach.terminal))

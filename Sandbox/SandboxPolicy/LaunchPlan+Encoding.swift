@@ -55,6 +55,7 @@ extension LaunchOperation {
         case .log(let path, let bytes, let files, let seconds): ["log", path, "\(bytes)", "\(files)", "\(seconds)"]
         case .inheritStandardStreams: ["stdio", "inherit"]
         case .grace(let milliseconds): ["grace", "\(milliseconds)"]
+        case .stopSignal(let number): ["stop-signal", "\(number)"]
         case .terminal(let path): ["terminal", path]
         case .deadline(let milliseconds): ["deadline", "\(milliseconds)"]
         case .denials(let maximum): ["denials", "\(maximum)"]

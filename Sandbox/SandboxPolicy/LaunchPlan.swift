@@ -13,6 +13,8 @@ public enum LaunchOperation: Sendable, Hashable {
     /// The task gets the launcher's own standard input, output and error.
     case inheritStandardStreams
     case grace(milliseconds: Int64)
+    /// What asks the task to stop, 1 to 64; without it SIGTERM does.
+    case stopSignal(Int32)
     /// The task gets a pseudo terminal, whose master goes over this unix socket as one descriptor.
     case terminal(socketPath: String)
     /// Wall clock from exec; then the task is stopped with its grace, reason `DeadlineExceeded`.

@@ -41,6 +41,7 @@ extension SandboxSpec {
             if rows > 0, columns > 0 { operations.append(.consoleSize(rows: rows, columns: columns)) }
         }
         operations.append(.grace(milliseconds: graceMilliseconds))
+        if let stopSignal { operations.append(.stopSignal(stopSignal)) }
         if let deadlineMilliseconds { operations.append(.deadline(milliseconds: deadlineMilliseconds)) }
         if let learnPath {
             operations.append(.learn(path: learnPath))

@@ -245,6 +245,8 @@ public struct SandboxSpec: Sendable, Hashable {
     /// nil: nobody.
     public var attach: Attach?
     public var graceMilliseconds: Int64 = 30_000
+    /// What asks the task to stop before it is killed, 1 to 64; nil: SIGTERM.
+    public var stopSignal: Int32?
     /// Wall-clock time after which the task is stopped; nil: none.
     public var deadlineMilliseconds: Int64?
     public var tcpPorts = TCPPorts()

@@ -248,8 +248,10 @@ static int start_fresh(struct task *task, const struct plan *plan, struct channe
 
 // In the shadow of init's work: what the supervisor alone needs, and what may fail the start.
 static int open_own_files(struct task *task, const struct plan *plan, struct failure *failure) {
-    const struct operation *log = plan_find(plan, OP_LOG), *grace = plan_find(plan, OP_GRACE), *deadline = plan_find(plan, OP_DEADLINE);
+    const struct operation *log = plan_find(plan, OP_LOG), *grace = plan_find(plan, OP_GRACE), *deadline = plan_find(plan, OP_DEADLINE),
+                           *stop_signal = plan_find(plan, OP_STOP_SIGNAL);
     task->grace_ms = grace ? (int64_t)plan_number(grace->argument[0]) : 30000;
+    task->stop_signal = stop_signal ? (int)plan_number(stop_signal->argument[0]) : SIGTERM;
     task->deadline_ms = deadline ? (int64_t)plan_number(deadline->argument[0]) : 0;
     // A guest in the namespace of another task must not end that one's processes with its own.
     task->own_pids = plan_has_namespace(plan, "pid") || plan_joined_namespace(plan, "pid");

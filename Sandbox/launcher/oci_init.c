@@ -15,14 +15,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const int passed_on[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+#define SIGNALS 64
+
+// All that a handler can have, except what tells of a child and of our own mistakes.
+static int is_passed_on(int signal) {
+    static const int own[] = {SIGKILL, SIGSTOP, SIGCHLD, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (signal == own[i]) return 0;
+    return 1;
+}
+
 static volatile sig_atomic_t program;
 
-// Not what the program itself sends: its kill(-1) means everybody but the sender.
+// Not what the program itself sends: its kill(-1) means everybody but the sender. Nor what we bring on ourselves (SIGPIPE).
 static void pass_on(int signal, siginfo_t *info, void *context) {
     (void)context;
-    int saved = errno, from_program = info->si_code <= 0 && info->si_pid == program;
-    if (program > 0 && !from_program) kill(program, signal);
+    int saved = errno, is_ours = info->si_code <= 0 && (info->si_pid == program || info->si_pid == getpid());
+    if (program > 0 && !is_ours) kill(program, signal);
     errno = saved;
 }
 
@@ -35,7 +44,8 @@ static void set_handlers(void (*handler)(int, siginfo_t *, void *)) {
         action.sa_sigaction = handler;
         action.sa_flags |= SA_SIGINFO;
     } else action.sa_handler = SIG_DFL;
-    for (size_t i = 0; i < sizeof passed_on / sizeof *passed_on; i++) sigaction(passed_on[i], &action, NULL);
+    for (int signal = 1; signal <= SIGNALS; signal++)
+        if (is_passed_on(signal)) sigaction(signal, &action, NULL);  // libc keeps some of the real-time ones to itself
 }
 
 // A report is smaller than what a pipe takes at once, and its reader may be gone.

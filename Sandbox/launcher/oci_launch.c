@@ -79,12 +79,16 @@ void oci_forget(struct task *task) {
 // The runtime passes it on, as it may be more than a process of this machine; where it does not, the process is told.
 static void ask_to_stop(struct task *task) {
     struct failure failure;
-    if (call("kill", runtime.id, "TERM", &failure) != 0) syscall(SYS_pidfd_send_signal, task->init, SIGTERM, NULL, 0);
+    char number[16];
+    snprintf(number, sizeof number, "%d", task->stop_signal);
+    if (call("kill", runtime.id, number, &failure) != 0) syscall(SYS_pidfd_send_signal, task->init, task->stop_signal, NULL, 0);
 }
 
 static int open_log(struct task *task, const struct plan *plan, struct failure *failure) {
-    const struct operation *log = plan_find(plan, OP_LOG), *grace = plan_find(plan, OP_GRACE), *deadline = plan_find(plan, OP_DEADLINE);
+    const struct operation *log = plan_find(plan, OP_LOG), *grace = plan_find(plan, OP_GRACE), *deadline = plan_find(plan, OP_DEADLINE),
+                           *stop_signal = plan_find(plan, OP_STOP_SIGNAL);
     task->grace_ms = grace ? (int64_t)plan_number(grace->argument[0]) : 30000;
+    task->stop_signal = stop_signal ? (int)plan_number(stop_signal->argument[0]) : SIGTERM;
     task->deadline_ms = deadline ? (int64_t)plan_number(deadline->argument[0]) : 0;
     if (!log) return 0;
     struct log_bounds bounds = {.bytes = plan_number(log->argument[1]), .files = log->count > 2 ? plan_number(log->argument[2]) : 2,

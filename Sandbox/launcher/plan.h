@@ -20,7 +20,7 @@
 
 enum operation_kind {
     // supervision
-    OP_ID, OP_LOG, OP_STDIO, OP_GRACE, OP_TERMINAL, OP_DEADLINE, OP_DENIALS, OP_LEARN, OP_START_GATE, OP_ATTACH,
+    OP_ID, OP_LOG, OP_STDIO, OP_GRACE, OP_STOP_SIGNAL, OP_TERMINAL, OP_DEADLINE, OP_DENIALS, OP_LEARN, OP_START_GATE, OP_ATTACH,
     // what an OCI engine asks for: descriptors to keep, hooks
     OP_PRESERVE_FDS, OP_CONSOLE_SIZE, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_HOOK_ARG, OP_HOOK_ENV,
     // a container that an OCI runtime makes

@@ -16,6 +16,7 @@ static const struct rule {
     [OP_LOG] = {"log", "pnn?n?", 0, 1},
     [OP_STDIO] = {"stdio", "k", 0, 1},
     [OP_GRACE] = {"grace", "n", 0, 1},
+    [OP_STOP_SIGNAL] = {"stop-signal", "n", 0, 1},
     [OP_TERMINAL] = {"terminal", "p", 0, 1},
     [OP_DEADLINE] = {"deadline", "n", 0, 1},
     [OP_DENIALS] = {"denials", "n", 0, 1},
@@ -168,6 +169,7 @@ static const char *check_meaning(const struct operation *op) {
     case OP_STDIO: return strcmp(a[0], "inherit") ? "expected inherit" : NULL;
     case OP_GRACE:
     case OP_DEADLINE: return plan_number(a[0]) > 1ull << 53 ? "time out of bounds" : NULL;
+    case OP_STOP_SIGNAL: return plan_number(a[0]) < 1 || plan_number(a[0]) > 64 ? "not the number of a signal" : NULL;
     case OP_HOOK:
     case OP_PRESERVE_FDS: return check_hook(op);
     case OP_CONSOLE_SIZE: return plan_number(a[0]) > 65535 || plan_number(a[1]) > 65535 ? "size out of bounds" : NULL;

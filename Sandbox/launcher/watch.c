@@ -120,7 +120,7 @@ static void request_stop(struct task *task, struct ending *ending) {
     // Without a grace there is nothing to ask for: a task that died of either signal would have an end that depends on the moment.
     if (!task->state.stop_requested && given > 0) {
         if (task->ask) task->ask(task);
-        else signal_init(task, SIGTERM);
+        else signal_init(task, task->stop_signal);
     }
     task->state.stop_requested = 1;
 }

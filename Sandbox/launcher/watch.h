@@ -21,6 +21,7 @@ struct task {
     int keeps_streams;     // standard descriptors are /dev/null already
     int foreground;  // somebody waits at a terminal: signals are the payload's, not requests to stop
     int64_t grace_ms, deadline_ms;  // deadline 0: none
+    int stop_signal;                // what asks it to stop
     int serial;            // which of this supervisor's tasks it is: one that ended at once may be followed by another
     int lasts;             // no other will follow
     int over;              // it ended before anything was recorded: only its last record is written

@@ -66,7 +66,7 @@ struct ContainerConfigBuilder: Sendable {
             // The agent ends the pod at its deadline; this holds when there is no agent.
             deadlineSeconds: pod.spec.activeDeadlineSeconds,
             devices: devices.map { ContainerDevice(hostPath: $0, containerPath: $0) }, console: console(container),
-            runAsNonRoot: NodePermissions.refusesRoot(container, pod))
+            runAsNonRoot: NodePermissions.refusesRoot(container, pod), stopSignal: container.lifecycle?.stopSignal)
     }
 
     private func console(_ container: Container) -> ContainerConsole? {

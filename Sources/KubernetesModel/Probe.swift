@@ -97,12 +97,15 @@ public struct GRPCAction: Sendable, Hashable, Codable {
 public struct Lifecycle: DefaultInitializable, Sendable {
     public var postStart: LifecycleHandler?
     public var preStop: LifecycleHandler?
+    /// "SIGQUIT" etc.: what asks the container to stop, whatever its image says (KEP-4960).
+    public var stopSignal: String?
 
     public init() {}
 
-    public init(postStart: LifecycleHandler? = nil, preStop: LifecycleHandler? = nil) {
+    public init(postStart: LifecycleHandler? = nil, preStop: LifecycleHandler? = nil, stopSignal: String? = nil) {
         self.postStart = postStart
         self.preStop = preStop
+        self.stopSignal = stopSignal
     }
 }
 

@@ -62,6 +62,8 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
     @DefaultEmpty public var devices: [ContainerDevice] = []
     /// nil: nothing to read, and no terminal.
     public var console: ContainerConsole?
+    /// What asks the container to stop ("SIGQUIT"); nil: what its image says, else SIGTERM.
+    public var stopSignal: String?
 
     public init(
         name: String, attempt: Int = 0, image: String, command: [String] = [], args: [String] = [],
@@ -69,7 +71,7 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
         limits: RuntimeLimits = .init(), readOnlyRootFilesystem: Bool? = nil, runAsUser: Int64? = nil, runAsGroup: Int64? = nil,
         seccompProfile: String = "RuntimeDefault", logPath: String, supplementalGroups: [Int64] = [],
         privileges: ContainerPrivileges? = nil, deadlineSeconds: Int64? = nil, devices: [ContainerDevice] = [],
-        console: ContainerConsole? = nil, runAsNonRoot: Bool = false
+        console: ContainerConsole? = nil, runAsNonRoot: Bool = false, stopSignal: String? = nil
     ) {
         self.name = name
         self.attempt = attempt
@@ -91,6 +93,7 @@ public struct ContainerConfig: Sendable, Hashable, Codable {
         self.devices = devices
         self.console = console
         self.runAsNonRoot = runAsNonRoot
+        self.stopSignal = stopSignal
     }
 }
 

@@ -52,6 +52,18 @@ struct ContainerPolicyTests {
         _ = try Self.spec(Self.image())
     }
 
+    @Test("a stop signal that is none is refused of a container and passed over of an image")
+    func stopSignal() throws {
+        func signal(image name: String?, own: String? = nil) throws -> Int32? {
+            var image = Self.image()
+            image.stopSignal = name
+            return try Self.spec(image) { $0.stopSignal = own }.stopSignal
+        }
+        #expect(try signal(image: nil) == nil && signal(image: "SIGQUIT") == 3 && signal(image: "37") == 37)
+        #expect(try signal(image: "SIGNONE") == nil && signal(image: "0") == nil && signal(image: "SIGQUIT", own: "SIGRTMIN+3") == 37)
+        #expect(throws: RuntimeError.self) { try signal(image: "SIGQUIT", own: "SIGNONE") }
+    }
+
     @Test("a single file is bounded by the ephemeral storage only where nothing else can be written to")
     func fileSize() throws {
         func isBounded(_ mounts: [ContainerMount], tmpBytes: Int64? = nil) throws -> Bool {

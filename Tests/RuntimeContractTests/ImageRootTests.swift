@@ -73,6 +73,7 @@ struct ImageRootTests {
             process.entrypoint = ["/bin/sh", "-c"]
             process.cmd = ["exit 7"]
             process.workingDir = "/work"
+            process.stopSignal = "SIGUSR1"
             let file = clinux_open(tree + ".tar", O_RDONLY | O_CLOEXEC, 0)
             defer { Glibc.close(file) }
             _ = try store.importTree(
@@ -97,6 +98,12 @@ struct ImageRootTests {
             return (Int(exit.exitCode), output + (exit.exitCode == 128 ? [exit.message ?? ""] : []))
         }
 
+        /// Within a minute.
+        func says(_ word: String, _ path: String) async throws -> Bool {
+            for _ in 0..<6000 where !Lab.text(path).contains(word) { try await Task.sleep(for: .milliseconds(10)) }  // nobody tells of a line
+            return Lab.text(path).contains(word)
+        }
+
         func cleanUp() async throws {
             try await runtime.stopPodSandbox(podUID: podUID)
             try await runtime.removePodSandbox(podUID: podUID)
@@ -115,6 +122,27 @@ struct ImageRootTests {
             throw error
         }
         try await stage.cleanUp()
+    }
+
+    @Test("what asks it to stop is the image's signal, and the container's own goes before", arguments: Kind.allCases)
+    func stopSignal(_ kind: Kind) async throws {
+        try await withStage(kind) { stage in
+            let waits = "while :; do /bin/busybox sleep 0.05; done"
+            let script = "trap 'exit 5' USR1; trap 'exit 6' QUIT; trap 'exit 7' TERM; trap 'exit 8' 37; echo ready; \(waits)"
+            for (name, signal, code) in [("image", nil, 5), ("own", "SIGQUIT", 6), ("usual", "TERM", 7), ("late", "RTMIN+3", 8)] {
+                var config = ContainerConfig(
+                    name: name, image: "localhost/box:1", args: [script], logPath: "\(stage.directory)/log/\(name).log")
+                config.stopSignal = signal
+                let id = try await stage.runtime.createContainer(podUID: stage.podUID, config: config)
+                try await stage.runtime.startContainer(id)
+                #expect(try await stage.says("ready", config.logPath), "\(name)")
+                try await stage.runtime.stopContainer(id, graceSeconds: 20)
+                guard case .exited(let exit)? = try await stage.runtime.status(id)?.phase else {
+                    throw RuntimeError.notFound("end of \(id)")
+                }
+                #expect(exit.exitCode == code && exit.signal == nil, "\(name): \(exit)")
+            }
+        }
     }
 
     @Test(

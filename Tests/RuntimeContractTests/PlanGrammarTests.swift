@@ -34,7 +34,7 @@ struct PlanGrammarTests {
 
     /// Every operation that can stand beside the others, in order.
     private static let everything: [LaunchOperation] = [
-        .id("x"), .log(path: "/l", maximumBytes: 1), .grace(milliseconds: 1), .deadline(milliseconds: 5), .denials(maximum: 3),
+        .id("x"), .log(path: "/l", maximumBytes: 1), .grace(milliseconds: 1), .stopSignal(37), .deadline(milliseconds: 5), .denials(maximum: 3),
         .startGate(path: "/g"), .attach(stdin: true, once: true, terminal: true), .preserveDescriptors(2),
         .ociRuntime(name: "runc", bundle: "/b", createMilliseconds: 1, verbMilliseconds: 2, program: "a b", hasInit: true),
         .ociStage(path: "/run/stage", userNamespace: "/run/stage/user"),

@@ -1,11 +1,13 @@
 // kill and delete.
+import SandboxPolicy
 
 enum KillCommand {
     static func kill(_ words: [String], _ lifecycle: ContainerLifecycle) throws(OCIError) {
         let options = try CommandOptions(words, flags: [.toggle("all", "a")], verb: "kill")
         guard let id = options.arguments.first else { throw .usage("\"kill\" requires a minimum of 1 argument(s)") }
         guard options.arguments.count <= 2 else { throw .usage("\"kill\" requires a maximum of 2 argument(s)") }
-        let signal = try SignalName.number(options.arguments.count > 1 ? options.arguments[1] : "SIGTERM")
+        let name = options.arguments.count > 1 ? options.arguments[1] : "SIGTERM"
+        guard let signal = SignalName.number(name) else { throw .usage("unknown signal \"\(name)\"") }
         try lifecycle.kill(id, signal: signal, all: options.has("all"))
     }
 

@@ -1,8 +1,6 @@
-// Signal names and numbers as `kill` takes them: TERM, SIGTERM, 15, RTMIN+3.
+// Signal names and numbers as users, images and pods write them: TERM, SIGTERM, 15, SIGRTMIN+3 (signal(7)).
 
-import Glibc
-
-enum SignalName {
+public enum SignalName {
     private static let names: [String: Int32] = [
         "HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "IOT": 6, "BUS": 7, "FPE": 8, "KILL": 9, "USR1": 10,
         "SEGV": 11,
@@ -11,17 +9,15 @@ enum SignalName {
         "PWR": 30, "SYS": 31, "UNUSED": 31, "RTMIN": 34, "RTMAX": 64,
     ]
 
-    static func number(_ text: String) throws(OCIError) -> Int32 {
-        if let number = Int32(text) {
-            guard (0...64).contains(number) else { throw .usage("unknown signal \"\(text)\"") }
-            return number
-        }
+    /// 0 to 64 (0 is no signal: it asks whether somebody is there); nil when it is none.
+    public static func number(_ text: String) -> Int32? {
+        if let number = Int32(text) { return (0...64).contains(number) ? number : nil }
         var name = text.uppercased()
         if name.hasPrefix("SIG") { name.removeFirst(3) }
         if let number = names[name] { return number }
         for (base, sign) in [("RTMIN+", Int32(1)), ("RTMAX-", -1)] where name.hasPrefix(base) {
             if let offset = Int32(name.dropFirst(6)), (0...30).contains(offset) { return (sign > 0 ? 34 : 64) + sign * offset }
         }
-        throw .usage("unknown signal \"\(text)\"")
+        return nil
     }
 }
