@@ -4,12 +4,11 @@ import KubernetesClient
 import KubernetesModel
 import Logging
 import RuntimeInterface
+import Synchronization
 
 public actor LocalPods: PodProvider {
     /// Longest time that `drain` waits beyond the largest grace: for clean-up and for the master to take the reports.
     static let drainExtraSeconds: Int64 = 15
-    /// Between two looks at ports that a pod waits for.
-    static let portWaitNanoseconds: Int64 = 200_000_000
 
     private let config: AgentConfig
     private let executor: PodExecutor
@@ -25,8 +24,10 @@ public actor LocalPods: PodProvider {
     private var heldAtMost = NodeHoldings()
     /// The same by "namespace/name": looked up with every change of a pod.
     private var named: [String: [PodWorker]] = [:]
-    /// Uids of pods that are not begun with before others have given their ports back.
-    private var waitingForPorts: Set<String> = []
+    /// Pods that are not begun with before others have given their ports back, by uid.
+    private var waitingForPorts: [String: PodWorker] = [:]
+    /// Their number, for whoever is not in the actor's turn.
+    private let waiting = Atomic(0)
     private var adoption = Adoption()
     private var reconciled = false
     /// RuntimeClass -> handler, for names that are no handler themselves.
@@ -204,7 +205,9 @@ public actor LocalPods: PodProvider {
     }
 
     private func makeWorker(_ machine: PodStateMachine, onRecord: Bool) -> PodWorker {
-        let worker = PodWorker(machine: machine, onRecord: onRecord, executor: executor) { [weak self] worker in
+        let worker = PodWorker(machine: machine, onRecord: onRecord, executor: executor) { [weak self] _ in
+            self?.podTurned()
+        } forgotten: { [weak self] worker in
             await self?.drop(worker)
         }
         workers[worker.uid] = worker
@@ -251,7 +254,7 @@ public actor LocalPods: PodProvider {
     /// Nothing keeps the pod away but ports of pods that end: one made again right after `delete --force` comes while the one before has
     /// its last seconds.
     private func waitsForPorts(_ pod: Pod, besides own: PodWorker? = nil) -> Bool {
-        let workers = holdingWorkers().filter { $0 !== own && !waitingForPorts.contains($0.uid) }
+        let workers = holdingWorkers().filter { $0 !== own && waitingForPorts[$0.uid] == nil }
         let ending = NodeHoldings(workers.filter(\.machine.isEnding))
         guard NodeAdmission.ports(of: pod).contains(where: ending.holds) else { return false }
         let staying = NodeHoldings(workers.filter { !$0.machine.isEnding })
@@ -260,28 +263,34 @@ public actor LocalPods: PodProvider {
 
     /// Until then the pod is Pending and its machine has not begun. Ends, as the others do, with their grace.
     private func awaitPorts(_ worker: PodWorker) {
-        waitingForPorts.insert(worker.uid)
-        let clock = executor.clock
-        Task { [weak self] in
-            while (try? await clock.sleep(nanoseconds: Self.portWaitNanoseconds)) != nil {
-                guard await self?.looksForPortsAgain(worker) == true else { return }
-            }
-        }
+        waitingForPorts[worker.uid] = worker
+        waiting.add(1, ordering: .sequentiallyConsistent)
+        // Who gave them back before this did not know of anybody who waits.
+        lookForPorts(worker)
     }
 
-    /// False when there is nothing to wait for any more.
-    private func looksForPortsAgain(_ worker: PodWorker) -> Bool {
+    /// A pod begins to end, or gives back what it held.
+    nonisolated private func podTurned() {
+        guard waiting.load(ordering: .sequentiallyConsistent) > 0 else { return }
+        Task(executorPreference: WorkThreads.shared) { await self.lookForPorts() }
+    }
+
+    private func lookForPorts() {
+        for worker in waitingForPorts.values { lookForPorts(worker) }
+    }
+
+    private func lookForPorts(_ worker: PodWorker) {
         let machine = worker.machine
         // Deleted meanwhile: its end is told as anybody's.
         let isWanted = workers[worker.uid] === worker && !machine.isEnding
-        if isWanted, waitsForPorts(machine.pod, besides: worker) { return true }
-        waitingForPorts.remove(worker.uid)
-        let others = holdingWorkers().filter { $0 !== worker && !waitingForPorts.contains($0.uid) }
+        if isWanted, waitsForPorts(machine.pod, besides: worker) { return }
+        waitingForPorts[worker.uid] = nil
+        waiting.subtract(1, ordering: .sequentiallyConsistent)
+        let others = holdingWorkers().filter { $0 !== worker && waitingForPorts[$0.uid] == nil }
         switch isWanted ? verdict(on: machine.pod, held: NodeHoldings(others)) : .accept {
         case .accept: worker.send(.added)
         case .reject(let reason, let message): worker.send(.rejected(reason: reason, message: message))
         }
-        return false
     }
 
     private func holdingWorkers() -> [PodWorker] {

@@ -32,11 +32,14 @@ final class PodWorker: Sendable {
     let ports: [NodePort]
     private let state: Mutex<State>
     private let executor: PodExecutor
+    private let turned: @Sendable (PodWorker) -> Void
     private let forgotten: @Sendable (PodWorker) async -> Void
 
-    /// `onRecord`: the machine was just read from its record. `forgotten`: the pod is gone, record and logs are removed.
+    /// `onRecord`: the machine was just read from its record. `turned`: the pod begins to end, or has given back what it held. `forgotten`:
+    /// the pod is gone, record and logs are removed.
     init(
-        machine: PodStateMachine, onRecord: Bool, executor: PodExecutor, forgotten: @escaping @Sendable (PodWorker) async -> Void
+        machine: PodStateMachine, onRecord: Bool, executor: PodExecutor, turned: @escaping @Sendable (PodWorker) -> Void,
+        forgotten: @escaping @Sendable (PodWorker) async -> Void
     ) {
         uid = machine.pod.metadata.uid ?? ""
         namespace = machine.pod.metadata.namespace ?? ""
@@ -45,6 +48,7 @@ final class PodWorker: Sendable {
         ports = NodeAdmission.ports(of: machine.pod)
         state = Mutex(State(machine: machine, saved: onRecord ? machine : nil))
         self.executor = executor
+        self.turned = turned
         self.forgotten = forgotten
     }
 
@@ -102,15 +106,16 @@ final class PodWorker: Sendable {
     }
 
     private func drain() async {
-        while let (machine, effects, need) = takeBatch() {
+        while let (machine, effects, need, turns) = takeBatch() {
             if need != .none, !(await save(machine, need)) { return }
+            if turns { turned(self) }
             publish(machine)
             for effect in effects { carryOut(effect, machine) }
         }
     }
 
     /// Applies what lies in the mailbox. nil when there is nothing, and the next `send` starts a new drain.
-    private func takeBatch() -> (PodStateMachine, [PodEffect], RecordNeed)? {
+    private func takeBatch() -> (PodStateMachine, [PodEffect], RecordNeed, turns: Bool)? {
         state.withLock { state in
             guard !state.mailbox.isEmpty, !state.closed else {
                 state.draining = false
@@ -121,11 +126,15 @@ final class PodWorker: Sendable {
             var effects: [PodEffect] = []
             var machine = state.machine
             let now = executor.clock.now()
+            let (wasEnding, held) = (machine.isEnding, machine.holdsResources)
             for input in inputs { effects += machine.handle(input, now: now) }
             state.machine = machine
             let need = machine.recordNeed(state.saved, effects)
             // At once: a runtime's record that is damaged in the first moments must not have a program begin twice either.
-            return (machine, effects, need == .eventually ? .written : need)
+            return (
+                machine, effects, need == .eventually ? .written : need,
+                turns: machine.isEnding != wasEnding || machine.holdsResources != held
+            )
         }
     }
 
