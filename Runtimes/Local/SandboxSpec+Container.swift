@@ -97,12 +97,12 @@ extension SandboxSpec {
     /// The container's own goes before its image's; an image's that is none counts for nothing, as with Docker.
     private static func stopSignal(_ config: ContainerConfig, _ image: RuntimeImage) throws(RuntimeError) -> Int32? {
         if let name = config.stopSignal {
-            guard let number = SignalName.number(name), number > 0 else {
+            guard let number = SignalName.stopping(name) else {
                 throw .invalid(field: "lifecycle.stopSignal", reason: "found \(name), expected a signal of Linux, e.g. SIGQUIT")
             }
             return number
         }
-        return image.stopSignal.flatMap { SignalName.number($0) }.flatMap { $0 > 0 ? $0 : nil }
+        return image.stopSignal.flatMap { SignalName.stopping($0) }
     }
 
     private static func setSecurity(_ spec: inout SandboxSpec, _ input: ContainerSpecInput) throws(RuntimeError) {

@@ -9,6 +9,11 @@ public enum SignalName {
         "PWR": 30, "SYS": 31, "UNUSED": 31, "RTMIN": 34, "RTMAX": 64,
     ]
 
+    /// What may ask a program to stop: 1 to 64 without 32 and 33, which every libc keeps to itself; nil when it is none.
+    public static func stopping(_ text: String) -> Int32? {
+        number(text).flatMap { $0 > 0 && $0 != 32 && $0 != 33 ? $0 : nil }
+    }
+
     /// 0 to 64 (0 is no signal: it asks whether somebody is there); nil when it is none.
     public static func number(_ text: String) -> Int32? {
         if let number = Int32(text) { return (0...64).contains(number) ? number : nil }

@@ -17,21 +17,27 @@
 
 #define SIGNALS 64
 
-// All that a handler can have, except what tells of a child and of our own mistakes.
-static int is_passed_on(int signal) {
-    static const int own[] = {SIGKILL, SIGSTOP, SIGCHLD, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (signal == own[i]) return 0;
-    return 1;
+// All that a handler can have, except what tells of a child.
+static int is_passed_on(int signal) { return signal != SIGKILL && signal != SIGSTOP && signal != SIGCHLD; }
+
+// The kernel tells of a mistake of our own.
+static int is_fault(const siginfo_t *info) {
+    int signal = info->si_signo;
+    return info->si_code > 0 &&
+           (signal == SIGSEGV || signal == SIGBUS || signal == SIGFPE || signal == SIGILL || signal == SIGTRAP || signal == SIGSYS);
 }
 
 static volatile sig_atomic_t program;
 
 // Not what the program itself sends: its kill(-1) means everybody but the sender. Nor what we bring on ourselves (SIGPIPE).
-static void pass_on(int signal, siginfo_t *info, void *context) {
+static void pass_on(int number, siginfo_t *info, void *context) {
     (void)context;
+    if (is_fault(info)) {  // comes again, and ends us
+        signal(number, SIG_DFL);
+        return;
+    }
     int saved = errno, is_ours = info->si_code <= 0 && (info->si_pid == program || info->si_pid == getpid());
-    if (program > 0 && !is_ours) kill(program, signal);
+    if (program > 0 && !is_ours) kill(program, number);
     errno = saved;
 }
 
@@ -103,13 +109,11 @@ int oci_init(const char *wall, char **argument) {
     sigfillset(&all);
     sigemptyset(&none);
     set_handlers(pass_on);
-    signal(SIGPIPE, SIG_IGN);
     // What comes before there is a program waits until there is.
     sigprocmask(SIG_BLOCK, &all, NULL);
     pid_t pid = fork();
     if (pid == 0) {
         set_handlers(NULL);
-        signal(SIGPIPE, SIG_DFL);
         setpgid(0, 0);
         failure_pipe = OCI_FAILURE;
         take_terminal();

@@ -169,7 +169,10 @@ static const char *check_meaning(const struct operation *op) {
     case OP_STDIO: return strcmp(a[0], "inherit") ? "expected inherit" : NULL;
     case OP_GRACE:
     case OP_DEADLINE: return plan_number(a[0]) > 1ull << 53 ? "time out of bounds" : NULL;
-    case OP_STOP_SIGNAL: return plan_number(a[0]) < 1 || plan_number(a[0]) > 64 ? "not the number of a signal" : NULL;
+    case OP_STOP_SIGNAL: {  // 32 and 33 are libc's own
+        uint64_t number = plan_number(a[0]);
+        return number < 1 || number > 64 || number == 32 || number == 33 ? "not the number of a signal" : NULL;
+    }
     case OP_HOOK:
     case OP_PRESERVE_FDS: return check_hook(op);
     case OP_CONSOLE_SIZE: return plan_number(a[0]) > 65535 || plan_number(a[1]) > 65535 ? "size out of bounds" : NULL;

@@ -95,6 +95,7 @@ void watch_renew(struct task *task) {
     memset(&task->notify, 0, sizeof task->notify);
     task->notify.fd = -1;
     task->grace_ms = task->deadline_ms = 0;
+    task->stop_signal = SIGTERM;
     task->over = 0;
     task->serial++;
 }

@@ -1,8 +1,8 @@
-// How containers are ended: preStop hook, turn, SIGTERM, SIGKILL, all within one grace.
+// How containers are ended: preStop hook, turn, stop signal (SIGTERM as a rule), SIGKILL, all within one grace.
 import KubernetesModel
 
 extension PodStateMachine {
-    /// SIGTERM first, even for a grace of 0 in other causes than deletion: kubelet's minimum.
+    /// The stop signal first, even for a grace of 0 in other causes than deletion: kubelet's minimum.
     static let minimumGraceSeconds = 2
     static let defaultGraceSeconds: Int64 = 30
 
@@ -71,7 +71,7 @@ extension PodStateMachine {
             if now < deadline, containers[index].preStop == .running || !isItsTurn(index) { continue }
             containers[index].preStop = containers[index].preStop.map { _ in .done }
             containers[index].stopOrdered = true
-            // Whatever hook and turn took, a moment for SIGTERM is left, unless none was granted.
+            // Whatever hook and turn took, a moment for the stop signal is left, unless none was granted.
             let rest = max(Self.seconds(until: deadline, now), min(grace, Self.minimumGraceSeconds))
             effects.append(.stop(containers[index].run, graceSeconds: rest))
         }

@@ -20,6 +20,10 @@ int clinux_open_below(int root, const char *path, int flags, mode_t mode) {
     return scoped_open(root, path, (unsigned)flags, mode, RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
 }
 
+int clinux_open_below_by_steps(int root, const char *path, int flags, mode_t mode) {
+    return scoped_open_by_steps(root, path, (unsigned)flags, mode, RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV);
+}
+
 int clinux_set_attribute(int directory, const char *name, const char *attribute, const void *value, size_t size) {
     char path[32 + 256];
     int length = snprintf(path, sizeof path, "/proc/self/fd/%d/%s", directory, name);

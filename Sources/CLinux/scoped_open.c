@@ -9,14 +9,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 // One rename or mount anywhere while a ".." is followed, and the kernel cannot tell whether that led out of the root: EAGAIN (openat2(2)).
 // Chance is given a few tries; on a machine where somebody renames all the time it would need thousands.
 #define TRIES 8
 #define LINKS_MAX 40  // the kernel's own (path_resolution(7))
-#define PROC_MAGIC 0x9fa0
 
 static int open_once(int root, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
     struct open_how how = {.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve | RESOLVE_IN_ROOT};
@@ -43,13 +41,16 @@ static int enter(struct way *way, const char *name, size_t length) {
     return 0;
 }
 
-// A link of /proc that names an open file and not a path: its text is not where it leads. The plain ones lead down from where they are.
-static int is_magic(int root, const struct way *way, int link) {
-    struct statfs system;
-    if (fstatfs(link, &system) < 0 || system.f_type != PROC_MAGIC) return 0;
-    int fd = open_once(root, way->text, O_PATH, 0, RESOLVE_NO_MAGICLINKS);
+// Whether the kernel would follow this link at all: not a magic one of /proc where those are refused, whose text is not where it leads, none
+// on a nosymfollow mount, and none of somebody else's in a directory for all, which only a last component is asked for
+// (fs.protected_symlinks). That it may give up at a ".." behind it says nothing.
+static int may_follow(int root, struct way *way, int is_last, uint64_t resolve) {
+    if (!is_last && enter(way, ".", 1) < 0) return 0;
+    int fd = open_once(root, way->text, O_PATH, 0, resolve), error = errno;
     if (fd >= 0) close(fd);
-    return fd < 0 && errno == ELOOP;
+    if (!is_last) leave(way);
+    errno = error;
+    return fd >= 0 || (error != EACCES && error != ELOOP);
 }
 
 // What is still to be walked begins with the link's text now, and the way goes on from where the link lies, or from the root.
@@ -89,7 +90,9 @@ static int find_way(int root, const char *path, uint64_t flags, uint64_t resolve
         struct stat info;
         int failure = fstat(fd, &info) < 0 ? errno : 0;
         if (!failure && S_ISLNK(info.st_mode) && (*behind || !(flags & O_NOFOLLOW))) {
-            if (++links > LINKS_MAX || resolve & RESOLVE_NO_SYMLINKS || (resolve & RESOLVE_NO_MAGICLINKS && is_magic(root, way, fd))) failure = ELOOP;
+            int is_last = !behind[strspn(behind, "/")];
+            if (++links > LINKS_MAX || resolve & RESOLVE_NO_SYMLINKS) failure = ELOOP;
+            else if (!may_follow(root, way, is_last, resolve)) failure = errno;
             else if (follow(way, fd, rest, sizeof rest, behind) < 0) failure = errno;
             at = rest;
         } else {
@@ -101,12 +104,16 @@ static int find_way(int root, const char *path, uint64_t flags, uint64_t resolve
     }
 }
 
+int scoped_open_by_steps(int root, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
+    struct way way;
+    if (find_way(root, path, flags, resolve, &way) < 0) return -1;
+    return open_once(root, way.length ? way.text : "/", flags, mode, resolve | RESOLVE_NO_SYMLINKS);
+}
+
 int scoped_open(int root, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
     for (int tries = 0; tries < TRIES; tries++) {
         int fd = open_once(root, path, flags, mode, resolve);
         if (fd >= 0 || errno != EAGAIN) return fd;
     }
-    struct way way;
-    if (find_way(root, path, flags, resolve, &way) < 0) return -1;
-    return open_once(root, way.length ? way.text : "/", flags, mode, resolve);
+    return scoped_open_by_steps(root, path, flags, mode, resolve);
 }

@@ -70,6 +70,9 @@ struct KindRuleTests {
         Rule(
             "Pod", "spec/containers/0/lifecycle", ["preStop": ["exec": ["command": ["a"]], "sleep": ["seconds": 1]]],
             "spec.containers[0].lifecycle.preStop.sleep", "may not specify more than 1 handler type"),
+        Rule(
+            "Pod", "spec/containers/0/lifecycle", ["stopSignal": "QUIT"], "spec.containers[0].lifecycle.stopSignal",
+            "Unsupported value: \"QUIT\""),
         Rule("Pod", "spec/initContainers", [["name": "c", "image": "i"]], "spec.containers[0].name", "Duplicate value: \"c\""),
         Rule("Pod", "spec/volumes", [["name": "v"], ["name": "v"]], "spec.volumes[1].name", "Duplicate value: \"v\""),
         Rule(

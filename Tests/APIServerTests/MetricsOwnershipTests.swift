@@ -38,8 +38,9 @@ import Testing
     @Test("a node's figures belong to the node; those of what is not there to nobody")
     func nodes() async throws {
         let lab = try await Laboratory()
-        let before = try await lab.must(.post, "\(Self.figures)/nodes", figures("n"))
-        #expect(before["metadata"]?["ownerReferences"] == nil)
+        let other: JSONValue = [["apiVersion": "v1", "kind": "Node", "name": "m", "uid": "1", "blockOwnerDeletion": true]]
+        let before = try await lab.must(.post, "\(Self.figures)/nodes", figures("n", owners: other))
+        #expect(before["metadata"]?["ownerReferences"]?.arrayValue ?? [] == [])
         let node = try await lab.must(.post, "/api/v1/nodes", ["metadata": ["name": "n"]])
         let written = try await lab.must(.patch, "\(Self.figures)/nodes/n", ["window": "31s"], type: "application/merge-patch+json")
         #expect(written["metadata"]?["ownerReferences"] == owner("Node", "n", node))

@@ -60,7 +60,7 @@ struct ContainerPolicyTests {
             return try Self.spec(image) { $0.stopSignal = own }.stopSignal
         }
         #expect(try signal(image: nil) == nil && signal(image: "SIGQUIT") == 3 && signal(image: "37") == 37)
-        #expect(try signal(image: "SIGNONE") == nil && signal(image: "0") == nil && signal(image: "SIGQUIT", own: "SIGRTMIN+3") == 37)
+        #expect(try signal(image: "SIGNONE") == nil && signal(image: "0") == nil && signal(image: "33") == nil && signal(image: "SIGQUIT", own: "SIGRTMIN+3") == 37)
         #expect(throws: RuntimeError.self) { try signal(image: "SIGQUIT", own: "SIGNONE") }
     }
 

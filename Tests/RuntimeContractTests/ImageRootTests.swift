@@ -128,8 +128,12 @@ struct ImageRootTests {
     func stopSignal(_ kind: Kind) async throws {
         try await withStage(kind) { stage in
             let waits = "while :; do /bin/busybox sleep 0.05; done"
-            let script = "trap 'exit 5' USR1; trap 'exit 6' QUIT; trap 'exit 7' TERM; trap 'exit 8' 37; echo ready; \(waits)"
-            for (name, signal, code) in [("image", nil, 5), ("own", "SIGQUIT", 6), ("usual", "TERM", 7), ("late", "RTMIN+3", 8)] {
+            let traps = "trap 'exit 5' USR1; trap 'exit 6' QUIT; trap 'exit 7' TERM; trap 'exit 8' 37; trap 'exit 9' PIPE; trap 'exit 10' SEGV"
+            let script = "\(traps); echo ready; \(waits)"
+            let signals = [
+                ("image", nil, 5), ("own", "SIGQUIT", 6), ("usual", "TERM", 7), ("late", "RTMIN+3", 8), ("pipe", "PIPE", 9), ("fault", "11", 10),
+            ]
+            for (name, signal, code) in signals {
                 var config = ContainerConfig(
                     name: name, image: "localhost/box:1", args: [script], logPath: "\(stage.directory)/log/\(name).log")
                 config.stopSignal = signal

@@ -3,7 +3,7 @@ import JSON
 import KubernetesModel
 import ResourceStore
 
-/// PodMetrics and NodeMetrics are owned by the pod or node of their name, whatever their writer says of owners. Else what a node wrote
+/// PodMetrics and NodeMetrics are owned by the pod or node of their name, and by nobody while there is none, whatever their writer says. Else what a node wrote
 /// of a pod that is gone would stay for good: NodeRestriction lets it write only of pods that are there.
 struct MetricsOwnership: AdmissionStep {
     let name = "MetricsOwnership"
@@ -15,7 +15,7 @@ struct MetricsOwnership: AdmissionStep {
         let name = review.object["metadata"]?["name"]?.stringValue ?? attributes.name
         let resource = attributes.kind.resource.resource
         let key = ResourceKey(group: "", resource: resource, namespace: attributes.namespace ?? "", name: name)
-        guard let owner = try lookup.stored(key) else { return }
+        guard let owner = try lookup.stored(key) else { return review.object.set(["metadata", "ownerReferences"], to: .null) }
         let reference: JSONValue = [
             "apiVersion": "v1", "kind": resource == "nodes" ? "Node" : "Pod", "name": .string(name), "uid": .string(owner.index.uid),
         ]

@@ -139,8 +139,21 @@ struct ContainerRules {
             guard let action = container["lifecycle"]?[hook] else { continue }
             errors += handler(action, at: "\(path).lifecycle.\(hook)")
         }
+        if let signal = container["lifecycle"]?["stopSignal"], !Self.stopSignals.contains(signal.stringValue ?? "") {
+            errors.append(.notSupported("\(path).lifecycle.stopSignal", signal, supported: Self.stopSignals))
+        }
         return errors
     }
+
+    /// KEP-4960: by name only, and of the real-time ones those that glibc gives out.
+    private static let stopSignals: [String] = {
+        let usual = [
+            "ABRT", "ALRM", "BUS", "CHLD", "CLD", "CONT", "FPE", "HUP", "ILL", "INT", "IO", "IOT", "KILL", "PIPE", "POLL", "PROF", "PWR", "QUIT",
+            "SEGV", "STKFLT", "STOP", "SYS", "TERM", "TRAP", "TSTP", "TTIN", "TTOU", "URG", "USR1", "USR2", "VTALRM", "WINCH", "XCPU", "XFSZ",
+            "RTMIN", "RTMAX",
+        ]
+        return (usual + (1...15).map { "RTMIN+\($0)" } + (1...14).map { "RTMAX-\($0)" }).map { "SIG" + $0 }
+    }()
 
     private static let handlers = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"]
 

@@ -123,6 +123,9 @@ int clinux_tree_usage(const char *path, long long *bytes, long long *inodes);
 /// openat2(2) below an open directory, which is the root for ".." and symbolic links; no magic link, no other mount. `mode` for O_CREAT.
 int clinux_open_below(int root, const char *path, int flags, mode_t mode);
 
+/// The same, found component by component, as it is where renames elsewhere keep the kernel from following ".."; for tests.
+int clinux_open_below_by_steps(int root, const char *path, int flags, mode_t mode);
+
 /// lsetxattr(2) by directory and name: 0 or -1 with errno.
 int clinux_set_attribute(int directory, const char *name, const char *attribute, const void *value, size_t size);
 
