@@ -51,7 +51,14 @@ struct SubPath: Sendable {
                 try DiskFiles.makeDirectories(path, below: real, mode: mode)
             }
         }
-        let (root, found) = (try DiskFiles.realPath(directory), try DiskFiles.realPath(directory + "/" + path))
+        let root = try DiskFiles.realPath(directory)
+        // The path of the machine is nothing for the pod's owner.
+        guard let found = try? DiskFiles.realPath(directory + "/" + path) else {
+            // What is missing of objects may come (a ConfigMap's key), so the container waits; else a link is in the way.
+            guard case .nothing = making else { throw StepFailure.mount("\(label) cannot be made in volume \(volume)", retriable: false) }
+            throw StepFailure(
+                reason: "CreateContainerConfigError", message: "\(label) is not in volume \(volume)", retriable: true)
+        }
         // "." is the volume itself.
         guard found == root || found.hasPrefix(root + "/") else {
             throw StepFailure.mount("\(label) leads out of volume \(volume)", retriable: false)

@@ -56,10 +56,12 @@ struct VolumeManager: Sendable {
             }
             let directory = directory(of: volume, pod)
             let isFiles = VolumeRefresh.isMadeOfObjects(volume)
-            if isFiles, await !DiskFiles.perform({ DiskFiles.exists(directory) }) {
+            let part = try SubPath(mount, environment, container)
+            // Also a part that was not among the objects when they were last asked for.
+            let wanted = directory + (part.map { "/" + $0.path } ?? "")
+            if isFiles, await !DiskFiles.perform({ DiskFiles.exists(wanted) }) {
                 try await writeFiles(volume, pod, VolumeObjects(api: api))
             }
-            let part = try SubPath(mount, environment, container)
             let mode = Self.modeOfParts(volume)
             let source = try await onDisk { try part?.resolve(in: directory, volume: volume.name, making: mode) ?? directory }
             let readOnly = mount.readOnly == true || isFiles || volume.persistentVolumeClaim?.readOnly == true

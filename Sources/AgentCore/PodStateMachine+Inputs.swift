@@ -152,8 +152,12 @@ extension PodStateMachine {
             if operation == .start(run) { operation = nil }
             guard let index = index(of: run), containers[index].mayRun else { return }
             // Over before anybody saw it run.
-            if case .starting = containers[index].phase, termination.startedAt != nil, termination.reason != "StartError" {
-                effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)"))
+            if case .starting = containers[index].phase {
+                if termination.reason == "StartError" {
+                    effects.append(.event(.warning, reason: "Failed", message: "Error: \(termination.message ?? "cannot be started")"))
+                } else if termination.startedAt != nil {
+                    effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)"))
+                }
             }
             ended(index, termination, now, &effects)
         case .stopFailed(let run, let message):

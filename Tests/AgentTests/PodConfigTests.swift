@@ -153,6 +153,25 @@ struct PodConfigTests {
         try await lab.stop()
     }
 
+    @Test("a subPath that is not in a ConfigMap is waited for, without a word of the node's paths, and runs when it is there")
+    func subPathOfObject() async throws {
+        let lab = try AgentLab()
+        await lab.start()
+        try lab.api.put(ConfigMap(metadata: ObjectMeta(name: "cm", namespace: "alice"), data: ["other": "x"]))
+        try lab.submit("late") { pod in
+            pod.spec.volumes = [Volume(name: "cm", configMap: ConfigMapVolumeSource(name: "cm"))]
+            pod.spec.containers[0].volumeMounts = [VolumeMount(name: "cm", mountPath: "/x", subPath: "key")]
+        }
+        let waiting = try await lab.wait(for: "late") {
+            $0?.status.containerStatuses.first?.state.waiting?.reason == "CreateContainerConfigError"
+        }
+        let message = waiting?.status.containerStatuses[0].state.waiting?.message ?? ""
+        #expect(message.contains("subPath \"key\" is not in volume cm") && !message.contains(lab.path("")), "\(message)")
+        try lab.api.put(ConfigMap(metadata: ObjectMeta(name: "cm", namespace: "alice"), data: ["key": "y"]))
+        try await lab.waitForPhase("late", .running)
+        try await lab.stop()
+    }
+
     @Test(
         "nothing is made behind a link that an earlier task left in a shared volume, and the runtime is told to refuse links there"
     )

@@ -148,6 +148,26 @@ struct NodeLifecycleTests {
         #expect(NodeTaints.corrected(node, evict: false, now: testTime)?.map(\.key) == ["own"])
     }
 
+    @Test("a taint of which nobody says since when it is there counts from when it was first seen, until it goes")
+    func taintAges() {
+        var ages = TaintAges()
+        var node = Node(metadata: ObjectMeta(name: "n"))
+        func since(_ seconds: Int64) -> [String: Int64] {
+            let dated = ages.dated(node, now: testTime.adding(seconds: seconds))
+            return Dictionary(dated.map { ($0.key, $0.timeAdded?.seconds(since: testTime) ?? -1) }) { $1 }
+        }
+        node.spec.taints = [Taint(key: "k", value: "v", effect: .noExecute), Taint(key: "other", effect: .noSchedule)]
+        #expect(since(10) == ["k": 10])
+        node.spec.taints.append(Taint(key: "told", effect: .noExecute, timeAdded: testTime.adding(seconds: 3)))
+        #expect(since(20) == ["k": 10, "told": 3])
+        node.spec.taints.removeFirst()
+        #expect(since(30) == ["told": 3])
+        node.spec.taints = [Taint(key: "k", value: "v", effect: .noExecute)]
+        #expect(since(40) == ["k": 40])
+        ages.forget(node)
+        #expect(since(50) == ["k": 50])
+    }
+
     @Test("a pod leaves when its shortest toleration is over; who tolerates for ever stays")
     func evictionTimes() {
         func due(_ tolerations: [Toleration], key: String = NodeTaints.unreachable) -> Int64? {

@@ -51,6 +51,34 @@ enum NodeTaints {
     static func isEvicting(_ node: Node) -> Bool { node.spec.taints.contains { $0.effect == .noExecute } }
 }
 
+/// Since when taints are there of which nobody says it: `kubectl taint` writes no `timeAdded`.
+struct TaintAges: Sendable {
+    private struct Name: Hashable, Sendable {
+        var key: String
+        var value: String?
+    }
+
+    private var seen: [String: [Name: Timestamp]] = [:]
+
+    /// The node's NoExecute taints, each with the time at which it was added or first seen here. Those that went are forgotten.
+    mutating func dated(_ node: Node, now: Timestamp) -> [Taint] {
+        let before = seen[node.metadata.name] ?? [:]
+        var present: [Name: Timestamp] = [:]
+        let taints = node.spec.taints.filter { $0.effect == .noExecute }.map { taint in
+            if taint.timeAdded != nil { return taint }
+            let name = Name(key: taint.key, value: taint.value)
+            var taint = taint
+            taint.timeAdded = before[name] ?? now
+            present[name] = taint.timeAdded
+            return taint
+        }
+        seen[node.metadata.name] = present.isEmpty ? nil : present
+        return taints
+    }
+
+    mutating func forget(_ node: Node) { seen[node.metadata.name] = nil }
+}
+
 /// When a pod must leave a node for the sake of its NoExecute taints.
 enum PodEviction {
     /// What a pod that says nothing tolerates of not-ready and unreachable (DefaultTolerationSeconds).

@@ -4,6 +4,7 @@ import KubernetesClient
 import KubernetesModel
 import KusciaModel
 import Logging
+import Synchronization
 
 final class PodEvictionController: Sendable {
     struct Key: Hashable, Sendable {
@@ -16,12 +17,15 @@ final class PodEvictionController: Sendable {
 
     private let parts: ControllerParts
     private let queue = WorkQueue<Key>()
+    private let ages = Mutex(TaintAges())
 
     init(_ parts: ControllerParts) { self.parts = parts }
 
     func run() async throws {
         await parts.informers.waitUntilSynced()
         parts.informers.nodes.onEvent { event in
+            if case .deleted(let node) = event { return self.ages.withLock { $0.forget(node) } }
+            _ = self.taints(of: event.object)
             guard NodeTaints.isEvicting(event.object) else { return }
             if case .updated(let old, let new) = event, old.spec.taints == new.spec.taints { return }
             for pod in self.parts.informers.pods(on: event.object.metadata.name) { self.add(pod) }
@@ -38,6 +42,8 @@ final class PodEvictionController: Sendable {
         }
     }
 
+    private func taints(of node: Node) -> [Taint] { ages.withLock { $0.dated(node, now: parts.now()) } }
+
     private func add(_ pod: PodView) {
         queue.add(Key(namespace: pod.namespace, name: pod.name, uid: pod.uid))
     }
@@ -50,13 +56,13 @@ final class PodEvictionController: Sendable {
             !pod.isDeleting, !pod.isFinished, let name = pod.nodeName, let node = parts.informers.nodes.get(name: name)
         else { return }
         let now = parts.now()
-        guard let due = PodEviction.due(tolerations: pod.shape.tolerations, taints: node.spec.taints, now: now) else { return }
+        guard let due = PodEviction.due(tolerations: pod.shape.tolerations, taints: taints(of: node), now: now) else { return }
         if due.unixSeconds > now.unixSeconds {
             return queue.add(key, after: .seconds(min(due.unixSeconds - now.unixSeconds, Self.longestWait)))
         }
         // The taint may be off by now: the server's own answer counts.
         guard let current = try await parts.api.find(Node.self, name: name), NodeTaints.isEvicting(current),
-            PodEviction.due(tolerations: pod.shape.tolerations, taints: current.spec.taints, now: now).map({
+            PodEviction.due(tolerations: pod.shape.tolerations, taints: taints(of: current), now: now).map({
                 $0.unixSeconds <= now.unixSeconds
             })
                 ?? false
