@@ -270,6 +270,11 @@ struct PodStateMachineTests {
         #expect(started { $0.end(128, reason: "StartError") } == 0)
         let lost = ContainerTermination(exitCode: 137, reason: "ContainerStatusUnknown", finishedAt: epoch)
         #expect(started { $0.send(.containerExited(ContainerRun(name: "main", attempt: 0), lost)) } == 0)
+        // What could not be started is told as a failure instead, once.
+        var pod = Driver(makePod())
+        pod.setUp()
+        pod.end(128, reason: "StartError")
+        #expect(pod.reasons.count { $0 == "Failed" } == 1)
     }
 
     @Test("a rejected pod is Failed with the node's reason, and nothing of it ever existed")
