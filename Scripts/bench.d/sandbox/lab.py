@@ -4,10 +4,11 @@ import json
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import time
 
-MS_PRIVATE, MS_REC, CLONE_NEWNS, MNT_DETACH = 1 << 18, 1 << 14, 0x00020000, 2
+MS_PRIVATE, MS_REC, MS_BIND, CLONE_NEWNS, MNT_DETACH = 1 << 18, 1 << 14, 1 << 12, 0x00020000, 2
 LIMITS = {  # the same for every candidate
     1: {"memory": {"memory.limit_in_bytes": "67108864"}, "pids": {"pids.max": "64"},
         "cpu": {"cpu.cfs_period_us": "100000", "cpu.cfs_quota_us": "100000"}},
@@ -70,7 +71,7 @@ class Lab:
         self.root = os.path.join(self.directory, "root")
         self.state = os.path.join(self.directory, "state")
         self.group = f"swiftlet-bench.{os.getpid()}"
-        self.cgroups, self.servers, self.failures, self.accounts = {}, [], [], None
+        self.cgroups, self.servers, self.failures, self.accounts, self.own_null = {}, [], [], None, False
 
     def __enter__(self):
         private_mounts()
@@ -83,6 +84,7 @@ class Lab:
             open(os.path.join(self.root, "dev", "null"), "w").close()
             shutil.copy(os.path.join(self.bin, "noop"), os.path.join(self.root, "bin", "noop"))
             self._make_state()
+            self._make_null()
             self._make_cgroups()
             self._make_filter()
         except BaseException:
@@ -103,6 +105,8 @@ class Lab:
             remove_groups(directory)
         if self.accounts:
             remove_groups(self.accounts)
+        if self.own_null:
+            libc.umount2(b"/dev/null", MNT_DETACH)
         libc.umount2(self.state.encode(), MNT_DETACH)
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -125,6 +129,14 @@ class Lab:
         """Records and logs of every candidate, in memory as /run is: making a file on a full disk takes longer than a whole launch."""
         os.makedirs(self.state)
         check(libc.mount(b"state", self.state.encode(), b"tmpfs", 0, b"size=256m"), "mount(tmpfs)")
+
+    def _make_null(self):
+        """crun gives its container's root whatever it has as standard streams: the machine's /dev/null keeps its owner."""
+        node = os.path.join(self.state, "null")
+        os.mknod(node, 0o666 | stat.S_IFCHR, os.makedev(1, 3))
+        os.chmod(node, 0o666)
+        check(libc.mount(node.encode(), b"/dev/null", None, MS_BIND, None), "mount(/dev/null)")
+        self.own_null = True
 
     def _make_cgroups(self):
         for controller, (version, mount) in cgroup_mounts().items():
