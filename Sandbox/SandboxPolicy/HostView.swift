@@ -40,7 +40,7 @@ enum DeviceFileSystem {
     /// Nodes that every container runtime gives: no data of the machine flows through them. (runtime-spec, "Default Devices")
     private static let nodes = ["null", "zero", "full", "random", "urandom", "tty"]
 
-    static let ownPaths = (nodes + ["fd", "stdin", "stdout", "stderr", "shm"]).map { "/dev/" + $0 }
+    static let ownPaths = (nodes + ["fd", "stdin", "stdout", "stderr", "shm", "pts", "ptmx"]).map { "/dev/" + $0 }
 
     /// `own`: a file system of its own, so that nothing is written into an image. The host view's root is one already.
     static func operations(own: Bool, sharedMemoryBytes: Int64, owner: (uid: UInt32, gid: UInt32)) -> [LaunchOperation] {
@@ -63,11 +63,12 @@ enum DeviceFileSystem {
                     bytes: sharedMemoryBytes, inodes: max(1024, sharedMemoryBytes / 16_384), mode: 0o1777, uid: owner.uid,
                     gid: owner.gid),
                 flags: [.noSuid, .noDev, .noExec]),
-        ]
+        ] + terminals
     }
 
-    /// Of the task's own: nobody else's terminal has a name there.
-    static let terminals: [LaunchOperation] = [
+    /// Of the task's own: nobody else's terminal has a name there. Without a terminal too: programs make some for what they start
+    /// (openpty(3)), and a command that comes later may have one.
+    private static let terminals: [LaunchOperation] = [
         .mount(
             type: "devpts", source: "devpts", path: "/dev/pts", flags: [.noSuid, .noExec],
             data: "newinstance,ptmxmode=0666,mode=0620,max=64"),

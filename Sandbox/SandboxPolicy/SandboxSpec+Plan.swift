@@ -25,11 +25,6 @@ extension SandboxSpec {
     /// A mount namespace that an ordinary user makes holds the host's mounts together: a tree is bound with what is mounted in it.
     private var treeFlags: MountFlags { rootless == nil ? [] : [.recursive] }
 
-    private var hasTerminal: Bool {
-        if case .terminal = output { return true }
-        return attach?.terminal == true
-    }
-
     private var supervision: [LaunchOperation] {
         var operations = [LaunchOperation.id(id)]
         switch output {
@@ -95,7 +90,6 @@ extension SandboxSpec {
         let ordered = mounts.sorted { $0.path.utf8.count < $1.path.utf8.count }
         operations += ordered.filter { $0.path != Self.terminationFile }.map(bind)
         operations += DeviceFileSystem.operations(own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: rootIDs)
-        if hasTerminal { operations += DeviceFileSystem.terminals }
         operations += ordered.filter { $0.path == Self.terminationFile }.map(bind)
         // Not id-mapped (a device's file system cannot be) and the only binds on which device nodes are such.
         operations += devices.map { .bind(source: $0.source, path: $0.path, flags: [.noSuid, .noExec, treeFlags]) }

@@ -201,6 +201,19 @@ struct ExecTests {
         }
     }
 
+    @Test("terminals have names in a container without one: a command's, and what a program makes for itself; none is the host's")
+    func terminalNames() async throws {
+        try await withTask { lab, id in
+            let script = "tty; ls /dev/pts | tr '\\n' ' '; python3 -c 'import os; print(os.ttyname(os.openpty()[1]))'"
+            let session = try await lab.runtime.exec(id, ExecRequest(command: ["/bin/sh", "-c", script], tty: true))
+            var text = ""
+            while case .stdout(let piece)? = try await session.nextOutput() { text += String(decoding: piece, as: UTF8.self) }
+            #expect(text == "/dev/pts/0\r\n0 ptmx /dev/pts/1\r\n")
+            #expect(try await session.wait() == 0)
+            await session.close()
+        }
+    }
+
     @Test("closing a session kills what runs in it")
     func closing() async throws {
         try await withTask { lab, id in
