@@ -178,7 +178,7 @@ public actor ClusterPods: PodProvider {
     }
 
     /// Logs lie in the cluster: `PodProviderAccess` reads them.
-    public func logFile(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLogFile? { nil }
+    public func log(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLog? { nil }
 
     // MARK: Keeping in step
 

@@ -155,8 +155,7 @@ public final class AgentService: Sendable {
                 routes: (remote.map { RemotePodRoutes(access: $0.provider).routes } ?? [])
                     + PodAccess(runtime: dependencies.runtime, logger: logger, pods: pods).routes + pages.routes,
                 locateLog: { namespace, pod, container, previous in
-                    await pods.logFile(namespace: namespace, pod: pod, container: container, previous: previous)
-                        .map { ContainerLogSource(path: $0.path, ended: $0.ended) }
+                    await pods.log(namespace: namespace, pod: pod, container: container, previous: previous)
                 })
         }
     }

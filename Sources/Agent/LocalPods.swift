@@ -358,17 +358,18 @@ public actor LocalPods: PodProvider {
     /// Every pod that the node knows, as its machine sees it.
     public func machines() -> [PodStateMachine] { workers.values.map(\.machine) }
 
-    public func logFile(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLogFile? {
+    public func log(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLog? {
         guard let worker = named(namespace, pod).first else { return nil }
         let machine = worker.machine
         let candidates = machine.containers.filter { container.isEmpty ? !$0.isInit : $0.name == container }
         guard candidates.count == 1 || container.isEmpty, let slot = candidates.first else { return nil }
-        let attempt = slot.attempt - (previous ? 1 : 0)
-        guard attempt >= 0 else { return nil }
-        let path = executor.paths.log(
-            namespace: namespace, name: pod, uid: worker.uid, container: slot.name, attempt: attempt)
-        let run = ContainerRun(name: slot.name, attempt: attempt)
-        return ContainerLogFile(path: path) { !worker.machine.containers.contains { $0.run == run && $0.mayRun } }
+        switch machine.loggedRun(slot, previous: previous) {
+        case .none(let reason): return ContainerLog.none(reason)
+        case .run(let run):
+            let path = executor.paths.log(
+                namespace: namespace, name: pod, uid: worker.uid, container: run.name, attempt: run.attempt)
+            return .file(ContainerLogFile(path: path) { !worker.machine.containers.contains { $0.run == run && $0.mayRun } })
+        }
     }
 }
 

@@ -3,21 +3,11 @@
 import Glibc
 import KubernetesClient
 import Logging
-
-/// Where a container's log lies, and whether it is still being written.
-public struct ContainerLogSource: Sendable {
-    public var path: String
-    public var ended: @Sendable () async -> Bool
-
-    public init(path: String, ended: @escaping @Sendable () async -> Bool) {
-        self.path = path
-        self.ended = ended
-    }
-}
+import RuntimeInterface
 
 /// Finds a container's log; the container name "" means the pod's only one. nil: no such pod or container here.
 public typealias ContainerLogLocating =
-    @Sendable (_ namespace: String, _ pod: String, _ container: String, _ previous: Bool) async -> ContainerLogSource?
+    @Sendable (_ namespace: String, _ pod: String, _ container: String, _ previous: Bool) async -> ContainerLog?
 
 public struct NodeTunnelServer: Sendable {
     /// Answers under way at once; more are refused with 503, so that a mad client cannot fill the agent.
@@ -94,13 +84,15 @@ public struct NodeTunnelServer: Sendable {
                 return try await refuse(
                     request, tunnel, status: 404, "this node does not serve \(request.method) \(request.path)")
             }
-            guard let source = await locateLog(asked.namespace, asked.pod, asked.container, asked.previous) else {
-                let what = "container \"\(asked.container)\" in pod \"\(asked.namespace)/\(asked.pod)\""
-                return try await refuse(request, tunnel, status: 404, "\(what) has no log on node \(node)")
+            let what = "container \"\(asked.container)\" in pod \"\(asked.namespace)/\(asked.pod)\""
+            let source: ContainerLogFile
+            switch await locateLog(asked.namespace, asked.pod, asked.container, asked.previous) {
+            case .file(let file): source = file
+            case .some(.none(let reason)): return try await refuse(request, tunnel, status: 400, reason)
+            case nil: return try await refuse(request, tunnel, status: 404, "\(what) has no log on node \(node)")
             }
-            // A container that never started (a refused pod, one that waits) wrote none: say so before the answer begins.
+            // A program that could not be started wrote none: say so before the answer begins.
             guard access(source.path, R_OK) == 0 else {
-                let what = "container \"\(asked.container)\" in pod \"\(asked.namespace)/\(asked.pod)\""
                 return try await refuse(request, tunnel, status: 404, "\(what) has not started: there is no log on node \(node)")
             }
             var query = asked.query

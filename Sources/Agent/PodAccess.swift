@@ -86,7 +86,7 @@ public struct PodAccess: Sendable {
 
     /// From now on, until the container ends or the caller leaves. A log has no input, and one order of both streams.
     private func follow(_ exchange: NodeTunnelExchange, _ namespace: String, _ pod: String, _ container: String) async throws {
-        guard let source = await locateLog(namespace, pod, container, false) else {
+        guard case .file(let source)? = await locateLog(namespace, pod, container, false) else {
             return try await exchange.refuse(status: 404, "container not found (\"\(container)\")")
         }
         var query = ContainerLogQuery()
@@ -233,8 +233,7 @@ extension PodAccess {
                 return ContainerID(podUID: machine.pod.metadata.uid ?? "", name: slot.name, attempt: slot.attempt)
             }, locatePod: { namespace, name in await pods.machine(namespace: namespace, name: name)?.pod.metadata.uid },
             locateLog: { namespace, pod, container, previous in
-                await pods.logFile(namespace: namespace, pod: pod, container: container, previous: previous)
-                    .map { ContainerLogSource(path: $0.path, ended: $0.ended) }
+                await pods.log(namespace: namespace, pod: pod, container: container, previous: previous)
             })
     }
 }

@@ -55,11 +55,11 @@ actor PodProviderSelection: PodProvider {
         await other.close()
     }
 
-    func logFile(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLogFile? {
-        if let file = await standard.logFile(namespace: namespace, pod: pod, container: container, previous: previous) {
-            return file
+    func log(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLog? {
+        if let log = await standard.log(namespace: namespace, pod: pod, container: container, previous: previous) {
+            return log
         }
-        return await other.logFile(namespace: namespace, pod: pod, container: container, previous: previous)
+        return await other.log(namespace: namespace, pod: pod, container: container, previous: previous)
     }
 }
 

@@ -7,7 +7,7 @@ extension PodStatusBuilder {
         let hasID = slot.wasStarted && slot.phase != .waiting
         return ContainerStatus(
             name: slot.name, state: state(of: slot),
-            lastState: ContainerState(terminated: lastTermination(of: slot).map { terminated($0.0, $0.1) }),
+            lastState: ContainerState(terminated: slot.lastEnded.map { terminated($0.termination, $0.run) }),
             ready: isReady(slot), restartCount: slot.attempt, image: slot.image,
             imageID: slot.imageProgress.id ?? (slot.wasStarted ? slot.image : ""),
             containerID: hasID ? containerID(slot.run) : nil, started: slot.isEphemeral ? nil : hasProcess && slot.isStarted)
@@ -20,11 +20,6 @@ extension PodStatusBuilder {
         case .main, .sidecar: slot.serves
         case .ephemeral: false
         }
-    }
-
-    private func lastTermination(of slot: ContainerSlot) -> (ContainerTermination, ContainerRun)? {
-        if case .backingOff(let termination, _) = slot.phase { return (termination, slot.run) }
-        return slot.lastTermination.map { ($0, ContainerRun(name: slot.name, attempt: max(0, slot.attempt - 1))) }
     }
 
     /// Until its postStart hook is done, a container counts as being created.

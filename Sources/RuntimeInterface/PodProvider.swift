@@ -24,7 +24,13 @@ public protocol PodProvider: Sendable {
     func close() async
 
     /// Where a container's log lies; container "" means the only one. nil: no such pod or container.
-    func logFile(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLogFile?
+    func log(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLog?
+}
+
+public enum ContainerLog: Sendable {
+    case file(ContainerLogFile)
+    /// The container has none so far, or not that run's; why, for the user.
+    case none(String)
 }
 
 public struct ContainerLogFile: Sendable {

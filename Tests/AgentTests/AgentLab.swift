@@ -134,6 +134,13 @@ final class AgentLab {
         ContainerID(podUID: pod.metadata.uid ?? "", name: name, attempt: 0)
     }
 
+    /// Of the pod's only container.
+    func log(of name: String) async throws -> ContainerLogFile {
+        let log = await service.pods.log(namespace: "alice", pod: name, container: "", previous: false)
+        guard case .file(let file)? = log else { throw LabError("\(name) has no log: \(String(describing: log))") }
+        return file
+    }
+
     /// Looks again and again: for facts of the disk, which nobody announces.
     func eventually(_ condition: () async -> Bool) async throws {
         // Between two looks; the suite's time limit is the deadline.

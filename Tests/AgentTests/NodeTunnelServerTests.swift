@@ -2,6 +2,7 @@
 import Glibc
 import KubernetesClient
 import Logging
+import RuntimeInterface
 import Synchronization
 import Testing
 
@@ -72,7 +73,7 @@ struct NodeTunnelServerTests {
             secondsAgo: { _ in "" }
         ) { namespace, pod, container, _ in
             guard namespace == "alice", pod == "p", container == "c", let log else { return nil }
-            return ContainerLogSource(path: log) { true }
+            return log.isEmpty ? ContainerLog.none("it waits") : .file(ContainerLogFile(path: log) { true })
         }
         let running = Task { await server.run() }
         let answer = await tunnel.answer()
@@ -87,6 +88,12 @@ struct NodeTunnelServerTests {
         defer { unlink(path) }
         let answer = await ask("/containerLogs/alice/p/c", log: path)
         #expect(answer.status == 200 && answer.body == "one\n")
+    }
+
+    @Test("a container that waits is not found fault with as if it were not there: 400 and why, as a kubelet answers")
+    func waiting() async {
+        let answer = await ask("/containerLogs/alice/p/c?follow=true", log: "")
+        #expect(answer.status == 400 && answer.body == "it waits\n")
     }
 
     @Test("a container that never started is said to have no log, at once")

@@ -147,8 +147,7 @@ struct PodLifeTests {
         try lab.submit("talker")
         let id = await lab.runtime.waitForRunning(1)[0]
         try await lab.waitForPhase("talker", .running)
-        let found = await lab.service.pods.logFile(namespace: "alice", pod: "talker", container: "", previous: false)
-        let log = try #require(found)
+        let log = try await lab.log(of: "talker")
         appendFile(log.path, "2026-01-01T00:00:00.000000001Z stdout F one\n")
         let collector = Collector()
         var query = ContainerLogQuery()

@@ -14,7 +14,7 @@ private actor Recorder: PodProvider {
     func remove(namespace: String, name: String) async { heard.append("remove \(name)") }
     func drain() async { heard.append("drain") }
     func close() async { heard.append("close") }
-    func logFile(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLogFile? { nil }
+    func log(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLog? { nil }
 }
 
 @Suite("Providers of one node")
