@@ -83,8 +83,11 @@ extension SandboxSpec {
         spec.gid = try Self.id("runAsGroup", config.runAsGroup ?? account.map { Int64($0.gid) } ?? config.runAsUser)
         if config.runAsNonRoot, spec.uid == 0 { throw Self.runsAsRoot(input) }
         spec.cgroups = input.cgroup.directories.map {
-            CgroupJoin(version: $0.version, controller: $0.controller, path: $0.path)
+            CgroupJoin(
+                version: $0.version, controller: $0.controller,
+                controllers: $0.version == 1 ? input.cgroup.host.controllers(besides: $0.controller) : nil, path: $0.path)
         }
+        spec.showsCgroups = true
         spec.seccomp = input.seccomp
         spec.countedDenials = input.seccomp == nil ? nil : input.node.countedDenials
         if input.requiresSecondWall { spec.secondWall = .required }

@@ -92,6 +92,11 @@ struct OCISpecification {
                 "/dev/shm", type: "tmpfs", "shm",
                 ["nosuid", "noexec", "nodev", "mode=1777", "size=\(spec.sharedMemoryBytes)", "nr_inodes=\(inodes)"]),
         ]
+        if spec.showsCgroups {
+            let flags = ["nosuid", "noexec", "nodev"]
+            mounts.append(mount("/sys", type: "tmpfs", "tmpfs", flags + ["mode=755", "size=65536", "nr_inodes=64"]))
+            mounts.append(mount("/sys/fs/cgroup", type: "cgroup", "cgroup", flags + ["relatime", "ro"]))
+        }
         let further = spec.temporaryFileSystems.map { ($0.path, $0.bytes) }
         if case .memory(let bytes) = spec.temporary { mounts.append(temporary("/tmp", bytes)) }
         mounts += further.map(temporary)

@@ -90,6 +90,7 @@ extension SandboxSpec {
         let ordered = mounts.sorted { $0.path.utf8.count < $1.path.utf8.count }
         operations += ordered.filter { $0.path != Self.terminationFile }.map(bind)
         operations += DeviceFileSystem.operations(own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: rootIDs)
+        if showsCgroups, rootless == nil { operations += CgroupView.operations(cgroups) }
         operations += ordered.filter { $0.path == Self.terminationFile }.map(bind)
         // Not id-mapped (a device's file system cannot be) and the only binds on which device nodes are such.
         operations += devices.map { .bind(source: $0.source, path: $0.path, flags: [.noSuid, .noExec, treeFlags]) }

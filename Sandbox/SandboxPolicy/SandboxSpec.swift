@@ -189,11 +189,14 @@ public struct SandboxSpec: Sendable, Hashable {
     public struct CgroupJoin: Sendable, Hashable {
         public var version: Int
         public var controller: String
+        /// On v1: those of its hierarchy, of which it is one.
+        public var controllers: [String]
         public var path: String
 
-        public init(version: Int, controller: String, path: String) {
+        public init(version: Int, controller: String, controllers: [String]? = nil, path: String) {
             self.version = version
             self.controller = controller
+            self.controllers = controllers ?? [controller]
             self.path = path
         }
     }
@@ -236,6 +239,8 @@ public struct SandboxSpec: Sendable, Hashable {
     public var idRangeStart: UInt32?
     public var network: Network = .host
     public var cgroups: [CgroupJoin] = []
+    /// The task may read its own groups below /sys/fs/cgroup: runtimes that choose their heap and threads by their limits look there.
+    public var showsCgroups = false
     public var resourceLimits: [ResourceLimit] = SandboxSpec.defaultResourceLimits
     public var oomScoreAdjustment: Int?
     public var umask: UInt16 = 0o022

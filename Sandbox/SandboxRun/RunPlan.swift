@@ -43,7 +43,7 @@ public struct RunPlan: Sendable {
             output: options.logPath.map { .log(path: $0, maximumBytes: options.logBytes) }
                 ?? (options.terminal ? .terminal(socketPath: Self.terminalSocket) : .inherit))
         spec.take(options, machine: machine)
-        spec.take(limits)
+        spec.take(limits, of: machine.cgroups)
         spec.seccomp = try resources.seccomp(options)
         if options.countsDenials { spec.countedDenials = Self.countedDenials }
         self.spec = spec

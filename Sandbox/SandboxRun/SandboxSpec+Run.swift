@@ -34,6 +34,7 @@ extension SandboxSpec {
         temporaryFileSystems = options.tmpfs.map { TemporaryFileSystem(path: $0.path, bytes: $0.bytes) }
         switch options.root {
         case .hostView:
+            showsCgroups = true
             files = AccountFiles.files(
                 hostname: options.hostname, uid: options.uid, gid: options.gid, hosts: [],
                 nameservers: options.network == .host ? machine.nameservers : [], searches: [])
@@ -80,7 +81,7 @@ extension SandboxSpec {
         }
     }
 
-    mutating func take(_ limits: RunLimits) {
+    mutating func take(_ limits: RunLimits, of host: CgroupHost) {
         resourceLimits = limits.resourceLimits.map { ResourceLimit(name: $0.name, soft: $0.soft, hard: $0.hard) }
         for operation in limits.cgroup.operations {
             switch operation {
@@ -91,6 +92,10 @@ extension SandboxSpec {
                 cgroupSettings.append(CgroupSetting(directory: directory, file: file, value: value))
             }
         }
-        cgroups = limits.cgroup.joins.map { CgroupJoin(version: $0.version, controller: $0.controller, path: $0.path) }
+        cgroups = limits.cgroup.joins.map {
+            CgroupJoin(
+                version: $0.version, controller: $0.controller,
+                controllers: $0.version == 1 ? host.controllers(besides: $0.controller) : nil, path: $0.path)
+        }
     }
 }

@@ -117,6 +117,12 @@ public struct CgroupHost: Sendable, Hashable {
         return directories
     }
 
+    /// The names of the v1 controllers that one hierarchy serves, this one of them among them: they are mounted together or not at all.
+    public func controllers(besides controller: String) -> [String] {
+        guard let path = hierarchies.first(where: { $0.key.version1Name == controller })?.value.path else { return [controller] }
+        return CgroupController.allCases.filter { hierarchies[$0] == CgroupHierarchy(version: 1, path: path) }.map(\.version1Name)
+    }
+
     /// In every hierarchy, whatever a group's limits were.
     func everyDirectory(_ name: String) -> [CgroupDirectory] {
         var all = directories(name, Set(CgroupController.allCases))

@@ -56,10 +56,35 @@ struct IsolationTests {
         }
     }
 
+    @Test("a task reads its own limits below /sys/fs/cgroup, where nothing of another group is, and cannot change them")
+    func ownGroups() async throws {
+        try await withLab { lab in
+            let result = try await lab.run(
+                """
+                cd /sys/fs/cgroup; ls -d /sys/* /sys/fs/*
+                cat memory.max memory/memory.limit_in_bytes 2>/dev/null
+                cat cpu.max 2>/dev/null || cat cpu/cpu.cfs_quota_us
+                find . -type d | grep -vE '^\\.(/(memory|cpu|cpuacct|cpuset|cpu,cpuacct))?$'
+                for file in memory.max memory/memory.limit_in_bytes cgroup.procs memory/cgroup.procs memory/tasks; do
+                    test -e $file && { echo 0 > $file; } 2>/dev/null && echo "wrote $file"
+                done
+                mkdir memory/below below 2>/dev/null && echo made
+                grep -c " / /sys/fs/cgroup" /proc/self/mountinfo
+                """
+            ) {
+                $0.limits.memoryBytes = 96 << 20
+                $0.limits.cpuMillis = 700
+            }
+            #expect(result.output.prefix(2) == ["/sys/fs", "/sys/fs/cgroup"])
+            #expect(result.output.dropFirst(2).prefix(2).map { $0.hasPrefix("70000") ? "70000" : $0 } == ["\(96 << 20)", "70000"])
+            #expect(result.output.count == 5 && Int(result.output[4]).map { $0 > 0 } == true, "\(result.output)")
+        }
+    }
+
     @Test(
         "the host's files are absent",
         arguments: [
-            "/root", "/home", "/var", "/etc/shadow", "/etc/ssh", "/sys", "/run", "/boot", "/opt", "/work", "/proc/1/root/etc",
+            "/root", "/home", "/var", "/etc/shadow", "/etc/ssh", "/sys/kernel", "/sys/class", "/run", "/boot", "/opt", "/work", "/proc/1/root/etc",
         ])
     func hostFiles(path: String) async throws {
         try await withLab { lab in

@@ -64,17 +64,18 @@ struct RunCTests {
         arguments: OCIPrograms.all)
     func jail(program: OCIProgram) async throws {
         try await withStage(program) { stage in
-            let config = stage.container(
+            var config = stage.container(
                 """
                 grep -E '^(CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status | tr -d '\\t'
                 tr -s ' ' </proc/self/uid_map; hostname; cat /etc/hostname; id -u
-                echo sys $(ls /sys | wc -l); ls -d /root /home /var 2>/dev/null; echo kcore $(cat /proc/kcore | wc -c)
+                echo sys $(ls /sys) $(find /sys/fs/cgroup/ -mindepth 2 -type d | wc -l) $(cat /sys/fs/cgroup/*/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null); ls -d /root /home /var 2>/dev/null; echo kcore $(cat /proc/kcore | wc -c)
                 echo processes $(ls /proc | grep -c '^[0-9]')
                 (echo x >/etc/x) 2>/dev/null && echo wrote; (echo x >/usr/x) 2>/dev/null && echo wrote; echo x >/tmp/x && echo scratch
                 mount -t tmpfs none /tmp 2>/dev/null && echo mounted; unshare -U true 2>/dev/null && echo unshared
                 echo x > /proc/sys/kernel/hostname 2>/dev/null && echo renamed; [ -e /dev/kmsg ] && echo kmsg
                 true
                 """)
+            config.limits.memoryBytes = 96 << 20
             let result = try await run(stage, config)
             #expect(result.exit.exitCode == 0, "\(result)")
             let lines = Set(result.lines)
@@ -84,7 +85,7 @@ struct RunCTests {
             #expect(lines.isSuperset(of: ["NoNewPrivs:1", "Seccomp:2", "alice-pod", "scratch"]), "\(result.lines)")
             #expect(lines.isDisjoint(with: ["wrote", "mounted", "unshared", "renamed", "kmsg"]), "\(result.lines)")
             #expect(lines.isDisjoint(with: ["/root", "/home", "/var"]), "\(result.lines)")
-            #expect(lines.isSuperset(of: ["sys 0", "kcore 0"]), "\(result.lines)")
+            #expect(lines.isSuperset(of: ["sys fs 0 \(96 << 20)", "kcore 0"]), "\(result.lines)")
             // init, the shell, and what counts.
             let processes = result.lines.first { $0.hasPrefix("processes ") }?.split(separator: " ").last.flatMap { Int($0) }
             #expect(processes.map { (1...6).contains($0) } == true, "\(result.lines)")

@@ -153,6 +153,21 @@ struct LaunchPlanTests {
         try Golden.expect(plan, "everything")
     }
 
+    @Test("a task that sees its own control groups: each hierarchy that tells of memory and processor time, or the one of version 2")
+    func cgroupView() throws {
+        let first = Self.spec {
+            $0.showsCgroups = true
+            $0.cgroups.append(.init(version: 1, controller: "cpu", controllers: ["cpu", "cpuacct"], path: "/sys/fs/cgroup/cpu,cpuacct/g"))
+            $0.cgroups.append(.init(version: 1, controller: "pids", path: "/sys/fs/cgroup/pids/g"))
+        }
+        try Golden.expect(first.plan(), "cgroup-view")
+        let second = Self.spec {
+            $0.showsCgroups = true
+            $0.cgroups = [.init(version: 2, controller: "unified", path: "/sys/fs/cgroup/g")]
+        }
+        try Golden.expect(second.plan(), "cgroup-view-v2")
+    }
+
     @Test("a pod that people type into, over a terminal")
     func console() throws {
         try Golden.expect(Self.spec { $0.attach = .init(stdin: true, once: true, terminal: true) }.plan(), "console")
