@@ -80,11 +80,18 @@ static int is_at_home(const struct launch *launch) {
     return 1;
 }
 
+static int is_own_group(const struct plan *plan, const char *path) {
+    for (uint32_t i = 0; i < plan->count; i++)
+        if (plan->operation[i].kind == OP_CGROUP && !strcmp(plan->operation[i].argument[2], path)) return 1;
+    return 0;
+}
+
 // Operations that store nothing, in no namespace that init has yet to enter.
-static int needs_no_group(const struct operation *op, int at_home) {
+static int needs_no_group(const struct plan *plan, const struct operation *op, int at_home) {
     switch (op->kind) {
     case OP_ROOT_READONLY: case OP_PIVOT: case OP_HOSTNAME: case OP_DOMAINNAME: case OP_LOOPBACK: return at_home;
-    case OP_ROOT_BIND: case OP_ROOT_OVERLAY: case OP_BIND: case OP_PROC: case OP_DEVICE: case OP_MASK: case OP_READONLY: return 1;
+    case OP_BIND: return !is_own_group(plan, op->argument[0]);
+    case OP_ROOT_BIND: case OP_ROOT_OVERLAY: case OP_PROC: case OP_DEVICE: case OP_MASK: case OP_READONLY: return 1;
     case OP_TMPFS: return !plan_flag(op->argument[2], "tmpcopyup");
     default: return op->kind < OP_ROOT_TMPFS;
     }
@@ -150,7 +157,7 @@ static void build_jail(const struct launch *launch) {
     // While the supervisor makes the groups.
     for (int early = 0; launch->groups && next < plan->count; next++) {
         const struct operation *op = &plan->operation[next];
-        if (!needs_no_group(op, at_home) || (early += op->kind >= OP_ROOT_TMPFS && op->kind <= OP_READONLY) > EARLY_MOUNTS_MAX) break;
+        if (!needs_no_group(plan, op, at_home) || (early += op->kind >= OP_ROOT_TMPFS && op->kind <= OP_READONLY) > EARLY_MOUNTS_MAX) break;
         apply(launch, &root, op);
     }
     if (launch->groups) {

@@ -105,6 +105,29 @@ struct LaunchHalvesTests {
         }
     }
 
+    @Test("a group that is bound into the root is there by then, with its limits")
+    func boundGroup() throws {
+        try inBothWays { lab, launch in
+            let image = lab.makeImage("image")
+            lab.make("image/mnt")
+            for round in 0..<6 {
+                let groups = Groups(CgroupLimits(memoryBytes: 64 << 20))
+                // On v1 that of the memory controller.
+                let own = try #require(groups.plan.joins.first { $0.version == 2 || $0.controller == "memory" }?.path)
+                var jail = ResidentLauncherTests.jail
+                jail.supervision = Self.slowed(groups.operations)
+                jail.root = [
+                    .rootBind(source: image, at: lab.place, flags: [.noSuid, .noDev]),
+                    .bind(source: own, path: "/mnt", flags: [.readOnly, .noSuid, .noDev, .noExec]),
+                ]
+                let script = "limit=$(cat /mnt/memory.max /mnt/memory.limit_in_bytes 2> /dev/null); test \"$limit\" = \(64 << 20) && exit 7"
+                let (start, state) = try launch(lab.plan(jail, script), "bound\(round)")
+                #expect(state.contains("\"exitCode\":7"), "\(round): \(start) \(state)")
+                #expect(groups.left().isEmpty)
+            }
+        }
+    }
+
     @Test("a group that was there before gets every setting, also those that a new one has by itself")
     func formerGroup() throws {
         try inBothWays { lab, launch in
