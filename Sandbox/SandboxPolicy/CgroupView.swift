@@ -6,7 +6,7 @@ enum CgroupView {
     private static let root = "/sys/fs/cgroup"
     private static let flags: MountFlags = [.readOnly, .noSuid, .noDev, .noExec]
     /// What says how much memory and processor time there is. Of the rest nobody makes a decision, and each is a mount.
-    private static let telling: Set<String> = ["memory", "cpu", "cpuacct", "cpuset"]
+    private static let telling: Set<String> = ["memory", "cpu", "cpuset"]
 
     static func operations(_ joined: [SandboxSpec.CgroupJoin]) -> [LaunchOperation] {
         // The places are made in a file system of its own, not in an image's. Its owner is nobody inside.

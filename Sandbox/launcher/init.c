@@ -80,17 +80,11 @@ static int is_at_home(const struct launch *launch) {
     return 1;
 }
 
-static int is_own_group(const struct plan *plan, const char *path) {
-    for (uint32_t i = 0; i < plan->count; i++)
-        if (plan->operation[i].kind == OP_CGROUP && !strcmp(plan->operation[i].argument[2], path)) return 1;
-    return 0;
-}
-
 // Operations that store nothing, in no namespace that init has yet to enter.
 static int needs_no_group(const struct plan *plan, const struct operation *op, int at_home) {
     switch (op->kind) {
     case OP_ROOT_READONLY: case OP_PIVOT: case OP_HOSTNAME: case OP_DOMAINNAME: case OP_LOOPBACK: return at_home;
-    case OP_BIND: return !is_own_group(plan, op->argument[0]);
+    case OP_BIND: return !plan_joins_group(plan, op->argument[0]);
     case OP_ROOT_BIND: case OP_ROOT_OVERLAY: case OP_PROC: case OP_DEVICE: case OP_MASK: case OP_READONLY: return 1;
     case OP_TMPFS: return !plan_flag(op->argument[2], "tmpcopyup");
     default: return op->kind < OP_ROOT_TMPFS;

@@ -152,7 +152,8 @@ static int is_system_place(const char *path) {
 static int shares_directory(const struct plan *plan) {
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
-        if (op->kind == OP_BIND && !is_system_place(op->argument[0])) return 1;
+        // Nor does a socket lie in a control group.
+        if (op->kind == OP_BIND && !is_system_place(op->argument[0]) && !plan_joins_group(plan, op->argument[0])) return 1;
         if (op->kind == OP_ROOT_BIND && !plan_flag(op->argument[2], "ro")) return 1;
     }
     return 0;

@@ -95,6 +95,9 @@ int plan_has_namespace(const struct plan *plan, const char *name);
 // The path that `join-namespace NAME PATH` names, or NULL.
 const char *plan_joined_namespace(const struct plan *plan, const char *name);
 
+// True when the task joins the group at `path`.
+int plan_joins_group(const struct plan *plan, const char *path);
+
 // Numbers were checked by plan_read.
 uint64_t plan_number(const char *text);
 int64_t plan_signed(const char *text);

@@ -235,6 +235,13 @@ const char *plan_joined_namespace(const struct plan *plan, const char *name) {
     return NULL;
 }
 
+int plan_joins_group(const struct plan *plan, const char *path) {
+    if (!plan->first[OP_CGROUP]) return 0;
+    for (uint32_t i = plan->first[OP_CGROUP] - 1u; i < plan->count; i++)
+        if (plan->operation[i].kind == OP_CGROUP && !strcmp(plan->operation[i].argument[2], path)) return 1;
+    return 0;
+}
+
 uint64_t plan_number(const char *text) {
     uint64_t value = 0;
     for (; *text; text++) value = value * 10 + (uint64_t)(*text - '0');
