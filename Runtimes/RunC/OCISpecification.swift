@@ -87,12 +87,12 @@ struct OCISpecification {
                 "/dev", type: "tmpfs", "tmpfs",
                 ["nosuid", "noexec", "strictatime", "mode=755", "size=65536", "nr_inodes=128"]
                     + (spec.readOnlyRoot && program.makesDevicesFirst ? ["ro"] : [])),
-            mount("/dev/pts", type: "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]),
+            mount("/dev/pts", type: "devpts", "devpts", ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "max=16"]),
             mount(
                 "/dev/shm", type: "tmpfs", "shm",
                 ["nosuid", "noexec", "nodev", "mode=1777", "size=\(spec.sharedMemoryBytes)", "nr_inodes=\(inodes)"]),
         ]
-        if spec.showsCgroups {
+        if showsCgroups {
             let flags = ["nosuid", "noexec", "nodev"]
             mounts.append(mount("/sys", type: "tmpfs", "tmpfs", flags + ["mode=755", "size=65536", "nr_inodes=64"]))
             mounts.append(mount("/sys/fs/cgroup", type: "cgroup", "cgroup", flags + ["relatime", "ro"]))
@@ -102,6 +102,8 @@ struct OCISpecification {
         mounts += further.map(temporary)
         return mounts + binds.map { mount($0.path, type: "bind", $0.source, ["rbind", "rprivate"]) }
     }
+
+    private var showsCgroups: Bool { spec.showsCgroups && !spec.cgroups.isEmpty }
 
     private func temporary(_ path: String, _ bytes: Int64) -> JSONValue {
         mount(
@@ -122,7 +124,7 @@ struct OCISpecification {
             "rootfsPropagation": "private",
             "maskedPaths": strings(
                 masks ? ProcFileSystem.masked + (spec.idRangeStart == nil ? ProcFileSystem.rootsOwn : []) : []),
-            "readonlyPaths": strings(masks ? ProcFileSystem.readOnly : []),
+            "readonlyPaths": strings((masks ? ProcFileSystem.readOnly : []) + (showsCgroups ? ["/sys", "/sys/fs/cgroup"] : [])),
         ]
         if let start = spec.idRangeStart {
             let map: JSONValue = [

@@ -2,21 +2,36 @@
 // tells of no path above them either (cgroup_namespaces(7)). A mount of the file system itself would show the same, and costs a launch
 // half a millisecond where many are under way: it waits for the kernel's one lock of all groups.
 
+extension SandboxSpec {
+    /// Nothing where the task has other things in its place. `inRoot`: the root is no image's, so the places are made in it.
+    func cgroupView(inRoot: Bool) -> [LaunchOperation] {
+        guard showsCgroups, rootless == nil else { return [] }
+        var others = temporaryFileSystems.map(\.path)
+        if case .hostView(let additional) = root { others += additional }
+        let reserved = inRoot ? CgroupView.root : "/sys"
+        if others.contains(where: { $0.isAtOrBelow(reserved) || reserved.isAtOrBelow($0) }) { return [] }
+        let binds = CgroupView.binds(cgroups)
+        return inRoot || binds.isEmpty ? binds : [CgroupView.place] + binds + [.readOnly("/sys")]
+    }
+}
+
 enum CgroupView {
-    private static let root = "/sys/fs/cgroup"
+    static let root = "/sys/fs/cgroup"
     private static let flags: MountFlags = [.readOnly, .noSuid, .noDev, .noExec]
     /// What says how much memory and processor time there is. Of the rest nobody makes a decision, and each is a mount.
     private static let telling: Set<String> = ["memory", "cpu", "cpuset"]
 
-    static func operations(_ joined: [SandboxSpec.CgroupJoin]) -> [LaunchOperation] {
-        // The places are made in a file system of its own, not in an image's. Its owner is nobody inside.
-        let place = LaunchOperation.tmpfs(
-            path: "/sys", options: TmpfsOptions(bytes: 65_536, inodes: 64, mode: 0o755, uid: 0, gid: 0), flags: [.noSuid, .noDev, .noExec])
-        if joined.contains(where: { $0.version == 2 }), joined.allSatisfy({ $0.version == 2 }) {
-            return [place] + joined.prefix(1).map { .bind(source: $0.path, path: root, flags: flags) }
+    /// Of an image: the places are made in a file system of the task's own.
+    static let place = LaunchOperation.tmpfs(
+        path: "/sys", options: TmpfsOptions(bytes: 65_536, inodes: 64, mode: 0o755), flags: [.noSuid, .noDev, .noExec])
+
+    /// Version 2 alone is at the root; beside hierarchies of version 1 it is "unified", as on the host.
+    static func binds(_ joined: [SandboxSpec.CgroupJoin]) -> [LaunchOperation] {
+        let first = joined.filter { $0.version == 1 }
+        let second = joined.first { $0.version == 2 }.map { join in
+            LaunchOperation.bind(source: join.path, path: first.isEmpty ? root : "\(root)/unified", flags: flags)
         }
-        let shown = joined.filter { $0.version == 1 && !telling.isDisjoint(with: $0.controllers) }
-        return shown.isEmpty ? [] : [place] + shown.flatMap(hierarchy)
+        return first.filter { !telling.isDisjoint(with: $0.controllers) }.flatMap(hierarchy) + (second.map { [$0] } ?? [])
     }
 
     /// Under the name of the mount as the distributions have it ("cpu,cpuacct"), and each controller's own.
@@ -26,4 +41,8 @@ enum CgroupView {
         let links = join.controllers.filter { $0 != name }.map { LaunchOperation.symlink(target: name, path: "\(root)/\($0)") }
         return [mount] + links
     }
+}
+
+extension String {
+    fileprivate func isAtOrBelow(_ directory: String) -> Bool { self == directory || hasPrefix(directory + "/") }
 }

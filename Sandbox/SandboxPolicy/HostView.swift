@@ -67,11 +67,11 @@ enum DeviceFileSystem {
     }
 
     /// Of the task's own: nobody else's terminal has a name there. Without a terminal too: programs make some for what they start
-    /// (openpty(3)), and a command that comes later may have one.
+    /// (openpty(3)), and a command that comes later may have one. The machine has some 4,000 in all (kernel.pty.max), so a task gets few.
     private static let terminals: [LaunchOperation] = [
         .mount(
             type: "devpts", source: "devpts", path: "/dev/pts", flags: [.noSuid, .noExec],
-            data: "newinstance,ptmxmode=0666,mode=0620,max=64"),
+            data: "newinstance,ptmxmode=0666,mode=0620,max=16"),
         .symlink(target: "pts/ptmx", path: "/dev/ptmx"),
     ]
 }

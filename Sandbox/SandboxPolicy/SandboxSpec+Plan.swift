@@ -84,13 +84,14 @@ extension SandboxSpec {
         if makesWorkingDirectory, !isMounted(workingDirectory) {
             operations.append(.makeDirectory(path: workingDirectory, mode: 0o755))
         }
+        if !isImage { operations += cgroupView(inRoot: true) }
         operations += temporaryOperations
         if case .hostView(let additional) = root { operations += HostView.additional(additional, treeFlags) }
         // Outer mounts before those inside them, whatever order the pod names them in.
         let ordered = mounts.sorted { $0.path.utf8.count < $1.path.utf8.count }
         operations += ordered.filter { $0.path != Self.terminationFile }.map(bind)
         operations += DeviceFileSystem.operations(own: isImage, sharedMemoryBytes: sharedMemoryBytes, owner: rootIDs)
-        if showsCgroups, rootless == nil { operations += CgroupView.operations(cgroups) }
+        if isImage { operations += cgroupView(inRoot: false) }
         operations += ordered.filter { $0.path == Self.terminationFile }.map(bind)
         // Not id-mapped (a device's file system cannot be) and the only binds on which device nodes are such.
         operations += devices.map { .bind(source: $0.source, path: $0.path, flags: [.noSuid, .noExec, treeFlags]) }

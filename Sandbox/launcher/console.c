@@ -90,7 +90,8 @@ int console_receive(int socket) {
 static int open_multiplexer(void) {
     int master = openat(AT_FDCWD, "/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (master < 0) master = openat(AT_FDCWD, "/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (master < 0 && errno == ENOENT && own_multiplexer >= 0) return own_multiplexer;
+    // Where the task has taken all of its own, whoever comes to look gets one all the same.
+    if (master < 0 && (errno == ENOENT || errno == ENOSPC) && own_multiplexer >= 0) return own_multiplexer;
     struct stat info;
     struct statfs system;
     if (master < 0) fail(errno, "terminal(open /dev/ptmx)");

@@ -181,12 +181,13 @@ static enum verdict set_id(void) { return become("set-id", 0); }
 static enum verdict file_capabilities(void) { return become("capable", 1); }
 
 static enum verdict root_write(void) {
-    static const char *const places[] = {"/.x", "/usr/.x", "/etc/.x", "/bin/.x", "/usr/lib/.x", "/var/.x", "/dev/.x", "/sys/.x"};
+    static const char *const places[] = {"/.x",   "/usr/.x", "/etc/.x", "/bin/.x",    "/usr/lib/.x",
+                                         "/var/.x", "/dev/.x", "/sys/.x", "/sys/fs/.x", "/sys/fs/cgroup/.x"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
         int fd = open(places[i], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (fd >= 0) { unlink(places[i]); return by_result(0, places[i]); }
     }
-    return by_result(-1, "a new file in 8 directories of the root");
+    return by_result(-1, "a new file in 10 directories of the root");
 }
 
 static enum verdict handle_escape(void) {  // "shocker": a file handle made up from inode 2 of the root's file system

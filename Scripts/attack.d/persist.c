@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -184,29 +185,26 @@ static enum verdict markers(void) {
     return ctx.control && made ? OPEN : same_namespace("mnt", ctx.ns_mnt) ? OPEN : CONTAINED;
 }
 
+#define ORPHANS 5
+
+// Gone are those that somebody reaped: what has ended and was not is still there by its number.
 static enum verdict orphans(void) {
+    pid_t *orphan = mmap(NULL, sizeof *orphan * ORPHANS, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (orphan == MAP_FAILED) return CONTAINED;
     pid_t pid = fork();
     if (pid == 0) {
-        for (int i = 0; i < 5; i++)
-            if (fork() == 0) _exit(0);  // orphaned when their parent goes
+        for (int i = 0; i < ORPHANS; i++) {
+            pid_t child = fork();
+            if (child == 0) _exit(0);  // orphaned when its parent goes
+            orphan[i] = child;
+        }
         _exit(0);
     }
     waitpid(pid, NULL, 0);
-    for (int wait = 0; wait < 100; wait++) {
-        int zombies = 0;
-        DIR *directory = opendir("/proc");
-        struct dirent *entry;
-        while (directory && (entry = readdir(directory))) {
-            char path[300], line[512] = "";
-            if (entry->d_name[0] < '0' || entry->d_name[0] > '9') continue;
-            snprintf(path, sizeof path, "/proc/%s/stat", entry->d_name);
-            FILE *file = fopen(path, "re");
-            if (file) { if (!fgets(line, sizeof line, file)) line[0] = 0; fclose(file); }
-            char *at = strrchr(line, ')');
-            if (at && at[2] == 'Z' && strstr(line, "(probe)")) zombies++;
-        }
-        if (directory) closedir(directory);
-        if (!zombies) { detail("five orphans reaped"); return BLOCKED; }
+    for (int wait = 0; wait < 150; wait++) {
+        int there = 0;
+        for (int i = 0; i < ORPHANS; i++) there += orphan[i] > 0 && (kill(orphan[i], 0) == 0 || errno != ESRCH);
+        if (!there) { detail("five orphans reaped"); return BLOCKED; }
         usleep(20000);
     }
     detail("zombies stay");

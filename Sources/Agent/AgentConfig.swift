@@ -39,7 +39,7 @@ public struct AgentConfig: Sendable, Hashable {
     public var reservedCPUMillis: Int64
     public var reservedMemoryBytes: Int64
     public var maxPods: Int64
-    /// Bytes of disk that the node offers; nil: it counts none.
+    /// Bytes of disk that the node offers; nil: it counts none. A Lite on a machine of its own offers the file system of its state.
     public var capacityStorageBytes: Int64?
     public var reservedStorageBytes: Int64
     /// "kuscia.io/bandwidth": 1000, in the resource's own unit.

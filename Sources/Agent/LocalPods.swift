@@ -359,17 +359,32 @@ public actor LocalPods: PodProvider {
     public func machines() -> [PodStateMachine] { workers.values.map(\.machine) }
 
     public func log(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLog? {
-        guard let worker = named(namespace, pod).first else { return nil }
-        let machine = worker.machine
-        let candidates = machine.containers.filter { container.isEmpty ? !$0.isInit : $0.name == container }
-        guard candidates.count == 1 || container.isEmpty, let slot = candidates.first else { return nil }
-        switch machine.loggedRun(slot, previous: previous) {
+        guard let (worker, slot) = self.container(namespace, pod, container) else { return nil }
+        switch worker.machine.loggedRun(slot, previous: previous) {
         case .none(let reason): return ContainerLog.none(reason)
-        case .run(let run):
-            let path = executor.paths.log(
-                namespace: namespace, name: pod, uid: worker.uid, container: run.name, attempt: run.attempt)
-            return .file(ContainerLogFile(path: path) { !worker.machine.containers.contains { $0.run == run && $0.mayRun } })
+        case .run(let run): return .file(log(of: run, worker))
         }
+    }
+
+    /// For who looks on from now: of the run that is there or comes, not of one that is over.
+    func presentLog(namespace: String, pod: String, container: String) async -> ContainerLog? {
+        guard let (worker, slot) = self.container(namespace, pod, container), slot.mayRun else {
+            return await log(namespace: namespace, pod: pod, container: container, previous: false)
+        }
+        return .file(log(of: slot.run, worker))
+    }
+
+    private func container(_ namespace: String, _ pod: String, _ name: String) -> (PodWorker, ContainerSlot)? {
+        guard let worker = named(namespace, pod).first else { return nil }
+        let candidates = worker.machine.containers.filter { name.isEmpty ? !$0.isInit : $0.name == name }
+        guard candidates.count == 1 || name.isEmpty, let slot = candidates.first else { return nil }
+        return (worker, slot)
+    }
+
+    private func log(of run: ContainerRun, _ worker: PodWorker) -> ContainerLogFile {
+        let path = executor.paths.log(
+            namespace: worker.namespace, name: worker.name, uid: worker.uid, container: run.name, attempt: run.attempt)
+        return ContainerLogFile(path: path) { !worker.machine.containers.contains { $0.run == run && $0.mayRun } }
     }
 }
 

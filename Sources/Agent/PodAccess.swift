@@ -86,8 +86,11 @@ public struct PodAccess: Sendable {
 
     /// From now on, until the container ends or the caller leaves. A log has no input, and one order of both streams.
     private func follow(_ exchange: NodeTunnelExchange, _ namespace: String, _ pod: String, _ container: String) async throws {
-        guard case .file(let source)? = await locateLog(namespace, pod, container, false) else {
-            return try await exchange.refuse(status: 404, "container not found (\"\(container)\")")
+        let source: ContainerLogFile
+        switch await locateLog(namespace, pod, container, false) {
+        case .file(let file): source = file
+        case .some(.none(let reason)): return try await exchange.refuse(status: 400, reason)
+        case nil: return try await exchange.refuse(status: 404, "container not found (\"\(container)\")")
         }
         var query = ContainerLogQuery()
         query.follow = true
@@ -232,8 +235,8 @@ extension PodAccess {
                 guard let slot = candidates.first, candidates.count == 1 || container.isEmpty else { return nil }
                 return ContainerID(podUID: machine.pod.metadata.uid ?? "", name: slot.name, attempt: slot.attempt)
             }, locatePod: { namespace, name in await pods.machine(namespace: namespace, name: name)?.pod.metadata.uid },
-            locateLog: { namespace, pod, container, previous in
-                await pods.log(namespace: namespace, pod: pod, container: container, previous: previous)
+            locateLog: { namespace, pod, container, _ in
+                await pods.presentLog(namespace: namespace, pod: pod, container: container)
             })
     }
 }

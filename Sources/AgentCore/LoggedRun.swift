@@ -19,14 +19,21 @@ extension PodStateMachine {
     /// `previous`: the run that ended last, as the status' `lastState` has it.
     public func loggedRun(_ slot: ContainerSlot, previous: Bool) -> LoggedRun {
         let what = "container \"\(slot.name)\" in pod \"\(pod.metadata.name)\""
-        if previous { return slot.lastEnded.map { .run($0.run) } ?? .none("previous terminated \(what) not found") }
+        // The log of a run whose end nobody remembers (a lost record) may be there all the same.
+        let last = slot.lastEnded?.run ?? (slot.attempt > 0 ? ContainerRun(name: slot.name, attempt: slot.attempt - 1) : nil)
+        if previous { return last.map { .run($0) } ?? .none("previous terminated \(what) not found") }
         switch slot.phase {
         case .running, .stopping, .exited: return .run(slot.run)
         case .waiting, .starting, .backingOff: break
         }
-        if let last = slot.lastEnded { return .run(last.run) }
+        if let last { return .run(last) }
         let builder = PodStatusBuilder(machine: self)
-        if case .rejected = builder.cause { return .none("\(what) is not available") }
+        switch builder.cause {
+        case .rejected: return .none("\(what) is not available")
+        // Known by its status alone.
+        case .alreadyFinished: return .run(ContainerRun(name: slot.name, attempt: restartCount(slot)))
+        case .completed, .deleted, .objectGone, .deadlineExceeded, .failed, .evicted, nil: break
+        }
         guard let waiting = builder.containerStatus(slot).state.waiting else { return .none("\(what) is terminated") }
         let reason =
             switch waiting.reason {
@@ -35,5 +42,10 @@ extension PodStateMachine {
             default: waiting.reason ?? ""
             }
         return .none("\(what) is waiting to start: \(reason)")
+    }
+
+    private func restartCount(_ slot: ContainerSlot) -> Int {
+        let statuses = pod.status.initContainerStatuses + pod.status.containerStatuses + pod.status.ephemeralContainerStatuses
+        return statuses.first { $0.name == slot.name }?.restartCount ?? 0
     }
 }

@@ -50,6 +50,11 @@ struct LoggedRunTests {
         pod.run()
         pod.end(0)
         #expect(shown(pod) == run(0))
+        // Of a pod that was over before this agent knew of it, the status says which run was the last.
+        var known = makePod()
+        known.status.phase = .succeeded
+        known.status.containerStatuses = [ContainerStatus(name: "main", restartCount: 2)]
+        #expect(shown(Driver(known)) == run(2))
         var refused = Driver(makePod())
         refused.send(.rejected(reason: "OutOfmemory", message: "no memory"))
         #expect(shown(refused) == .none("container \"main\" in pod \"task-0\" is not available"))

@@ -50,6 +50,7 @@ struct Launch {
             .makeDirectory(path: "/tmp", mode: 0o1777),
             .bind(source: "/bin", path: "/bin", flags: [.readOnly, .noSuid, .noDev]),
             .bind(source: "/disk", path: "/disk", flags: [.readOnly, .noSuid, .noDev]),
+            .bind(source: groups.joins[0].path, path: "/sys/fs/cgroup", flags: [.readOnly, .noSuid, .noDev, .noExec]),
             .proc(path: "/proc"), .device("null"), .device("zero"), .rootReadOnly, .pivot, .hostname("task"),
             .dropBoundingSet, .user(uid: 0, gid: 0, groups: []), .dropCapabilities, .noNewPrivileges, .workingDirectory("/"),
             .environment("PATH=/bin"), .argument("sh"), .argument("-c"), .argument(script),
@@ -85,9 +86,11 @@ struct Launch {
 func testLaunches(_ host: CgroupHost, _ report: inout Report) {
     report.test("launch: the task joins the one v2 group before its first instruction, and sees itself at the root") {
         let launch = try Launch(
-            host, "join", CgroupLimits(memoryBytes: 32 << 20, cpuMillis: 500, pids: 10), "cat /proc/self/cgroup")
-        try launch.expect("\"exitCode\":0", "\"controller\":\"unified\"", "\"oomKilled\":false")
-        try require(launch.log.contains("0::/"), launch.log)
+            host, "join", CgroupLimits(memoryBytes: 32 << 20, cpuMillis: 500, pids: 10),
+            "cat /proc/self/cgroup /sys/fs/cgroup/memory.max; grep ' / /sys/fs/cgroup ' /proc/self/mountinfo; echo 1 > /sys/fs/cgroup/memory.max")
+        try launch.expect("\"exitCode\":1", "\"controller\":\"unified\"", "\"oomKilled\":false")
+        // Its own group is the root of what it sees, and nothing in it can be changed.
+        for line in ["0::/", "\(32 << 20)", " / /sys/fs/cgroup ro,", "Read-only"] { try require(launch.log.contains(line), "no \(line): \(launch.log)") }
         return ""
     }
     report.test("launch: OOM of the whole group is in the record, with the peak") {

@@ -68,7 +68,7 @@ struct IsolationTests {
                 for file in memory.max memory/memory.limit_in_bytes cgroup.procs memory/cgroup.procs memory/tasks; do
                     test -e $file && { echo 0 > $file; } 2>/dev/null && echo "wrote $file"
                 done
-                mkdir memory/below below 2>/dev/null && echo made
+                for place in memory/below below /sys/x /sys/fs/x; do mkdir $place 2>/dev/null && echo "made $place"; done
                 grep -c " / /sys/fs/cgroup" /proc/self/mountinfo
                 """
             ) {

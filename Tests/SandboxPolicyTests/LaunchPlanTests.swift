@@ -166,6 +166,19 @@ struct LaunchPlanTests {
             $0.cgroups = [.init(version: 2, controller: "unified", path: "/sys/fs/cgroup/g")]
         }
         try Golden.expect(second.plan(), "cgroup-view-v2")
+        // An image's root is no place for it, and what else was asked for there stays in sight.
+        let image = Self.spec {
+            $0.showsCgroups = true
+            $0.root = .layers(lower: ["/layer"], upper: "/u", work: "/w")
+            $0.files = []
+            $0.readOnlyRoot = false
+        }
+        try Golden.expect(image.plan(), "cgroup-view-image")
+        let covered = Self.spec {
+            $0.showsCgroups = true
+            $0.root = .hostView(additionalReadOnlyPaths: ["/sys/fs"])
+        }
+        #expect(try !covered.plan().text.contains("/sys/fs/cgroup/memory ro"))
     }
 
     @Test("a pod that people type into, over a terminal")

@@ -100,6 +100,9 @@ struct LiteProcess {
         for defect in node.images.defects() { logger.warning("image is not usable", metadata: ["defect": "\(defect)"]) }
         var config = settings.agentConfig(stopPolicy: stopTasks ? .drain : .leave)
         config.recordsInMemory = try node.prepareRecords()
+        // Where writable layers, logs and emptyDir volumes lie: a stock scheduler places no pod that asks for storage on a node without any.
+        let storage = NodeMeasurement.measure(directory: directory).diskTotalBytes
+        if config.capacityStorageBytes == nil, storage > 0 { config.capacityStorageBytes = storage }
         let agent = AgentService(config: config, dependencies: dependencies, logger: Logger(label: "agent"))
         logger.notice(
             "lite starts",
