@@ -31,7 +31,8 @@ extension PodStateMachine {
     mutating func applyImage(_ input: PodInput, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
         switch input {
         case .imageResolved(let run, let id):
-            guard let index = index(of: run), case .starting = containers[index].phase else { return }
+            // Told when the start is through: whoever was over at once has ended by then.
+            guard let index = index(of: run) else { return }
             containers[index].imageProgress.id = id
             containers[index].imageProgress.failures = 0
         case .imageNeeded(let run):

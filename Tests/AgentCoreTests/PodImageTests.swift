@@ -34,6 +34,18 @@ struct PodImageTests {
         #expect(pod.machine.images == ["psi:1", "psi@sha256:2", "sha256:1"])
     }
 
+    @Test("a container that was over before its start was told of has its image's digest in the status")
+    func overAtOnce() {
+        var pod = Driver(makePod(containers: ["main", "other"]))
+        pod.setUp()
+        pod.end(0)
+        pod.send(.imageResolved(run, "psi@sha256:2"))
+        #expect(pod.machine.lastStatus?.containerStatuses.first?.imageID == "psi@sha256:2")
+        // Of a run that is not the present one nothing is taken.
+        pod.send(.imageResolved(ContainerRun(name: "main", attempt: 7), "psi@sha256:3"))
+        #expect(pod.machine.lastStatus?.containerStatuses.first?.imageID == "psi@sha256:2")
+    }
+
     @Test("a pull that fails is ErrImagePull, then ImagePullBackOff, and is tried again after 10, 20, ... 300 seconds")
     func backOff() {
         var pod = Driver(makePod())
