@@ -322,7 +322,7 @@ public actor LocalPods: PodProvider {
         let run = ContainerRun(name: id.name, attempt: id.attempt)
         guard let outcome = try? await executor.outcome(of: id, run, worker.machine.pod) else { return }
         // Starts are answered by the start itself; an event tells of ends.
-        if case .containerExited = outcome { worker.send(outcome) }
+        if case .containerExited(let run, _) = outcome { worker.sendEnd(of: run, outcome) }
     }
 
     // MARK: The end of the agent

@@ -18,6 +18,8 @@ final class PodWorker: Sendable {
         /// At most one is under way: I-POD-7.
         var pull: Task<Void, Never>?
         var settledWaiters: [CheckedContinuation<Void, Never>] = []
+        /// Runs whose start has not answered yet, with the end that came before the answer. At most one, as starts take turns (I-POD-7).
+        var starting: [ContainerRun: PodInput?] = [:]
     }
 
     /// How long to wait before a record that could not be written is tried again. The pod stands still meanwhile: nothing
@@ -59,6 +61,26 @@ final class PodWorker: Sendable {
     var isOver: Bool { state.withLock { $0.machine.isOver } }
 
     func send(_ inputs: PodInput...) { send(inputs) }
+
+    /// The end of a run, told by the runtime. What a start that is under way has to say of it (its image's digest) comes first: behind the
+    /// end the pod's last status may be out already.
+    func sendEnd(of run: ContainerRun, _ input: PodInput) {
+        let isHeld = state.withLock { state in
+            guard state.starting[run] != nil else { return false }
+            state.starting.updateValue(input, forKey: run)
+            return true
+        }
+        if !isHeld { send(input) }
+    }
+
+    private func start(_ run: ContainerRun, _ effect: PodEffect, _ machine: PodStateMachine) {
+        state.withLock { _ = $0.starting.updateValue(nil, forKey: run) }
+        Task(executorPreference: WorkThreads.shared) {
+            self.send(await self.executor.perform(effect, machine))
+            let end = self.state.withLock { $0.starting.removeValue(forKey: run) }
+            if case .some(.some(let end)) = end { self.send(end) }
+        }
+    }
 
     private func send(_ inputs: [PodInput]) {
         let start = state.withLock { state in
@@ -197,7 +219,8 @@ final class PodWorker: Sendable {
                 defer { state.pull = nil }
                 return state.pull
             }?.cancel()
-        case .prepareVolumes, .runSandbox, .createAndStart, .stop, .runHook, .probe, .removeSandbox, .cleanVolumes:
+        case .createAndStart(let run): start(run, effect, machine)
+        case .prepareVolumes, .runSandbox, .stop, .runHook, .probe, .removeSandbox, .cleanVolumes:
             Task(executorPreference: WorkThreads.shared) { self.send(await self.executor.perform(effect, machine)) }
         }
     }

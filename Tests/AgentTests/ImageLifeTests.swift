@@ -37,6 +37,20 @@ struct ImageLifeTests {
         try await lab.stop()
     }
 
+    @Test("a pod that is over at once has its image's digest in its last status, whoever tells of its end first")
+    func overAtOnce() async throws {
+        let lab = try AgentLab()
+        lab.images.publish("app:1", RuntimeImageStatus(id: "sha256:c", repoDigests: ["reg.example/app@sha256:m"]))
+        lab.runtime.exitOnStart(container: "main", code: 0)
+        await lab.start()
+        for number in 0..<60 { try lab.submit("task-\(number)") { $0.spec.containers[0].image = "app:1" } }
+        for number in 0..<60 {
+            let pod = try await lab.waitForPhase("task-\(number)", .succeeded)
+            #expect(pod.status.containerStatuses[0].imageID == "reg.example/app@sha256:m", "\(number)")
+        }
+        try await lab.stop()
+    }
+
     @Test("a pull that fails is told as ErrImagePull, then as ImagePullBackOff, and the pod does not fail")
     func backOff() async throws {
         let lab = try AgentLab()
