@@ -154,6 +154,8 @@ public struct AgentPaths: Sendable, Hashable {
     public func hosts(_ uid: String) -> String { pod(uid) + "/hosts" }
     /// Texts of the ConfigMaps and Secrets that the pod's environments use.
     public func environment(_ uid: String) -> String { pod(uid) + "/environment.json" }
+    /// Which of the pod's claims lie elsewhere than by their names.
+    public func claimPlaces(_ uid: String) -> String { pod(uid) + "/claims.json" }
     public func volumes(_ uid: String) -> String { pod(uid) + "/volumes" }
     public func runtime(_ uid: String) -> String { pod(uid) + "/runtime" }
     /// Secrets of one pod: its volumes, its tokens, its environment.

@@ -24,15 +24,19 @@ struct VolumeManager: Sendable {
         let hasOwn = pod.spec.volumes.contains { $0.hostPath == nil && $0.persistentVolumeClaim == nil }
         if hasOwn { try await onDisk { try DiskFiles.makeDirectory(paths.volumes(uid), mode: 0o711) } }
         try await prepareEnvironment(pod, objects)
-        for volume in pod.spec.volumes { try await prepare(volume, pod, objects) }
+        var places = ClaimPlaces()
+        for volume in pod.spec.volumes { try await prepare(volume, pod, objects, &places) }
+        try await keep(places, of: pod)
         try await prepareHosts(pod, objects)
     }
 
-    private func prepare(_ volume: Volume, _ pod: Pod, _ objects: VolumeObjects) async throws(StepFailure) {
+    private func prepare(
+        _ volume: Volume, _ pod: Pod, _ objects: VolumeObjects, _ places: inout ClaimPlaces
+    ) async throws(StepFailure) {
         if let emptyDir = volume.emptyDir {
             try await prepareEmptyDir(emptyDir, directory(of: volume, pod), pod)
         } else if let claim = volume.persistentVolumeClaim {
-            try await prepareClaim(claim, directory(of: volume, pod))
+            try await prepareClaim(claim, of: pod, volume, &places)
         } else if let hostPath = volume.hostPath {
             let allowList = config.hostPathAllowList
             try await onDisk { try HostPathVolume(source: hostPath, allowList: allowList).prepare(volume.name) }
@@ -49,12 +53,14 @@ struct VolumeManager: Sendable {
         _ container: Container, of pod: Pod, environment: [(name: String, value: String)] = []
     ) async throws(StepFailure) -> [ContainerMount] {
         var mounts: [ContainerMount] = []
+        let places = try await claimPlaces(of: pod)
         for mount in container.volumeMounts {
             guard let volume = pod.spec.volumes.first(where: { $0.name == mount.name }) else {
                 throw .mount(
                     "container \(container.name): volumeMount \(mount.name) names no volume of the pod", retriable: false)
             }
-            let directory = directory(of: volume, pod)
+            let elsewhere = volume.persistentVolumeClaim.flatMap { places.paths[$0.claimName] }
+            let directory = elsewhere ?? directory(of: volume, pod)
             let isFiles = VolumeRefresh.isMadeOfObjects(volume)
             let part = try SubPath(mount, environment, container)
             // Also a part that was not among the objects when they were last asked for.
@@ -62,7 +68,7 @@ struct VolumeManager: Sendable {
             if isFiles, await !DiskFiles.perform({ DiskFiles.exists(wanted) }) {
                 try await writeFiles(volume, pod, VolumeObjects(api: api))
             }
-            let mode = Self.modeOfParts(volume)
+            let mode = elsewhere == nil ? Self.modeOfParts(volume) : .asVolume
             let source = try await onDisk { try part?.resolve(in: directory, volume: volume.name, making: mode) ?? directory }
             let readOnly = mount.readOnly == true || isFiles || volume.persistentVolumeClaim?.readOnly == true
             mounts.append(
@@ -84,6 +90,7 @@ struct VolumeManager: Sendable {
             try paths.removeVolumes(uid)
             try DiskFiles.removeTree(paths.hosts(uid))
             try DiskFiles.removeTree(paths.environment(uid))
+            try DiskFiles.removeTree(paths.claimPlaces(uid))
         }
     }
 
@@ -124,10 +131,19 @@ struct VolumeManager: Sendable {
         }
     }
 
-    private func prepareClaim(_ claim: PersistentVolumeClaimVolumeSource, _ directory: String) async throws(StepFailure) {
+    private func prepareClaim(
+        _ claim: PersistentVolumeClaimVolumeSource, of pod: Pod, _ volume: Volume, _ places: inout ClaimPlaces
+    ) async throws(StepFailure) {
         guard !claim.claimName.isEmpty, !claim.claimName.contains("/"), !claim.claimName.hasPrefix(".") else {
             throw .mount("persistentVolumeClaim \"\(claim.claimName)\" is no name", retriable: false)
         }
+        if let path = try await boundPath(claim, of: pod, volume: volume.name) {
+            let allowList = config.hostPathAllowList
+            try await onDisk { try HostPathVolume(source: path, allowList: allowList).prepare(volume.name) }
+            places.paths[claim.claimName] = path.path
+            return
+        }
+        let directory = directory(of: volume, pod)
         guard claim.claimName == Self.dataClaim else {
             return try await onDisk { try DiskFiles.makeDirectory(directory, mode: 0o777) }
         }

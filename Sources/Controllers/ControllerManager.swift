@@ -91,6 +91,7 @@ public struct ControllerManager: Sendable {
                         .run()
                 }
             ),
+            ("claimbinder", { try await ClaimBinder(parts).run() }),
             ("nodelifecycle", { try await NodeLifecycleController(parts).run() }),
             ("podeviction", { try await PodEvictionController(parts).run() }),
             ("podgc", { try await PodGarbageCollector(api: api, informers: informers, now: seconds, logger: logger).run() }),

@@ -64,7 +64,11 @@ public final class SchedulerService: Sendable {
             }
             let pod = event.object
             self.note { $0.pods.insert(PodKey(namespace: pod.namespace, name: pod.name)) }
+            // Where one of them went, the others of its claims go.
+            for claim in pod.claims { self.noteConsumers(of: ObjectKey(namespace: pod.namespace, name: claim)) }
         }
+        informers.claims.onEvent { self.noteConsumers(of: $0.object.key) }
+        informers.volumes.onEvent { if let key = $0.object.claimKey { self.noteConsumers(of: key) } }
         informers.nodes.onEvent { event in self.note { $0.nodes.insert(event.object.metadata.name) } }
         informers.domains.onEvent { _ in self.note { $0.domains = true } }
         let pass = SchedulingPass()
@@ -73,6 +77,12 @@ public final class SchedulerService: Sendable {
         } work: { _ in
             try await self.run(pass)
         }
+    }
+
+    private func noteConsumers(of claim: ObjectKey) {
+        let pods = informers.consumers(of: claim).filter { $0.nodeName == nil }
+        if pods.isEmpty { return }
+        note { changes in for pod in pods { changes.pods.insert(PodKey(namespace: pod.namespace, name: pod.name)) } }
     }
 
     private func note(_ change: (inout Changes) -> Void) {
@@ -88,7 +98,7 @@ public final class SchedulerService: Sendable {
         var groups: [[PodPlacement]] = []
         for decision in decisions {
             switch decision {
-            case .bind(let placements): groups.append(placements)
+            case .bind(let placements): if settle(placements, pass) { groups.append(placements) }
             case .unschedulable(let pod, let uid, let obstacle): pass.want(obstacle, for: pod, uid: uid, at: clock.now)
             case .preempt(let preemption): pass.preempt(preemption)
             }
@@ -107,7 +117,33 @@ public final class SchedulerService: Sendable {
         return passed.seconds * 1000 + passed.attoseconds / 1_000_000_000_000_000
     }
 
+    /// Whether all of them may go where they were placed, as far as their claims are concerned; else they are placed again.
+    private func settle(_ placements: [PodPlacement], _ pass: SchedulingPass) -> Bool {
+        var wishes: [(claim: ObjectKey, placement: PodPlacement)] = []
+        for placement in placements {
+            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { continue }
+            for claim in ClaimStanding.claims(of: pod, informers) where LocalVolume.isWanted(claim) {
+                wishes.append((claim.key, placement))
+            }
+        }
+        if wishes.isEmpty || pass.homes.settle(wishes) { return true }
+        giveBack(placements, pass)
+        queue.add(0)
+        return false
+    }
+
+    private func giveBack(_ placements: [PodPlacement], _ pass: SchedulingPass) {
+        pass.state.withLock { $0.bindingFailed(placements) }
+        changes.withLock { $0.pods.formUnion(placements.map(\.pod)) }
+    }
+
     private func takeIn(_ pass: SchedulingPass) {
+        pass.homes.keep { claim, placement in
+            guard let claim = informers.claims.get(namespace: claim.namespace, name: claim.name), LocalVolume.isWanted(claim),
+                let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name)
+            else { return false }
+            return pod.uid == placement.uid && pod.nodeName == nil
+        }
         let changes = changes.withLock { changes in
             defer { changes = Changes() }
             return changes
@@ -121,10 +157,27 @@ public final class SchedulerService: Sendable {
                 if let node { state.setNode(NodeDescription(node)) } else { state.removeNode(named: name) }
             }
             for (key, pod) in pods {
-                if let pod, Self.concerns(pod) { state.setPod(PodDescription(pod)) } else { state.removePod(key) }
+                if let pod, Self.concerns(pod), let description = describe(pod, pass) {
+                    state.setPod(description)
+                } else {
+                    state.removePod(key)
+                }
             }
         }
         for (key, pod) in pods where pod?.nodeName != nil || pod == nil { pass.forget(key) }
+    }
+
+    /// nil while the pod waits for a claim of its own.
+    private func describe(_ pod: PodView, _ pass: SchedulingPass) -> PodDescription? {
+        var description = PodDescription(pod)
+        if pod.claims.isEmpty || pod.nodeName != nil { return description }
+        switch ClaimStanding(pod, informers, homes: pass.homes.node) {
+        case .free(let terms): description.volumeTerms = terms
+        case .waits(let reason):
+            pass.want(PlacementObstacle(reason), for: description.key, uid: pod.uid, at: clock.now)
+            return nil
+        }
+        return description
     }
 
     /// Whether the change is one of those that the core is told of: most are a status.
@@ -188,9 +241,9 @@ public final class SchedulerService: Sendable {
     private func refused(_ groups: [[PodPlacement]], _ error: any Error, _ pass: SchedulingPass) -> any Error {
         let placements = groups.flatMap(\.self)
         logger.debug("binding refused", metadata: ["pods": "\(placements.map(\.pod))", "error": "\(error)"])
-        pass.state.withLock { $0.bindingFailed(placements) }
+        pass.homes.leave(placements)
         // What was refused may be gone or another by now: look again before the next try.
-        changes.withLock { $0.pods.formUnion(placements.map(\.pod)) }
+        giveBack(placements, pass)
         return error
     }
 

@@ -18,6 +18,8 @@ public struct SharedInformers: Sendable {
     public let tasks: Informer<KusciaTask>
     public let appImages: Informer<AppImage>
     public let domains: Informer<Domain>
+    let claims: Informer<PersistentVolumeClaim>
+    let volumes: Informer<PersistentVolume>
 
     public init(api: any KubernetesAPI, logger: Logger) {
         nodes = Informer(
@@ -31,6 +33,8 @@ public struct SharedInformers: Sendable {
         tasks = Informer(api: api, indexes: TaskIndex.all, logger: logger)
         appImages = Informer(api: api, logger: logger)
         domains = Informer(api: api, logger: logger)
+        claims = Informer(api: api, logger: logger)
+        volumes = Informer(api: api, indexes: VolumeIndex.all, logger: logger)
     }
 
     /// The pods that are bound to a node.
@@ -38,6 +42,10 @@ public struct SharedInformers: Sendable {
     /// The pods of a task, by its name.
     func pods(ofTask task: String) -> [PodView] { pods.objects(in: PodIndex.task, task) }
     func pods(ownedBy uid: String) -> [PodView] { pods.objects(in: PodIndex.owner, uid) }
+    /// The pods that name a claim, whether it is there or not.
+    func consumers(of claim: ObjectKey) -> [PodView] { pods.objects(in: PodIndex.claim, claim.description) }
+    /// The volumes that were made for claims of this name.
+    func volumes(of claim: ObjectKey) -> [PersistentVolume] { volumes.objects(in: VolumeIndex.claim, claim.description) }
 
     /// The tasks that carry a job's label.
     func tasks(ofJob job: ObjectKey) -> [KusciaTask] { tasks.objects(in: TaskIndex.job, job.description) }
@@ -54,6 +62,8 @@ public struct SharedInformers: Sendable {
             group.addTask { await tasks.run() }
             group.addTask { await appImages.run() }
             group.addTask { await domains.run() }
+            group.addTask { await claims.run() }
+            group.addTask { await volumes.run() }
         }
     }
 
@@ -67,6 +77,8 @@ public struct SharedInformers: Sendable {
         await tasks.waitUntilSynced()
         await appImages.waitUntilSynced()
         await domains.waitUntilSynced()
+        await claims.waitUntilSynced()
+        await volumes.waitUntilSynced()
     }
 }
 
@@ -123,11 +135,18 @@ enum TaskIndex {
     ]
 }
 
+enum VolumeIndex {
+    static let claim = "claim"
+
+    static let all: [String: Informer<PersistentVolume>.IndexKeys] = [claim: { $0.claimKey.map { [$0.description] } ?? [] }]
+}
+
 /// How pods are found without looking at all of them.
 enum PodIndex {
     static let node = "node"
     static let task = "task"
     static let owner = "owner"
+    static let claim = "claim"
     /// Pods that pod garbage collection has an eye on; see `PodGarbage.watch`.
     static let garbage = "garbage"
 
@@ -135,6 +154,7 @@ enum PodIndex {
         node: { $0.nodeName.map { [$0] } ?? [] },
         task: { $0.task.map { [$0] } ?? [] },
         owner: { $0.owners.map(\.uid) },
+        claim: { pod in pod.claims.map { ObjectKey(namespace: pod.namespace, name: $0).description } },
         garbage: { PodGarbage.watch($0).map { [$0.rawValue] } ?? [] },
     ]
 }

@@ -11,6 +11,7 @@ struct PodConstraints: Hashable {
     var tolerations: [Toleration]
     var requiredTerms: [NodeSelectorTerm]?
     var preferredTerms: [PreferredSchedulingTerm]
+    var volumeTerms: [[NodeSelectorTerm]]
 
     init(_ pod: PodDescription, isDomain: Bool) {
         namespace = pod.key.namespace
@@ -19,6 +20,7 @@ struct PodConstraints: Hashable {
         tolerations = pod.tolerations
         requiredTerms = pod.requiredTerms
         preferredTerms = pod.preferredTerms
+        volumeTerms = pod.volumeTerms
     }
 
     /// Why this node will not do whatever it has free; nil when it will. The order is the order of the answers' usefulness.
@@ -28,6 +30,7 @@ struct PodConstraints: Hashable {
         if let requiredTerms, !requiredTerms.contains(where: { $0.matches(nodeNamed: node.name, labels: node.labels) }) {
             return .selector
         }
+        for terms in volumeTerms where !terms.contains(where: { $0.matches(nodeNamed: node.name, labels: node.labels) }) { return .volume }
         if !node.ready, !tolerates(NodeTaint.notReady) { return .notReady }
         if node.unschedulable, !tolerates(NodeTaint.unschedulable) { return .unschedulable }
         for taint in node.taints where taint.effect != .preferNoSchedule && !tolerates(taint) { return .taint(taint) }
@@ -50,7 +53,7 @@ struct PodConstraints: Hashable {
 }
 
 enum Obstacle: Hashable {
-    case otherDomain, selector, notReady, unschedulable
+    case otherDomain, selector, volume, notReady, unschedulable
     case taint(Taint)
 }
 

@@ -69,6 +69,8 @@ public struct PodDescription: Sendable, Hashable {
     public var requiredTerms: [NodeSelectorTerm]?
     /// Preferred node affinity.
     public var preferredTerms: [PreferredSchedulingTerm]
+    /// Where its volumes can be reached: one of the terms of each list must match.
+    public var volumeTerms: [[NodeSelectorTerm]] = []
     public var hostPorts: [HostPort]
     public var group: PodGroup?
     /// The node it is bound to; nil while it is pending.

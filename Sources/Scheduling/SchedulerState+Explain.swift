@@ -31,6 +31,7 @@ extension SchedulerState {
         switch obstacle {
         case .otherDomain: "node(s) didn't belong to domain \(namespace)"
         case .selector: "node(s) didn't match Pod's node affinity/selector"
+        case .volume: "node(s) didn't match PersistentVolume's node affinity"
         case .notReady: "node(s) were not ready"
         case .unschedulable: "node(s) were unschedulable"
         case .taint(let taint): "node(s) had untolerated taint {\(taint.key): \(taint.value ?? "")}"

@@ -67,6 +67,10 @@ extension SeededDice {
             spec.affinity = Affinity(
                 nodeAffinity: NodeAffinity(requiredDuringSchedulingIgnoredDuringExecution: chance(1, of: 2) ? required : nil))
         }
+        for number in 0..<pick(3) {
+            let claim = PersistentVolumeClaimVolumeSource(claimName: "claim\(pick(2))")
+            spec.volumes.append(Volume(name: "v\(number)", persistentVolumeClaim: chance(1, of: 2) ? claim : nil))
+        }
         if chance(1, of: 4) { spec.overhead = ["memory": amount()] }
         if chance(1, of: 3) { spec.priority = pick(3) * 100 }
         spec.preemptionPolicy = one(of: [nil, "Never"])
@@ -101,6 +105,8 @@ struct PodViewTests {
             #expect(view.life == LifeMetadata(pod.metadata) && view.creation == pod.metadata.creationTimestamp, what)
             #expect(view.shape.tolerations == pod.spec.tolerations, what)
             #expect(view.shape.ports == pod.spec.containers.flatMap(\.ports), what)
+            let claims = pod.spec.volumes.compactMap { $0.persistentVolumeClaim?.claimName }
+            #expect(Set(view.claims) == Set(claims) && view.claims.count == Set(claims).count, what)
             #expect(view.shape.schedulerName == pod.spec.schedulerName ?? "", what)
             #expect(
                 view.phase == pod.status.phase && view.hostname == pod.spec.hostname && view.subdomain == pod.spec.subdomain, what

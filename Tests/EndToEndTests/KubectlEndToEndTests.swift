@@ -19,7 +19,7 @@ struct Kubectl: Sendable, CustomTestStringConvertible {
 
 @Suite(.serialized, .enabled(if: EndToEnd.isRoot, EndToEnd.needsRoot))
 struct KubectlEndToEndTests {
-    @Test("kubectl lists, watches, describes, applies and deletes nodes, pods and KusciaJobs", .timeLimit(.minutes(5)))
+    @Test("kubectl lists, watches, describes, applies and deletes nodes, pods, KusciaJobs and claims", .timeLimit(.minutes(5)))
     func everyVerb() async throws {
         try #require(!Kubectl.all.isEmpty, "no kubectl here: Scripts/setup --test installs one")
         try await TestCluster.with(domains: ["alice"]) { cluster in
@@ -27,6 +27,7 @@ struct KubectlEndToEndTests {
                 try await nodes(kubectl, cluster)
                 try await jobs(kubectl, cluster, name: "k\(index)")
                 try await pods(kubectl, cluster, name: "p\(index)")
+                try await claims(kubectl, cluster, name: "c\(index)")
             }
         }
     }
@@ -97,5 +98,55 @@ struct KubectlEndToEndTests {
         try await cluster.run([kubectl.path, "annotate", "pod", name, "-n", "alice", "note=x"])
         try await cluster.run([kubectl.path, "delete", "pod", name, "-n", "alice", "--grace-period=1", "--timeout=30s"])
         #expect(try await !cluster.exists("pod", name))
+    }
+
+    /// One pod writes, another one reads behind it; the claim is bound once the first has a node.
+    private func claims(_ kubectl: Kubectl, _ cluster: TestCluster, name: String) async throws {
+        let claim: JSONValue = [
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": ["name": .string(name), "namespace": "alice"],
+            "spec": ["accessModes": ["ReadWriteOnce"], "resources": ["requests": ["storage": "10Mi"]]],
+        ]
+        func pod(_ role: String, _ script: String) -> JSONValue {
+            [
+                "apiVersion": "v1", "kind": "Pod", "metadata": ["name": .string("\(name)-\(role)"), "namespace": "alice"],
+                "spec": [
+                    "restartPolicy": "Never", "tolerations": [["operator": "Exists"]],
+                    "volumes": [["name": "data", "persistentVolumeClaim": ["claimName": .string(name)]]],
+                    "containers": [
+                        [
+                            "name": "c", "image": "host:latest", "command": ["/bin/sh", "-c", .string(script)],
+                            "volumeMounts": [["name": "data", "mountPath": "/data"]],
+                        ]
+                    ],
+                ],
+            ]
+        }
+        func apply(_ object: JSONValue, _ file: String) async throws {
+            let path = "\(cluster.directory)/\(name)-\(file).json"
+            try FileText.write(bytes: object.serialized(), to: path)
+            try await cluster.run([kubectl.path, "apply", "-f", path])
+        }
+        try await apply(claim, "claim")
+        let waiting = try await cluster.run([kubectl.path, "get", "pvc", name, "-n", "alice"])
+        #expect(waiting.output.contains("Pending"), "\(waiting)")
+        try await apply(pod("writer", "echo kept > /data/file"), "writer")
+        try await cluster.run(
+            [kubectl.path, "wait", "pvc", name, "-n", "alice", "--for=jsonpath={.status.phase}=Bound", "--timeout=30s"])
+        try await eventually("it has written") { try await cluster.phase("pod", "\(name)-writer") == "Succeeded" }
+        try await apply(pod("reader", "cat /data/file"), "reader")
+        try await eventually("it has read") { try await cluster.phase("pod", "\(name)-reader") == "Succeeded" }
+        let log = try await cluster.run([kubectl.path, "logs", "\(name)-reader", "-n", "alice"])
+        #expect(log.output == "kept\n", "\(log)")
+        let volumes = try await cluster.run([kubectl.path, "get", "pv"])
+        let row = volumes.output.split(separator: "\n").first { $0.contains("alice/\(name) ") }
+        #expect(row?.contains("Bound") == true && row?.contains("10Mi") == true && row?.contains("RWO") == true, "\(volumes)")
+        let described = try await cluster.run([kubectl.path, "describe", "pvc", name, "-n", "alice"])
+        #expect(described.output.contains("ProvisioningSucceeded") && described.output.contains("\(name)-reader"), "\(described)")
+        try await cluster.run([kubectl.path, "delete", "pvc", name, "-n", "alice", "--timeout=30s"])
+        try await eventually("its volume is released") {
+            try await cluster.run([kubectl.path, "get", "pv"]).output.contains("Released")
+        }
+        try await cluster.run([kubectl.path, "delete", "pv", "--all", "--timeout=30s"])
+        try await cluster.run([kubectl.path, "delete", "pod", "\(name)-writer", "\(name)-reader", "-n", "alice", "--timeout=30s"])
     }
 }

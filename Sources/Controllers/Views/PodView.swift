@@ -22,6 +22,8 @@ final class PodView: ObservedObject {
     let isDeleting: Bool
     let group: PodGroup?
     let shape: PodShape
+    /// Names of the claims that its volumes ask for, each once.
+    let claims: [String]
     /// nil while it is bound to none.
     let nodeName: String?
     let hostname: String?
@@ -69,6 +71,8 @@ final class PodView: ObservedObject {
         isDeleting = metadata.string("deletionTimestamp") != nil
         group = PodGroup(annotations: metadata["annotations"])
         shape = try PodShape.read(spec)
+        claims = spec.elements("volumes").compactMap { $0["persistentVolumeClaim"].string("claimName") }
+            .reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
         nodeName = spec.string("nodeName").flatMap { $0.isEmpty ? nil : $0 }
         hostname = spec.string("hostname")
         subdomain = spec.string("subdomain")

@@ -1,0 +1,106 @@
+// Binds claims: once a claim's first pod has a node, a volume is made that stands for a directory of that node, so that every other pod of
+// the claim goes where its data is. What becomes of volumes whose claim is gone is said, not done: the data is the node's.
+import JSON
+import KubernetesClient
+import KubernetesModel
+import KusciaModel
+import Logging
+
+final class ClaimBinder: Sendable {
+    static let workers = 2
+
+    private let parts: ControllerParts
+    private let queue = WorkQueue<ObjectKey>()
+
+    init(_ parts: ControllerParts) { self.parts = parts }
+
+    func run() async throws {
+        await parts.informers.waitUntilSynced()
+        parts.informers.claims.onEvent { self.queue.add($0.object.key) }
+        parts.informers.volumes.onEvent { event in
+            guard let key = event.object.claimKey else { return }
+            self.queue.add(key)
+        }
+        parts.informers.pods.onEvent { event in
+            guard case .updated(let old, let new) = event else { return self.add(event.object) }
+            if old.nodeName == nil, new.nodeName != nil { self.add(new) }
+        }
+        await parts.work(queue, workers: Self.workers, of: "claim", name: { "\($0)" }) { try await self.check($0) }
+    }
+
+    private func add(_ pod: PodView) {
+        guard pod.nodeName != nil else { return }
+        for name in pod.claims { queue.add(ObjectKey(namespace: pod.namespace, name: name)) }
+    }
+
+    /// Repeatable: each step looks at what is there.
+    func check(_ key: ObjectKey) async throws {
+        let claim = parts.informers.claims.get(namespace: key.namespace, name: key.name)
+        try await release(key, but: claim?.metadata.uid)
+        guard let claim, LocalVolume.isWanted(claim) else { return }
+        let subject = EventSubject(claim)
+        guard claim.spec.volumeMode != "Block" else {
+            return parts.recorder.record(
+                subject, .warning, reason: "ProvisioningFailed",
+                message: "spec.volumeMode: found Block, expected Filesystem: a claim is a directory of its node")
+        }
+        guard let node = LocalVolume.home(among: parts.informers.consumers(of: key)) else {
+            return parts.recorder.record(
+                subject, .normal, reason: "WaitForFirstConsumer",
+                message: "waiting for first consumer to be created before binding")
+        }
+        let volume = try await parts.api.createIfAbsent(LocalVolume.volume(for: claim, on: node))
+        // What a user made under that name is not ours to bind.
+        guard LocalVolume.isOurs(volume), volume.spec.claimRef?.uid == claim.metadata.uid else {
+            return parts.recorder.record(
+                subject, .warning, reason: "ProvisioningFailed",
+                message: "persistentvolume \"\(volume.metadata.name)\" exists and is not this claim's")
+        }
+        try await bind(claim, to: volume)
+        parts.recorder.record(
+            subject, .normal, reason: "ProvisioningSucceeded",
+            message: "Successfully provisioned volume \(volume.metadata.name) on node \(node)")
+    }
+
+    /// The volume first: a claim that is bound has one that is. Each only as the object that was looked at.
+    private func bind(_ claim: PersistentVolumeClaim, to volume: PersistentVolume) async throws {
+        try await say("Bound", of: volume)
+        let uid = JSONValue.string(claim.metadata.uid ?? "")
+        if LocalVolume.volumeName(of: claim) == nil {
+            try await parts.api.patch(
+                PersistentVolumeClaim.self, namespace: claim.metadata.namespace, name: claim.metadata.name,
+                merge: [
+                    "metadata": [
+                        "uid": uid, "annotations": .object([LocalStorage.provisionerAnnotation: .string(LocalStorage.driver)]),
+                    ],
+                    "spec": ["volumeName": .string(volume.metadata.name)],
+                ])
+        }
+        try await parts.api.patchStatus(
+            PersistentVolumeClaim.self, namespace: claim.metadata.namespace, name: claim.metadata.name,
+            merge: [
+                "metadata": ["uid": uid],
+                "status": [
+                    "phase": "Bound", "accessModes": try JSON.encodeToValue(volume.spec.accessModes),
+                    "capacity": try JSON.encodeToValue(volume.spec.capacity),
+                ],
+            ])
+    }
+
+    private func release(_ key: ObjectKey, but uid: String?) async throws {
+        for volume in parts.informers.volumes(of: key) where LocalVolume.isOurs(volume) && volume.spec.claimRef?.uid != uid {
+            if volume.status.phase != "Released" { try await say("Released", of: volume) }
+        }
+    }
+
+    private func say(_ phase: String, of volume: PersistentVolume) async throws {
+        guard volume.status.phase != phase else { return }
+        try await parts.api.patchStatus(
+            PersistentVolume.self, name: volume.metadata.name,
+            merge: ["metadata": ["uid": .string(volume.metadata.uid ?? "")], "status": ["phase": .string(phase)]])
+    }
+}
+
+extension PersistentVolume {
+    var claimKey: ObjectKey? { spec.claimRef.map { ObjectKey(namespace: $0.namespace, name: $0.name ?? "") } }
+}

@@ -1,0 +1,210 @@
+// Claims over nodes' own directories: bound when their first pod has a node, and from then on where their data is.
+import KubernetesClient
+import KubernetesClientTesting
+import KubernetesModel
+import KusciaModel
+import Logging
+import Scheduling
+import Testing
+
+@testable import Controllers
+
+@Suite struct ClaimTests {
+    /// alice has two nodes with one core each; the scheduler and the binder run while `body` does.
+    private func withCluster(
+        before: (InMemoryKubernetesAPI) throws -> Void = { _ in }, _ body: (InMemoryKubernetesAPI) async throws -> Void
+    ) async throws {
+        let api = InMemoryKubernetesAPI()
+        try api.put(Domain(metadata: ObjectMeta(name: "alice")))
+        for name in ["alice-1", "alice-2"] {
+            var node = try Fixture.node("alice", cpu: "1")
+            node.metadata.name = name
+            try api.put(node)
+        }
+        try before(api)
+        let logger = SchedulerServiceTests.quiet()
+        let informers = SharedInformers(api: api, logger: logger)
+        let recorder = EventRecorder(api: api, component: "test", now: Fixture.clock(), logger: logger)
+        let now: @Sendable () -> Timestamp = { Timestamp(unixSeconds: 0) }
+        let service = SchedulerService(
+            api: api, binder: api, informers: informers, recorder: recorder, reportDelay: .zero, now: now, logger: logger)
+        let binder = ClaimBinder(
+            ControllerParts(api: api, informers: informers, recorder: recorder, now: now, logger: logger))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await informers.run() }
+            group.addTask { await recorder.run() }
+            group.addTask { try? await service.run() }
+            group.addTask { try? await binder.run() }
+            do {
+                try await body(api)
+            } catch {
+                group.cancelAll()
+                throw error
+            }
+            group.cancelAll()
+        }
+    }
+
+    private static func claim(_ name: String, volumeName: String? = nil, mode: String? = nil) throws -> PersistentVolumeClaim {
+        PersistentVolumeClaim(
+            metadata: ObjectMeta(name: name, namespace: "alice"),
+            spec: PersistentVolumeClaimSpec(
+                accessModes: ["ReadWriteOnce"], resources: ResourceRequirements(requests: ["storage": try Quantity("1Gi")]),
+                volumeName: volumeName, storageClassName: "standard", volumeMode: mode),
+            status: PersistentVolumeClaimStatus(phase: "Pending"))
+    }
+
+    private static func pod(_ name: String, of claim: String, cpu: String = "100m") -> Pod {
+        var pod = Fixture.pod("alice", name, cpu: cpu)
+        pod.spec.volumes = [
+            Volume(name: "data", persistentVolumeClaim: PersistentVolumeClaimVolumeSource(claimName: claim))
+        ]
+        return pod
+    }
+
+    private func node(_ api: InMemoryKubernetesAPI, _ pod: String) throws -> String? {
+        try api.object(Pod.self, namespace: "alice", name: pod)?.spec.nodeName
+    }
+
+    private func claim(_ api: InMemoryKubernetesAPI, _ name: String) throws -> PersistentVolumeClaim {
+        try #require(try api.object(PersistentVolumeClaim.self, namespace: "alice", name: name))
+    }
+
+    private func volume(_ api: InMemoryKubernetesAPI, of claim: PersistentVolumeClaim) throws -> PersistentVolume? {
+        try claim.spec.volumeName.flatMap { try api.object(PersistentVolume.self, namespace: nil, name: $0) }
+    }
+
+    private func bound(_ api: InMemoryKubernetesAPI, _ name: String) throws -> PersistentVolume? {
+        let claim = try claim(api, name)
+        return claim.status.phase == "Bound" ? try volume(api, of: claim) : nil
+    }
+
+    @Test("a claim waits for its first pod, and is bound to a volume on that pod's node: claim, volume and event say so")
+    func firstConsumer() async throws {
+        try await withCluster { api in
+            try api.put(Self.claim("data"))
+            try await eventually("told that it waits") {
+                try api.objects(Event.self).contains { $0.reason == "WaitForFirstConsumer" && $0.involvedObject.name == "data" }
+            }
+            #expect(try claim(api, "data").status.phase == "Pending")
+            try api.put(Self.pod("first", of: "data"))
+            try await eventually("bound") { try bound(api, "data") != nil }
+            let volume = try #require(try bound(api, "data"))
+            let home = try #require(try node(api, "first"))
+            #expect(volume.spec.nodeAffinity?.required?.nodeSelectorTerms == LocalVolume.terms(on: home))
+            #expect(volume.metadata.name == "pvc-\(try claim(api, "data").metadata.uid ?? "")")
+            #expect(volume.status.phase == "Bound" && volume.spec.claimRef?.name == "data")
+            let claim = try claim(api, "data")
+            #expect(claim.status.capacity == ["storage": try Quantity("1Gi")] && claim.status.accessModes == ["ReadWriteOnce"])
+            try await eventually("told") {
+                try api.objects(Event.self).contains { $0.reason == "ProvisioningSucceeded" && ($0.message ?? "").contains(home) }
+            }
+        }
+    }
+
+    @Test("pods of a bound claim go where its data is, also where another node has more room; without room there they wait and say why")
+    func followsData() async throws {
+        try await withCluster { api in
+            try api.put(Self.claim("data"))
+            try api.put(Self.pod("first", of: "data", cpu: "500m"))
+            try await eventually("bound") { try bound(api, "data") != nil }
+            let home = try #require(try node(api, "first"))
+            try api.put(Self.pod("second", of: "data", cpu: "300m"))
+            try await eventually("placed") { try node(api, "second") != nil }
+            #expect(try node(api, "second") == home)
+            try api.put(Self.pod("third", of: "data", cpu: "300m"))
+            try await eventually("told") {
+                let message = try Fixture.unschedulable(api, "alice", "third") ?? ""
+                return message.contains("1 node(s) didn't match PersistentVolume's node affinity")
+                    && message.contains("1 Insufficient cpu")
+            }
+            // Whoever asks for no data of that node is not kept from the other.
+            try api.put(Self.pod("elsewhere", of: "name-without-object", cpu: "800m"))
+            try await eventually("placed on the other") { try node(api, "elsewhere").map { $0 != home } ?? false }
+        }
+    }
+
+    @Test("pods that share a claim and are placed at once do not choose a node each, though each by itself would take the emptier one")
+    func together() async throws {
+        try await withCluster(before: { api in
+            try api.put(Self.claim("data"))
+            for index in 0..<4 { try api.put(Self.pod("pod\(index)", of: "data", cpu: "200m")) }
+            for index in 0..<2 { try api.put(Self.pod("free\(index)", of: "name-without-object", cpu: "50m")) }
+        }) { api in
+            try await eventually("all placed") { try (0..<4).allSatisfy { try node(api, "pod\($0)") != nil } }
+            #expect(try Set((0..<4).map { try node(api, "pod\($0)") }).count == 1)
+            try await eventually("bound") { try bound(api, "data") != nil }
+            #expect(try api.objects(PersistentVolume.self).count == 1)
+        }
+    }
+
+    @Test("pods of a claim that come while its first one is on its way go where that one goes", arguments: 0..<8)
+    func behind(_ round: Int) async throws {
+        try await withCluster { api in
+            try api.put(Self.claim("data"))
+            for index in 0..<4 { try api.put(Self.pod("pod\(index)", of: "data", cpu: "200m")) }
+            try await eventually("all placed") { try (0..<4).allSatisfy { try node(api, "pod\($0)") != nil } }
+            #expect(try Set((0..<4).map { try node(api, "pod\($0)") }).count == 1)
+        }
+    }
+
+    @Test("a pod that finds no place does not keep the others of its claim from theirs")
+    func noHeadOfLine() async throws {
+        try await withCluster { api in
+            try api.put(Self.claim("data"))
+            try api.put(Self.pod("huge", of: "data", cpu: "64"))
+            try await eventually("told") { try Fixture.unschedulable(api, "alice", "huge") != nil }
+            try api.put(Self.pod("small", of: "data"))
+            try await eventually("placed") { try node(api, "small") != nil }
+        }
+    }
+
+    @Test("a volume whose claim is gone is Released and stays; a claim of the same name made anew gets one of its own")
+    func released() async throws {
+        try await withCluster { api in
+            try api.put(Self.claim("data"))
+            try api.put(Self.pod("first", of: "data"))
+            try await eventually("bound") { try bound(api, "data") != nil }
+            let old = try #require(try bound(api, "data"))
+            try await api.delete(PersistentVolumeClaim.self, namespace: "alice", name: "data")
+            try await eventually("released") {
+                try api.object(PersistentVolume.self, namespace: nil, name: old.metadata.name)?.status.phase == "Released"
+            }
+            try api.put(Self.claim("data"))
+            try await eventually("bound anew") { try bound(api, "data").map { $0.metadata.name != old.metadata.name } ?? false }
+            #expect(try api.objects(PersistentVolume.self).count == 2)
+        }
+    }
+
+    @Test("a claim that names a volume of its own is left to whoever made that, and one of blocks is refused with its field")
+    func others() async throws {
+        try await withCluster { api in
+            try api.put(Self.claim("named", volumeName: "theirs"))
+            try api.put(Self.claim("blocks", mode: "Block"))
+            for (name, claim) in [("a", "named"), ("b", "blocks")] { try api.put(Self.pod(name, of: claim)) }
+            try await eventually("placed") { try node(api, "a") != nil && node(api, "b") != nil }
+            try await eventually("refused") {
+                try api.objects(Event.self).contains {
+                    $0.reason == "ProvisioningFailed" && ($0.message ?? "").hasPrefix("spec.volumeMode: found Block")
+                }
+            }
+            #expect(try api.objects(PersistentVolume.self).isEmpty)
+            #expect(try claim(api, "named").status.phase == "Pending")
+        }
+    }
+
+    @Test("a claim that is being deleted takes no pod more, and the pod says what it waits for")
+    func deleting() async throws {
+        try await withCluster { api in
+            var claim = try Self.claim("data")
+            claim.metadata.deletionTimestamp = testTime
+            claim.metadata.finalizers = ["example.com/keeps"]
+            try api.put(claim)
+            try api.put(Self.pod("late", of: "data"))
+            try await eventually("told") {
+                try Fixture.unschedulable(api, "alice", "late") == "persistentvolumeclaim \"data\" is being deleted"
+            }
+            #expect(try node(api, "late") == nil)
+        }
+    }
+}
