@@ -6,27 +6,34 @@ import KubernetesClient
 import KubernetesModel
 import KusciaModel
 
-/// Paths by the claim's name; what is not there lies in the node's own directory of that name.
+/// By the claim's name; what is not there lies in the node's own directory of that name.
 struct ClaimPlaces: Codable, Sendable, Equatable {
-    var paths: [String: String] = [:]
+    var bound: [String: HostPathVolumeSource] = [:]
 }
 
 extension VolumeManager {
     /// nil: the directory of the claim's name. Claims without an object are such names, and a static pod has no objects at all.
-    func boundPath(
+    func boundPlace(
         _ source: PersistentVolumeClaimVolumeSource, of pod: Pod, volume name: String
     ) async throws(StepFailure) -> HostPathVolumeSource? {
         if source.claimName == Self.dataClaim || StaticPod.isStatic(pod) { return nil }
-        let what = "volume \(name): persistentvolumeclaim \"\(source.claimName)\""
+        let what = Self.words(source, name)
         do {
-            guard let claim = try await api.find(PersistentVolumeClaim.self, namespace: pod.metadata.namespace, name: source.claimName),
-                claim.status.phase == "Bound", let volumeName = claim.spec.volumeName, !volumeName.isEmpty,
-                claim.metadata.annotations[LocalStorage.provisionerAnnotation] != LocalStorage.driver
+            let namespace = pod.metadata.namespace
+            guard let claim = try await api.find(PersistentVolumeClaim.self, namespace: namespace, name: source.claimName)
             else { return nil }
+            if claim.status.phase == "Lost" {
+                throw StepFailure.mount("\(what): status.phase: found Lost, expected Bound", retriable: true)
+            }
+            guard claim.status.phase == "Bound", let volumeName = claim.spec.volumeName, !volumeName.isEmpty else { return nil }
+            if claim.metadata.annotations[LocalStorage.provisionerAnnotation] == LocalStorage.driver {
+                try checkHome(of: claim, what)
+                return nil
+            }
             guard let volume = try await api.find(PersistentVolume.self, name: volumeName) else {
                 throw StepFailure.mount("\(what): persistentvolume \"\(volumeName)\" not found", retriable: true)
             }
-            return try Self.path(of: volume, what)
+            return try Self.place(of: volume, what)
         } catch let failure as StepFailure {
             throw failure
         } catch {
@@ -34,12 +41,36 @@ extension VolumeManager {
         }
     }
 
-    private static func path(of volume: PersistentVolume, _ what: String) throws(StepFailure) -> HostPathVolumeSource? {
+    private static func words(_ claim: PersistentVolumeClaimVolumeSource, _ volume: String) -> String {
+        "volume \(volume): persistentvolumeclaim \"\(claim.claimName)\""
+    }
+
+    /// A pod that was bound to its node by hand would find an empty directory where its data is not.
+    private func checkHome(of claim: PersistentVolumeClaim, _ what: String) throws(StepFailure) {
+        guard let node = claim.metadata.annotations[LocalStorage.nodeAnnotation], node != config.nodeName else { return }
+        let reason = "its data is on node \(node), expected \(config.nodeName): volume node affinity conflict"
+        throw .mount("\(what): \(reason)", retriable: true)
+    }
+
+    private static func place(of volume: PersistentVolume, _ what: String) throws(StepFailure) -> HostPathVolumeSource? {
         if volume.spec.csi?.driver == LocalStorage.driver { return nil }
         if let local = volume.spec.local { return HostPathVolumeSource(path: local.path, type: "Directory") }
         if let hostPath = volume.spec.hostPath { return hostPath }
-        let volume = "persistentvolume \"\(volume.metadata.name)\""
-        throw .mount("\(what): \(volume): this kind of volume is not supported on this node, expected local or hostPath", retriable: false)
+        let found = volume.spec.csi.map { "csi.driver \($0.driver)" } ?? "another kind"
+        let reason = "persistentvolume \"\(volume.metadata.name)\": spec: found \(found), expected local or hostPath"
+        throw .mount("\(what): \(reason)", retriable: false)
+    }
+
+    /// Who keeps the node can mend what is refused here, and the pod waits for it.
+    func check(
+        _ place: HostPathVolumeSource, of claim: PersistentVolumeClaimVolumeSource, _ volume: String
+    ) async throws(StepFailure) {
+        let allowList = config.hostPathAllowList
+        do throws(StepFailure) {
+            try await onDisk { try HostPathVolume(source: place, allowList: allowList).prepare(volume) }
+        } catch {
+            throw .mount("persistentvolumeclaim \"\(claim.claimName)\": \(error.message)", retriable: true)
+        }
     }
 
     func claimPlaces(of pod: Pod) async throws(StepFailure) -> ClaimPlaces {
@@ -51,11 +82,12 @@ extension VolumeManager {
         }
     }
 
-    /// Nothing is written where every claim is a name.
+    /// Nothing lies there where every claim is a name.
     func keep(_ places: ClaimPlaces, of pod: Pod) async throws(StepFailure) {
+        guard pod.spec.volumes.contains(where: { $0.persistentVolumeClaim != nil }) else { return }
         let (uid, paths) = (pod.metadata.uid ?? "", paths)
-        if places == ClaimPlaces() { return }
         try await onDisk {
+            if places.bound.isEmpty { return try DiskFiles.removeTree(paths.claimPlaces(uid)) }
             try DiskFiles.makeDirectory(paths.pod(uid), mode: 0o711)
             try DiskFiles.replace(paths.claimPlaces(uid), with: try JSON.encode(places))
         }

@@ -42,7 +42,7 @@ struct ImageSteps: Sendable {
             guard let status else { return .answer(.imageNeeded(run)) }
             if pulled == nil {
                 let present = "Container image \"\(image)\" already present on machine"
-                reporter.event(pod: pod, warning: false, reason: "Pulled", message: present)
+                reporter.event(pod: pod, container: container.name, warning: false, reason: "Pulled", message: present)
             }
             return .ready(id: status.id, reference: status.repoDigests.first ?? status.id)
         }

@@ -157,7 +157,8 @@ struct PodExecutor: Sendable {
             try messages.prepare(run, of: pod)
         }
         let id = try await runtime.createContainer(podUID: pod.metadata.uid ?? "", config: wanted)
-        reporter.event(pod: pod, warning: false, reason: "Created", message: "Created container \(run.name)")
+        reporter.event(
+            pod: pod, container: run.name, warning: false, reason: "Created", message: "Created container \(run.name)")
         return id
     }
 

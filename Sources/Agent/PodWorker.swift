@@ -200,8 +200,9 @@ final class PodWorker: Sendable {
             report(status, annotations, final, machine.pod)
         case .deletePodObject:
             deleteObject(machine.pod)
-        case .event(let type, let reason, let message):
-            executor.reporter.event(pod: machine.pod, warning: type == .warning, reason: reason, message: message)
+        case .event(let type, let reason, let message, let container):
+            executor.reporter.event(
+                pod: machine.pod, container: container, warning: type == .warning, reason: reason, message: message)
         case .forget:
             Task(executorPreference: WorkThreads.shared) {
                 await self.executor.forget(machine.pod)

@@ -124,8 +124,9 @@ public final class StatusManager: PodReporter {
         queue.add(.deletion(uid: uid))
     }
 
-    public func event(pod: Pod, warning: Bool, reason: String, message: String) {
-        events.record(pod, warning ? .warning : .normal, reason: reason, message: message)
+    public func event(pod: Pod, container: String?, warning: Bool, reason: String, message: String) {
+        let subject = EventSubject(pod, fieldPath: container.flatMap { pod.spec.fieldPath(ofContainer: $0) })
+        events.record(subject, warning ? .warning : .normal, reason: reason, message: message)
     }
 
     /// Reports that the API server does not have yet.

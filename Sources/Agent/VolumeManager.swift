@@ -9,7 +9,7 @@ import RuntimeInterface
 
 struct VolumeManager: Sendable {
     /// The claim that means the domain's configured data directory.
-    static let dataClaim = "domain-data"
+    static let dataClaim = LocalStorage.dataClaim
 
     let api: any KubernetesAPI
     let config: AgentConfig
@@ -59,8 +59,10 @@ struct VolumeManager: Sendable {
                 throw .mount(
                     "container \(container.name): volumeMount \(mount.name) names no volume of the pod", retriable: false)
             }
-            let elsewhere = volume.persistentVolumeClaim.flatMap { places.paths[$0.claimName] }
-            let directory = elsewhere ?? directory(of: volume, pod)
+            let elsewhere = volume.persistentVolumeClaim.flatMap { places.bound[$0.claimName] }
+            // Again: behind a restart of the machine its disk may not be there yet.
+            if let elsewhere, let claim = volume.persistentVolumeClaim { try await check(elsewhere, of: claim, volume.name) }
+            let directory = elsewhere?.path ?? directory(of: volume, pod)
             let isFiles = VolumeRefresh.isMadeOfObjects(volume)
             let part = try SubPath(mount, environment, container)
             // Also a part that was not among the objects when they were last asked for.
@@ -137,10 +139,9 @@ struct VolumeManager: Sendable {
         guard !claim.claimName.isEmpty, !claim.claimName.contains("/"), !claim.claimName.hasPrefix(".") else {
             throw .mount("persistentVolumeClaim \"\(claim.claimName)\" is no name", retriable: false)
         }
-        if let path = try await boundPath(claim, of: pod, volume: volume.name) {
-            let allowList = config.hostPathAllowList
-            try await onDisk { try HostPathVolume(source: path, allowList: allowList).prepare(volume.name) }
-            places.paths[claim.claimName] = path.path
+        if let place = try await boundPlace(claim, of: pod, volume: volume.name) {
+            try await check(place, of: claim, volume.name)
+            places.bound[claim.claimName] = place
             return
         }
         let directory = directory(of: volume, pod)

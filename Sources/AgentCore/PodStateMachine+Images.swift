@@ -44,7 +44,7 @@ extension PodStateMachine {
             guard operation == .pull(run) else { return }
             operation = nil
             if forgetStalePull(run) { return }
-            effects.append(.event(.normal, reason: "Pulled", message: message))
+            effects.append(.event(.normal, reason: "Pulled", message: message, container: run.name))
             guard let index = index(of: run) else { return }
             containers[index].imageProgress.pulled = id
             containers[index].imageProgress.isMissing = false
@@ -72,11 +72,15 @@ extension PodStateMachine {
         let image = containers[index].image
         // The same sentence once is enough for people, unless a pull was told of.
         if isPull {
-            effects.append(.event(.warning, reason: "Failed", message: "Failed to pull image \"\(image)\": \(failure.message)"))
+            let message = "Failed to pull image \"\(image)\": \(failure.message)"
+            effects.append(.event(.warning, reason: "Failed", message: message, container: run.name))
         }
         if isPull || containers[index].waitingMessage != failure.message {
-            if !isPull { effects.append(.event(.warning, reason: Self.inspectionEvent(failure), message: failure.message)) }
-            effects.append(.event(.warning, reason: "Failed", message: "Error: \(failure.reason)"))
+            if !isPull {
+                let reason = Self.inspectionEvent(failure)
+                effects.append(.event(.warning, reason: reason, message: failure.message, container: run.name))
+            }
+            effects.append(.event(.warning, reason: "Failed", message: "Error: \(failure.reason)", container: run.name))
         }
         var progress = containers[index].imageProgress
         progress.pulled = nil
@@ -101,8 +105,9 @@ extension PodStateMachine {
             containers[index].imageProgress.backOffShownAt = nil
             guard case .waiting = containers[index].phase, let reason = containers[index].waitingReason else { continue }
             let message = "Back-off pulling image \"\(containers[index].image)\""
-            effects.append(.event(.normal, reason: "BackOff", message: message))
-            effects.append(.event(.warning, reason: "Failed", message: "Error: \(Self.pullBackOffReason)"))
+            let name = containers[index].name
+            effects.append(.event(.normal, reason: "BackOff", message: message, container: name))
+            effects.append(.event(.warning, reason: "Failed", message: "Error: \(Self.pullBackOffReason)", container: name))
             containers[index].waitingMessage = "\(message): \(reason): \(containers[index].waitingMessage ?? "")"
             containers[index].waitingReason = Self.pullBackOffReason
         }
@@ -111,7 +116,8 @@ extension PodStateMachine {
     mutating func orderPull(_ index: Int, _ effects: inout [PodEffect]) {
         let run = containers[index].run
         operation = .pull(run)
-        effects.append(.event(.normal, reason: "Pulling", message: "Pulling image \"\(containers[index].image)\""))
+        let message = "Pulling image \"\(containers[index].image)\""
+        effects.append(.event(.normal, reason: "Pulling", message: message, container: run.name))
         effects.append(.pullImage(run))
     }
 

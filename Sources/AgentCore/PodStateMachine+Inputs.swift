@@ -140,7 +140,7 @@ extension PodStateMachine {
         case .containerStarted(let run, let startedAt):
             if operation == .start(run) { operation = nil }
             guard let index = index(of: run), case .starting = containers[index].phase else { return }
-            effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)"))
+            effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)", container: run.name))
             (containers[index].waitingReason, containers[index].waitingMessage) = (nil, nil)
             began(index, at: startedAt, &effects)
         case .containerStartFailed(let run, let failure):
@@ -154,9 +154,10 @@ extension PodStateMachine {
             // Over before anybody saw it run.
             if case .starting = containers[index].phase {
                 if termination.reason == "StartError" {
-                    effects.append(.event(.warning, reason: "Failed", message: "Error: \(termination.message ?? "cannot be started")"))
+                    let message = "Error: \(termination.message ?? "cannot be started")"
+                    effects.append(.event(.warning, reason: "Failed", message: message, container: run.name))
                 } else if termination.startedAt != nil {
-                    effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)"))
+                    effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)", container: run.name))
                 }
             }
             ended(index, termination, now, &effects)
@@ -174,11 +175,11 @@ extension PodStateMachine {
     /// Kubernetes calls the event of a configuration that cannot be made "Failed"; the wait may be long, and once says it.
     private func announce(_ failure: StepFailure, _ slot: ContainerSlot, _ effects: inout [PodEffect]) {
         guard failure.isWaitingForConfiguration else {
-            effects.append(.event(.warning, reason: failure.reason, message: failure.message))
+            effects.append(.event(.warning, reason: failure.reason, message: failure.message, container: slot.name))
             return
         }
         guard slot.waitingMessage != failure.message else { return }
-        effects.append(.event(.warning, reason: "Failed", message: "Error: \(failure.message)"))
+        effects.append(.event(.warning, reason: "Failed", message: "Error: \(failure.message)", container: slot.name))
     }
 
     private mutating func startFailed(_ index: Int, _ failure: StepFailure, _ now: UnixNanoseconds) {
@@ -204,12 +205,12 @@ extension PodStateMachine {
         containers[index].peakMemoryBytes = max(containers[index].peakMemoryBytes, termination.peakMemoryBytes)
         if termination.reason == "OOMKilled" {
             let message = "Container \(containers[index].name) exceeded its memory limit"
-            effects.append(.event(.warning, reason: "OOMKilling", message: message))
+            effects.append(.event(.warning, reason: "OOMKilling", message: message, container: containers[index].name))
         }
         settle(index, termination, now)
         guard case .backingOff(_, let until) = containers[index].phase, until > now else { return }
         let message = "Back-off restarting failed container \(containers[index].name)"
-        effects.append(.event(.warning, reason: "BackOff", message: message))
+        effects.append(.event(.warning, reason: "BackOff", message: message, container: containers[index].name))
     }
 
     private mutating func settle(_ index: Int, _ termination: ContainerTermination, _ now: UnixNanoseconds) {

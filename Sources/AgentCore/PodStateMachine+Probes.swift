@@ -34,13 +34,15 @@ extension PodStateMachine {
             guard containers[index].postStart == .running, containers[index].startedAt != nil else { return }
             containers[index].postStart = .done
             guard let failure else { return settleStart(index) }
-            effects.append(.event(.warning, reason: "FailedPostStartHook", message: failure))
+            effects.append(.event(.warning, reason: "FailedPostStartHook", message: failure, container: run.name))
             let message = "Container \(run.name) failed its postStart hook"
             containers[index].mustStop = ContainerStop(graceSeconds: ownGrace, message: message, restarts: false)
         case .preStop:
             guard containers[index].preStop == .running else { return }
             containers[index].preStop = .done
-            if let failure { effects.append(.event(.warning, reason: "FailedPreStopHook", message: failure)) }
+            if let failure {
+                effects.append(.event(.warning, reason: "FailedPreStopHook", message: failure, container: run.name))
+            }
         }
     }
 
@@ -90,15 +92,16 @@ extension PodStateMachine {
         counters.isInFlight = false
         switch outcome {
         case .error(let text):
-            effects.append(unhealthy("\(kind.title) probe errored: \(text)"))
+            effects.append(unhealthy(run, "\(kind.title) probe errored: \(text)"))
         case .success(let warning):
             if let warning {
-                effects.append(.event(.warning, reason: "ProbeWarning", message: "\(kind.title) probe warning: \(warning)"))
+                let message = "\(kind.title) probe warning: \(warning)"
+                effects.append(.event(.warning, reason: "ProbeWarning", message: message, container: run.name))
             }
             counters.failures = 0
             counters.successes = min(counters.successes + 1, probe.successes(kind))
         case .failure(let text):
-            effects.append(unhealthy("\(kind.title) probe failed: \(text)"))
+            effects.append(unhealthy(run, "\(kind.title) probe failed: \(text)"))
             counters.successes = 0
             counters.failures = min(counters.failures + 1, probe.failures)
         }
@@ -107,7 +110,9 @@ extension PodStateMachine {
         if counters.failures >= probe.failures { failed(index, kind, probe) }
     }
 
-    private func unhealthy(_ message: String) -> PodEffect { .event(.warning, reason: "Unhealthy", message: message) }
+    private func unhealthy(_ run: ContainerRun, _ message: String) -> PodEffect {
+        .event(.warning, reason: "Unhealthy", message: message, container: run.name)
+    }
 
     private mutating func passed(_ index: Int, _ kind: ProbeKind) {
         switch kind {

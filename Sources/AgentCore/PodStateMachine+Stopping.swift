@@ -42,7 +42,9 @@ extension PodStateMachine {
     ) {
         guard case .running(let startedAt) = containers[index].phase else { return }
         // Told once, however often the runtime has to be asked.
-        if containers[index].stopDeadline == nil { effects.append(.event(.normal, reason: "Killing", message: message)) }
+        if containers[index].stopDeadline == nil {
+            effects.append(.event(.normal, reason: "Killing", message: message, container: containers[index].name))
+        }
         containers[index].phase = .stopping(startedAt: startedAt, graceSeconds: grace)
         // A stop that is asked for again, by the next agent too, does not begin a new grace.
         let end = now.adding(seconds: Int64(grace))

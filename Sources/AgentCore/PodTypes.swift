@@ -167,7 +167,8 @@ public enum PodEffect: Sendable, Hashable {
     case deletePodObject
     /// Send `tick` at that time. Replaces the timer set before.
     case setTimer(UnixNanoseconds)
-    case event(PodEventType, reason: String, message: String)
+    /// `container`: the name of the one that it is about; nil: the pod as a whole.
+    case event(PodEventType, reason: String, message: String, container: String? = nil)
     /// Nothing is left to do: drop record, logs and machine.
     case forget
 }

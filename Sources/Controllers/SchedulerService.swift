@@ -65,7 +65,7 @@ public final class SchedulerService: Sendable {
             let pod = event.object
             self.note { $0.pods.insert(PodKey(namespace: pod.namespace, name: pod.name)) }
             // Where one of them went, the others of its claims go.
-            for claim in pod.claims { self.noteConsumers(of: ObjectKey(namespace: pod.namespace, name: claim)) }
+            for claim in ClaimStanding.claims(of: pod, self.informers) { self.noteConsumers(of: claim.key) }
         }
         informers.claims.onEvent { self.noteConsumers(of: $0.object.key) }
         informers.volumes.onEvent { if let key = $0.object.claimKey { self.noteConsumers(of: key) } }
@@ -79,7 +79,9 @@ public final class SchedulerService: Sendable {
         }
     }
 
+    /// Most claims are names without an object, and thousands of pods may have one in common: these keep nobody from anywhere.
     private func noteConsumers(of claim: ObjectKey) {
+        guard claim.name != LocalStorage.dataClaim else { return }
         let pods = informers.consumers(of: claim).filter { $0.nodeName == nil }
         if pods.isEmpty { return }
         note { changes in for pod in pods { changes.pods.insert(PodKey(namespace: pod.namespace, name: pod.name)) } }
@@ -98,8 +100,10 @@ public final class SchedulerService: Sendable {
         var groups: [[PodPlacement]] = []
         for decision in decisions {
             switch decision {
-            case .bind(let placements): if settle(placements, pass) { groups.append(placements) }
-            case .unschedulable(let pod, let uid, let obstacle): pass.want(obstacle, for: pod, uid: uid, at: clock.now)
+            case .bind(let placements): if await settle(placements, pass) { groups.append(placements) }
+            case .unschedulable(let pod, let uid, let obstacle):
+                pass.homes.leave([uid])
+                pass.want(obstacle, for: pod, uid: uid, at: clock.now)
             case .preempt(let preemption): pass.preempt(preemption)
             }
         }
@@ -117,18 +121,38 @@ public final class SchedulerService: Sendable {
         return passed.seconds * 1000 + passed.attoseconds / 1_000_000_000_000_000
     }
 
-    /// Whether all of them may go where they were placed, as far as their claims are concerned; else they are placed again.
-    private func settle(_ placements: [PodPlacement], _ pass: SchedulingPass) -> Bool {
-        var wishes: [(claim: ObjectKey, placement: PodPlacement)] = []
+    /// Whether all of them may go where they were placed, as far as their claims are concerned; else they are placed again. Looks at what is
+    /// known now: the core was told before.
+    private func settle(_ placements: [PodPlacement], _ pass: SchedulingPass) async -> Bool {
+        var wishes: [ClaimHomes.Wish] = []
+        var fits = true
         for placement in placements {
-            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { continue }
-            for claim in ClaimStanding.claims(of: pod, informers) where LocalVolume.isWanted(claim) {
-                wishes.append((claim.key, placement))
+            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name), !pod.claims.isEmpty
+            else { continue }
+            if await hasUnseenClaim(pod) {
+                // Its claim is on its way here, and will bring the pod with it.
+                pass.state.withLock { $0.bindingFailed(placements) }
+                return false
             }
+            let claims = ClaimStanding.claims(of: pod, informers)
+            if claims.isEmpty { continue }
+            let node = informers.nodes.get(name: placement.node)
+            fits = fits && node.map { ClaimStanding(pod, informers, homes: pass.homes.node).permits($0) } ?? false
+            for claim in claims where LocalVolume.isWanted(claim) { wishes.append((claim.key, placement)) }
         }
-        if wishes.isEmpty || pass.homes.settle(wishes) { return true }
+        if fits, wishes.isEmpty || pass.homes.settle(wishes) { return true }
         giveBack(placements, pass)
         queue.add(0)
+        return false
+    }
+
+    /// A claim that was made with its pod may come here behind it. The names that need no object are not asked for.
+    private func hasUnseenClaim(_ pod: PodView) async -> Bool {
+        for name in pod.claims where name != LocalStorage.dataClaim && !name.hasPrefix(LocalStorage.jobClaimPrefix) {
+            if informers.claims.get(namespace: pod.namespace, name: name) != nil { continue }
+            guard let found = try? await api.find(PersistentVolumeClaim.self, namespace: pod.namespace, name: name) else { continue }
+            if informers.claims.get(namespace: pod.namespace, name: name)?.metadata.uid != found.metadata.uid { return true }
+        }
         return false
     }
 
@@ -241,7 +265,11 @@ public final class SchedulerService: Sendable {
     private func refused(_ groups: [[PodPlacement]], _ error: any Error, _ pass: SchedulingPass) -> any Error {
         let placements = groups.flatMap(\.self)
         logger.debug("binding refused", metadata: ["pods": "\(placements.map(\.pod))", "error": "\(error)"])
-        pass.homes.leave(placements)
+        pass.homes.leave(Set(placements.map(\.uid)))
+        for placement in placements {
+            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { continue }
+            for claim in ClaimStanding.claims(of: pod, informers) { noteConsumers(of: claim.key) }
+        }
         // What was refused may be gone or another by now: look again before the next try.
         giveBack(placements, pass)
         return error

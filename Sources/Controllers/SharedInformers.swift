@@ -85,10 +85,10 @@ public struct SharedInformers: Sendable {
 extension SharedInformers {
     typealias LifeHandler = @Sendable (ObjectIdentity, LifeMetadata, _ isDeleted: Bool) -> Void
 
-    /// The kinds of which all objects are here. Leases are not: only the nodes' are.
+    /// The kinds of which all objects are here and that are watched for others, too. Leases are not: only the nodes' are.
     static let copied: Set<GroupVersionResource> = [
         Node.resource, Pod.resource, ConfigMap.resource, Service.resource, KusciaJob.resource, KusciaTask.resource,
-        AppImage.resource, Domain.resource,
+        AppImage.resource, Domain.resource, PersistentVolumeClaim.resource, PersistentVolume.resource,
     ]
 
     /// Tells of each change of any of `copied` what it means for who stays.
@@ -101,6 +101,8 @@ extension SharedInformers {
         Self.follow(tasks, handler)
         Self.follow(appImages, handler)
         Self.follow(domains, handler)
+        Self.follow(claims, handler)
+        Self.follow(volumes, handler)
     }
 
     private static func follow<T: KubernetesObject>(_ informer: Informer<T>, _ handler: @escaping LifeHandler) {

@@ -16,11 +16,12 @@ public struct EventSubject: Sendable, Hashable {
     /// Where the event lives: with the object; for cluster-scoped ones in `default`, as Kubernetes has it.
     var namespace: String
 
-    public init<T: KubernetesObject>(_ object: T) {
+    /// `fieldPath`: the part of the object that it is about, e.g. `spec.containers{main}`.
+    public init<T: KubernetesObject>(_ object: T, fieldPath: String? = nil) {
         namespace = object.metadata.namespace ?? "default"
         reference = ObjectReference(
             apiVersion: T.apiVersion, kind: T.kind, namespace: object.metadata.namespace, name: object.metadata.name,
-            uid: object.metadata.uid)
+            uid: object.metadata.uid, fieldPath: fieldPath)
     }
 
     /// An object that is known by reference only.

@@ -81,6 +81,12 @@ public protocol PodReporter: Sendable {
     func report(_ report: PodReport, done: @escaping @Sendable (PodReportOutcome) -> Void)
     /// Deletes the object for good (grace 0) if it still is the one of that uid.
     func deleteObject(namespace: String, name: String, uid: String, done: @escaping @Sendable (PodReportOutcome) -> Void)
-    /// `warning` or normal; `reason` in one word.
-    func event(pod: Pod, warning: Bool, reason: String, message: String)
+    /// `warning` or normal; `reason` in one word. `container`: the name of the one that it is about; nil: the pod as a whole.
+    func event(pod: Pod, container: String?, warning: Bool, reason: String, message: String)
+}
+
+extension PodReporter {
+    public func event(pod: Pod, warning: Bool, reason: String, message: String) {
+        event(pod: pod, container: nil, warning: warning, reason: reason, message: message)
+    }
 }

@@ -140,8 +140,10 @@ public struct SchedulerState: Sendable {
     private mutating func isKnown(_ pod: PodDescription, _ shape: Int32, as id: PodID) -> Bool {
         let entry = pods[id]
         guard entry.uid == pod.uid else { return false }
+        // Where it is, where it might have gone says nothing.
+        let alike = entry.state == .pending ? entry.shape == shape : shapes[Int(entry.shape)].request == pod.request
         let same =
-            entry.shape == shape && entry.hostPorts == pod.hostPorts && entry.priority == pod.priority
+            alike && entry.hostPorts == pod.hostPorts && entry.priority == pod.priority
             && (entry.group < 0 ? nil : groups[entry.group].name) == pod.group?.name
         switch entry.state {
         case .vacant: return false

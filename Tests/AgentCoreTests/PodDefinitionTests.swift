@@ -25,7 +25,7 @@ struct PodDefinitionTests {
         pod.send(.updated(with("psi:2", spec)))
         #expect(pod.stops(of: "main") == [10] && pod.stops(of: "other").isEmpty)
         let message = "Container main definition changed, will be restarted"
-        #expect(pod.effects.contains(.event(.normal, reason: "Killing", message: message)))
+        #expect(pod.effects.contains(.event(.normal, reason: "Killing", message: message, container: "main")))
         pod.end(143)
         #expect(pod.starts(of: "main") == [0, 1])
         #expect(pod.machine.spec(of: "main")?.image == "psi:2")

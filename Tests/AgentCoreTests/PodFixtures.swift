@@ -115,6 +115,6 @@ struct Driver {
     }
 
     var reasons: [String] {
-        effects.compactMap { if case .event(_, let reason, _) = $0 { reason } else { nil } }
+        effects.compactMap { if case .event(_, let reason, _, _) = $0 { reason } else { nil } }
     }
 }

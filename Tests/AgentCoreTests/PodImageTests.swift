@@ -14,7 +14,7 @@ struct PodImageTests {
     }
 
     private func events(_ effects: [PodEffect]) -> [String] {
-        effects.compactMap { if case .event(_, let reason, let message) = $0 { "\(reason): \(message)" } else { nil } }
+        effects.compactMap { if case .event(_, let reason, let message, _) = $0 { "\(reason): \(message)" } else { nil } }
     }
 
     @Test("an image that is missing is pulled, told of, and its container then started once")

@@ -51,7 +51,7 @@ struct PodProbeTests {
         #expect(pod.container("main")?.ready == false)
         #expect(pod.stops(of: "main").isEmpty)
         #expect(
-            pod.effects.contains(.event(.warning, reason: "Unhealthy", message: "Readiness probe failed: connection refused")))
+            pod.effects.contains(.event(.warning, reason: "Unhealthy", message: "Readiness probe failed: connection refused", container: "main")))
     }
 
     @Test("a startup probe holds the others back; then the container has started")
@@ -84,7 +84,7 @@ struct PodProbeTests {
         #expect(pod.stops(of: "main") == [4])
         #expect(
             pod.effects.contains(
-                .event(.normal, reason: "Killing", message: "Container main failed liveness probe, will be restarted")))
+                .event(.normal, reason: "Killing", message: "Container main failed liveness probe, will be restarted", container: "main")))
         pod.end(exitCode)
         #expect(pod.starts(of: "main") == [0, 1])
         #expect(pod.container("main")?.restartCount == 1)

@@ -233,7 +233,8 @@ struct PodStateMachineTests {
             pod.wait(seconds: 10)
         }
         #expect(pod.starts(of: "main").count == 201 && pod.status.phase == .pending)
-        #expect(pod.effects.count { $0 == .event(.warning, reason: "Failed", message: "Error: configmap \"x\" not found") } == 1)
+        let told = PodEffect.event(.warning, reason: "Failed", message: "Error: configmap \"x\" not found", container: "main")
+        #expect(pod.effects.count { $0 == told } == 1)
         pod.run()
         #expect(pod.status.phase == .running && pod.status.containerStatuses[0].restartCount == 0)
     }

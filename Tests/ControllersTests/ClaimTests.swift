@@ -95,6 +95,7 @@ import Testing
             #expect(volume.metadata.name == "pvc-\(try claim(api, "data").metadata.uid ?? "")")
             #expect(volume.status.phase == "Bound" && volume.spec.claimRef?.name == "data")
             let claim = try claim(api, "data")
+            #expect(claim.metadata.annotations[LocalStorage.nodeAnnotation] == home)
             #expect(claim.status.capacity == ["storage": try Quantity("1Gi")] && claim.status.accessModes == ["ReadWriteOnce"])
             try await eventually("told") {
                 try api.objects(Event.self).contains { $0.reason == "ProvisioningSucceeded" && ($0.message ?? "").contains(home) }
@@ -148,6 +149,83 @@ import Testing
         }
     }
 
+    @Test("a gang whose own pods share a claim is bound together to one node, though its pods would choose one each", .timeLimit(.minutes(1)))
+    func gang() async throws {
+        try await withCluster(before: { api in
+            try api.put(Self.claim("data"))
+            for index in 0..<2 {
+                var pod = Self.pod("psi-\(index)", of: "data", cpu: "400m")
+                pod.metadata.annotations = [
+                    KusciaAnnotation.podGroup: "psi", KusciaAnnotation.podGroupSize: "2", KusciaAnnotation.podGroupMinMembers: "2",
+                ]
+                try api.put(pod)
+            }
+        }) { api in
+            try await eventually("bound") { try bound(api, "data") != nil }
+            let homes = try (0..<2).map { try node(api, "psi-\($0)") }
+            #expect(homes[0] != nil && homes[0] == homes[1])
+        }
+        // One that one node cannot hold says so, and does not keep the scheduler busy.
+        try await withCluster(before: { api in
+            try api.put(Self.claim("data"))
+            for index in 0..<2 {
+                var pod = Self.pod("psi-\(index)", of: "data", cpu: "700m")
+                pod.metadata.annotations = [
+                    KusciaAnnotation.podGroup: "psi", KusciaAnnotation.podGroupSize: "2", KusciaAnnotation.podGroupMinMembers: "2",
+                ]
+                try api.put(pod)
+            }
+        }) { api in
+            try await eventually("told") {
+                try (0..<2).contains { try Fixture.unschedulable(api, "alice", "psi-\($0)")?.contains("Insufficient cpu") ?? false }
+            }
+            try api.put(Fixture.pod("alice", "other", cpu: "100m"))
+            try await eventually("others go on") { try node(api, "other") != nil }
+        }
+    }
+
+    @Test("a volume that somebody deletes while its claim is bound is made again, on the node that has the data")
+    func remade() async throws {
+        try await withCluster { api in
+            try api.put(Self.claim("data"))
+            try api.put(Self.pod("first", of: "data"))
+            try await eventually("bound") { try bound(api, "data") != nil }
+            let (home, name) = (try #require(try node(api, "first")), try #require(try bound(api, "data")).metadata.name)
+            try await api.delete(Pod.self, namespace: "alice", name: "first")
+            try await api.delete(PersistentVolume.self, name: name)
+            try await eventually("made again") {
+                try api.object(PersistentVolume.self, namespace: nil, name: name)?.status.phase == "Bound"
+            }
+            #expect(try bound(api, "data")?.spec.nodeAffinity?.required?.nodeSelectorTerms == LocalVolume.terms(on: home))
+            try api.put(Self.pod("second", of: "data"))
+            try await eventually("placed") { try node(api, "second") == home }
+        }
+    }
+
+    @Test("a pod that names a node which does not exist binds no claim to it")
+    func noSuchNode() async throws {
+        try await withCluster { api in
+            try api.put(Self.claim("data"))
+            var stray = Self.pod("stray", of: "data")
+            stray.spec.nodeName = "typo"
+            try api.put(stray)
+            try api.put(Self.pod("real", of: "data"))
+            try await eventually("bound") { try bound(api, "data") != nil }
+            let home = try #require(try node(api, "real"))
+            #expect(try bound(api, "data")?.spec.nodeAffinity?.required?.nodeSelectorTerms == LocalVolume.terms(on: home))
+        }
+    }
+
+    @Test("the claim that stands for every node's data directory binds nothing, also where somebody makes an object of it")
+    func dataDirectory() async throws {
+        try await withCluster { api in
+            try api.put(Self.claim(LocalStorage.dataClaim))
+            for index in 0..<2 { try api.put(Self.pod("pod\(index)", of: LocalStorage.dataClaim, cpu: "700m")) }
+            try await eventually("each on its node") { try (0..<2).allSatisfy { try node(api, "pod\($0)") != nil } }
+            #expect(try api.objects(PersistentVolume.self).isEmpty)
+        }
+    }
+
     @Test("a pod that finds no place does not keep the others of its claim from theirs")
     func noHeadOfLine() async throws {
         try await withCluster { api in
@@ -156,6 +234,20 @@ import Testing
             try await eventually("told") { try Fixture.unschedulable(api, "alice", "huge") != nil }
             try api.put(Self.pod("small", of: "data"))
             try await eventually("placed") { try node(api, "small") != nil }
+        }
+    }
+
+    @Test("a master that ended between a volume and its claim is followed by one that binds the two, whoever is there; pods go to that node")
+    func half() async throws {
+        try await withCluster(before: { api in
+            let claim = try api.put(Self.claim("data"))
+            try api.put(LocalVolume.volume(for: claim, on: "alice-2"))
+            for index in 0..<3 { try api.put(Self.pod("pod\(index)", of: "data")) }
+        }) { api in
+            try await eventually("bound") { try bound(api, "data") != nil }
+            try await eventually("placed") { try (0..<3).allSatisfy { try node(api, "pod\($0)") == "alice-2" } }
+            #expect(try claim(api, "data").metadata.annotations[LocalStorage.nodeAnnotation] == "alice-2")
+            #expect(try api.objects(PersistentVolume.self).count == 1)
         }
     }
 

@@ -95,6 +95,13 @@ struct KubectlEndToEndTests {
             [kubectl.path, "wait", "pod", name, "-n", "alice", "--for=condition=Ready", "--timeout=30s"])
         let list = try await cluster.run([kubectl.path, "get", "pods", "-n", "alice", "-l", "by=hand", "-o", "wide"])
         #expect(list.output.contains(name) && list.output.contains("Running"), "\(list)")
+        let told = [kubectl.path, "get", "events", "-n", "alice", "--field-selector", "involvedObject.fieldPath=spec.containers{c}"]
+        try await eventually("the container's events name it") {
+            let events = try await cluster.run(told).output
+            return ["Created", "Started"].allSatisfy { reason in
+                events.split(separator: "\n").contains { $0.contains(reason) && $0.contains("pod/\(name) ") }
+            }
+        }
         try await cluster.run([kubectl.path, "annotate", "pod", name, "-n", "alice", "note=x"])
         try await cluster.run([kubectl.path, "delete", "pod", name, "-n", "alice", "--grace-period=1", "--timeout=30s"])
         #expect(try await !cluster.exists("pod", name))

@@ -37,33 +37,58 @@ final class ClaimBinder: Sendable {
     func check(_ key: ObjectKey) async throws {
         let claim = parts.informers.claims.get(namespace: key.namespace, name: key.name)
         try await release(key, but: claim?.metadata.uid)
-        guard let claim, LocalVolume.isWanted(claim) else { return }
+        guard let claim, needsVolume(claim) else { return }
         let subject = EventSubject(claim)
         guard claim.spec.volumeMode != "Block" else {
             return parts.recorder.record(
                 subject, .warning, reason: "ProvisioningFailed",
                 message: "spec.volumeMode: found Block, expected Filesystem: a claim is a directory of its node")
         }
-        guard let node = LocalVolume.home(among: parts.informers.consumers(of: key)) else {
+        guard let volume = try await volume(for: claim) else {
+            guard let pod = parts.informers.consumers(of: key).filter({ $0.nodeName == nil }).min(by: LocalVolume.precedes) else {
+                return parts.recorder.record(
+                    subject, .normal, reason: "WaitForFirstConsumer",
+                    message: "waiting for first consumer to be created before binding")
+            }
             return parts.recorder.record(
-                subject, .normal, reason: "WaitForFirstConsumer",
-                message: "waiting for first consumer to be created before binding")
+                subject, .normal, reason: "WaitForPodScheduled", message: "waiting for pod \(pod.name) to be scheduled")
         }
-        let volume = try await parts.api.createIfAbsent(LocalVolume.volume(for: claim, on: node))
         // What a user made under that name is not ours to bind.
-        guard LocalVolume.isOurs(volume), volume.spec.claimRef?.uid == claim.metadata.uid else {
+        guard LocalVolume.isOurs(volume), volume.spec.claimRef?.uid == claim.metadata.uid, let node = LocalVolume.node(of: volume)
+        else {
             return parts.recorder.record(
                 subject, .warning, reason: "ProvisioningFailed",
-                message: "persistentvolume \"\(volume.metadata.name)\" exists and is not this claim's")
+                message: "persistentvolume \"\(volume.metadata.name)\": spec.claimRef.uid: found "
+                    + "\(volume.spec.claimRef?.uid ?? "none"), expected \(claim.metadata.uid ?? ""), "
+                    + "with spec.csi.driver \(LocalStorage.driver)")
         }
-        try await bind(claim, to: volume)
+        // Our own writes of a moment ago may not have come here yet.
+        guard let current = try await parts.api.find(PersistentVolumeClaim.self, namespace: key.namespace, name: key.name),
+            current.metadata.uid == claim.metadata.uid
+        else { return }
+        if LocalVolume.isBound(current) { return try await say("Bound", of: volume) }
+        try await bind(current, to: volume, on: node)
         parts.recorder.record(
             subject, .normal, reason: "ProvisioningSucceeded",
             message: "Successfully provisioned volume \(volume.metadata.name) on node \(node)")
     }
 
+    /// Also that of a bound claim which somebody has deleted: it stands for a directory that is still there.
+    private func needsVolume(_ claim: PersistentVolumeClaim) -> Bool {
+        if LocalVolume.isWanted(claim) { return true }
+        guard claim.metadata.deletionTimestamp == nil, let name = LocalVolume.volumeName(of: claim) else { return false }
+        return LocalVolume.isOwn(name, of: claim) && parts.informers.volumes.get(name: name) == nil
+    }
+
+    /// The one that was made before, by a master that got no further; else a new one where the claim's first pod is. nil: it has none yet.
+    private func volume(for claim: PersistentVolumeClaim) async throws -> PersistentVolume? {
+        if let made = parts.informers.volumes.get(name: LocalVolume.name(for: claim)) { return made }
+        guard let node = LocalVolume.home(of: claim, parts.informers) else { return nil }
+        return try await parts.api.createIfAbsent(LocalVolume.volume(for: claim, on: node))
+    }
+
     /// The volume first: a claim that is bound has one that is. Each only as the object that was looked at.
-    private func bind(_ claim: PersistentVolumeClaim, to volume: PersistentVolume) async throws {
+    private func bind(_ claim: PersistentVolumeClaim, to volume: PersistentVolume, on node: String) async throws {
         try await say("Bound", of: volume)
         let uid = JSONValue.string(claim.metadata.uid ?? "")
         if LocalVolume.volumeName(of: claim) == nil {
@@ -71,7 +96,11 @@ final class ClaimBinder: Sendable {
                 PersistentVolumeClaim.self, namespace: claim.metadata.namespace, name: claim.metadata.name,
                 merge: [
                     "metadata": [
-                        "uid": uid, "annotations": .object([LocalStorage.provisionerAnnotation: .string(LocalStorage.driver)]),
+                        "uid": uid,
+                        "annotations": .object([
+                            LocalStorage.provisionerAnnotation: .string(LocalStorage.driver),
+                            LocalStorage.nodeAnnotation: .string(node),
+                        ]),
                     ],
                     "spec": ["volumeName": .string(volume.metadata.name)],
                 ])

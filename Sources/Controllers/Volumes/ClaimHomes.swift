@@ -1,35 +1,48 @@
-// Where the scheduler has just sent the first pods of claims that have no volume yet: until the binding can be seen, nobody else knows.
+// Where the scheduler has just sent the pods of claims that have no volume yet: until their binding can be seen, nobody else knows.
 import KubernetesModel
 import Scheduling
 import Synchronization
 
-/// One entry for each claim whose first pod is on its way.
+/// One entry for each claim with a pod on its way; all pods of one are on the same node.
 final class ClaimHomes: Sendable {
-    private let first = Mutex<[ObjectKey: PodPlacement]>([:])
+    typealias Wish = (claim: ObjectKey, placement: PodPlacement)
 
-    func node(of claim: ObjectKey) -> String? { first.withLock { $0[claim]?.node } }
+    private let known = Mutex<[ObjectKey: [PodPlacement]]>([:])
 
-    /// False, and nothing is noted, when one of the claims has its home elsewhere: pods placed in one pass do not know of each other.
-    func settle(_ wishes: [(claim: ObjectKey, placement: PodPlacement)]) -> Bool {
-        first.withLock { first in
-            var settled = first
+    func node(of claim: ObjectKey) -> String? { known.withLock { $0[claim]?.first?.node } }
+
+    /// False when one of the claims has its home elsewhere: pods placed in one pass do not know of each other. Where it is the pods of these
+    /// wishes themselves that choose a node each, the first one's is the claim's home from now on, so that the next pass can do better.
+    func settle(_ wishes: [Wish]) -> Bool {
+        known.withLock { known in
+            let before = known
+            var fits = true
             for (claim, placement) in wishes {
-                if let before = settled[claim], before.node != placement.node { return false }
-                if settled[claim] == nil { settled[claim] = placement }
+                if let home = known[claim]?.first?.node, home != placement.node {
+                    fits = false
+                } else {
+                    known[claim, default: []].append(placement)
+                }
             }
-            first = settled
-            return true
+            if fits { return true }
+            // Of the others nobody is on the way; one claim without a home gets one.
+            let first = wishes.first { before[$0.claim] == nil && known[$0.claim] != nil }
+            known = before
+            if let first { known[first.claim] = [first.placement] }
+            return false
         }
     }
 
-    /// These were not bound after all.
-    func leave(_ placements: [PodPlacement]) {
-        let uids = Set(placements.map(\.uid))
-        first.withLock { first in first = first.filter { !uids.contains($0.value.uid) } }
-    }
+    /// These are not on their way after all.
+    func leave(_ uids: Set<String>) { keep { !uids.contains($1.uid) } }
 
-    /// Others know by now, or the pod is gone.
+    /// Of the others somebody else knows by now, or the pod is gone.
     func keep(where isNeeded: (ObjectKey, PodPlacement) -> Bool) {
-        first.withLock { first in first = first.filter { isNeeded($0.key, $0.value) } }
+        known.withLock { known in
+            for (claim, placements) in known {
+                let rest = placements.filter { isNeeded(claim, $0) }
+                known[claim] = rest.isEmpty ? nil : rest
+            }
+        }
     }
 }

@@ -1,5 +1,6 @@
 // What a pod's claims mean for where it may go. Those that have no object do not count: they are names of directories on whichever node.
 import KubernetesModel
+import KusciaModel
 
 enum ClaimStanding: Hashable {
     /// One of the terms of each list must match the node.
@@ -21,9 +22,18 @@ enum ClaimStanding: Hashable {
         self = .free(terms)
     }
 
+    func permits(_ node: Node) -> Bool {
+        guard case .free(let lists) = self else { return false }
+        return lists.allSatisfy { terms in
+            terms.contains { $0.matches(nodeNamed: node.metadata.name, labels: node.metadata.labels) }
+        }
+    }
+
     /// Those that have an object.
     static func claims(of pod: PodView, _ informers: SharedInformers) -> [PersistentVolumeClaim] {
-        pod.claims.compactMap { informers.claims.get(namespace: pod.namespace, name: $0) }
+        pod.claims.compactMap {
+            $0 == LocalStorage.dataClaim ? nil : informers.claims.get(namespace: pod.namespace, name: $0)
+        }
     }
 
     private static func of(
@@ -31,14 +41,17 @@ enum ClaimStanding: Hashable {
     ) -> ClaimStanding {
         let what = "persistentvolumeclaim \"\(claim.metadata.name)\""
         if claim.metadata.deletionTimestamp != nil { return .waits("\(what) is being deleted") }
-        guard LocalVolume.isBound(claim) else {
-            guard LocalVolume.isWanted(claim) else { return .free([]) }
-            let node = LocalVolume.home(among: informers.consumers(of: claim.key)) ?? homes(claim.key)
-            return .free(node.map { [LocalVolume.terms(on: $0)] } ?? [])
+        if let name = LocalVolume.volumeName(of: claim), LocalVolume.isBound(claim) {
+            if let volume = informers.volumes.get(name: name) {
+                return .free(volume.spec.nodeAffinity?.required.map { [$0.nodeSelectorTerms] } ?? [])
+            }
+            // One of ours is made again.
+            guard LocalVolume.isOwn(name, of: claim) else { return .waits("\(what): persistentvolume \"\(name)\" not found") }
+        } else if !LocalVolume.isWanted(claim) {
+            return .free([])
         }
-        let name = LocalVolume.volumeName(of: claim) ?? ""
-        guard let volume = informers.volumes.get(name: name) else { return .waits("\(what): persistentvolume \"\(name)\" not found") }
-        return .free(volume.spec.nodeAffinity?.required.map { [$0.nodeSelectorTerms] } ?? [])
+        let node = LocalVolume.home(of: claim, informers) ?? homes(claim.key)
+        return .free(node.map { [LocalVolume.terms(on: $0)] } ?? [])
     }
 }
 

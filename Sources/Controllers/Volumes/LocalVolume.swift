@@ -1,4 +1,4 @@
-// What a claim's storage is here: a directory of the node on which its first pod runs. Pure.
+// What a claim's storage is here: a directory of the node on which its first pod runs.
 // https://kubernetes.io/docs/concepts/storage/storage-classes/#volume-binding-mode (WaitForFirstConsumer)
 import KubernetesModel
 import KusciaModel
@@ -13,9 +13,16 @@ enum LocalVolume {
     /// The volume that is made for a claim.
     static func name(for claim: PersistentVolumeClaim) -> String { "pvc-\(claim.metadata.uid ?? "")" }
 
-    /// Whether a volume is to be made for it, whatever its class: there is no other storage. One that names a volume of its own waits for whoever made that. Half bound counts too.
+    /// The volume that was made for the claim here.
+    static func isOwn(_ volume: String, of claim: PersistentVolumeClaim) -> Bool {
+        volume == name(for: claim) && claim.metadata.annotations[LocalStorage.provisionerAnnotation] == LocalStorage.driver
+    }
+
+    /// Whether it is to be bound to a volume of ours, whatever its class: there is no other storage. One that names a volume of its own waits
+    /// for whoever made that. Half bound counts too.
     static func isWanted(_ claim: PersistentVolumeClaim) -> Bool {
-        guard !isBound(claim), claim.metadata.deletionTimestamp == nil else { return false }
+        let isNoName = claim.metadata.name != LocalStorage.dataClaim
+        guard isNoName, !isBound(claim), claim.metadata.deletionTimestamp == nil else { return false }
         return volumeName(of: claim).map { $0 == name(for: claim) } ?? true
     }
 
@@ -23,7 +30,8 @@ enum LocalVolume {
 
     static func volume(for claim: PersistentVolumeClaim, on node: String) -> PersistentVolume {
         var volume = PersistentVolume(
-            metadata: ObjectMeta(name: name(for: claim), annotations: [LocalStorage.provisionedByAnnotation: LocalStorage.driver]))
+            metadata: ObjectMeta(
+                name: name(for: claim), annotations: [LocalStorage.provisionedByAnnotation: LocalStorage.driver]))
         volume.spec.capacity = capacity(of: claim)
         volume.spec.accessModes = claim.spec.accessModes
         volume.spec.csi = CSIPersistentVolumeSource(
@@ -44,10 +52,22 @@ enum LocalVolume {
         [NodeSelectorTerm(matchFields: [NodeSelectorRequirement(key: "metadata.name", operator: "In", values: [node])])]
     }
 
-    /// The node of the oldest of the claim's pods that has one. A pod that is over has left its data there too.
-    static func home(among consumers: [PodView]) -> String? {
-        consumers.filter { $0.nodeName != nil }
-            .min { ($0.creation?.unixSeconds ?? 0, $0.name) < ($1.creation?.unixSeconds ?? 0, $1.name) }?.nodeName
+    /// Of a volume of ours.
+    static func node(of volume: PersistentVolume) -> String? {
+        volume.spec.nodeAffinity?.required?.nodeSelectorTerms.first?.matchFields.first?.values.first
+    }
+
+    /// Where the data of a claim without a finished binding is: what was said of it, else the node of the oldest of its pods that has one. A pod
+    /// that is over has left its data there too; a node that does not exist has none.
+    static func home(of claim: PersistentVolumeClaim, _ informers: SharedInformers) -> String? {
+        if let made = informers.volumes.get(name: name(for: claim)).flatMap(node) { return made }
+        if let said = claim.metadata.annotations[LocalStorage.nodeAnnotation] { return said }
+        return informers.consumers(of: claim.key)
+            .filter { pod in pod.nodeName.map { informers.nodes.get(name: $0) != nil } ?? false }.min(by: precedes)?.nodeName
+    }
+
+    static func precedes(_ a: PodView, _ b: PodView) -> Bool {
+        (a.creation?.unixSeconds ?? 0, a.name) < (b.creation?.unixSeconds ?? 0, b.name)
     }
 
     static func capacity(of claim: PersistentVolumeClaim) -> [String: Quantity] {
