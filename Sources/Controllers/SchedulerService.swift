@@ -21,6 +21,8 @@ public final class SchedulerService: Sendable {
         var pods: Set<PodKey> = []
         var nodes: Set<String> = []
         var domains = false
+        /// Pods to look at again, not before a time.
+        var later: [(pod: PodKey, at: ContinuousClock.Instant)] = []
     }
 
     private let api: any KubernetesAPI
@@ -64,12 +66,15 @@ public final class SchedulerService: Sendable {
             }
             let pod = event.object
             self.note { $0.pods.insert(PodKey(namespace: pod.namespace, name: pod.name)) }
-            // Where one of them went, the others of its claims go.
-            for claim in ClaimStanding.claims(of: pod, self.informers) { self.noteConsumers(of: claim.key) }
+            self.noteOthers(of: pod)
         }
         informers.claims.onEvent { self.noteConsumers(of: $0.object.key) }
         informers.volumes.onEvent { if let key = $0.object.claimKey { self.noteConsumers(of: key) } }
-        informers.nodes.onEvent { event in self.note { $0.nodes.insert(event.object.metadata.name) } }
+        informers.nodes.onEvent { event in
+            self.note { $0.nodes.insert(event.object.metadata.name) }
+            // What was bound to it before it was there is where its claims' data will be.
+            if case .added(let node) = event { self.informers.pods(on: node.metadata.name).forEach(self.noteOthers) }
+        }
         informers.domains.onEvent { _ in self.note { $0.domains = true } }
         let pass = SchedulingPass()
         await queue.run(workers: 1) { _, error in
@@ -77,6 +82,11 @@ public final class SchedulerService: Sendable {
         } work: { _ in
             try await self.run(pass)
         }
+    }
+
+    /// Where one of them went, the others of its claims go, as long as the claim itself does not say so.
+    private func noteOthers(of pod: PodView) {
+        for claim in ClaimStanding.claims(of: pod, informers) where LocalVolume.isWanted(claim) { noteConsumers(of: claim.key) }
     }
 
     /// Most claims are names without an object, and thousands of pods may have one in common: these keep nobody from anywhere.
@@ -98,11 +108,12 @@ public final class SchedulerService: Sendable {
         takeIn(pass)
         let decisions = pass.state.withLock { $0.schedule(now: milliseconds) }
         var groups: [[PodPlacement]] = []
+        var seen: Set<ObjectKey> = []
         for decision in decisions {
             switch decision {
-            case .bind(let placements): if await settle(placements, pass) { groups.append(placements) }
+            case .bind(let placements): if await settle(placements, pass, &seen) { groups.append(placements) }
             case .unschedulable(let pod, let uid, let obstacle):
-                pass.homes.leave([uid])
+                pass.homes.fail(uid).forEach(noteConsumers)
                 pass.want(obstacle, for: pod, uid: uid, at: clock.now)
             case .preempt(let preemption): pass.preempt(preemption)
             }
@@ -123,15 +134,15 @@ public final class SchedulerService: Sendable {
 
     /// Whether all of them may go where they were placed, as far as their claims are concerned; else they are placed again. Looks at what is
     /// known now: the core was told before.
-    private func settle(_ placements: [PodPlacement], _ pass: SchedulingPass) async -> Bool {
+    /// `absent`: claims of which the server knew nothing in this pass.
+    private func settle(_ placements: [PodPlacement], _ pass: SchedulingPass, _ absent: inout Set<ObjectKey>) async -> Bool {
         var wishes: [ClaimHomes.Wish] = []
         var fits = true
         for placement in placements {
             guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name), !pod.claims.isEmpty
             else { continue }
-            if await hasUnseenClaim(pod) {
-                // Its claim is on its way here, and will bring the pod with it.
-                pass.state.withLock { $0.bindingFailed(placements) }
+            if await hasUnseenClaim(pod, &absent) {
+                putOff(placements, pass)
                 return false
             }
             let claims = ClaimStanding.claims(of: pod, informers)
@@ -147,13 +158,33 @@ public final class SchedulerService: Sendable {
     }
 
     /// A claim that was made with its pod may come here behind it. The names that need no object are not asked for.
-    private func hasUnseenClaim(_ pod: PodView) async -> Bool {
+    private func hasUnseenClaim(_ pod: PodView, _ absent: inout Set<ObjectKey>) async -> Bool {
         for name in pod.claims where name != LocalStorage.dataClaim && !name.hasPrefix(LocalStorage.jobClaimPrefix) {
-            if informers.claims.get(namespace: pod.namespace, name: name) != nil { continue }
-            guard let found = try? await api.find(PersistentVolumeClaim.self, namespace: pod.namespace, name: name) else { continue }
-            if informers.claims.get(namespace: pod.namespace, name: name)?.metadata.uid != found.metadata.uid { return true }
+            let key = ObjectKey(namespace: pod.namespace, name: name)
+            if absent.contains(key) || informers.claims.get(namespace: pod.namespace, name: name) != nil { continue }
+            do {
+                let found = try await api.find(PersistentVolumeClaim.self, namespace: pod.namespace, name: name)
+                if found != nil { return true }
+                absent.insert(key)
+            } catch {
+                logger.debug("claim not asked for; trying again", metadata: ["claim": "\(key)", "error": "\(error)"])
+                return true
+            }
         }
         return false
+    }
+
+    private static let unseenClaimPause = Duration.milliseconds(100)
+
+    /// Out of the core, or it would place them again at once.
+    private func putOff(_ placements: [PodPlacement], _ pass: SchedulingPass) {
+        pass.state.withLock { state in
+            state.bindingFailed(placements)
+            for placement in placements { state.removePod(placement.pod) }
+        }
+        let due = clock.now + Self.unseenClaimPause
+        changes.withLock { $0.later += placements.map { ($0.pod, due) } }
+        queue.add(0, after: Self.unseenClaimPause)
     }
 
     private func giveBack(_ placements: [PodPlacement], _ pass: SchedulingPass) {
@@ -162,16 +193,22 @@ public final class SchedulerService: Sendable {
     }
 
     private func takeIn(_ pass: SchedulingPass) {
-        pass.homes.keep { claim, placement in
-            guard let claim = informers.claims.get(namespace: claim.namespace, name: claim.name), LocalVolume.isWanted(claim),
-                let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name)
-            else { return false }
-            return pod.uid == placement.uid && pod.nodeName == nil
+        pass.homes.keep { claim in
+            guard let claim = informers.claims.get(namespace: claim.namespace, name: claim.name) else { return false }
+            return LocalVolume.isWanted(claim) && LocalVolume.home(of: claim, informers) == nil
+        } pods: { placement in
+            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { return false }
+            return pod.uid == placement.uid && pod.nodeName == nil && !pod.isDeleting && !pod.isFinished
         }
+        let now = clock.now
         let changes = changes.withLock { changes in
-            defer { changes = Changes() }
-            return changes
+            var taken = changes
+            changes = Changes()
+            changes.later = taken.later.filter { $0.at > now }
+            for (pod, at) in taken.later where at <= now { taken.pods.insert(pod) }
+            return taken
         }
+        if !changes.nodes.isEmpty { pass.homes.tryAgain().forEach(noteConsumers) }
         let domains = changes.domains ? Set(informers.domains.objects.map(\.metadata.name)) : nil
         let nodes = changes.nodes.map { ($0, informers.nodes.get(name: $0)) }
         let pods = changes.pods.map { ($0, informers.pods.get(namespace: $0.namespace, name: $0.name)) }
@@ -198,6 +235,7 @@ public final class SchedulerService: Sendable {
         switch ClaimStanding(pod, informers, homes: pass.homes.node) {
         case .free(let terms): description.volumeTerms = terms
         case .waits(let reason):
+            pass.homes.leave([pod.uid])
             pass.want(PlacementObstacle(reason), for: description.key, uid: pod.uid, at: clock.now)
             return nil
         }

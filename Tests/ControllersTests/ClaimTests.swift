@@ -184,6 +184,43 @@ import Testing
         }
     }
 
+    @Test("a gang that only one of the nodes can hold together finds that one", .timeLimit(.minutes(1)), arguments: ["alice-0", "alice-9"])
+    func roomierNode(_ name: String) async throws {
+        try await withCluster(before: { api in
+            var node = try Fixture.node("alice", cpu: "1200m")
+            node.metadata.name = name
+            try api.put(node)
+            try api.put(Self.claim("data"))
+            for index in 0..<2 {
+                var pod = Self.pod("psi-\(index)", of: "data", cpu: "600m")
+                pod.metadata.annotations = [
+                    KusciaAnnotation.podGroup: "psi", KusciaAnnotation.podGroupSize: "2", KusciaAnnotation.podGroupMinMembers: "2",
+                ]
+                try api.put(pod)
+            }
+        }) { api in
+            try await eventually("bound") { try (0..<2).allSatisfy { try node(api, "psi-\($0)") == name } }
+        }
+    }
+
+    @Test("a claim whose pod was bound before its node was there is bound when the node comes")
+    func lateNode() async throws {
+        try await withCluster { api in
+            try api.put(Self.claim("data"))
+            var early = Self.pod("early", of: "data")
+            early.spec.nodeName = "alice-3"
+            try api.put(early)
+            try await eventually("told that it waits") {
+                try api.objects(Event.self).contains { $0.reason == "WaitForFirstConsumer" && $0.involvedObject.name == "data" }
+            }
+            var node = try Fixture.node("alice", cpu: "1")
+            node.metadata.name = "alice-3"
+            try api.put(node)
+            try await eventually("bound") { try bound(api, "data") != nil }
+            #expect(try bound(api, "data")?.spec.nodeAffinity?.required?.nodeSelectorTerms == LocalVolume.terms(on: "alice-3"))
+        }
+    }
+
     @Test("a volume that somebody deletes while its claim is bound is made again, on the node that has the data")
     func remade() async throws {
         try await withCluster { api in

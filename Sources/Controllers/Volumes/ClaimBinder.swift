@@ -21,6 +21,10 @@ final class ClaimBinder: Sendable {
             guard let key = event.object.claimKey else { return }
             self.queue.add(key)
         }
+        parts.informers.nodes.onEvent { event in
+            // What was bound to it before it was there.
+            if case .added(let node) = event { self.parts.informers.pods(on: node.metadata.name).forEach(self.add) }
+        }
         parts.informers.pods.onEvent { event in
             guard case .updated(let old, let new) = event else { return self.add(event.object) }
             if old.nodeName == nil, new.nodeName != nil { self.add(new) }
@@ -30,20 +34,21 @@ final class ClaimBinder: Sendable {
 
     private func add(_ pod: PodView) {
         guard pod.nodeName != nil else { return }
-        for name in pod.claims { queue.add(ObjectKey(namespace: pod.namespace, name: name)) }
+        for claim in ClaimStanding.claims(of: pod, parts.informers) { queue.add(claim.key) }
     }
 
     /// Repeatable: each step looks at what is there.
     func check(_ key: ObjectKey) async throws {
         let claim = parts.informers.claims.get(namespace: key.namespace, name: key.name)
         try await release(key, but: claim?.metadata.uid)
-        guard let claim, needsVolume(claim) else { return }
+        guard let claim else { return }
         let subject = EventSubject(claim)
-        guard claim.spec.volumeMode != "Block" else {
+        if claim.spec.volumeMode == "Block", LocalVolume.volumeName(of: claim) == nil {
             return parts.recorder.record(
                 subject, .warning, reason: "ProvisioningFailed",
                 message: "spec.volumeMode: found Block, expected Filesystem: a claim is a directory of its node")
         }
+        guard needsVolume(claim) else { return }
         guard let volume = try await volume(for: claim) else {
             guard let pod = parts.informers.consumers(of: key).filter({ $0.nodeName == nil }).min(by: LocalVolume.precedes) else {
                 return parts.recorder.record(

@@ -21,8 +21,8 @@ enum LocalVolume {
     /// Whether it is to be bound to a volume of ours, whatever its class: there is no other storage. One that names a volume of its own waits
     /// for whoever made that. Half bound counts too.
     static func isWanted(_ claim: PersistentVolumeClaim) -> Bool {
-        let isNoName = claim.metadata.name != LocalStorage.dataClaim
-        guard isNoName, !isBound(claim), claim.metadata.deletionTimestamp == nil else { return false }
+        let canBe = claim.metadata.name != LocalStorage.dataClaim && claim.spec.volumeMode != "Block"
+        guard canBe, !isBound(claim), claim.metadata.deletionTimestamp == nil else { return false }
         return volumeName(of: claim).map { $0 == name(for: claim) } ?? true
     }
 
