@@ -10,6 +10,8 @@ package enum RecordFiles {
     package static let maximumBytes = 4 << 20
     /// Directories deeper than this are moved up instead of descended into: a task may nest them without end.
     package static let maximumDepth = 64
+    /// So often a tree is emptied again in which somebody makes something meanwhile.
+    private static let maximumRounds = 100
 
     package static func failure(_ stage: String, _ path: String) -> RuntimeError {
         .unavailable(stage: "\(stage)(\(path))", reason: String(cString: strerror(errno)))
@@ -78,6 +80,15 @@ package enum RecordFiles {
 
     /// Removes a tree without following links out of it; nothing to do when it is gone.
     package static func removeTree(_ path: String) throws(RuntimeError) {
+        for round in 1...maximumRounds {
+            try empty(path)
+            if rmdir(path) == 0 || errno == ENOENT { return }
+            // Who follows a container that was removed meanwhile may still write how it ended.
+            guard errno == ENOTEMPTY, round < maximumRounds else { throw failure("rmdir", path) }
+        }
+    }
+
+    private static func empty(_ path: String) throws(RuntimeError) {
         var moved = 0
         // What was moved up from too deep lies beside its former ancestors and is taken by the next round.
         repeat {
@@ -90,7 +101,6 @@ package enum RecordFiles {
             empty(directory, top: directory, depth: 0, moved: &moved)
             close(directory)
         } while moved > 0
-        guard rmdir(path) == 0 || errno == ENOENT else { throw failure("rmdir", path) }
     }
 
     /// SAFETY: names go back to the kernel exactly as it gave them; a name that is not UTF-8 is removed by its bytes.
