@@ -62,6 +62,17 @@ import Testing
         return pod
     }
 
+    /// psi-0 and psi-1, which name the claim `data`.
+    private func putGang(_ api: InMemoryKubernetesAPI, cpu: String) throws {
+        for index in 0..<2 {
+            var pod = Self.pod("psi-\(index)", of: "data", cpu: cpu)
+            pod.metadata.annotations = [
+                KusciaAnnotation.podGroup: "psi", KusciaAnnotation.podGroupSize: "2", KusciaAnnotation.podGroupMinMembers: "2",
+            ]
+            try api.put(pod)
+        }
+    }
+
     private func node(_ api: InMemoryKubernetesAPI, _ pod: String) throws -> String? {
         try api.object(Pod.self, namespace: "alice", name: pod)?.spec.nodeName
     }
@@ -153,13 +164,7 @@ import Testing
     func gang() async throws {
         try await withCluster(before: { api in
             try api.put(Self.claim("data"))
-            for index in 0..<2 {
-                var pod = Self.pod("psi-\(index)", of: "data", cpu: "400m")
-                pod.metadata.annotations = [
-                    KusciaAnnotation.podGroup: "psi", KusciaAnnotation.podGroupSize: "2", KusciaAnnotation.podGroupMinMembers: "2",
-                ]
-                try api.put(pod)
-            }
+            try putGang(api, cpu: "400m")
         }) { api in
             try await eventually("bound") { try bound(api, "data") != nil }
             let homes = try (0..<2).map { try node(api, "psi-\($0)") }
@@ -168,13 +173,7 @@ import Testing
         // One that one node cannot hold says so, and does not keep the scheduler busy.
         try await withCluster(before: { api in
             try api.put(Self.claim("data"))
-            for index in 0..<2 {
-                var pod = Self.pod("psi-\(index)", of: "data", cpu: "700m")
-                pod.metadata.annotations = [
-                    KusciaAnnotation.podGroup: "psi", KusciaAnnotation.podGroupSize: "2", KusciaAnnotation.podGroupMinMembers: "2",
-                ]
-                try api.put(pod)
-            }
+            try putGang(api, cpu: "700m")
         }) { api in
             try await eventually("told") {
                 try (0..<2).contains { try Fixture.unschedulable(api, "alice", "psi-\($0)")?.contains("Insufficient cpu") ?? false }
@@ -191,13 +190,7 @@ import Testing
             node.metadata.name = name
             try api.put(node)
             try api.put(Self.claim("data"))
-            for index in 0..<2 {
-                var pod = Self.pod("psi-\(index)", of: "data", cpu: "600m")
-                pod.metadata.annotations = [
-                    KusciaAnnotation.podGroup: "psi", KusciaAnnotation.podGroupSize: "2", KusciaAnnotation.podGroupMinMembers: "2",
-                ]
-                try api.put(pod)
-            }
+            try putGang(api, cpu: "600m")
         }) { api in
             try await eventually("bound") { try (0..<2).allSatisfy { try node(api, "psi-\($0)") == name } }
         }
