@@ -17,7 +17,7 @@ public final class SchedulerService: Sendable {
     static let reportInterval = Duration.seconds(5)
 
     /// Names of what changed since the last pass: bounded by the number of objects. The pass reads the newest state.
-    private struct Changes {
+    struct Changes {
         var pods: Set<PodKey> = []
         var nodes: Set<String> = []
         var domains = false
@@ -25,16 +25,16 @@ public final class SchedulerService: Sendable {
         var later: [(pod: PodKey, at: ContinuousClock.Instant)] = []
     }
 
-    private let api: any KubernetesAPI
+    let api: any KubernetesAPI
     private let binder: any GangBinding
-    private let informers: SharedInformers
+    let informers: SharedInformers
     private let recorder: EventRecorder
     private let now: @Sendable () -> Timestamp
     private let reportDelay: Duration
-    private let logger: Logger
-    private let queue = WorkQueue<Int>()
-    private let changes = Mutex(Changes())
-    private let clock = ContinuousClock()
+    let logger: Logger
+    let queue = WorkQueue<Int>()
+    let changes = Mutex(Changes())
+    let clock = ContinuousClock()
     private let start: ContinuousClock.Instant
 
     /// A pod is reported as unschedulable when it has waited for `reportDelay`: the parties' pods of a task are made one
@@ -84,20 +84,7 @@ public final class SchedulerService: Sendable {
         }
     }
 
-    /// Where one of them went, the others of its claims go, as long as the claim itself does not say so.
-    private func noteOthers(of pod: PodView) {
-        for claim in ClaimStanding.claims(of: pod, informers) where LocalVolume.isWanted(claim) { noteConsumers(of: claim.key) }
-    }
-
-    /// Most claims are names without an object, and thousands of pods may have one in common: these keep nobody from anywhere.
-    private func noteConsumers(of claim: ObjectKey) {
-        guard claim.name != LocalStorage.dataClaim else { return }
-        let pods = informers.consumers(of: claim).filter { $0.nodeName == nil }
-        if pods.isEmpty { return }
-        note { changes in for pod in pods { changes.pods.insert(PodKey(namespace: pod.namespace, name: pod.name)) } }
-    }
-
-    private func note(_ change: (inout Changes) -> Void) {
+    func note(_ change: (inout Changes) -> Void) {
         changes.withLock { change(&$0) }
         queue.add(0)
     }
@@ -108,10 +95,10 @@ public final class SchedulerService: Sendable {
         takeIn(pass)
         let decisions = pass.state.withLock { $0.schedule(now: milliseconds) }
         var groups: [[PodPlacement]] = []
-        var seen: Set<ObjectKey> = []
+        var absent: Set<ObjectKey> = []
         for decision in decisions {
             switch decision {
-            case .bind(let placements): if await settle(placements, pass, &seen) { groups.append(placements) }
+            case .bind(let placements): if await settle(placements, pass, &absent) { groups.append(placements) }
             case .unschedulable(let pod, let uid, let obstacle):
                 pass.homes.fail(uid).forEach(noteConsumers)
                 pass.want(obstacle, for: pod, uid: uid, at: clock.now)
@@ -132,74 +119,13 @@ public final class SchedulerService: Sendable {
         return passed.seconds * 1000 + passed.attoseconds / 1_000_000_000_000_000
     }
 
-    /// Whether all of them may go where they were placed, as far as their claims are concerned; else they are placed again. Looks at what is
-    /// known now: the core was told before.
-    /// `absent`: claims of which the server knew nothing in this pass.
-    private func settle(_ placements: [PodPlacement], _ pass: SchedulingPass, _ absent: inout Set<ObjectKey>) async -> Bool {
-        var wishes: [ClaimHomes.Wish] = []
-        var fits = true
-        for placement in placements {
-            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name), !pod.claims.isEmpty
-            else { continue }
-            if await hasUnseenClaim(pod, &absent) {
-                putOff(placements, pass)
-                return false
-            }
-            let claims = ClaimStanding.claims(of: pod, informers)
-            if claims.isEmpty { continue }
-            let node = informers.nodes.get(name: placement.node)
-            fits = fits && node.map { ClaimStanding(pod, informers, homes: pass.homes.node).permits($0) } ?? false
-            for claim in claims where LocalVolume.isWanted(claim) { wishes.append((claim.key, placement)) }
-        }
-        if fits, wishes.isEmpty || pass.homes.settle(wishes) { return true }
-        giveBack(placements, pass)
-        queue.add(0)
-        return false
-    }
-
-    /// A claim that was made with its pod may come here behind it. The names that need no object are not asked for.
-    private func hasUnseenClaim(_ pod: PodView, _ absent: inout Set<ObjectKey>) async -> Bool {
-        for name in pod.claims where name != LocalStorage.dataClaim && !name.hasPrefix(LocalStorage.jobClaimPrefix) {
-            let key = ObjectKey(namespace: pod.namespace, name: name)
-            if absent.contains(key) || informers.claims.get(namespace: pod.namespace, name: name) != nil { continue }
-            do {
-                let found = try await api.find(PersistentVolumeClaim.self, namespace: pod.namespace, name: name)
-                if found != nil { return true }
-                absent.insert(key)
-            } catch {
-                logger.debug("claim not asked for; trying again", metadata: ["claim": "\(key)", "error": "\(error)"])
-                return true
-            }
-        }
-        return false
-    }
-
-    private static let unseenClaimPause = Duration.milliseconds(100)
-
-    /// Out of the core, or it would place them again at once.
-    private func putOff(_ placements: [PodPlacement], _ pass: SchedulingPass) {
-        pass.state.withLock { state in
-            state.bindingFailed(placements)
-            for placement in placements { state.removePod(placement.pod) }
-        }
-        let due = clock.now + Self.unseenClaimPause
-        changes.withLock { $0.later += placements.map { ($0.pod, due) } }
-        queue.add(0, after: Self.unseenClaimPause)
-    }
-
-    private func giveBack(_ placements: [PodPlacement], _ pass: SchedulingPass) {
+    func giveBack(_ placements: [PodPlacement], _ pass: SchedulingPass) {
         pass.state.withLock { $0.bindingFailed(placements) }
         changes.withLock { $0.pods.formUnion(placements.map(\.pod)) }
     }
 
     private func takeIn(_ pass: SchedulingPass) {
-        pass.homes.keep { claim in
-            guard let claim = informers.claims.get(namespace: claim.namespace, name: claim.name) else { return false }
-            return LocalVolume.isWanted(claim) && LocalVolume.home(of: claim, informers) == nil
-        } pods: { placement in
-            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { return false }
-            return pod.uid == placement.uid && pod.nodeName == nil && !pod.isDeleting && !pod.isFinished
-        }
+        keepHomes(pass)
         let now = clock.now
         let changes = changes.withLock { changes in
             var taken = changes
@@ -226,20 +152,6 @@ public final class SchedulerService: Sendable {
             }
         }
         for (key, pod) in pods where pod?.nodeName != nil || pod == nil { pass.forget(key) }
-    }
-
-    /// nil while the pod waits for a claim of its own.
-    private func describe(_ pod: PodView, _ pass: SchedulingPass) -> PodDescription? {
-        var description = PodDescription(pod)
-        if pod.claims.isEmpty || pod.nodeName != nil { return description }
-        switch ClaimStanding(pod, informers, homes: pass.homes.node) {
-        case .free(let terms): description.volumeTerms = terms
-        case .waits(let reason):
-            pass.homes.leave([pod.uid])
-            pass.want(PlacementObstacle(reason), for: description.key, uid: pod.uid, at: clock.now)
-            return nil
-        }
-        return description
     }
 
     /// Whether the change is one of those that the core is told of: most are a status.
@@ -303,11 +215,7 @@ public final class SchedulerService: Sendable {
     private func refused(_ groups: [[PodPlacement]], _ error: any Error, _ pass: SchedulingPass) -> any Error {
         let placements = groups.flatMap(\.self)
         logger.debug("binding refused", metadata: ["pods": "\(placements.map(\.pod))", "error": "\(error)"])
-        pass.homes.leave(Set(placements.map(\.uid)))
-        for placement in placements {
-            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { continue }
-            for claim in ClaimStanding.claims(of: pod, informers) { noteConsumers(of: claim.key) }
-        }
+        leaveHomes(placements, pass)
         // What was refused may be gone or another by now: look again before the next try.
         giveBack(placements, pass)
         return error

@@ -26,6 +26,16 @@ import Testing
         return volume
     }
 
+    /// The claim is bound to a local volume that is there.
+    private func labWithDisk() throws -> (VolumeLab, String) {
+        let lab = try VolumeLab()
+        let place = lab.directory + "/allowed/disk"
+        try DiskFiles.makeDirectory(place)
+        try lab.api.put(Self.claim("Bound", volumeName: "pv-1"))
+        try lab.api.put(Self.volume { $0.local = LocalVolumeSource(path: place) })
+        return (lab, place)
+    }
+
     private func sources(_ manager: VolumeManager, _ pod: Pod) async throws -> [String] {
         try await manager.mounts(pod.spec.containers[0], of: pod).map(\.hostPath)
     }
@@ -39,11 +49,7 @@ import Testing
 
     @Test("a claim bound to a local volume lies there, also for a container that starts anew while nobody answers; what is kept goes with the pod")
     func local() async throws {
-        let lab = try VolumeLab()
-        let place = lab.directory + "/allowed/disk"
-        try DiskFiles.makeDirectory(place)
-        try lab.api.put(Self.claim("Bound", volumeName: "pv-1"))
-        try lab.api.put(Self.volume { $0.local = LocalVolumeSource(path: place) })
+        let (lab, place) = try labWithDisk()
         let pod = lab.pod(Self.volumes)
         try await lab.manager.prepare(pod)
         #expect(try await sources(lab.manager, pod) == [place])
@@ -75,11 +81,7 @@ import Testing
 
     @Test("a claim that was bound elsewhere at first and is a name now lies by its name; one that is Lost is waited for")
     func rebound() async throws {
-        let lab = try VolumeLab()
-        let place = lab.directory + "/allowed/disk"
-        try DiskFiles.makeDirectory(place)
-        try lab.api.put(Self.claim("Bound", volumeName: "pv-1"))
-        try lab.api.put(Self.volume { $0.local = LocalVolumeSource(path: place) })
+        let (lab, _) = try labWithDisk()
         let pod = lab.pod(Self.volumes)
         try await lab.manager.prepare(pod)
         try lab.api.put(Self.claim("Pending", volumeName: nil))

@@ -16,11 +16,7 @@ import Testing
     ) async throws {
         let api = InMemoryKubernetesAPI()
         try api.put(Domain(metadata: ObjectMeta(name: "alice")))
-        for name in ["alice-1", "alice-2"] {
-            var node = try Fixture.node("alice", cpu: "1")
-            node.metadata.name = name
-            try api.put(node)
-        }
+        for name in ["alice-1", "alice-2"] { try putNode(api, name, cpu: "1") }
         try before(api)
         let logger = SchedulerServiceTests.quiet()
         let informers = SharedInformers(api: api, logger: logger)
@@ -60,6 +56,12 @@ import Testing
             Volume(name: "data", persistentVolumeClaim: PersistentVolumeClaimVolumeSource(claimName: claim))
         ]
         return pod
+    }
+
+    private func putNode(_ api: InMemoryKubernetesAPI, _ name: String, cpu: String) throws {
+        var node = try Fixture.node("alice", cpu: cpu)
+        node.metadata.name = name
+        try api.put(node)
     }
 
     /// psi-0 and psi-1, which name the claim `data`.
@@ -186,9 +188,7 @@ import Testing
     @Test("a gang that only one of the nodes can hold together finds that one", .timeLimit(.minutes(1)), arguments: ["alice-0", "alice-9"])
     func roomierNode(_ name: String) async throws {
         try await withCluster(before: { api in
-            var node = try Fixture.node("alice", cpu: "1200m")
-            node.metadata.name = name
-            try api.put(node)
+            try putNode(api, name, cpu: "1200m")
             try api.put(Self.claim("data"))
             try putGang(api, cpu: "600m")
         }) { api in
@@ -206,9 +206,7 @@ import Testing
             try await eventually("told that it waits") {
                 try api.objects(Event.self).contains { $0.reason == "WaitForFirstConsumer" && $0.involvedObject.name == "data" }
             }
-            var node = try Fixture.node("alice", cpu: "1")
-            node.metadata.name = "alice-3"
-            try api.put(node)
+            try putNode(api, "alice-3", cpu: "1")
             try await eventually("bound") { try bound(api, "data") != nil }
             #expect(try bound(api, "data")?.spec.nodeAffinity?.required?.nodeSelectorTerms == LocalVolume.terms(on: "alice-3"))
         }
