@@ -95,6 +95,11 @@ struct MasterStartTests {
         }
     }
 
+    private func isLink(_ path: String) -> Bool {
+        var facts = stat()
+        return lstat(path, &facts) == 0 && facts.st_mode & S_IFMT == S_IFLNK
+    }
+
     @Test("a Lite that gets no certificate is told which of its own settings to look at", .timeLimit(.minutes(3)))
     func refusedLite() async throws {
         try await inDirectory(listen: "127.0.0.1") { directory, port in
@@ -106,7 +111,10 @@ struct MasterStartTests {
                 settings.extensions.masterCAFile = authority
                 settings.extensions.cgroupParent = "swiftlet.start.\(getpid())"
                 try FileText.write(settings.commentedYAML, to: "\(directory)/lite.yaml", mode: 0o600)
-                return try await swiftlet(directory, ["lite", "--config", "\(directory)/lite.yaml"]).result(within: .seconds(60))
+                let result = try await swiftlet(directory, ["lite", "--config", "\(directory)/lite.yaml"]).result(within: .seconds(60))
+                // Links into the machine's memory, which outlives the directory.
+                for place in ["records", "runp/pods"] { #expect(!isLink("\(directory)/lite/\(place)"), "\(place) is left") }
+                return result
             }
             let (url, authority) = ("https://127.0.0.1:\(port)", "\(directory)/state/pki/ca.crt")
             try await withMaster(directory) {

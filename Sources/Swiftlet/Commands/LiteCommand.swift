@@ -76,6 +76,19 @@ struct LiteProcess {
 
     func run(parent: ProcessIdentity?) async throws {
         let node = try NodeRuntime(settings, logger: Logger(label: "runp"))
+        do {
+            try await serve(node, parent: parent)
+        } catch {
+            // A start that was refused leaves nothing in the machine's memory either. What went wrong before is what counts.
+            try? await node.releaseRecords()
+            throw error
+        }
+        try await node.releaseRecords()
+        if stopTasks { try node.removeCgroup() }
+        logger.notice("lite ends")
+    }
+
+    private func serve(_ node: NodeRuntime, parent: ProcessIdentity?) async throws {
         let identity = try await identity()
         let api = try MasterConnection(settings).api(identity)
         let directory = settings.stateDirectory
@@ -123,9 +136,6 @@ struct LiteProcess {
         await api.shutdown()
         await registries.shutdown()
         await cluster?.http.shutdown()
-        try await node.releaseRecords()
-        if stopTasks { try node.removeCgroup() }
-        logger.notice("lite ends")
     }
 
     /// From disk; else with the deploy token; renewed in time with itself.
