@@ -22,7 +22,7 @@ extension InMemoryKubernetesAPI {
     ) async throws -> any WatchStream {
         try await begin(.watch, resource, namespace)
         try checkSelectors(options)
-        return try store.withLock { try $0.watch(resource, namespace: namespace, options: options, owner: self) }
+        return try store.withLock { try $0.watch(resource, namespace: namespace, options: options) }
     }
 
     public func create(

@@ -72,7 +72,7 @@ public final class InMemoryKubernetesAPI: KubernetesAPI, GangBinding {
     public func expireHistory() { store.withLock { $0.expireHistory() } }
 
     public var calls: [RecordedCall] { knobs.withLock { $0.calls } }
-    public var watchCount: Int { store.withLock { $0.watches.count } }
+    public var watchCount: Int { store.withLock { $0.watches.values.count { !$0.hasEnded } } }
 
     // MARK: - A test's own hands on the store, without hooks and failures
 

@@ -223,6 +223,7 @@ struct InMemoryStore {
             oldestRevision = dropped.last?.revision ?? oldestRevision
             history.removeFirst(dropped.count)
         }
+        watches = watches.filter { !$0.value.hasEnded }
         for watch in watches.values { watch.offer(change) }
     }
 
@@ -237,7 +238,7 @@ struct InMemoryStore {
     }
 
     mutating func watch(
-        _ resource: GroupVersionResource, namespace: String?, options: ListOptions, owner: InMemoryKubernetesAPI
+        _ resource: GroupVersionResource, namespace: String?, options: ListOptions
     ) throws -> InMemoryWatch {
         let start = options.resourceVersion.flatMap { Int64($0) } ?? 0
         if start > 0, start < oldestRevision {
@@ -245,7 +246,7 @@ struct InMemoryStore {
         }
         nextIdentity += 1
         let watch = InMemoryWatch(
-            id: nextIdentity, filter: InMemoryFilter(resource: resource, namespace: namespace, options: options), owner: owner)
+            id: nextIdentity, filter: InMemoryFilter(resource: resource, namespace: namespace, options: options))
         if start == 0 {
             // Without a revision a watch begins with what is there.
             for object in values(resource, namespace: namespace, options: options) {

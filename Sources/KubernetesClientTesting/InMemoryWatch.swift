@@ -31,6 +31,8 @@ extension InMemoryFilter {
     }
 }
 
+/// The server tells it of changes with its own lock held. So neither what wakes a reader nor what a reader's cancellation calls may take that
+/// lock: both come with the reading task's lock held, or want it (`withTaskCancellationHandler`, "Cancellation handlers and locks").
 final class InMemoryWatch: WatchStream {
     private struct Content {
         var events: [RawWatchEvent] = []
@@ -43,14 +45,15 @@ final class InMemoryWatch: WatchStream {
 
     let id: Int
     private let filter: InMemoryFilter
-    private weak let owner: InMemoryKubernetesAPI?
     private let content = Mutex(Content())
 
-    init(id: Int, filter: InMemoryFilter, owner: InMemoryKubernetesAPI) {
+    init(id: Int, filter: InMemoryFilter) {
         self.id = id
         self.filter = filter
-        self.owner = owner
     }
+
+    /// The server forgets it with the next change.
+    var hasEnded: Bool { content.withLock { $0.end != nil } }
 
     /// An object that stops matching the selector is deleted for this watch, one that starts is added.
     func offer(_ change: InMemoryStore.Change) {
@@ -119,8 +122,5 @@ final class InMemoryWatch: WatchStream {
         }
     }
 
-    func cancel() {
-        owner?.store.withLock { _ = $0.watches.removeValue(forKey: id) }
-        finish(nil)
-    }
+    func cancel() { finish(nil) }
 }

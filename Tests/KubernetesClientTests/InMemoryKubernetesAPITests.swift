@@ -1,8 +1,11 @@
 // The fake server that other tests rely on keeps the real one's rules.
+import Dispatch
+import Glibc
 import JSON
 import KubernetesClient
 import KubernetesClientTesting
 import KubernetesModel
+import Synchronization
 import Testing
 
 @Suite("The server in memory", .timeLimit(.minutes(1)))
@@ -160,4 +163,36 @@ struct InMemoryKubernetesAPITests {
         try await api.create(pod("a"))
         #expect(api.calls.map(\.verb) == [.list, .create, .create])
     }
+
+    /// A task's lock is held while its cancellation is told, and taken by who wakes it: with a lock of the server's around either, each
+    /// would wait for the other, and so for ever.
+    @Test("a reader that is cancelled while it is told of a change ends")
+    func cancelledReader() async throws {
+        let queue = DispatchQueue(label: "outside of the tasks' threads", attributes: .concurrent)
+        // Large, so that the server takes its time.
+        let data = Dictionary(uniqueKeysWithValues: (0..<2000).map { ("key-\($0)", "value") })
+        for round in 0..<50 {
+            let api = InMemoryKubernetesAPI()  // without objects that a watch would begin with
+            let stream = try await api.watch(ConfigMap.resource, namespace: nil, options: .init())
+            let reader = Task { _ = try? await stream.next() }
+            try await Task.sleep(for: .milliseconds(2))  // for it to wait; it ends without, too
+            let (both, begun) = (DispatchGroup(), Flag())
+            queue.async(group: both) {
+                begun.value.store(true, ordering: .releasing)
+                _ = try? api.put(ConfigMap(metadata: .init(name: "map-\(round)", namespace: "alice"), data: data))
+            }
+            queue.async(group: both) {
+                while !begun.value.load(ordering: .acquiring) {}
+                usleep(UInt32.random(in: 0..<20_000))
+                reader.cancel()
+            }
+            let ended = await withCheckedContinuation { continuation in
+                queue.async { continuation.resume(returning: both.wait(timeout: .now() + 20) == .success) }
+            }
+            try #require(ended, "round \(round)")
+            await reader.value
+        }
+    }
+
+    private final class Flag: Sendable { let value = Atomic(false) }
 }

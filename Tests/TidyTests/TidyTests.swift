@@ -158,6 +158,29 @@ import Testing
         }
     }
 
+    /// A task has a lock of its own, held while its cancellation is told, and taken by who resumes or cancels it: with a lock of ours around
+    /// either, two threads wait for each other for ever (`withTaskCancellationHandler`, "Cancellation handlers and locks").
+    @Test("no task is woken or cancelled with a lock held")
+    func noWakingUnderLock() {
+        let wakes = /\.resume\((returning:|throwing:|with:)?|\.cancel\(\)/
+        for source in Self.sources(Self.swiftRoots + ["Tests"]) {
+            let code = source.code.joined(separator: "\n")
+            for lock in code.matches(of: /\.withLock\s*\{/) {
+                let begin = lock.range.upperBound
+                var depth = 1
+                let end = code[begin...].firstIndex { character in
+                    depth += character == "{" ? 1 : character == "}" ? -1 : 0
+                    return depth == 0
+                }
+                let closure = code[begin..<(end ?? code.endIndex)]
+                for match in closure.matches(of: wakes) where match.output.0 != ".resume(" || closure[match.range.upperBound...].first == ")" {
+                    let line = code[..<match.range.lowerBound].count { $0 == "\n" } + 1
+                    Issue.record("\(source.path):\(line): \(match.output.0) within withLock: take it out of the lock first")
+                }
+            }
+        }
+    }
+
     @Test("a wait without a reason beside it does not make a test pass")
     func noSleepInTests() {
         let word = "Task." + "sleep"
