@@ -88,6 +88,8 @@ final class TwoClusters: Sendable {
             Task { await informer.run() }, Task { await status.run() }, Task { await events.run() },
             Task {
                 await informer.waitUntilSynced()
+                // A life that was killed before knows of no pods; that is no word that there are none.
+                guard informer.hasSynced, !Task.isCancelled else { return }
                 informer.onEvent { queue.add($0.object.observedKey) }
                 await pods.reconcile(informer.objects)
                 await queue.run(workers: 1) { key in

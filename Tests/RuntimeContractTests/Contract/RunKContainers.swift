@@ -46,6 +46,8 @@ final class RunKContainers: ContainerRuntime {
                 Task { await informer.run() }, Task { await status.run() },
                 Task {
                     await informer.waitUntilSynced()
+                    // One that was killed before knows of no pods; that is no word that there are none.
+                    guard informer.hasSynced, !Task.isCancelled else { return }
                     informer.onEvent { queue.add($0.object.metadata.name) }
                     do { try await pods.adopt() } catch { return }
                     await pods.reconcile(informer.objects.filter { $0.spec.nodeName == Self.node })
