@@ -19,6 +19,7 @@ import time
 
 BEGUN = re.compile(r"^\S+ Test (?:case passing .* to )?(\"?.*?\"?) started\.$")
 ENDED = re.compile(r"^\S+ Test (\"?.*?\"?) (?:with \d+ test cases? )?(?:passed|failed|skipped)")
+COLOUR = re.compile(rb"\x1b\[[0-9;]*m")
 STACK_SECONDS = 120
 
 
@@ -65,11 +66,17 @@ def pass_on(child, silence, began, tests):
     """Until the command and its output have ended; False when it says nothing."""
     out = child.stdout.fileno()
     last = told = time.monotonic()
+    rest = b""
     while True:
         if select.select([out], [], [], 1)[0]:
             piece = os.read(out, 1 << 16)
             if not piece:
+                sys.stdout.buffer.write(rest)
                 return True
+            # The runner of the tests colours what it writes into a pipe, too. Half of a colour waits for the other.
+            piece = COLOUR.sub(b"", rest + piece)
+            half = piece.rfind(b"\x1b[", max(0, len(piece) - 12))
+            piece, rest = (piece, b"") if half < 0 else (piece[:half], piece[half:])
             sys.stdout.buffer.write(piece)
             sys.stdout.buffer.flush()
             tests.read(piece)

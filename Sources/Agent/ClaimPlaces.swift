@@ -14,10 +14,10 @@ struct ClaimPlaces: Codable, Sendable, Equatable {
 extension VolumeManager {
     /// nil: the directory of the claim's name. Claims without an object are such names, and a static pod has no objects at all.
     func boundPlace(
-        _ source: PersistentVolumeClaimVolumeSource, of pod: Pod, volume name: String
+        _ source: PersistentVolumeClaimVolumeSource, of pod: Pod
     ) async throws(StepFailure) -> HostPathVolumeSource? {
         if source.claimName == Self.dataClaim || StaticPod.isStatic(pod) { return nil }
-        let what = Self.words(source, name)
+        let what = "persistentvolumeclaim \"\(source.claimName)\""
         do {
             let namespace = pod.metadata.namespace
             guard let claim = try await api.find(PersistentVolumeClaim.self, namespace: namespace, name: source.claimName)
@@ -41,10 +41,6 @@ extension VolumeManager {
         }
     }
 
-    private static func words(_ claim: PersistentVolumeClaimVolumeSource, _ volume: String) -> String {
-        "volume \(volume): persistentvolumeclaim \"\(claim.claimName)\""
-    }
-
     /// A pod that was bound to its node by hand would find an empty directory where its data is not.
     private func checkHome(of claim: PersistentVolumeClaim, _ what: String) throws(StepFailure) {
         guard let node = claim.metadata.annotations[LocalStorage.nodeAnnotation], node != config.nodeName else { return }
@@ -63,11 +59,11 @@ extension VolumeManager {
 
     /// Who keeps the node can mend what is refused here, and the pod waits for it.
     func check(
-        _ place: HostPathVolumeSource, of claim: PersistentVolumeClaimVolumeSource, _ volume: String
+        _ place: HostPathVolumeSource, of claim: PersistentVolumeClaimVolumeSource
     ) async throws(StepFailure) {
         let allowList = config.hostPathAllowList
         do throws(StepFailure) {
-            try await onDisk { try HostPathVolume(source: place, allowList: allowList).prepare(volume) }
+            try await onDisk { try HostPathVolume(source: place, allowList: allowList).prepare() }
         } catch {
             throw .mount("persistentvolumeclaim \"\(claim.claimName)\": \(error.message)", retriable: true)
         }

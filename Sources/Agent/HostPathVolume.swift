@@ -8,9 +8,9 @@ struct HostPathVolume: Sendable {
     let allowList: [String]
 
     /// Checks the path against the allow-list and its type, and makes it when the type asks so. Blocks.
-    func prepare(_ volume: String) throws {
+    func prepare() throws {
         func refuse(_ reason: String) -> StepFailure {
-            .mount("volume \(volume): hostPath \(source.path): \(reason)", retriable: false)
+            .mount("hostPath \(source.path): \(reason)", retriable: false)
         }
         guard source.path.hasPrefix("/"), !source.path.split(separator: "/").contains("..") else {
             throw refuse("must be absolute and without ..")
@@ -23,7 +23,7 @@ struct HostPathVolume: Sendable {
             resolved = try DiskFiles.realPath(source.path)
         } catch {
             // A kubelet waits for what is not there yet.
-            throw StepFailure.mount("volume \(volume): hostPath \(source.path): \(error)", retriable: error.code == ENOENT)
+            throw StepFailure.mount("hostPath \(source.path): \(error)", retriable: error.code == ENOENT)
         }
         guard isAllowed(resolved) else { throw refuse("leads to \(resolved), which is not in the node's allow-list") }
         if let expected = Self.kinds[source.type ?? ""], DiskFiles.kind(resolved) != expected.kind {

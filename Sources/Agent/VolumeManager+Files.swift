@@ -31,9 +31,9 @@ extension VolumeManager {
             try await add(configMap: projection, source.defaultMode, volume, pod, objects, to: &payload)
         } else if let source = volume.secret {
             let projection = SourceProjection(name: source.secretName ?? "", items: source.items, optional: source.optional)
-            try await add(secret: projection, source.defaultMode, volume, pod, objects, to: &payload)
+            try await add(secret: projection, source.defaultMode, pod, objects, to: &payload)
         } else if let source = volume.downwardAPI {
-            try add(downward: source.items, source.defaultMode, volume, pod, to: &payload)
+            try add(downward: source.items, source.defaultMode, pod, to: &payload)
         } else if let source = volume.projected {
             for one in source.sources { try await add(one, source.defaultMode, volume, pod, objects, to: &payload) }
         }
@@ -45,9 +45,9 @@ extension VolumeManager {
         to payload: inout VolumePayload
     ) async throws(StepFailure) {
         if let configMap = source.configMap { try await add(configMap: configMap, mode, volume, pod, objects, to: &payload) }
-        if let secret = source.secret { try await add(secret: secret, mode, volume, pod, objects, to: &payload) }
-        if let downward = source.downwardAPI { try add(downward: downward.items, mode, volume, pod, to: &payload) }
-        if let token = source.serviceAccountToken { try await add(token: token, mode, volume, pod, to: &payload) }
+        if let secret = source.secret { try await add(secret: secret, mode, pod, objects, to: &payload) }
+        if let downward = source.downwardAPI { try add(downward: downward.items, mode, pod, to: &payload) }
+        if let token = source.serviceAccountToken { try await add(token: token, mode, pod, to: &payload) }
     }
 
     // MARK: Sources
@@ -60,17 +60,16 @@ extension VolumeManager {
         let found = try await objects.configMap(source.name, pod, optional: isOptional)
         var files = try found?.files() ?? [:]
         if templateVolumes(pod).contains(volume.name) { files = try await rendered(files, pod, objects) }
-        try add(files, source, found == nil || isOptional, mode, "volume \(volume.name): ConfigMap \(source.name)", to: &payload)
+        try add(files, source, found == nil || isOptional, mode, "configmap \"\(source.name)\"", to: &payload)
     }
 
     private func add(
-        secret source: SourceProjection, _ mode: Int?, _ volume: Volume, _ pod: Pod, _ objects: VolumeObjects,
-        to payload: inout VolumePayload
+        secret source: SourceProjection, _ mode: Int?, _ pod: Pod, _ objects: VolumeObjects, to payload: inout VolumePayload
     ) async throws(StepFailure) {
         let isOptional = source.optional == true
         let found = try await objects.secret(source.name, pod, optional: isOptional)
         try add(
-            try found?.files() ?? [:], source, found == nil || isOptional, mode, "volume \(volume.name): Secret \(source.name)",
+            try found?.files() ?? [:], source, found == nil || isOptional, mode, "secret \"\(source.name)\"",
             to: &payload)
     }
 
@@ -88,10 +87,10 @@ extension VolumeManager {
     }
 
     private func add(
-        downward items: [DownwardAPIVolumeFile], _ mode: Int?, _ volume: Volume, _ pod: Pod, to payload: inout VolumePayload
+        downward items: [DownwardAPIVolumeFile], _ mode: Int?, _ pod: Pod, to payload: inout VolumePayload
     ) throws(StepFailure) {
         for item in items {
-            let label = "volume \(volume.name): downwardAPI \(item.path)"
+            let label = "downwardAPI \(item.path)"
             do throws(ReferenceError) {
                 let text: String
                 if let field = item.fieldRef {
@@ -111,7 +110,7 @@ extension VolumeManager {
 
     /// The token belongs to the user that all containers run as, and is for that user's (or the pod's group's) eyes, as a kubelet's.
     private func add(
-        token source: ServiceAccountTokenProjection, _ mode: Int?, _ volume: Volume, _ pod: Pod, to payload: inout VolumePayload
+        token source: ServiceAccountTokenProjection, _ mode: Int?, _ pod: Pod, to payload: inout VolumePayload
     ) async throws(StepFailure) {
         let tokens = ServiceAccountTokens(api: api, file: paths.tokens(pod.metadata.uid ?? ""), clock: clock)
         let token = try await tokens.token(source, of: pod)
@@ -124,7 +123,7 @@ extension VolumeManager {
         let file = VolumeFile(
             path: source.path, bytes: Array(token.utf8), mode: isPrivate ? 0o600 : mode ?? Self.defaultMode, owner: owner)
         do throws(VolumeError) {
-            try payload.add(file, "volume \(volume.name): serviceAccountToken")
+            try payload.add(file, "serviceAccountToken")
         } catch {
             throw .mount("\(error)", retriable: false)
         }

@@ -25,7 +25,11 @@ struct VolumeManager: Sendable {
         if hasOwn { try await onDisk { try DiskFiles.makeDirectory(paths.volumes(uid), mode: 0o711) } }
         try await prepareEnvironment(pod, objects)
         var places = ClaimPlaces()
-        for volume in pod.spec.volumes { try await prepare(volume, pod, objects, &places) }
+        for volume in pod.spec.volumes {
+            do throws(StepFailure) {
+                try await prepare(volume, pod, objects, &places)
+            } catch { throw error.settingUp(volume) }
+        }
         try await keep(places, of: pod)
         try await prepareHosts(pod, objects)
     }
@@ -39,11 +43,11 @@ struct VolumeManager: Sendable {
             try await prepareClaim(claim, of: pod, volume, &places)
         } else if let hostPath = volume.hostPath {
             let allowList = config.hostPathAllowList
-            try await onDisk { try HostPathVolume(source: hostPath, allowList: allowList).prepare(volume.name) }
+            try await onDisk { try HostPathVolume(source: hostPath, allowList: allowList).prepare() }
         } else if VolumeRefresh.isMadeOfObjects(volume) {
             try await writeFiles(volume, pod, objects)
         } else {
-            throw .mount("volume \(volume.name): this kind of volume is not supported on this node", retriable: false)
+            throw .mount("this kind of volume is not supported on this node", retriable: false)
         }
     }
 
@@ -61,14 +65,18 @@ struct VolumeManager: Sendable {
             }
             let elsewhere = volume.persistentVolumeClaim.flatMap { places.bound[$0.claimName] }
             // Again: behind a restart of the machine its disk may not be there yet.
-            if let elsewhere, let claim = volume.persistentVolumeClaim { try await check(elsewhere, of: claim, volume.name) }
+            if let elsewhere, let claim = volume.persistentVolumeClaim {
+                do throws(StepFailure) { try await check(elsewhere, of: claim) } catch { throw error.settingUp(volume) }
+            }
             let directory = elsewhere?.path ?? directory(of: volume, pod)
             let isFiles = VolumeRefresh.isMadeOfObjects(volume)
             let part = try SubPath(mount, environment, container)
             // Also a part that was not among the objects when they were last asked for.
             let wanted = directory + (part.map { "/" + $0.path } ?? "")
             if isFiles, await !DiskFiles.perform({ DiskFiles.exists(wanted) }) {
-                try await writeFiles(volume, pod, VolumeObjects(api: api))
+                do throws(StepFailure) {
+                    try await writeFiles(volume, pod, VolumeObjects(api: api))
+                } catch { throw error.settingUp(volume) }
             }
             let mode = elsewhere == nil ? Self.modeOfParts(volume) : .asVolume
             let source = try await onDisk { try part?.resolve(in: directory, volume: volume.name, making: mode) ?? directory }
@@ -139,8 +147,8 @@ struct VolumeManager: Sendable {
         guard !claim.claimName.isEmpty, !claim.claimName.contains("/"), !claim.claimName.hasPrefix(".") else {
             throw .mount("persistentVolumeClaim \"\(claim.claimName)\" is no name", retriable: false)
         }
-        if let place = try await boundPlace(claim, of: pod, volume: volume.name) {
-            try await check(place, of: claim, volume.name)
+        if let place = try await boundPlace(claim, of: pod) {
+            try await check(place, of: claim)
             places.bound[claim.claimName] = place
             return
         }

@@ -22,7 +22,7 @@ actor VolumeObjects {
         }
         guard let found = configMaps[key] ?? nil else {
             if optional { return nil }
-            throw .mount("ConfigMap \(name) not found", retriable: true)
+            throw .mount("configmap \"\(name)\" not found", retriable: true)
         }
         return found
     }
@@ -36,7 +36,7 @@ actor VolumeObjects {
         }
         guard let found = secrets[key] ?? nil else {
             if optional { return nil }
-            throw .mount("Secret \(name) not found", retriable: true)
+            throw .mount("secret \"\(name)\" not found", retriable: true)
         }
         return found
     }
@@ -80,5 +80,11 @@ extension Secret {
 extension StepFailure {
     static func mount(_ message: String, retriable: Bool) -> StepFailure {
         StepFailure(reason: "FailedMount", message: message, retriable: retriable)
+    }
+
+    /// As a kubelet's event has it, which people and programs look for.
+    func settingUp(_ volume: Volume) -> StepFailure {
+        let message = "MountVolume.SetUp failed for volume \"\(volume.name)\" : \(message)"
+        return StepFailure(reason: reason, message: message, retriable: retriable)
     }
 }

@@ -179,10 +179,12 @@ struct VolumeFilesTests {
             return nil
         }
         let missing = await failure(ConfigMapVolumeSource(name: "none"))
-        #expect(missing?.retriable == true && missing?.message == "ConfigMap none not found")
+        let noMap = #"MountVolume.SetUp failed for volume "v" : configmap "none" not found"#
+        #expect(missing?.retriable == true && missing?.message == noMap)
         try lab.put("c", ["a": "1"])
         let key = await failure(ConfigMapVolumeSource(name: "c", items: [KeyToPath(key: "b", path: "b")]))
-        #expect(key?.retriable == true && key?.message == "volume v: ConfigMap c.items: references non-existent key: b")
+        let noKey = #"MountVolume.SetUp failed for volume "v" : configmap "c".items: references non-existent key: b"#
+        #expect(key?.retriable == true && key?.message == noKey)
         let path = await failure(ConfigMapVolumeSource(name: "c", items: [KeyToPath(key: "a", path: "../b")]))
         #expect(path?.retriable == false && path?.message.contains("must not start with \"..\"") == true)
     }
