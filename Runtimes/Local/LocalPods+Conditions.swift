@@ -3,6 +3,7 @@
 import CLinux
 import Cgroups
 import RuntimeInterface
+import SandboxPolicy
 
 extension LocalPods {
     /// The version with rules for TCP ports (landlock(7)).
@@ -12,14 +13,10 @@ extension LocalPods {
 
     private var landlock: RuntimeCondition {
         let version = Int(clinux_landlock_abi())
-        let (reason, message) =
-            switch version {
-            case 0: ("NotInKernel", "no Landlock: no second wall, and TCP ports on the node's network are not held to a rule")
-            case ..<Self.landlockNetworkABI:
-                ("OldKernel", "Landlock ABI \(version): files only; TCP ports on the node's network are not held to a rule")
-            default: ("InKernel", "Landlock ABI \(version): files and TCP ports")
-            }
-        return RuntimeCondition(type: "SecondWall", holds: version >= Self.landlockNetworkABI, reason: reason, message: message)
+        let holds = version >= Self.landlockNetworkABI
+        let reason = holds ? "InKernel" : version == 0 ? "NotInKernel" : "OldKernel"
+        return RuntimeCondition(
+            type: "SecondWall", holds: holds, reason: reason, message: LandlockFeature.summary(version: version))
     }
 
     private var unenforcedLimits: RuntimeCondition {

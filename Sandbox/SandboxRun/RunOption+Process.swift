@@ -10,7 +10,7 @@ extension RunOption {
             }
             options.environment.append(try setting(text, "--env"))
         },
-        RunOption("--keep-env", .process, "the caller's whole environment (else PATH, HOME, LANG and TERM only)") { options, _ in
+        RunOption("--keep-env", .process, "the caller's whole environment (else its LANG, LC_ALL, TERM and TZ alone)") { options, _ in
             options.inheritEnvironment = true
         },
         RunOption("--clear-env", .process, "the opposite of --keep-env; the default") { options, _ in

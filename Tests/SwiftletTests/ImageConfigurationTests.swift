@@ -1,4 +1,5 @@
 // kuscia.yaml's image settings: Kuscia's keys and ours.
+import RuntimeInterface
 import Testing
 
 @testable import Swiftlet
@@ -6,6 +7,16 @@ import Testing
 @Suite struct ImageConfigurationTests {
     private func parse(_ text: String) throws -> (configuration: KusciaConfiguration, warnings: [String]) {
         try KusciaConfiguration.parse("mode: lite\ndomainID: alice\nmasterEndpoint: https://m:1\n" + text, source: "kuscia.yaml")
+    }
+
+    @Test("--creds come before what Docker's file has for the registry, and go to the image's own registry alone")
+    func givenCredentials() {
+        let given = ImagePullCommand.meant(
+            [RegistryCredential(username: "me", password: "given")], for: "reg.example:5000/team/app:1", nil)
+        let docker = [RegistryCredential(server: "reg.example:5000/team", username: "me", password: "docker")]
+        let found = RegistryCredential.matching(docker + given, registry: "reg.example:5000", repository: "team/app")
+        #expect(found.map(\.password) == ["given", "docker"])
+        #expect(RegistryCredential.matching(given, registry: "mirror.example", repository: "team/app").isEmpty)
     }
 
     @Test("Kuscia's registries become hosts, credentials and the default registry")

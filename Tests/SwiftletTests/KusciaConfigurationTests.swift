@@ -27,6 +27,31 @@ import Testing
         #expect(try KusciaConfiguration.parse(written.commentedYAML, source: "f").configuration == written)
     }
 
+    @Test("init prints every key, of a master or of a Lite")
+    func everyKey() {
+        let texts = [KusciaConfiguration.Mode.master, .lite].map { KusciaConfiguration(mode: $0, domainID: "alice").commentedYAML }
+        let synonyms: Set = ["storage"]  // of ephemeralStorage
+        let missing = KusciaConfiguration.keys.subtracting(synonyms).filter { key in !texts.contains { $0.contains("\(key):") } }
+        #expect(missing.isEmpty, "\(missing.sorted())")
+        #expect(KusciaConfiguration.keys.count > 60)
+    }
+
+    @Test("what is set of a node's labels, resources, devices and thresholds is written, and read back")
+    func node() throws {
+        var written = KusciaConfiguration(mode: .lite, domainID: "alice")
+        written.masterEndpoint = "https://master:6443"
+        written.extensions.stateDirectory = "/srv/alice"
+        written.extensions.node.labels = ["disk": "ssd", "zone": "b"]
+        written.extensions.node.extendedResources = ["kuscia.io/tokens": "8"]
+        written.extensions.node.devices = ["example.com/gpu": "/dev/gpu[0-9]*"]
+        written.extensions.node.evictionSoft = "memory.available<300Mi"
+        written.extensions.node.evictionSoftGraceSeconds = 60
+        written.extensions.node.evictionPressureTransitionSeconds = 30
+        written.extensions.sandbox.capabilities = ["CHOWN"]
+        written.extensions.sandbox.cniPlugins = ["/opt/cni/bin"]
+        #expect(try KusciaConfiguration.parse(written.commentedYAML, source: "f").configuration == written)
+    }
+
     @Test("a Lite's logs, host paths and limit of processes are read back; Kuscia's logrotate is understood")
     func logs() throws {
         var written = KusciaConfiguration(mode: .lite, domainID: "alice")

@@ -128,7 +128,7 @@ struct NodeCluster: Sendable {
         guard config.capacityCPUMillis != nil, config.capacityMemoryBytes != nil else {
             throw CommandFailure(
                 "namespace \(cluster.namespace) has no quota, and nodes of the cluster are not to be seen",
-                hint: "set capacity.cpu and capacity.memory, or let the role list nodes (deploy/kubernetes)")
+                hint: "set capacity.cpu and capacity.memory, give the namespace a quota, or let a ClusterRole list nodes")
         }
     }
 }

@@ -14,6 +14,8 @@ final class ConfigurationReader {
     final class Findings {
         var problems: [Problem] = []
         var unknownKeys: [String] = []
+        /// Every key that means something, whether it is there or not.
+        var askedKeys: Set<String> = []
     }
 
     let path: String
@@ -33,6 +35,7 @@ final class ConfigurationReader {
 
     private func value(_ key: String) -> JSONValue? {
         known.insert(key)
+        findings.askedKeys.insert(key)
         guard let value = object[key], !value.isNull else { return nil }
         return value
     }

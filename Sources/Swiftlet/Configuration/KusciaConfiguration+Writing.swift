@@ -46,7 +46,7 @@ extension KusciaConfiguration {
         # What runs tasks that name no RuntimeClass: runp (processes in a sandbox of our own), runc (containers by an OCI runtime) or
         # runk (pods of the organisation's own cluster, docs/RUNK.md).
         runtime: \(runtime.rawValue)
-        # What the node offers; measured when absent.
+        # What the node offers; measured when absent. bandwidth is in Mbit/s.
         \(resources("capacity", capacity))
         # What it keeps for itself.
         \(resources("reservedResources", reserved))
@@ -54,7 +54,7 @@ extension KusciaConfiguration {
         \(logRotationLine)
         # The organisation's own cluster; with another runtime only pods of RuntimeClass runk go there. More: dnsServers: [10.96.0.10].
         \(runtime == .runk ? "runk: {namespace: kuscia-tasks}" : "# runk: {namespace: kuscia-tasks, kubeconfigFile: cluster.yaml}")
-        # agent: {provider: {k8s: {qps: 50, burst: 100, labelsToAdd: {team: a}, runtimeClassName: kata, nodeSelector: {}, affinity: {}, tolerations: []}}}
+        # agent: {provider: {k8s: {qps: 50, burst: 100, labelsToAdd: {team: a}, annotationsToAdd: {}, serviceAccountName: tasks, runtimeClassName: kata, nodeSelector: {}, affinity: {}, tolerations: [], dns: {servers: [], searches: []}}}}
         # Where images come from: the registry of names without one, and registries with a password, an authority of their own, mirrors
         # or no TLS (endpoint: http://...). Pods may bring secrets of their own. With pullPolicy local nothing is pulled for pods.
         # image: {pullPolicy: local, defaultRegistry: registry.example/secretflow, httpProxy: "http://proxy.example:3128", registries: [{name: ours, endpoint: registry.example, username: me, password: secret, caFile: registry-ca.crt, mirrors: ["https://mirror.example"]}]}
@@ -62,7 +62,7 @@ extension KusciaConfiguration {
         swiftlet:
           # More of images: credentials as docker login writes them, what becomes of device nodes in them (refuse, leave-out, make), and
           # which must be signed (cosign's keys).
-          # image: {dockerConfig: /root/.docker/config.json, deviceNodes: leave-out, signatures: {refuseUnlisted: true, rules: [{prefix: registry.example, require: signed, keys: [cosign.pub]}]}}
+          # image: {dockerConfig: /root/.docker/config.json, deviceNodes: leave-out, parallelLayers: 3, noProxy: [.example], signatures: {refuseUnlisted: true, rules: [{prefix: registry.example, require: signed, keys: [cosign.pub]}]}}
           # Where logs, volumes and records of running tasks lie.
           stateDirectory: \(quoted(extensions.stateDirectory ?? "/var/lib/swiftlet/\(domainID)"))
           # The authority that signed the master's certificate (PEM).
@@ -85,13 +85,25 @@ extension KusciaConfiguration {
             permitHostUsers: \(extensions.sandbox.permitHostUsers)
             # Run tasks whose limits this machine cannot enforce (the node then says so in a condition).
             allowUnenforced: \(extensions.sandbox.allowUnenforced)
+            # Capabilities that pods may add; the harmless ones when absent.
+            \(list("capabilities", extensions.sandbox.capabilities ?? [], placeholder: ["NET_BIND_SERVICE", "CHOWN"]))
             \(line("seccompProfiles", extensions.sandbox.seccompProfiles, placeholder: "/etc/swiftlet/seccomp"))
             \(line("cniConfigurations", extensions.sandbox.cniConfigurations, placeholder: "/etc/cni/net.d"))
+            \(list("cniPlugins", extensions.sandbox.cniPlugins, placeholder: ["/opt/cni/bin", "/usr/lib/cni"]))
           node:
+            # Beside those that the node gives itself.
+            \(texts("labels", extensions.node.labels, placeholder: ["disk": "ssd"]))
+            # Resources of other names, counted; and devices, as many as their paths match.
+            \(texts("extendedResources", extensions.node.extendedResources, placeholder: ["kuscia.io/tokens": "8"]))
+            \(texts("devices", extensions.node.devices, placeholder: ["example.com/gpu": "/dev/nvidia[0-9]*"]))
             # leave: tasks run on when the Lite stops, and its next start finds them. drain: they are ended.
             \(line("stopPolicy", extensions.node.stopPolicy, placeholder: "leave"))
             # When pods are evicted; the kubelet's signals.
             \(line("evictionHard", extensions.node.evictionHard, placeholder: "memory.available<100Mi,nodefs.available<10%"))
+            \(line("evictionSoft", extensions.node.evictionSoft, placeholder: "memory.available<300Mi"))
+            \(number("evictionSoftGraceSeconds", extensions.node.evictionSoftGraceSeconds, placeholder: 90))
+            # How long a pressure stays told when it is over.
+            \(number("evictionPressureTransitionSeconds", extensions.node.evictionPressureTransitionSeconds, placeholder: 300))
             # Processes and threads of one container, at most.
             \(number("podPidsLimit", extensions.node.podPidsLimit, placeholder: 4096))
             # Pods that run without being asked for by the master: one manifest a file.
@@ -99,7 +111,7 @@ extension KusciaConfiguration {
             # /metrics and /healthz on 127.0.0.1.
             \(extensions.node.metricsPort.map { "metricsPort: \($0)" } ?? "# metricsPort: 10255")
             # Paths of this machine that pods may mount (hostPath), with what lies below them; none when absent.
-            \(hostPathsLine)
+            \(list("hostPaths", extensions.node.hostPaths, placeholder: ["/data/shared"]))
             # How long logs stay when their pod is gone, and their size together.
             \(number("keepLogsDays", extensions.node.keepLogsDays, placeholder: 7))
             \(number("keepLogsMB", extensions.node.keepLogsMB, placeholder: 1024))
@@ -118,9 +130,14 @@ extension KusciaConfiguration {
             ? "# logrotate: {maxFiles: 5, maxFileSizeMB: 50, maxAgeDays: 30}" : "logrotate: {\(pairs.joined(separator: ", "))}"
     }
 
-    private var hostPathsLine: String {
-        let paths = extensions.node.hostPaths
-        return paths.isEmpty ? "# hostPaths: [\"/data/shared\"]" : "hostPaths: [\(paths.map(quoted).joined(separator: ", "))]"
+    private func list(_ key: String, _ values: [String], placeholder: [String]) -> String {
+        let words = (values.isEmpty ? placeholder : values).map(quoted).joined(separator: ", ")
+        return "\(values.isEmpty ? "# " : "")\(key): [\(words)]"
+    }
+
+    private func texts(_ key: String, _ values: [String: String], placeholder: [String: String]) -> String {
+        let pairs = (values.isEmpty ? placeholder : values).sorted { $0.key < $1.key }.map { "\(quoted($0.key)): \(quoted($0.value))" }
+        return "\(values.isEmpty ? "# " : "")\(key): {\(pairs.joined(separator: ", "))}"
     }
 
     private func number(_ key: String, _ value: Int?, placeholder: Int) -> String {
@@ -136,7 +153,7 @@ extension KusciaConfiguration {
             ("cpu", resources.cpu), ("memory", resources.memory), ("pods", resources.pods),
             ("ephemeralStorage", resources.ephemeralStorage), ("bandwidth", resources.bandwidth),
         ].compactMap { name, value in value.map { "\(name): \(quoted($0))" } }
-        return pairs.isEmpty ? "# \(key): {cpu: \"2\", memory: 4Gi}" : "\(key): {\(pairs.joined(separator: ", "))}"
+        return pairs.isEmpty ? "# \(key): {cpu: \"2\", memory: 4Gi, ephemeralStorage: 20Gi, pods: \"110\", bandwidth: \"100\"}" : "\(key): {\(pairs.joined(separator: ", "))}"
     }
 
     private func quoted(_ text: String) -> String {

@@ -168,6 +168,13 @@ extension KusciaConfiguration {
         return (configuration, reader.findings.unknownKeys.map { "\(source): unknown key \($0) is ignored" })
     }
 
+    /// Every key that is read, but those within lists.
+    static var keys: Set<String> {
+        let reader = ConfigurationReader(JSONObject())
+        _ = read(reader, true)
+        return reader.findings.askedKeys
+    }
+
     private static func read(_ reader: ConfigurationReader, _ joining: Bool) -> KusciaConfiguration? {
         let mode = reader.choice("mode", Mode.self)
         if mode == nil, !joining, reader.findings.problems.isEmpty { reader.fail("mode", "missing; expected master or lite") }

@@ -10,7 +10,7 @@ struct ImagePullCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pull", abstract: "Bring images from their registries.",
         discussion: """
-            Credentials: --creds, then the node's configuration, then Docker's config.json ($DOCKER_CONFIG, or ~/.docker). An interrupted \
+            Credentials: --creds, then Docker's config.json ($DOCKER_CONFIG, or ~/.docker), then the node's configuration. An interrupted \
             pull goes on where it stopped.
             """)
 
@@ -39,7 +39,7 @@ struct ImagePullCommand: AsyncParsableCommand {
             for name in images {
                 let pull = ImagePull(
                     client: client, store: opened.store, platform: platform, signatures: opened.signatures,
-                    credentials: given + docker,
+                    credentials: Self.meant(given, for: name, settings.defaultRegistry) + docker,
                     report: { progress.take($0) }, unpack: noUnpack || !platform.runs(.current) ? nil : unpack)
                 let stored = try await pull.run(name)
                 progress.finish()
@@ -61,6 +61,16 @@ struct ImagePullCommand: AsyncParsableCommand {
             throw ValidationError("--platform: expected os/architecture, found \(platform)")
         }
         return parsed
+    }
+
+    /// For the image by its whole name, so that nothing that Docker's file has for its registry is more specific.
+    static func meant(_ given: [RegistryCredential], for image: String, _ defaultRegistry: String?) -> [RegistryCredential] {
+        guard let reference = try? ImageReference(image, defaultRegistry: defaultRegistry) else { return given }  // the pull says why not
+        return given.map { credential in
+            var own = credential
+            own.server = "\(reference.registry)/\(reference.repository)"
+            return own
+        }
     }
 
     private func commandCredentials() throws -> [RegistryCredential] {
