@@ -361,7 +361,7 @@ public actor LocalPods: PodProvider {
     public func log(namespace: String, pod: String, container: String, previous: Bool) async -> ContainerLog? {
         guard let (worker, slot) = self.container(namespace, pod, container) else { return nil }
         switch worker.machine.loggedRun(slot, previous: previous) {
-        case .none(let reason): return ContainerLog.none(reason)
+        case .absent(let reason): return .absent(reason)
         case .run(let run): return .file(log(of: run, worker))
         }
     }

@@ -88,7 +88,7 @@ public struct NodeTunnelServer: Sendable {
             let source: ContainerLogFile
             switch await locateLog(asked.namespace, asked.pod, asked.container, asked.previous) {
             case .file(let file): source = file
-            case .some(.none(let reason)): return try await refuse(request, tunnel, status: 400, reason)
+            case .absent(let reason): return try await refuse(request, tunnel, status: 400, reason)
             case nil: return try await refuse(request, tunnel, status: 404, "\(what) has no log on node \(node)")
             }
             // A program that could not be started wrote none: say so before the answer begins.

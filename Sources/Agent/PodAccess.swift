@@ -89,7 +89,7 @@ public struct PodAccess: Sendable {
         let source: ContainerLogFile
         switch await locateLog(namespace, pod, container, false) {
         case .file(let file): source = file
-        case .some(.none(let reason)): return try await exchange.refuse(status: 400, reason)
+        case .absent(let reason): return try await exchange.refuse(status: 400, reason)
         case nil: return try await exchange.refuse(status: 404, "container not found (\"\(container)\")")
         }
         var query = ContainerLogQuery()

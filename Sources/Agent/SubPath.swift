@@ -1,6 +1,7 @@
 // A part of a volume that a container mounts (`subPath`, `subPathExpr`). Another task may have written to the volume, and may write
 // at this very moment, so what the path really is must lie inside: a link to the node's files is refused.
 import AgentCore
+import Glibc
 import KubernetesModel
 
 struct SubPath: Sendable {
@@ -52,8 +53,15 @@ struct SubPath: Sendable {
             }
         }
         let root = try DiskFiles.realPath(directory)
+        let found: String
         // The path of the machine is nothing for the pod's owner.
-        guard let found = try? DiskFiles.realPath(directory + "/" + path) else {
+        do throws(FileError) {
+            found = try DiskFiles.realPath(directory + "/" + path)
+        } catch {
+            // A disk that is ill may recover.
+            guard [ENOENT, ENOTDIR, ELOOP].contains(error.code) else {
+                throw StepFailure.mount("\(label) in volume \(volume): \(String(cString: strerror(error.code)))", retriable: true)
+            }
             // What is missing of objects may come (a ConfigMap's key), so the container waits; else a link is in the way.
             guard case .nothing = making else { throw StepFailure.mount("\(label) cannot be made in volume \(volume)", retriable: false) }
             throw StepFailure(

@@ -4,7 +4,7 @@ import KubernetesModel
 
 public enum LoggedRun: Sendable, Hashable {
     case run(ContainerRun)
-    case none(String)
+    case absent(String)
 }
 
 extension ContainerSlot {
@@ -21,7 +21,7 @@ extension PodStateMachine {
         let what = "container \"\(slot.name)\" in pod \"\(pod.metadata.name)\""
         // The log of a run whose end nobody remembers (a lost record) may be there all the same.
         let last = slot.lastEnded?.run ?? (slot.attempt > 0 ? ContainerRun(name: slot.name, attempt: slot.attempt - 1) : nil)
-        if previous { return last.map { .run($0) } ?? .none("previous terminated \(what) not found") }
+        if previous { return last.map { .run($0) } ?? .absent("previous terminated \(what) not found") }
         switch slot.phase {
         case .running, .stopping, .exited: return .run(slot.run)
         case .waiting, .starting, .backingOff: break
@@ -29,19 +29,19 @@ extension PodStateMachine {
         if let last { return .run(last) }
         let builder = PodStatusBuilder(machine: self)
         switch builder.cause {
-        case .rejected: return .none("\(what) is not available")
+        case .rejected: return .absent("\(what) is not available")
         // Known by its status alone.
         case .alreadyFinished: return .run(ContainerRun(name: slot.name, attempt: restartCount(slot)))
         case .completed, .deleted, .objectGone, .deadlineExceeded, .failed, .evicted, nil: break
         }
-        guard let waiting = builder.containerStatus(slot).state.waiting else { return .none("\(what) is terminated") }
+        guard let waiting = builder.containerStatus(slot).state.waiting else { return .absent("\(what) is terminated") }
         let reason =
             switch waiting.reason {
             case "ErrImagePull": "image can't be pulled"
             case Self.pullBackOffReason: "trying and failing to pull image"
             default: waiting.reason ?? ""
             }
-        return .none("\(what) is waiting to start: \(reason)")
+        return .absent("\(what) is waiting to start: \(reason)")
     }
 
     private func restartCount(_ slot: ContainerSlot) -> Int {

@@ -30,7 +30,7 @@ public protocol PodProvider: Sendable {
 public enum ContainerLog: Sendable {
     case file(ContainerLogFile)
     /// The container has none so far, or not that run's; why, for the user.
-    case none(String)
+    case absent(String)
 }
 
 public struct ContainerLogFile: Sendable {

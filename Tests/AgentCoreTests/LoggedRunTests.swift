@@ -12,19 +12,19 @@ struct LoggedRunTests {
 
     private func run(_ attempt: Int) -> LoggedRun { .run(ContainerRun(name: "main", attempt: attempt)) }
 
-    private let nothingBefore = LoggedRun.none("previous terminated container \"main\" in pod \"task-0\" not found")
+    private let nothingBefore = LoggedRun.absent("previous terminated container \"main\" in pod \"task-0\" not found")
 
     @Test("a container that has not run yet says what it waits for")
     func waiting() {
         var pod = Driver(makePod())
         pod.setUp()
         let what = "container \"main\" in pod \"task-0\" is waiting to start:"
-        #expect(shown(pod) == .none("\(what) ContainerCreating"))
+        #expect(shown(pod) == .absent("\(what) ContainerCreating"))
         pod.send(.imageNeeded(ContainerRun(name: "main", attempt: 0)))
         pod.send(.imageFailed(ContainerRun(name: "main", attempt: 0), .image("ErrImagePull", "no such image")))
-        #expect(shown(pod) == .none("\(what) image can't be pulled"))
+        #expect(shown(pod) == .absent("\(what) image can't be pulled"))
         pod.wait(seconds: 2)
-        #expect(shown(pod) == .none("\(what) trying and failing to pull image"))
+        #expect(shown(pod) == .absent("\(what) trying and failing to pull image"))
         #expect(shown(pod, previous: true) == nothingBefore)
     }
 
@@ -57,6 +57,6 @@ struct LoggedRunTests {
         #expect(shown(Driver(known)) == run(2))
         var refused = Driver(makePod())
         refused.send(.rejected(reason: "OutOfmemory", message: "no memory"))
-        #expect(shown(refused) == .none("container \"main\" in pod \"task-0\" is not available"))
+        #expect(shown(refused) == .absent("container \"main\" in pod \"task-0\" is not available"))
     }
 }

@@ -73,7 +73,7 @@ struct NodeTunnelServerTests {
             secondsAgo: { _ in "" }
         ) { namespace, pod, container, _ in
             guard namespace == "alice", pod == "p", container == "c", let log else { return nil }
-            return log.isEmpty ? ContainerLog.none("it waits") : .file(ContainerLogFile(path: log) { true })
+            return log.isEmpty ? .absent("it waits") : .file(ContainerLogFile(path: log) { true })
         }
         let running = Task { await server.run() }
         let answer = await tunnel.answer()
