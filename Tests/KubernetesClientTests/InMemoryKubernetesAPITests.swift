@@ -183,7 +183,7 @@ struct InMemoryKubernetesAPITests {
             }
             queue.async(group: both) {
                 while !begun.value.load(ordering: .acquiring) {}
-                usleep(UInt32.random(in: 0..<20_000))
+                usleep(UInt32.random(in: 0..<20_000))  // to be somewhere within the change, which takes about so long
                 reader.cancel()
             }
             let ended = await withCheckedContinuation { continuation in
