@@ -24,24 +24,15 @@ extension SchedulerService {
 
     // MARK: Before a pass
 
-    func keepHomes(_ pass: SchedulingPass) {
-        pass.homes.keep { claim in
-            guard let claim = informers.claims.get(namespace: claim.namespace, name: claim.name) else { return false }
-            return LocalVolume.isWanted(claim) && LocalVolume.home(of: claim, informers) == nil
-        } pods: { placement in
-            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { return false }
-            return pod.uid == placement.uid && pod.nodeName == nil && !pod.isDeleting && !pod.isFinished
-        }
-    }
-
     /// nil while the pod waits for a claim of its own.
     func describe(_ pod: PodView, _ pass: SchedulingPass) -> PodDescription? {
         var description = PodDescription(pod)
         if pod.claims.isEmpty || pod.nodeName != nil { return description }
-        switch ClaimStanding(pod, informers, homes: pass.homes.node) {
-        case .free(let terms): description.volumeTerms = terms
+        switch ClaimStanding(pod, informers) {
+        case .free(let terms, let unbound):
+            description.volumeTerms = terms
+            description.unboundClaims = unbound
         case .waits(let reason):
-            pass.homes.leave([pod.uid])
             pass.want(PlacementObstacle(reason), for: description.key, uid: pod.uid, at: clock.now)
             return nil
         }
@@ -53,7 +44,6 @@ extension SchedulerService {
     /// Whether all of them may go where they were placed, as far as their claims are concerned; else they are placed again. Looks at what is
     /// known now: the core was told before. `absent`: claims of which the server knew nothing in this pass.
     func settle(_ placements: [PodPlacement], _ pass: SchedulingPass, _ absent: inout Set<ObjectKey>) async -> Bool {
-        var wishes: [ClaimHomes.Wish] = []
         var fits = true
         for placement in placements {
             guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name), !pod.claims.isEmpty
@@ -62,13 +52,12 @@ extension SchedulerService {
                 putOff(placements, pass)
                 return false
             }
-            let claims = ClaimStanding.claims(of: pod, informers)
-            if claims.isEmpty { continue }
+            let standing = ClaimStanding(pod, informers)
+            let told = pass.state.withLock { $0.unboundClaims(of: placement.pod) } ?? []
             let node = informers.nodes.get(name: placement.node)
-            fits = fits && node.map { ClaimStanding(pod, informers, homes: pass.homes.node).permits($0) } ?? false
-            for claim in claims where LocalVolume.isWanted(claim) { wishes.append((claim.key, placement)) }
+            fits = fits && node.map { standing.permits($0, knowing: told) } ?? false
         }
-        if fits, wishes.isEmpty || pass.homes.settle(wishes) { return true }
+        if fits { return true }
         giveBack(placements, pass)
         queue.add(0)
         return false
@@ -100,14 +89,5 @@ extension SchedulerService {
         let due = clock.now + Self.unseenClaimPause
         changes.withLock { $0.later += placements.map { ($0.pod, due) } }
         queue.add(0, after: Self.unseenClaimPause)
-    }
-
-    /// The binding was refused.
-    func leaveHomes(_ placements: [PodPlacement], _ pass: SchedulingPass) {
-        pass.homes.leave(Set(placements.map(\.uid)))
-        for placement in placements {
-            guard let pod = informers.pods.get(namespace: placement.pod.namespace, name: placement.pod.name) else { continue }
-            for claim in ClaimStanding.claims(of: pod, informers) { noteConsumers(of: claim.key) }
-        }
     }
 }

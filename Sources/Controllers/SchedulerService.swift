@@ -100,7 +100,6 @@ public final class SchedulerService: Sendable {
             switch decision {
             case .bind(let placements): if await settle(placements, pass, &absent) { groups.append(placements) }
             case .unschedulable(let pod, let uid, let obstacle):
-                pass.homes.fail(uid).forEach(noteConsumers)
                 pass.want(obstacle, for: pod, uid: uid, at: clock.now)
             case .preempt(let preemption): pass.preempt(preemption)
             }
@@ -125,7 +124,6 @@ public final class SchedulerService: Sendable {
     }
 
     private func takeIn(_ pass: SchedulingPass) {
-        keepHomes(pass)
         let now = clock.now
         let changes = changes.withLock { changes in
             var taken = changes
@@ -134,7 +132,6 @@ public final class SchedulerService: Sendable {
             for (pod, at) in taken.later where at <= now { taken.pods.insert(pod) }
             return taken
         }
-        if !changes.nodes.isEmpty { pass.homes.tryAgain().forEach(noteConsumers) }
         let domains = changes.domains ? Set(informers.domains.objects.map(\.metadata.name)) : nil
         let nodes = changes.nodes.map { ($0, informers.nodes.get(name: $0)) }
         let pods = changes.pods.map { ($0, informers.pods.get(namespace: $0.namespace, name: $0.name)) }
@@ -215,7 +212,6 @@ public final class SchedulerService: Sendable {
     private func refused(_ groups: [[PodPlacement]], _ error: any Error, _ pass: SchedulingPass) -> any Error {
         let placements = groups.flatMap(\.self)
         logger.debug("binding refused", metadata: ["pods": "\(placements.map(\.pod))", "error": "\(error)"])
-        leaveHomes(placements, pass)
         // What was refused may be gone or another by now: look again before the next try.
         giveBack(placements, pass)
         return error

@@ -18,7 +18,6 @@ final class SchedulingPass: Sendable {
     }
 
     let state = Mutex(SchedulerState())
-    let homes = ClaimHomes()
     /// Preemptions that are not carried out wholly yet.
     private let preemptions = Mutex<[Preemption]>([])
     /// One entry for each pod that waits.

@@ -36,6 +36,7 @@ extension NodeTable {
         let special = !search.needs.extended.isEmpty || !search.needs.hostPorts.isEmpty || search.avoided != nil
         let cpu = search.needs.milliCPU
         let memory = search.needs.memory
+        let places = search.needs.places
         var missing = search.missing
         var best = search.best
         var bestScore = search.bestScore
@@ -51,7 +52,7 @@ extension NodeTable {
                         let cpuLeft = node.freeCPU &- cpu
                         let memoryLeft = node.freeMemory &- memory
                         // One test for "all three are not negative": the sign bits joined.
-                        if (cpuLeft | memoryLeft | (node.freePods &- 1)) < 0 { continue }
+                        if (cpuLeft | memoryLeft | (node.freePods &- places)) < 0 { continue }
                         if special, !allowed(candidate, search) { continue }
                         missing &-= 1
                         let cpuFree = Float(cpuLeft) * node.inverseCPU

@@ -84,7 +84,7 @@ struct NodeTable: Sendable {
         // then gives back exactly what was taken, where a trap would take the master along.
         rows[slot].freeCPU &-= sign * needs.milliCPU
         rows[slot].freeMemory &-= sign * needs.memory
-        rows[slot].freePods &-= sign
+        rows[slot].freePods &-= sign * needs.places
         for (name, amount) in needs.extended { usedExtended[slot][name, default: 0] &+= sign * amount }
         for port in needs.hostPorts {
             let held = (usedPorts[slot][port] ?? 0) + Int(sign)
@@ -99,7 +99,7 @@ struct NodeTable: Sendable {
     /// Whether the node has this much free now, whether or not the pod may go there.
     func fits(_ needs: PodNeeds, at slot: Int) -> Bool {
         let row = rows[slot]
-        return row.freeCPU >= needs.milliCPU && row.freeMemory >= needs.memory && row.freePods >= 1
+        return row.freeCPU >= needs.milliCPU && row.freeMemory >= needs.memory && row.freePods >= needs.places
             && extrasFit(needs, at: slot)
     }
 
@@ -134,17 +134,30 @@ struct NodeTable: Sendable {
     }
 }
 
-/// What a pod takes of a node. A pod always takes one place beside this.
+/// What a pod, or several together, take of a node.
 struct PodNeeds: Sendable, Hashable {
     var milliCPU: Int64
     var memory: Int64
     var extended: [String: Int64]
     var hostPorts: [HostPort]
+    /// One for each pod.
+    var places: Int64 = 1
 
     init(_ request: ResourceAmounts, hostPorts: [HostPort]) {
         milliCPU = request.milliCPU
         memory = request.memory
         extended = request.extended
         self.hostPorts = hostPorts
+    }
+
+    static func + (left: PodNeeds, right: PodNeeds) -> PodNeeds {
+        var sum = left
+        // Amounts are bounded (ResourceAmounts.maximum), so that wrapping takes more pods than a gang has.
+        sum.milliCPU &+= right.milliCPU
+        sum.memory &+= right.memory
+        sum.extended.merge(right.extended, uniquingKeysWith: &+)
+        sum.hostPorts += right.hostPorts
+        sum.places += right.places
+        return sum
     }
 }

@@ -74,6 +74,14 @@ struct ConstraintClass: Sendable {
 
     init(constraints: PodConstraints) { self.constraints = constraints }
 
+    func restricted(to isWanted: (Int32) -> Bool) -> ConstraintClass {
+        var less = self
+        let places = candidates.indices.filter { isWanted(candidates[$0]) }
+        less.candidates = places.map { candidates[$0] }
+        if !bonus.isEmpty { less.bonus = places.map { bonus[$0] } }
+        return less
+    }
+
     /// kube-scheduler's weights of NodeAffinity and TaintToleration, in the units of `NodeTable.best` (one point of 100 is 1/50).
     private static let affinityWeight: Float = 2 / 50
     private static let taintWeight: Float = 3 / 50

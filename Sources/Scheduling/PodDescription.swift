@@ -71,6 +71,8 @@ public struct PodDescription: Sendable, Hashable {
     public var preferredTerms: [PreferredSchedulingTerm]
     /// Where its volumes can be reached: one of the terms of each list must match.
     public var volumeTerms: [[NodeSelectorTerm]] = []
+    /// Claims that have no volume yet, under names that no other claim has: pods that share one go to one node.
+    public var unboundClaims: [String] = []
     public var hostPorts: [HostPort]
     public var group: PodGroup?
     /// The node it is bound to; nil while it is pending.

@@ -23,6 +23,7 @@ struct PodEntry: Sendable {
     var priority: Int
     var arrival: Int64
     var hostPorts: [HostPort]
+    var unboundClaims: [String]
     /// What was last said about it, so that it is said once.
     var message: String?
 

@@ -5,12 +5,15 @@ extension SchedulerState {
     /// The reason for a pod that waits; nil when it does not wait or was not tried yet.
     public func explain(_ key: PodKey) -> String? { pods.id(of: key).flatMap { pods[$0].message } }
 
-    func explain(_ id: PodID, avoiding avoided: Set<Int32>?) -> String {
+    mutating func explain(_ id: PodID, avoiding avoided: Set<Int32>?, _ homes: TriedHomes = [:]) -> String {
         let total = nodes.knownCount
         guard total > 0 else { return "no nodes available to schedule pods" }
         let constraintClass = classes[shapes[Int(pods[id].shape)].constraintClass]
+        let candidates = pods[id].unboundClaims.isEmpty ? constraintClass.candidates : candidates(for: [id], homes).candidates
         var counts = obstacles(of: constraintClass.constraints)
-        counts.merge(shortages(of: id, on: constraintClass.candidates, avoiding: avoided)) { $0 + $1 }
+        counts.merge(shortages(of: id, on: candidates, avoiding: avoided)) { $0 + $1 }
+        let elsewhere = constraintClass.candidates.count - candidates.count
+        if elsewhere > 0 { counts["node(s) didn't have the pods that share its claims"] = elsewhere }
         let reasons = counts.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }
             .map { "\($0.value) \($0.key)" }
         return "0/\(total) nodes are available: " + reasons.joined(separator: ", ") + "."

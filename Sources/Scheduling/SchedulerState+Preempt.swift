@@ -123,27 +123,31 @@ extension SchedulerState {
         var victims: Set<PodID> = []
         var ending: Set<PodID> = []
         var complete = true
-        for id in members {
-            let constraintClass = shapes[Int(pods[id].shape)].constraintClass
-            prepare(constraintClass)
-            if let slot = nodes.best(in: classes[constraintClass], for: needs(of: id), start: &scanStart) {
-                placements.append((id, slot))
-            } else if let choice = cheapest(
-                in: classes[constraintClass], for: needs(of: id), priority, gone: victims.union(ending))
-            {
-                for one in choice.victims + choice.ending { nodes.giveBack(needs(of: one), at: choice.slot) }
+        var homes: TriedHomes = [:]
+        for bundle in bundles(of: members) {
+            let candidates = candidates(for: bundle, homes)
+            let needs = needs(of: bundle)
+            let slot: Int
+            if let needs, let free = nodes.best(in: candidates, for: needs, start: &scanStart) {
+                slot = free
+            } else if let needs, let choice = cheapest(in: candidates, for: needs, priority, gone: victims.union(ending)) {
+                for one in choice.victims + choice.ending { nodes.giveBack(self.needs(of: one), at: choice.slot) }
                 victims.formUnion(choice.victims)
                 ending.formUnion(choice.ending)
-                placements.append((id, choice.slot))
+                slot = choice.slot
             } else {
                 // A gang's own members may be what is in the way; that says nothing about others.
-                if placements.isEmpty, pods[id].hostPorts.isEmpty {
-                    pass.noVictims.insert(VictimSearch(shape: pods[id].shape, priority: priority))
+                if placements.isEmpty, isLikeItsShape(bundle[0]) {
+                    pass.noVictims.insert(VictimSearch(shape: pods[bundle[0]].shape, priority: priority))
                 }
                 complete = false
                 break
             }
-            if let last = placements.last { nodes.take(needs(of: last.id), at: last.slot) }
+            for id in bundle {
+                placements.append((id, slot))
+                nodes.take(self.needs(of: id), at: slot)
+            }
+            note(bundle, at: slot, &homes)
         }
         var spared: Set<PodID> = []
         if complete { spared = spare(victims) }

@@ -88,13 +88,14 @@ extension SchedulerState {
             }
             guard fitsEmptyCluster(unit.key) else {
                 waiting[unit.key]?.hopelessAt = nodes.shapeGeneration
-                if case .pod(let id) = unit.key { hopeless.insert(pods[id].shape) }
+                if case .pod(let id) = unit.key, isLikeItsShape(id) { hopeless.insert(pods[id].shape) }
                 continue
             }
             var wanted: Set<Int32> = []
-            for constraintClass in Set(members(of: unit.key).map { shapes[Int(pods[$0].shape)].constraintClass }) {
-                prepare(constraintClass)
-                wanted.formUnion(classes[constraintClass].candidates)
+            var seen: Set<Int> = []
+            for id in members(of: unit.key) {
+                let isAlike = !seen.insert(shapes[Int(pods[id].shape)].constraintClass).inserted
+                if !isAlike || !pods[id].unboundClaims.isEmpty { wanted.formUnion(candidates(for: [id]).candidates) }
             }
             line = Line(unit: unit.key, priority: unit.priority, nodes: wanted, until: now + Self.lineLimit)
             break
@@ -116,11 +117,12 @@ extension SchedulerState {
     private mutating func fitsEmptyCluster(_ unit: UnitKey) -> Bool {
         var empty = nodes.emptied()
         var start = 0
-        for id in members(of: unit) {
-            let constraintClass = shapes[Int(pods[id].shape)].constraintClass
-            prepare(constraintClass)
-            guard let slot = empty.best(in: classes[constraintClass], for: needs(of: id), start: &start) else { return false }
-            empty.take(needs(of: id), at: slot)
+        var homes: TriedHomes = [:]
+        for bundle in bundles(of: members(of: unit)) {
+            guard let needs = needs(of: bundle), let slot = empty.best(in: candidates(for: bundle, homes), for: needs, start: &start)
+            else { return false }
+            empty.take(needs, at: slot)
+            note(bundle, at: slot, &homes)
         }
         return true
     }

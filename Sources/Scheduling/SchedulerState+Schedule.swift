@@ -52,17 +52,17 @@ extension SchedulerState {
     private mutating func attempt(pod id: PodID, _ unit: Unit, _ pass: inout Pass) {
         guard pods[id].state == .pending else { return }
         let avoided = nodesToAvoid(unit)
-        let finding = Pass.Finding(shape: pods[id].shape, avoiding: avoided != nil)
+        let finding = finding(id, avoided)
         let lifted = liftNominations(for: unit)
         var message = lifted.own == nil ? pass.noRoom[finding] : nil
         if message == nil {
-            if let slot = place(id, avoiding: avoided) {
+            if let slot = place([id], avoiding: avoided, [:]) {
                 bind([(id, slot)], of: unit, complete: true, &pass)
                 restoreNominations(lifted, boundOwn: true)
                 return
             }
             let text = explain(id, avoiding: avoided)
-            if pods[id].hostPorts.isEmpty { pass.noRoom[finding] = text }
+            if isLikeItsShape(id) { pass.noRoom[finding] = text }
             message = text
         }
         restoreNominations(lifted, boundOwn: false)
@@ -73,6 +73,16 @@ extension SchedulerState {
     private func nodesToAvoid(_ unit: Unit) -> Set<Int32>? {
         guard let line, line.unit != unit.key, unit.priority <= line.priority else { return nil }
         return line.nodes
+    }
+
+    /// What is found about it is true for every pod of its shape.
+    func isLikeItsShape(_ id: PodID) -> Bool { pods[id].hostPorts.isEmpty && pods[id].unboundClaims.isEmpty }
+
+    /// The best slot now for all of these together; takes nothing.
+    private mutating func place(_ ids: ArraySlice<PodID>, avoiding avoided: Set<Int32>?, _ homes: TriedHomes) -> Int? {
+        if ids.count == 1, let id = ids.first, pods[id].unboundClaims.isEmpty { return place(id, avoiding: avoided) }
+        guard let needs = needs(of: ids) else { return nil }
+        return nodes.best(in: candidates(for: ids, homes), for: needs, avoiding: avoided, start: &scanStart)
     }
 
     /// The best slot now; takes nothing.
@@ -95,22 +105,7 @@ extension SchedulerState {
         }
         let avoided = nodesToAvoid(unit)
         let lifted = liftNominations(for: unit)
-        var placed: [(id: PodID, slot: Int)] = []
-        var refused: [(id: PodID, message: String)] = []
-        for id in members {
-            let finding = Pass.Finding(shape: pods[id].shape, avoiding: avoided != nil)
-            if lifted.own == nil, let known = pass.noRoom[finding] {
-                refused.append((id, known))
-            } else if let slot = place(id, avoiding: avoided) {
-                nodes.take(needs(of: id), at: slot)
-                placed.append((id, slot))
-            } else {
-                let message = explain(id, avoiding: avoided)
-                // Only what a lone pod finds is true for others: a group's own members took room that they give back.
-                if placed.isEmpty, pods[id].hostPorts.isEmpty { pass.noRoom[finding] = message }
-                refused.append((id, message))
-            }
-        }
+        let (placed, refused) = place(members, avoiding: avoided, isNews: lifted.own != nil, &pass)
         for one in placed { nodes.giveBack(needs(of: one.id), at: one.slot) }
         let bound = refused.isEmpty || !placed.isEmpty && placed.count + groups[group].placed >= groups[group].minMembers
         if bound { bind(placed, of: unit, complete: refused.isEmpty, &pass) }
@@ -123,6 +118,41 @@ extension SchedulerState {
             let suffix = preempt(unit, members, &pass)
             refuse(members, refused.map { ($0.id, $0.message + suffix) }, groups[group].name, &pass)
         }
+    }
+
+    /// Who has a place, which is taken, and who has none. `isNews`: what the pass has found out does not hold for these.
+    private mutating func place(
+        _ members: [PodID], avoiding avoided: Set<Int32>?, isNews: Bool, _ pass: inout Pass
+    ) -> (placed: [(id: PodID, slot: Int)], refused: [(id: PodID, message: String)]) {
+        var placed: [(id: PodID, slot: Int)] = []
+        var refused: [(id: PodID, message: String)] = []
+        var homes: TriedHomes = [:]
+        for bundle in bundles(of: members) {
+            var held = bundle[...]
+            // As many as one node can take: normally all.
+            while !held.isEmpty {
+                let isKnown = held.count == 1 && !isNews && pass.noRoom[finding(bundle[bundle.count - 1], avoided)] != nil
+                if !isKnown, let slot = place(held, avoiding: avoided, homes) {
+                    for id in held { nodes.take(needs(of: id), at: slot) }
+                    placed += held.map { ($0, slot) }
+                    note(held, at: slot, &homes)
+                    break
+                }
+                held.removeFirst()
+            }
+            for id in bundle.dropLast(held.count) {
+                let known = isNews ? nil : pass.noRoom[finding(id, avoided)]
+                let message = known ?? explain(id, avoiding: avoided, homes)
+                // Only what a lone pod finds is true for others: a group's own members took room that they give back.
+                if placed.isEmpty, isLikeItsShape(id) { pass.noRoom[finding(id, avoided)] = message }
+                refused.append((id, message))
+            }
+        }
+        return (placed, refused)
+    }
+
+    private func finding(_ id: PodID, _ avoided: Set<Int32>?) -> Pass.Finding {
+        Pass.Finding(shape: pods[id].shape, avoiding: avoided != nil)
     }
 
     private func incomplete(_ group: Int32, _ pending: Int) -> String? {

@@ -43,6 +43,8 @@ public struct SchedulerState: Sendable {
     var scanStart = 0
     /// Placed pods of each slot, for preemption.
     var podsOn: [Int32: Set<PodID>] = [:]
+    /// Claims that will have their volume where their placed pods are.
+    var claimHomes: [String: ClaimHome] = [:]
     /// How many placed pods have each priority.
     var placedPriorities: [Int: Int] = [:]
     /// Pods that wait and belong to no group.
@@ -128,7 +130,7 @@ public struct SchedulerState: Sendable {
             PodEntry(
                 key: pod.key, uid: pod.uid, state: .pending, terminating: pod.terminating, mayPreempt: pod.mayPreempt,
                 shape: shape,
-                group: group, priority: pod.priority, arrival: pod.arrival, hostPorts: pod.hostPorts))
+                group: group, priority: pod.priority, arrival: pod.arrival, hostPorts: pod.hostPorts, unboundClaims: pod.unboundClaims))
         if let node = pod.nodeName {
             take(id, at: nodes.slotForPod(on: node), as: .bound)
         } else {
@@ -147,7 +149,9 @@ public struct SchedulerState: Sendable {
             && (entry.group < 0 ? nil : groups[entry.group].name) == pod.group?.name
         switch entry.state {
         case .vacant: return false
-        case .pending: return same && pod.nodeName == nil && entry.arrival == pod.arrival && entry.mayPreempt == pod.mayPreempt
+        case .pending:
+            return same && pod.nodeName == nil && entry.arrival == pod.arrival && entry.mayPreempt == pod.mayPreempt
+                && entry.unboundClaims == pod.unboundClaims
         case .assumed where pod.nodeName == nil: return true  // An echo from before the binding.
         case .assumed, .bound:
             guard same, let node = pod.nodeName, nodes.slot(of: node) == Int(entry.slot) else { return false }
@@ -231,6 +235,7 @@ public struct SchedulerState: Sendable {
         pods[id].slot = Int32(slot)
         pods[id].message = nil
         podsOn[Int32(slot), default: []].insert(id)
+        settle(claimsOf: id, at: slot)
         placedPriorities[pods[id].priority, default: 0] += 1
         let group = pods[id].group
         if group >= 0 { groups[group].placed += 1 }
@@ -243,6 +248,7 @@ public struct SchedulerState: Sendable {
         if podsOn[entry.slot]?.isEmpty ?? false { podsOn[entry.slot] = nil }
         let left = (placedPriorities[entry.priority] ?? 1) - 1
         placedPriorities[entry.priority] = left > 0 ? left : nil
+        leave(claimsOf: id)
         pods[id].slot = -1
         if entry.group >= 0 { groups[entry.group].placed -= 1 }
         roomGeneration += 1

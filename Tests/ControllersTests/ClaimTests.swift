@@ -185,10 +185,15 @@ import Testing
         }
     }
 
-    @Test("a gang that only one of the nodes can hold together finds that one", .timeLimit(.minutes(1)), arguments: ["alice-0", "alice-9"])
-    func roomierNode(_ name: String) async throws {
+    @Test(
+        "a gang that only one of the nodes can hold together finds that one, also where it is the fullest", .timeLimit(.minutes(1)),
+        arguments: ["alice-0", "alice-9"], ["0", "2800m"])
+    func roomierNode(_ name: String, taken: String) async throws {
         try await withCluster(before: { api in
-            try putNode(api, name, cpu: "1200m")
+            try putNode(api, name, cpu: taken == "0" ? "1200m" : "4")
+            var resident = Fixture.pod("alice", "resident", cpu: taken)
+            resident.spec.nodeName = name
+            try api.put(resident)
             try api.put(Self.claim("data"))
             try putGang(api, cpu: "600m")
         }) { api in

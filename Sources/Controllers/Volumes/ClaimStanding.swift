@@ -3,27 +3,30 @@ import KubernetesModel
 import KusciaModel
 
 enum ClaimStanding: Hashable {
-    /// One of the terms of each list must match the node.
-    case free([[NodeSelectorTerm]])
+    /// One of the terms of each list must match the node; and `unbound`, by uid, are those that have no home yet: it will be the pod's own.
+    case free([[NodeSelectorTerm]], unbound: [String])
     /// Not before something else has happened.
     case waits(String)
 
-    /// `homes`: where claims without a volume will have theirs, as far as only the scheduler knows it.
-    init(_ pod: PodView, _ informers: SharedInformers, homes: (ObjectKey) -> String?) {
+    init(_ pod: PodView, _ informers: SharedInformers) {
         var terms: [[NodeSelectorTerm]] = []
+        var unbound: [String] = []
         for claim in Self.claims(of: pod, informers) {
-            switch Self.of(claim, informers, homes) {
-            case .free(let more): terms += more
+            switch Self.of(claim, informers) {
+            case .free(let more, let claims):
+                terms += more
+                unbound += claims
             case .waits(let reason):
                 self = .waits(reason)
                 return
             }
         }
-        self = .free(terms)
+        self = .free(terms, unbound: unbound)
     }
 
-    func permits(_ node: Node) -> Bool {
-        guard case .free(let lists) = self else { return false }
+    /// `known`: the unbound claims with which the pod was placed. One that it had not was not asked where its other pods are.
+    func permits(_ node: Node, knowing known: [String]) -> Bool {
+        guard case .free(let lists, let unbound) = self, unbound.allSatisfy(known.contains) else { return false }
         return lists.allSatisfy { terms in
             terms.contains { $0.matches(nodeNamed: node.metadata.name, labels: node.metadata.labels) }
         }
@@ -36,22 +39,20 @@ enum ClaimStanding: Hashable {
         }
     }
 
-    private static func of(
-        _ claim: PersistentVolumeClaim, _ informers: SharedInformers, _ homes: (ObjectKey) -> String?
-    ) -> ClaimStanding {
+    private static func of(_ claim: PersistentVolumeClaim, _ informers: SharedInformers) -> ClaimStanding {
         let what = "persistentvolumeclaim \"\(claim.metadata.name)\""
         if claim.metadata.deletionTimestamp != nil { return .waits("\(what) is being deleted") }
         if let name = LocalVolume.volumeName(of: claim), LocalVolume.isBound(claim) {
             if let volume = informers.volumes.get(name: name) {
-                return .free(volume.spec.nodeAffinity?.required.map { [$0.nodeSelectorTerms] } ?? [])
+                return .free(volume.spec.nodeAffinity?.required.map { [$0.nodeSelectorTerms] } ?? [], unbound: [])
             }
             // One of ours is made again.
             guard LocalVolume.isOwn(name, of: claim) else { return .waits("\(what): persistentvolume \"\(name)\" not found") }
         } else if !LocalVolume.isWanted(claim) {
-            return .free([])
+            return .free([], unbound: [])
         }
-        let node = LocalVolume.home(of: claim, informers) ?? homes(claim.key)
-        return .free(node.map { [LocalVolume.terms(on: $0)] } ?? [])
+        if let home = LocalVolume.home(of: claim, informers) { return .free([LocalVolume.terms(on: home)], unbound: []) }
+        return .free([], unbound: [claim.metadata.uid ?? "\(claim.key)"])
     }
 }
 
