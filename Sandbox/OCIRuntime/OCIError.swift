@@ -34,7 +34,7 @@ extension OCIError: CustomStringConvertible {
         case .system(let stage, let code, let subject):
             "\(stage)\(subject.isEmpty ? "" : " \(subject)"): \(Self.text(code))"
         case .launch(let stage, let code): Self.launchText(stage, code)
-        case .hook(let kind, let index, let reason): "error running hook \(kind)[\(index)]: \(reason)"
+        case .hook(let kind, let index, let reason): "error running \(kind) hook #\(index): \(reason)"
         }
     }
 

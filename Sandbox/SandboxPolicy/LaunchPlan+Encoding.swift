@@ -56,7 +56,7 @@ extension LaunchOperation {
         case .inheritStandardStreams: ["stdio", "inherit"]
         case .grace(let milliseconds): ["grace", "\(milliseconds)"]
         case .stopSignal(let number): ["stop-signal", "\(number)"]
-        case .terminal(let path): ["terminal", path]
+        case .terminal(let path, let keepsLineEnds): ["terminal", path] + (keepsLineEnds ? ["plain"] : [])
         case .deadline(let milliseconds): ["deadline", "\(milliseconds)"]
         case .denials(let maximum): ["denials", "\(maximum)"]
         case .learn(let path): ["learn", path]
@@ -114,6 +114,8 @@ extension LaunchOperation {
         case .makeDirectory(let path, let mode): ["mkdir", path, String(mode, radix: 8)]
         case .symlink(let target, let path): ["symlink", target, path]
         case .bind(let source, let path, let flags): ["bind", source, path, flags.text]
+        case .bindUIDMap(let inside, let host, let count): ["bind-uid-map", "\(inside)", "\(host)", "\(count)"]
+        case .bindGIDMap(let inside, let host, let count): ["bind-gid-map", "\(inside)", "\(host)", "\(count)"]
         case .tmpfs(let path, let options, let flags): ["tmpfs", path, options.text, flags.text]
         case .mount(let type, let source, let path, let flags, let data): ["mount", type, source, path, flags.text, data]
         case .proc(let path, let options): ["proc", path] + (options.text.map { [$0] } ?? [])
@@ -122,6 +124,7 @@ extension LaunchOperation {
             ["device-node", path, type.rawValue, "\(major)", "\(minor)", String(mode, radix: 8), "\(uid)", "\(gid)"]
         case .mask(let path): ["mask", path]
         case .readOnly(let path): ["readonly", path]
+        case .readOnlyMount(let path): ["readonly", path, "top"]
         case .rootReadOnly: ["root-readonly"]
         case .pivot: ["pivot"]
         case .changeRoot(let change): ["chroot", change.rawValue]
@@ -148,6 +151,8 @@ extension LaunchOperation {
         case .scheduler(let policy): ["scheduler"] + policy.words
         case .ioPriority(let priority, let level): ["io-priority", priority.rawValue, "\(level)"]
         case .cpuAffinity(let list): ["cpu-affinity", list]
+        case .memoryPolicy(let mode, let flags, let nodes):
+            ["memory-policy", mode, flags.isEmpty ? "none" : flags.joined(separator: ",")] + (nodes.map { [$0] } ?? [])
         case .personality(let value): ["personality", String(value, radix: 16, uppercase: true)]
         case .enterUserNamespace: ["enter-user-namespace"]
         case .secureBits(let bits): ["securebits", bits.map(\.rawValue).joined(separator: ",")]

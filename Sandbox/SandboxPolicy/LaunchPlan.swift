@@ -16,7 +16,8 @@ public enum LaunchOperation: Sendable, Hashable {
     /// What asks the task to stop, 1 to 64; without it SIGTERM does.
     case stopSignal(Int32)
     /// The task gets a pseudo terminal, whose master goes over this unix socket as one descriptor.
-    case terminal(socketPath: String)
+    /// `keepsLineEnds`: a line's end leaves it as the program wrote it, for whoever copies it to a terminal of its own or into a pipe.
+    case terminal(socketPath: String, keepsLineEnds: Bool = false)
     /// Wall clock from exec; then the task is stopped with its grace, reason `DeadlineExceeded`.
     case deadline(milliseconds: Int64)
     /// The filter notifies of refused calls (SECCOMP_RET_USER_NOTIF): the supervisor answers EPERM and counts, at most so many times.
@@ -89,6 +90,9 @@ public enum LaunchOperation: Sendable, Hashable {
     case symlink(target: String, path: String)
     case file(path: String, mode: UInt16, contents: [UInt8])
     case bind(source: String, path: String, flags: MountFlags)
+    /// Ids of the bind before this, instead of the container's: from the file system's to the mount's.
+    case bindUIDMap(inside: UInt32, host: UInt32, count: UInt32)
+    case bindGIDMap(inside: UInt32, host: UInt32, count: UInt32)
     case tmpfs(path: String, options: TmpfsOptions, flags: MountFlags)
     /// Any file system; `data` are its comma-separated options, `\` before a comma that belongs to a value.
     case mount(type: String, source: String, path: String, flags: MountFlags, data: String)
@@ -99,6 +103,8 @@ public enum LaunchOperation: Sendable, Hashable {
     case deviceNode(path: String, type: DeviceType, major: UInt32, minor: UInt32, mode: UInt16, uid: UInt32, gid: UInt32)
     case mask(String)
     case readOnly(String)
+    /// The mount that stands there, and nothing below it.
+    case readOnlyMount(String)
     case rootReadOnly
     case pivot
     /// Instead of pivot_root(2): where that is not possible (`move`), or nothing was attached (`detached`).
@@ -122,6 +128,8 @@ public enum LaunchOperation: Sendable, Hashable {
     case ioPriority(IOPriorityClass, level: Int)
     /// As in cpuset files: `0-3,8`.
     case cpuAffinity(String)
+    /// set_mempolicy(2): a mode such as "bind", flags such as "static-nodes", nodes such as "0-3,7".
+    case memoryPolicy(mode: String, flags: [String], nodes: String?)
     case personality(UInt32)
     case enterUserNamespace
     case secureBits([SecureBit])

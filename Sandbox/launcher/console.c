@@ -15,6 +15,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
+#include <termios.h>
 #include <unistd.h>
 
 #define DEVPTS_MAGIC 0x1cd1
@@ -122,6 +123,15 @@ static void set_size(const struct plan *plan, int slave) {
     if (ioctl(slave, TIOCSWINSZ, &window) < 0) fail(errno, "terminal(size)");
 }
 
+// Before the program can write anything.
+static void keep_line_ends(const struct plan *plan, int slave) {
+    struct termios settings;
+    if (plan_find(plan, OP_TERMINAL)->count < 2) return;
+    if (tcgetattr(slave, &settings) < 0) fail(errno, "terminal(settings)");
+    settings.c_oflag &= ~(tcflag_t)ONLCR;
+    if (tcsetattr(slave, TCSANOW, &settings) < 0) fail(errno, "terminal(settings)");
+}
+
 void console_take(const struct plan *plan, int socket, int bind) {
     int unlocked = 0, master = open_multiplexer();
     if (ioctl(master, TIOCSPTLCK, &unlocked) < 0) fail(errno, "terminal(unlock)");
@@ -129,6 +139,7 @@ void console_take(const struct plan *plan, int socket, int bind) {
     int slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (slave < 0) fail(errno, "terminal(open slave)");
     set_size(plan, slave);
+    keep_line_ends(plan, slave);
     if (bind) bind_console(slave);
     send_master(socket, master);
     close(master);

@@ -114,6 +114,19 @@ _Noreturn static void run(void) {
     payload_run(plan, -1, &streams);
 }
 
+// A user namespace that is joined gives its ids to mounts as one of the container's own does.
+static void prepare_idmapped(const struct plan *plan) {
+    int joined = -1;
+    for (uint32_t i = 0; i < plan->count && container.user_namespace < 0; i++) {
+        const struct operation *op = &plan->operation[i];
+        if (op->kind != OP_JOIN_NAMESPACE || strcmp(op->argument[0], "user")) continue;
+        joined = openat(AT_FDCWD, op->argument[1], O_RDONLY | O_CLOEXEC);
+        if (joined < 0) fail(errno, "join-namespace(%s)", op->argument[1]);
+    }
+    mounts_prepare_idmapped(plan, joined >= 0 ? joined : container.user_namespace);
+    if (joined >= 0) close(joined);
+}
+
 static int prepare(const struct plan *plan, struct failure *failure) {
     const struct operation *gate = plan_find(plan, OP_START_GATE);
     if (cgroups_open(&container.cgroups, plan, failure) < 0) return -1;
@@ -127,8 +140,9 @@ static int prepare(const struct plan *plan, struct failure *failure) {
     if (plan_has_namespace(plan, "user")) {
         container.user_namespace = rootless_make_user_namespace(plan, failure);
         if (container.user_namespace < 0) return -1;
-        mounts_prepare_idmapped(plan, container.user_namespace);
     }
+    prepare_idmapped(plan);
+    if (geteuid() == 0 && (plan_has_namespace(plan, "user") || plan_joined_namespace(plan, "user"))) mounts_prepare_sources(plan);
     // Opened while its path means what the plan means.
     const struct operation *joined_root = plan_find(plan, OP_JOIN_ROOT);
     int root = joined_root ? openat(AT_FDCWD, joined_root->argument[0], O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -142,6 +156,9 @@ static int prepare(const struct plan *plan, struct failure *failure) {
         return -1;
     }
     if (root >= 0) close(root);
+    // The host's root may set a clock's offset, which the task's root may not: the namespace is nobody's to have power over.
+    int has_time = !plan_has_namespace(plan, "time");
+    if (!has_time && geteuid() == 0) has_time = namespaces_make_time(plan) == 0;
     if (container.user_namespace >= 0) {
         // Entered before the clone: every namespace that the clone makes belongs to it.
         identity_enter_user_namespace(container.user_namespace);
@@ -149,7 +166,7 @@ static int prepare(const struct plan *plan, struct failure *failure) {
     }
     if (plan_joined_namespace(plan, "user")) rootless_learn_groups();
     if (container.user_namespace >= 0 || plan_joined_namespace(plan, "user")) become_root_inside();
-    if (plan_has_namespace(plan, "time") && namespaces_make_time(plan) < 0) {
+    if (!has_time && namespaces_make_time(plan) < 0) {
         failure_set(failure, errno, "namespace(time)");
         return -1;
     }

@@ -2,13 +2,17 @@
 #define _GNU_SOURCE
 #include "enter_root.h"
 #include "failure.h"
+#include "host.h"
 #include "keep.h"
 #include "mount_calls.h"
 #include "mount_tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -45,8 +49,64 @@ void enter_root_pivot(struct root *root) {
     finish(root);
 }
 
+// The whole of it; the caller's to free.
+static char *read_mount_table(void) {
+    size_t room = 1 << 16, length = 0;
+    char *text = malloc(room + 1);
+    int fd = host_proc_open("self/mountinfo", O_RDONLY);
+    if (!text || fd < 0) fail(errno, "chroot(mount table)");
+    for (ssize_t n; (n = read(fd, text + length, room - length)) != 0;) {
+        if (n < 0) fail(errno, "chroot(mount table)");
+        if ((length += (size_t)n) < room) continue;
+        text = realloc(text, (room *= 2) + 1);
+        if (!text) fail(ENOMEM, "chroot(mount table)");
+    }
+    close(fd);
+    text[length] = 0;
+    return text;
+}
+
+// Blanks and the like stand as \\040 (proc(5)).
+static void unescape(char *text) {
+    char *to = text;
+    for (const char *at = text; *at; to++) {
+        if (at[0] == '\\' && at[1] && at[2] && at[3]) {
+            *to = (char)((at[1] - '0') << 6 | (at[2] - '0') << 3 | (at[3] - '0'));
+            at += 4;
+        } else *to = *at++;
+    }
+    *to = 0;
+}
+
+// A moved root covers the host's tree, which stays in the namespace: with the host's whole /proc in it the kernel would let a user namespace
+// of the container's mount one without masks and read-only paths (mount_too_revealing).
+static void remove_revealing_mounts(const struct root *root) {
+    char link[32], place[PATH_MAX];
+    snprintf(link, sizeof link, "self/fd/%d", root->fd);
+    int proc = host_proc_open(".", O_PATH | O_DIRECTORY);
+    ssize_t length = proc < 0 ? -1 : readlinkat(proc, link, place, sizeof place - 1);
+    if (length < 0) fail(errno, "chroot(place of the root)");
+    close(proc);
+    char *table = read_mount_table(), *rest = table, *line;
+    while ((line = strsep(&rest, "\n"))) {
+        char *behind = strstr(line, " - "), *path = line, *end;
+        for (int field = 0; field < 4 && path; field++) path = (path = strchr(path, ' ')) ? path + 1 : NULL;
+        if (!behind || !path || !(end = strchr(path, ' '))) continue;
+        if (strncmp(behind + 3, "proc ", 5) && strncmp(behind + 3, "sysfs ", 6)) continue;
+        *end = 0;
+        unescape(path);
+        if (!strncmp(path, place, (size_t)length) && (path[length] == '/' || !path[length])) continue;
+        if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == ENOENT) continue;
+        // A locked one, of a user namespace above.
+        int cover = errno == EINVAL || errno == EPERM ? mount("tmpfs", path, "tmpfs", MS_RDONLY, "size=0") : -1;
+        if (cover < 0) fail(errno, "chroot(remove %s)", path);
+    }
+    free(table);
+}
+
 void enter_root_change(struct root *root, const char *how) {
     if (fchdir(root->fd) < 0) fail(errno, "chroot(chdir)");
+    if (!strcmp(how, "move")) remove_revealing_mounts(root);
     if (!strcmp(how, "move") && mount(".", "/", NULL, MS_MOVE, NULL) < 0) fail(errno, "chroot(move)");
     if (chroot(".") < 0) fail(errno, "chroot");
     finish(root);

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -33,8 +34,17 @@ int gate_listen(const char *path) {
     return good ? fd : -1;
 }
 
+// Who is told to go before the program begins goes: a first process of a namespace has no default actions (pid_namespaces(7)).
+static void leave(int number) { _exit(128 + number); }
+
+static void set_endings(void (*action)(int)) {
+    static const int endings[] = {SIGTERM, SIGINT, SIGHUP, SIGQUIT};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) signal(endings[i], action);
+}
+
 int gate_wait(int listener) {
     int connection;
+    set_endings(leave);
     while ((connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNABORTED) _exit(126);
     close(listener);
@@ -42,5 +52,6 @@ int gate_wait(int listener) {
     ssize_t n;
     while ((n = read(connection, &word, 1)) < 0 && errno == EINTR) {}
     if (n != 1) _exit(126);
+    set_endings(SIG_DFL);
     return connection;
 }

@@ -1,8 +1,10 @@
-// See hooks.h. Each hook is a child with the caller's standard output and error, the state on standard input, an
-// environment of its own only, default signals, and a time limit if the plan gives one.
+// See hooks.h. Each hook is a child with the caller's standard output and error, the state on standard input, default signals, and a time
+// limit if the plan gives one. Inside the container it has the program's environment unless it has its own, and the program's walls.
 #define _GNU_SOURCE
 #include "hooks.h"
+#include "capabilities.h"
 #include "failure.h"
+#include "filters.h"
 #include "timestamp.h"
 
 #include <errno.h>
@@ -41,6 +43,16 @@ static int state_pipe(const struct plan *plan) {
     return ends[0];
 }
 
+static int is_inside(const struct plan *plan, uint32_t at) { return !strcmp(plan->operation[at].argument[0], "start-container"); }
+
+// What the program will not be allowed to do, an image's program that is called before it may not do either.
+static void raise_walls(const struct plan *plan) {
+    filters_load(plan);
+    if (!filters_before_capabilities(plan)) return;
+    struct capability_sets sets = capabilities_wanted(plan_find(plan, OP_CAPABILITIES));
+    capabilities_finish(&sets);
+}
+
 _Noreturn static void execute(const struct plan *plan, uint32_t at, int input) {
     static char *argv[PLAN_OPERATIONS_MAX + 1], *envp[PLAN_OPERATIONS_MAX + 1];
     size_t arguments = 0, entries = 0;
@@ -50,6 +62,9 @@ _Noreturn static void execute(const struct plan *plan, uint32_t at, int input) {
         else if (op->kind == OP_HOOK_ENV) envp[entries++] = op->argument[0];
         else break;
     }
+    if (!entries && is_inside(plan, at))
+        for (uint32_t i = 0; i < plan->count; i++)
+            if (plan->operation[i].kind == OP_ENV) envp[entries++] = plan->operation[i].argument[0];
     sigset_t none;
     sigemptyset(&none);
     for (int signal = 1; signal < NSIG; signal++) {
@@ -61,6 +76,7 @@ _Noreturn static void execute(const struct plan *plan, uint32_t at, int input) {
     if (dup2(input, 0) < 0 || syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0) _exit(126);
     char *path = plan->operation[at].argument[1];
     if (!arguments) argv[0] = path;
+    if (is_inside(plan, at)) raise_walls(plan);
     execve(path, argv, envp);
     _exit(errno == ENOENT ? 127 : 126);
 }
@@ -89,18 +105,30 @@ static int await_end(pid_t pid, int64_t timeout_ms) {
     return status;
 }
 
+// In runc's words, which callers look for.
+static void describe(const struct plan *plan, uint32_t at, char *text, size_t bytes) {
+    int number = 0;
+    for (uint32_t i = 0; i < at; i++)
+        number += plan->operation[i].kind == OP_HOOK && !strcmp(plan->operation[i].argument[0], plan->operation[at].argument[0]);
+    snprintf(text, bytes, "error running %s hook #%d: %.200s", is_inside(plan, at) ? "startContainer" : "createContainer", number,
+             plan->operation[at].argument[1]);
+}
+
 static void run_one(const struct plan *plan, uint32_t at) {
     const struct operation *hook = &plan->operation[at];
+    char what[256];
+    describe(plan, at, what, sizeof what);
     int input = state_pipe(plan);
     pid_t pid = fork();
-    if (pid < 0) fail(errno, "hook(%s %s: fork)", hook->argument[0], hook->argument[1]);
+    if (pid < 0) fail(errno, "%s: fork", what);
     if (pid == 0) execute(plan, at, input);
     close(input);
     int status = await_end(pid, (int64_t)plan_number(hook->argument[2]));
     if (status == 0) return;
-    if (status < 0) fail(ETIMEDOUT, "hook(%s %s)", hook->argument[0], hook->argument[1]);
-    if (WIFSIGNALED(status)) fail(0, "hook(%s %s): signal %d", hook->argument[0], hook->argument[1], WTERMSIG(status));
-    fail(0, "hook(%s %s): exit status %d", hook->argument[0], hook->argument[1], WEXITSTATUS(status));
+    if (status < 0) fail(ETIMEDOUT, "%s", what);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) fail(0, "%s: signal: bad system call", what);
+    if (WIFSIGNALED(status)) fail(0, "%s: signal: %s", what, strsignal(WTERMSIG(status)));
+    fail(0, "%s: exit status %d", what, WEXITSTATUS(status));
 }
 
 void hooks_run(const struct plan *plan, const char *point) {

@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 // All lines of one kind in one write, which is what the kernel takes; it takes a page.
-int identity_write_map(int file, const struct plan *plan, enum operation_kind kind) {
+static int write_range(int file, const struct plan *plan, enum operation_kind kind, uint32_t first, uint32_t end) {
     char place[4096];
     struct text text = text_begin(place, sizeof place);
-    for (uint32_t i = 0; i < plan->count; i++) {
+    for (uint32_t i = first; i < end; i++) {
         char **a = plan->operation[i].argument;
         if (plan->operation[i].kind != kind) continue;
         for (int n = 0; n < 3; n++) {
@@ -35,12 +35,17 @@ int identity_write_map(int file, const struct plan *plan, enum operation_kind ki
     return write(file, place, (size_t)length) == length ? 0 : -1;
 }
 
-static int write_map(pid_t pid, const char *file, const struct plan *plan, enum operation_kind kind) {
+int identity_write_map(int file, const struct plan *plan, enum operation_kind kind) {
+    return write_range(file, plan, kind, 0, plan->count);
+}
+
+static int write_map(pid_t pid, const char *file, const struct plan *plan, enum operation_kind kind, uint32_t first,
+                     uint32_t end) {
     char path[64];
     text_process_path(path, sizeof path, pid, file);
     int fd = openat(AT_FDCWD, path, O_WRONLY | O_CLOEXEC);
     if (fd < 0) return -1;
-    int result = identity_write_map(fd, plan, kind), saved = errno;
+    int result = write_range(fd, plan, kind, first, end), saved = errno;
     close(fd);
     errno = saved;
     return result;
@@ -102,8 +107,9 @@ int identity_make_carrier(char stack[CARRIER_STACK_BYTES]) {
     return pid;
 }
 
-int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {
-    if (!plan_has_namespace(plan, "user") || rootless_wanted(plan)) return -1;
+// With the maps of these kinds among the operations from `first` to before `end`. -2 with `failure` set.
+static int make_mapped(const struct plan *plan, enum operation_kind uids, enum operation_kind gids, uint32_t first, uint32_t end,
+                       struct failure *failure) {
     // A namespace lives as long as something holds it: a short-lived child carries it until it is opened.
     char stack[CARRIER_STACK_BYTES];
     pid_t pid = identity_make_carrier(stack);
@@ -113,8 +119,8 @@ int identity_make_user_namespace(const struct plan *plan, struct failure *failur
     }
     int fd = -2;
     char path[64];
-    if (write_map(pid, "uid_map", plan, OP_UID_MAP) < 0) failure_set(failure, errno, "uid-map");
-    else if (write_map(pid, "gid_map", plan, OP_GID_MAP) < 0) failure_set(failure, errno, "gid-map");
+    if (write_map(pid, "uid_map", plan, uids, first, end) < 0) failure_set(failure, errno, "uid-map");
+    else if (write_map(pid, "gid_map", plan, gids, first, end) < 0) failure_set(failure, errno, "gid-map");
     else {
         text_process_path(path, sizeof path, pid, "ns/user");
         fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
@@ -122,6 +128,15 @@ int identity_make_user_namespace(const struct plan *plan, struct failure *failur
     }
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
     return fd;
+}
+
+int identity_make_user_namespace(const struct plan *plan, struct failure *failure) {
+    if (!plan_has_namespace(plan, "user") || rootless_wanted(plan)) return -1;
+    return make_mapped(plan, OP_UID_MAP, OP_GID_MAP, 0, plan->count, failure);
+}
+
+int identity_make_mapping(const struct plan *plan, uint32_t first, uint32_t end, struct failure *failure) {
+    return make_mapped(plan, OP_BIND_UID_MAP, OP_BIND_GID_MAP, first, end, failure);
 }
 
 // An unmapped id owns nothing; identity_become will refuse it with its stage.

@@ -7,6 +7,9 @@
 // -2 with `failure` set when it could not be made.
 int identity_make_user_namespace(const struct plan *plan, struct failure *failure);
 
+// One that nobody is ever in, for the ids of a mount: the maps are the operations from `first` to before `end`. -2 with `failure` set.
+int identity_make_mapping(const struct plan *plan, uint32_t first, uint32_t end, struct failure *failure);
+
 // For a process whose tasks have no groups but their own.
 void identity_leave_groups(void);
 

@@ -6,6 +6,7 @@
 #include "enter_root.h"
 #include "failure.h"
 #include "host.h"
+#include "identity.h"
 #include "mount_calls.h"
 #include "mount_tree.h"
 #include "mounts_ahead.h"
@@ -61,6 +62,19 @@ static int take_prepared(const struct operation *op) {
     return -1;
 }
 
+static int is_map(const struct operation *op) { return op->kind == OP_BIND_UID_MAP || op->kind == OP_BIND_GID_MAP; }
+
+// The user namespace whose ids the bind at this place has: of its own maps, else the container's.
+static int mapping_of(const struct plan *plan, uint32_t at, int user_namespace) {
+    uint32_t end = at + 1;
+    while (end < plan->count && is_map(&plan->operation[end])) end++;
+    if (end == at + 1) return user_namespace;
+    struct failure failure = {0};
+    int own = identity_make_mapping(plan, at + 1, end, &failure);
+    if (own < 0) fail(failure.error, "mount(idmap %s: %s)", plan->operation[at].argument[0], failure.stage);
+    return own;
+}
+
 void mounts_prepare_idmapped(const struct plan *plan, int user_namespace) {
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
@@ -68,10 +82,30 @@ void mounts_prepare_idmapped(const struct plan *plan, int user_namespace) {
         int before = prepared_count;
         prepare(op, op->argument[0], op->argument[2]);
         if (prepared_count == before) continue;  // optional, and not there
-        struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)user_namespace, .propagation = MS_PRIVATE};
+        int mapping = mapping_of(plan, i, user_namespace);
+        struct mount_attr attr = {.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)mapping, .propagation = MS_PRIVATE};
         unsigned recursive = plan_flag(op->argument[2], "rec") && !plan_flag(op->argument[2], "topmap") ? AT_RECURSIVE : 0;
         if (mount_setattr(prepared[before].tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr) < 0)
             fail(errno, "mount(idmap %s)", op->argument[0]);
+        if (mapping != user_namespace) close(mapping);
+    }
+}
+
+void mounts_prepare_sources(const struct plan *plan) {
+    const struct operation *bind = plan_find(plan, OP_ROOT_BIND), *root = bind ? bind : plan_find(plan, OP_ROOT_DETACHED);
+    size_t length = root ? strlen(root->argument[0]) : 0;
+    for (uint32_t i = 0; i < plan->count && prepared_count < PREPARED_MAX; i++) {
+        const struct operation *op = &plan->operation[i];
+        const char *source = op->argument[0], *flags = op->argument[2];
+        if (op->kind != OP_BIND || plan_flag(flags, "idmap") || plan_flag(flags, "link") || shares_propagation(flags)) continue;
+        // What lies in the root itself may be what a mount before this one brings there.
+        if (root && !strncmp(source, root->argument[0], length) && (!source[length] || source[length] == '/')) continue;
+        int before = prepared_count;
+        prepare(op, source, flags);
+        struct mount_attr attr = {.propagation = MS_PRIVATE};
+        unsigned recursive = plan_flag(flags, "rec") ? AT_RECURSIVE : 0;
+        if (prepared_count > before && mount_setattr(prepared[before].tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr) < 0)
+            fail(errno, "mount(private %s)", source);
     }
 }
 
@@ -193,9 +227,16 @@ static void mask_path(const struct root *root, const char *path) {
     mount_tree_attach(tree, target, "mask", path);
 }
 
-static void make_readonly(const struct root *root, const char *path) {
+// `top`: the mount that stands at the path, and nothing below it.
+static void make_readonly(const struct root *root, const char *path, int top) {
     int target = open_covered(root, path, "readonly");
     if (target < 0) return;
+    if (top) {
+        struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+        if (mount_setattr(target, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0) fail(errno, "readonly(%s)", path);
+        close(target);
+        return;
+    }
     int tree = open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (tree < 0) fail(errno, "readonly(%s)", path);
     struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
@@ -220,6 +261,7 @@ void mounts_apply(struct root *root, const struct operation *op) {
     case OP_SYMLINK: nodes_make_symlink(root, a[0], a[1]); break;
     case OP_FILE: nodes_make_file(root, a[0], plan_octal(a[1]), a[2], op->length); break;
     case OP_BIND: bind_path(root, op); break;
+    case OP_BIND_UID_MAP: case OP_BIND_GID_MAP: break;  // mounts_prepare_idmapped
     case OP_TMPFS:
         if (plan_flag(a[2], "tmpcopyup")) mount_copied_up(root, a[1], a[2], a[0]);
         else mount_tree_attach(mount_tree_new("tmpfs", "", a[1], a[2], a[0]), rootpath_target(root->fd, a[0], 1), "tmpfs", a[0]);
@@ -229,7 +271,7 @@ void mounts_apply(struct root *root, const struct operation *op) {
     case OP_DEVICE: nodes_bind_device(root, a[0]); break;
     case OP_DEVICE_NODE: nodes_make_device(root, a); break;
     case OP_MASK: mask_path(root, a[0]); break;
-    case OP_READONLY: make_readonly(root, a[0]); break;
+    case OP_READONLY: make_readonly(root, a[0], op->count > 1); break;
     case OP_ROOT_READONLY: make_root_readonly(root); break;
     case OP_PIVOT: enter_root_pivot(root); break;
     case OP_CHROOT: enter_root_change(root, a[0]); break;

@@ -18,6 +18,9 @@ void mounts_prepare(const struct plan *plan);
 // before that namespace is entered. Before mounts_prepare.
 void mounts_prepare_idmapped(const struct plan *plan, int user_namespace);
 
+// Copies of what is bound, by whoever may open it: the task's root may not enter each directory above it.
+void mounts_prepare_sources(const struct plan *plan);
+
 // Instead of mounts_prepare, with the host's mount namespace as the present one: the root is built as a detached tree, whose
 // copies and file systems never were in anybody's mount table, and `own_namespace` is entered with the pivot.
 void mounts_build_detached(int own_namespace);

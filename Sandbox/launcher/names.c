@@ -78,6 +78,13 @@ const struct name names_scheduler_flag[] = {
 
 const struct name names_attach[] = {{"stdin", 1}, {"once", 2}, {"terminal", 4}, {NULL, 0}};
 
+const struct name names_memory_mode[] = {
+    {"default", 0}, {"preferred", 1}, {"bind", 2}, {"interleave", 3}, {"local", 4}, {"preferred-many", 5},
+    {"weighted-interleave", 6}, {NULL, 0}};
+
+const struct name names_memory_flag[] = {
+    {"none", 0}, {"numa-balancing", BIT(13)}, {"relative-nodes", BIT(14)}, {"static-nodes", BIT(15)}, {NULL, 0}};
+
 const struct name names_io_class[] = {{"rt", 1}, {"be", 2}, {"idle", 3}, {NULL, 0}};
 
 const struct name *names_find(const struct name *table, const char *word, size_t length) {

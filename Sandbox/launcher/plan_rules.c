@@ -17,7 +17,7 @@ static const struct rule {
     [OP_STDIO] = {"stdio", "k", 0, 1},
     [OP_GRACE] = {"grace", "n", 0, 1},
     [OP_STOP_SIGNAL] = {"stop-signal", "n", 0, 1},
-    [OP_TERMINAL] = {"terminal", "p", 0, 1},
+    [OP_TERMINAL] = {"terminal", "pk?", 0, 1},
     [OP_DEADLINE] = {"deadline", "n", 0, 1},
     [OP_DENIALS] = {"denials", "n", 0, 1},
     [OP_LEARN] = {"learn", "p", 0, 1},
@@ -55,13 +55,15 @@ static const struct rule {
     [OP_SYMLINK] = {"symlink", "sp", 20, 0},
     [OP_FILE] = {"file", "pos", 20, 0},
     [OP_BIND] = {"bind", "ppf", 20, 0},
+    [OP_BIND_UID_MAP] = {"bind-uid-map", "nnn", 20, 0},
+    [OP_BIND_GID_MAP] = {"bind-gid-map", "nnn", 20, 0},
     [OP_TMPFS] = {"tmpfs", "ptf", 20, 0},
     [OP_MOUNT] = {"mount", "kspfs", 20, 0},
     [OP_PROC] = {"proc", "pq?", 20, 0},
     [OP_DEVICE] = {"device", "k", 20, 0},
     [OP_DEVICE_NODE] = {"device-node", "pknnonn", 20, 0},
     [OP_MASK] = {"mask", "p", 20, 0},
-    [OP_READONLY] = {"readonly", "p", 20, 0},
+    [OP_READONLY] = {"readonly", "pk?", 20, 0},
     [OP_ROOT_READONLY] = {"root-readonly", "", 30, 1},
     [OP_PIVOT] = {"pivot", "", 31, 1},
     [OP_CHROOT] = {"chroot", "k", 31, 1},
@@ -76,6 +78,7 @@ static const struct rule {
     [OP_SCHEDULER] = {"scheduler", "kis?n?n?n?", 50, 1},
     [OP_IO_PRIORITY] = {"io-priority", "kn", 50, 1},
     [OP_CPU_AFFINITY] = {"cpu-affinity", "l", 50, 1},
+    [OP_MEMORY_POLICY] = {"memory-policy", "kkl?", 50, 1},
     [OP_PERSONALITY] = {"personality", "h", 50, 1},
     [OP_ENTER_USER_NAMESPACE] = {"enter-user-namespace", "", 51, 1},
     [OP_SECUREBITS] = {"securebits", "b", 52, 1},
@@ -107,7 +110,8 @@ static const char *check_map(const struct operation *op) {
     uint64_t inside = plan_number(op->argument[0]), host = plan_number(op->argument[1]);
     uint64_t count = plan_number(op->argument[2]);
     if (op->count == 4 && strcmp(op->argument[3], "host-root")) return "expected nothing or host-root behind the range";
-    if (!host && op->count < 4) return "the host's root may not be mapped (unless the line ends with host-root)";
+    int is_mount = op->kind == OP_BIND_UID_MAP || op->kind == OP_BIND_GID_MAP;  // nobody is ever in that namespace
+    if (!host && op->count < 4 && !is_mount) return "the host's root may not be mapped (unless the line ends with host-root)";
     if (!count || inside + count > UINT32_MAX || host + count > UINT32_MAX) return "id range out of bounds";
     return NULL;
 }
@@ -141,11 +145,11 @@ static const char *check_device_node(const struct operation *op) {
     return NULL;
 }
 
-static const char *check_cpus(const char *list) {
+static const char *check_numbers(const char *list, const char *reason) {
     for (const char *at = list; *at; at++) {
         uint64_t number = 0;
         for (; *at >= '0' && *at <= '9'; at++) number = number * 10 + (uint64_t)(*at - '0');
-        if (number >= 1024) return "a CPU's number is out of bounds";
+        if (number >= 1024) return reason;
         if (!*at) break;
     }
     return NULL;
@@ -190,7 +194,9 @@ static const char *check_meaning(const struct operation *op) {
         if (plan_number(a[2]) > 999999999) return "nanoseconds out of bounds";
         return one_of(a[0], "monotonic", "boottime", "expected monotonic or boottime");
     case OP_UID_MAP:
-    case OP_GID_MAP: return check_map(op);
+    case OP_GID_MAP:
+    case OP_BIND_UID_MAP:
+    case OP_BIND_GID_MAP: return check_map(op);
     case OP_ROOTLESS:
         if (op->count == 1) return strcmp(a[0], "direct") ? "expected direct, or the paths of newuidmap and newgidmap" : NULL;
         return plan_word_fits('p', a[0]) ? NULL : "expected the paths of newuidmap and newgidmap";
@@ -200,6 +206,8 @@ static const char *check_meaning(const struct operation *op) {
             if (plan_number(a[i]) >= UINT32_MAX) return "id out of bounds";
         return NULL;
     case OP_ROOT_PROPAGATION: return names_value(names_mount_propagation, a[0]) ? NULL : "unknown propagation";
+    case OP_TERMINAL: return op->count > 1 && strcmp(a[1], "plain") ? "expected nothing or plain behind the path" : NULL;
+    case OP_READONLY: return op->count > 1 && strcmp(a[1], "top") ? "expected nothing or top behind the path" : NULL;
     case OP_DEVICE: return a[0][0] == '.' ? "not a device name" : NULL;
     case OP_DEVICE_NODE: return check_device_node(op);
     case OP_RLIMIT: return names_find(names_rlimit, a[0], strlen(a[0])) ? NULL : "unknown limit";
@@ -209,7 +217,13 @@ static const char *check_meaning(const struct operation *op) {
     case OP_IO_PRIORITY:
         if (!names_value(names_io_class, a[0])) return "unknown class of input and output";
         return plan_number(a[1]) > 7 ? "level out of bounds" : NULL;
-    case OP_CPU_AFFINITY: return check_cpus(a[0]);
+    case OP_CPU_AFFINITY: return check_numbers(a[0], "a CPU's number is out of bounds");
+    case OP_MEMORY_POLICY: {
+        static const struct name *const flags[] = {names_memory_flag, NULL};
+        if (!names_find(names_memory_mode, a[0], strlen(a[0]))) return "unknown memory policy";
+        if (!names_known(flags, a[1])) return "unknown memory policy flag";
+        return op->count > 2 ? check_numbers(a[2], "a node's number is out of bounds") : NULL;
+    }
     case OP_CAPABILITIES: return check_capabilities(op);
     case OP_LANDLOCK: return one_of(a[0], "required", "best", "expected required or best");
     case OP_LANDLOCK_PORT:

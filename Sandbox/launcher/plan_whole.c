@@ -63,6 +63,20 @@ static const char *check_root(const struct plan *plan, const uint32_t *seen) {
     return NULL;
 }
 
+static const char *check_bind_maps(const struct plan *plan, uint32_t *line) {
+    const struct operation *bind = NULL;
+    for (uint32_t i = 0; i < plan->count; i++) {
+        const struct operation *op = &plan->operation[i];
+        if (op->kind == OP_BIND) bind = plan_flag(op->argument[2], "idmap") ? op : NULL;
+        else if (op->kind != OP_BIND_UID_MAP && op->kind != OP_BIND_GID_MAP) bind = NULL;
+        else if (!bind) {
+            *line = op->line;
+            return "maps of a bind stand behind one that has idmap";
+        }
+    }
+    return NULL;
+}
+
 // The kernel keeps one value of these per namespace; of every other name it has only the machine's.
 static const char *check_sysctls(const struct plan *plan, uint32_t *line) {
     for (uint32_t i = 0; i < plan->count; i++) {
@@ -117,13 +131,13 @@ const char *rules_check_plan(const struct plan *plan, uint32_t *line) {
     if (seen[OP_OCI_RUNTIME] && !seen[OP_LOG]) return "oci-runtime needs log";
     if ((reason = check_namespaces(plan, seen, line))) return reason;
     if ((reason = check_root(plan, seen))) return reason;
-    if ((reason = check_sysctls(plan, line))) return reason;
+    if ((reason = check_sysctls(plan, line)) || (reason = check_bind_maps(plan, line))) return reason;
     return check_walls(plan, seen, line);
 }
 
 const struct operation *rules_create_only(const struct plan *plan) {
     static const enum operation_kind kinds[] = {
-        OP_START_GATE, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_JOIN_ROOT, OP_OCI_RUNTIME};
+        OP_START_GATE, OP_RUNTIME_HOOKS, OP_HOOK_STATE, OP_HOOK, OP_JOIN_ROOT, OP_OCI_RUNTIME, OP_BIND_UID_MAP, OP_BIND_GID_MAP};
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (plan_find(plan, kinds[i])) return plan_find(plan, kinds[i]);
     return NULL;

@@ -58,17 +58,31 @@ static void set_scheduler(const struct operation *op) {
     if (syscall(SYS_sched_setattr, 0, &wanted, 0) < 0) fail(errno, "scheduler(%s)", a[0]);
 }
 
-static void set_cpus(const char *list) {
-    cpu_set_t set;  // 1024, as many as the grammar lets through
-    CPU_ZERO(&set);
+// 1024 of them, as many as the grammar lets through; a set of CPUs is a mask of bits like any other.
+static void read_list(const char *list, cpu_set_t *set) {
+    CPU_ZERO(set);
     for (const char *at = list; *at;) {
         char *end;
         unsigned long first = strtoul(at, &end, 10), last = first;
         if (*end == '-') last = strtoul(end + 1, &end, 10);
-        for (unsigned long cpu = first; cpu <= last; cpu++) CPU_SET(cpu, &set);
+        for (unsigned long cpu = first; cpu <= last; cpu++) CPU_SET(cpu, set);
         at = *end ? end + 1 : end;
     }
+}
+
+static void set_cpus(const char *list) {
+    cpu_set_t set;
+    read_list(list, &set);
     if (sched_setaffinity(0, sizeof set, &set) < 0) fail(errno, "cpu-affinity(%s)", list);
+}
+
+// The kernel counts one bit less than it is told of (set_mempolicy(2)).
+static void set_memory_policy(const struct operation *op) {
+    cpu_set_t nodes;
+    int mode = (int)(names_value(names_memory_mode, op->argument[0]) | names_mask(names_memory_flag, op->argument[1]));
+    if (op->count > 2) read_list(op->argument[2], &nodes);
+    if (syscall(SYS_set_mempolicy, mode, op->count > 2 ? &nodes : NULL, op->count > 2 ? 8 * sizeof nodes + 1 : 0) < 0)
+        fail(errno, "memory-policy(%s)", op->argument[0]);
 }
 
 void process_apply(const struct operation *op) {
@@ -87,6 +101,7 @@ void process_apply(const struct operation *op) {
             fail(errno, "io-priority(%s)", a[0]);
         break;
     case OP_CPU_AFFINITY: set_cpus(a[0]); break;
+    case OP_MEMORY_POLICY: set_memory_policy(op); break;
     case OP_PERSONALITY:
         if (personality(strtoul(a[0], NULL, 16)) < 0) fail(errno, "personality(%s)", a[0]);
         break;

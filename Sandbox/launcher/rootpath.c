@@ -71,11 +71,13 @@ static int make(int parent, const char *name, int directory) {
 
 int rootpath_open(int root, const char *path) { return open_beneath(root, path, 0); }
 
-// A directory beneath the root, made component by component where missing.
-static int open_or_make_directory(int root, const char *path) {
-    int fd = open_beneath(root, path, O_DIRECTORY);
+// A directory beneath the root, made component by component where missing: also where a link leads that leads nowhere yet, as an image's
+// /etc/resolv.conf does.
+static int open_or_make_directory(int root, const char *wanted) {
+    int fd = open_beneath(root, wanted, O_DIRECTORY);
     if (fd >= 0 || errno != ENOENT) return fd;
-    char prefix[PATH_MAX];
+    char prefix[PATH_MAX], path[PATH_MAX];
+    if (scoped_place(root, wanted, path) < 0) return -1;
     int parent = open_beneath(root, "/", O_DIRECTORY);
     for (const char *at = path; parent >= 0 && *at;) {
         const char *component = at + 1;
@@ -116,7 +118,9 @@ int rootpath_target(int root, const char *path, int directory) {
         fd = open_or_make_directory(root, path);
     } else if ((fd = open_beneath(root, path, 0)) < 0) {  // most places are there
         const char *name;
-        int parent = rootpath_parent(root, path, &name);
+        char place[PATH_MAX];
+        if (scoped_place(root, path, place) < 0) fail(errno, "mountpoint(%s)", path);
+        int parent = rootpath_parent(root, place, &name);
         if (make(parent, name, 0) < 0) fail(errno, "mountpoint(%s)", path);
         close(parent);
         fd = open_beneath(root, path, 0);
@@ -135,6 +139,6 @@ int rootpath_plain_directory(int root, const char *path) {
         close(rootpath_target(root, path, 1));
         fd = open_plain(root, path);
     }
-    if (fd < 0) fail(errno, "mountpoint(%s%s)", path, errno == ELOOP ? " lies behind a symbolic link" : "");
+    if (fd < 0) fail(errno, "mountpoint(%s%s)", path, errno == ELOOP || errno == ENOTDIR ? " must be mounted on ordinary directory" : "");
     return fd;
 }

@@ -84,6 +84,17 @@ int clinux_receive_descriptor(int socket) {
     return fd;
 }
 
+int clinux_send_descriptor(int socket, int descriptor, const char *word) {
+    struct iovec part = {.iov_base = (void *)word, .iov_len = strlen(word)};
+    union { struct cmsghdr header; char space[CMSG_SPACE(sizeof(int))]; } control = {0};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control.space};
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(&control.header), &descriptor, sizeof descriptor);
+    return sendmsg(socket, &message, MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
 int clinux_become_subreaper(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
 int clinux_may_grant(int capability) { return prctl(PR_CAPBSET_READ, capability, 0, 0, 0); }

@@ -69,8 +69,9 @@ static int follow(struct way *way, int link, char *rest, size_t room, const char
     return 0;
 }
 
-// The way with nothing left in it that the kernel could not follow. Where the last component is missing, the place where it would be.
-static int find_way(int root, const char *path, uint64_t flags, uint64_t resolve, struct way *way) {
+// The way with nothing left in it that the kernel could not follow. Where the last component is missing (with `invents`, any), the place
+// where it would be.
+static int find_way(int root, const char *path, uint64_t flags, uint64_t resolve, int invents, struct way *way) {
     char rest[2 * PATH_MAX];
     if (strlen(path) >= PATH_MAX) { errno = ENAMETOOLONG; return -1; }
     if (!*path) { errno = ENOENT; return -1; }
@@ -86,7 +87,11 @@ static int find_way(int root, const char *path, uint64_t flags, uint64_t resolve
         if (at[0] == '.' && (length == 1 || (length == 2 && at[1] == '.'))) { at = behind; continue; }
         if (enter(way, at, length) < 0) return -1;
         int fd = open_once(root, way->text, O_PATH | O_NOFOLLOW, 0, resolve | RESOLVE_NO_SYMLINKS);
-        if (fd < 0) return !*behind && errno == ENOENT ? 0 : -1;
+        if (fd < 0) {
+            if (errno != ENOENT || (*behind && !invents)) return -1;
+            at = behind;
+            continue;
+        }
         struct stat info;
         int failure = fstat(fd, &info) < 0 ? errno : 0;
         if (!failure && S_ISLNK(info.st_mode) && (*behind || !(flags & O_NOFOLLOW))) {
@@ -106,8 +111,15 @@ static int find_way(int root, const char *path, uint64_t flags, uint64_t resolve
 
 int scoped_open_by_steps(int root, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
     struct way way;
-    if (find_way(root, path, flags, resolve, &way) < 0) return -1;
+    if (find_way(root, path, flags, resolve, 0, &way) < 0) return -1;
     return open_once(root, way.length ? way.text : "/", flags, mode, resolve | RESOLVE_NO_SYMLINKS);
+}
+
+int scoped_place(int root, const char *path, char place[PATH_MAX]) {
+    struct way way;
+    if (find_way(root, path, 0, RESOLVE_NO_MAGICLINKS, 1, &way) < 0) return -1;
+    strcpy(place, way.length ? way.text : "/");
+    return 0;
 }
 
 int scoped_open(int root, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {

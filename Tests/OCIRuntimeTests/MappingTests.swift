@@ -197,7 +197,7 @@ struct LimitMappingTests {
             try files(version2: false) == [
                 "memory.limit_in_bytes=104857600", "memory.memsw.limit_in_bytes=209715200", "memory.soft_limit_in_bytes=52428800",
                 "cpu.shares=512", "cpu.cfs_period_us=100000", "cpu.cfs_quota_us=50000", "cpu.idle=0", "cpuset.cpus=0-1",
-                "pids.max=0",
+                "pids.max=1",
                 "blkio.bfq.weight|blkio.weight=500", "blkio.throttle.read_bps_device=8:0 600",
                 "hugetlb.2MB.limit_in_bytes=4194304",
                 "hugetlb.2MB.rsvd.limit_in_bytes=4194304", "memory.high=1000000",
@@ -210,7 +210,7 @@ struct LimitMappingTests {
             try files(version2: true) == [
                 "memory.swap.max=104857600", "memory.max=104857600", "memory.low=52428800", "cpu.weight=20",
                 "cpu.max=50000 100000",
-                "cpu.idle=0", "cpuset.cpus=0-1", "pids.max=0", "io.bfq.weight|io.weight=4950", "io.max=8:0 rbps=600",
+                "cpu.idle=0", "cpuset.cpus=0-1", "pids.max=1", "io.bfq.weight|io.weight=4950", "io.max=8:0 rbps=600",
                 "hugetlb.2MB.max=4194304",
                 "hugetlb.2MB.rsvd.max=4194304", "memory.high=1000000",
             ])

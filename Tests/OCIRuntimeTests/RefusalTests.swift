@@ -64,11 +64,17 @@ struct RefusalTests {
         (["linux", "mountLabel"], "x", "linux.mountLabel"),
         (["linux", "intelRdt"], ["closID": "x"], "linux.intelRdt"),
         (["linux", "personality"], ["domain": "VMS"], "linux.personality.domain"),
-        (["linux", "memoryPolicy"], ["mode": "MPOL_BIND"], "linux.memoryPolicy"),
+        (["linux", "memoryPolicy"], ["mode": "BIND"], "linux.memoryPolicy.mode"),
         (["linux", "netDevices"], ["eth0": [:]], "linux.netDevices.eth0"),
         (["linux", "seccomp"], ["defaultAction": "SCMP_ACT_MAYBE"], "linux.seccomp"),
         (["linux", "seccomp"], ["defaultAction": "SCMP_ACT_ALLOW", "flags": ["X"]], "linux.seccomp.flags[0]"),
-        (["linux", "seccomp"], ["defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x"], "linux.seccomp.listenerPath"),
+        (
+            ["linux", "seccomp"],
+            [
+                "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/x",
+                "syscalls": [["names": ["mkdir"], "action": "SCMP_ACT_NOTIFY"]],
+            ], "linux.seccomp.listenerPath"
+        ),
         (["linux", "resources"], ["memory": ["limit": 10, "swap": 5]], "linux.resources.memory.swap"),
         (["linux", "resources"], ["memory": ["swappiness": 101]], "linux.resources.memory.swappiness"),
         (["linux", "resources"], ["devices": [["access": "rwm"]]], "linux.resources.devices[0].allow"),

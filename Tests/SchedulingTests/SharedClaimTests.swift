@@ -24,7 +24,8 @@ import Testing
 
     @Test("one that finds no room where the others are waits and says why; when they have gone, it goes where there is room")
     func full() {
-        var scheduler = state(nodes: [node("n1", cpu: 1000), node("n2", cpu: 900)], pods: [pod("p0", cpu: 600), pod("p1", cpu: 600)])
+        var scheduler = state(
+            nodes: [node("n1", cpu: 1000), node("n2", cpu: 900)], pods: [pod("p0", cpu: 600), pod("p1", cpu: 600)])
         let first = scheduler.schedule(now: 0)
         #expect(bindings(first) == [["a/p0@n1"]])
         #expect(
@@ -65,7 +66,9 @@ import Testing
         #expect(messages(second)["a/p3"] == "0/2 nodes are available: 2 node(s) didn't have the pods that share its claims.")
     }
 
-    @Test("a gang takes the node that can hold it together, also where each of its pods would rather go elsewhere", arguments: [false, true])
+    @Test(
+        "a gang takes the node that can hold it together, also where each of its pods would rather go elsewhere",
+        arguments: [false, true])
     func gang(_ namedFirst: Bool) {
         let group = PodGroup(name: "g", size: 3)
         let names = namedFirst ? ["n0", "n1", "n2"] : ["n2", "n1", "n0"]
@@ -104,7 +107,8 @@ import Testing
         let group = PodGroup(name: "g", size: 3, minMembers: 2)
         var scheduler = state(
             nodes: [node("n1", cpu: 900), node("n2", cpu: 4000)],
-            pods: [SchedulingTests.pod("a", "resident", cpu: 2800, on: "n2")] + (0..<3).map { pod("g\($0)", cpu: 500, group: group) })
+            pods: [SchedulingTests.pod("a", "resident", cpu: 2800, on: "n2")]
+                + (0..<3).map { pod("g\($0)", cpu: 500, group: group) })
         let first = scheduler.schedule(now: 0)
         #expect(bindings(first) == [["a/g1@n2", "a/g2@n2"]])
         #expect(messages(first)["a/g0"]?.contains("1 Insufficient cpu (requested 500m, largest free 200m on n2)") ?? false)
@@ -159,7 +163,8 @@ import Testing
                 let group = size == 1 ? nil : PodGroup(name: "g\(step)", size: size)
                 for member in 0..<size {
                     let claims = (0..<6).map { "c\($0)" }.filter { _ in Int.random(in: 0..<6, using: &generator) == 0 }
-                    let made = pod("p\(step)-\(member)", cpu: .random(in: 10...900, using: &generator), claims: claims, group: group)
+                    let made = pod(
+                        "p\(step)-\(member)", cpu: .random(in: 10...900, using: &generator), claims: claims, group: group)
                     known[made.key] = made
                     scheduler.setPod(made)
                 }

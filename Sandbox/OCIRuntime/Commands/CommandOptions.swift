@@ -1,4 +1,4 @@
-// A small parser of flags in runc's style: `--name value`, `--name=value`, `-n value`; it stops at the first plain word.
+// A small parser of flags in runc's style: `--name value`, `--name=value`, `-n value`, also behind the container's id where no program's words follow it.
 
 struct CommandOptions {
     struct Flag {
@@ -14,10 +14,16 @@ struct CommandOptions {
     /// What stands behind the flags.
     private(set) var arguments: [String] = []
 
-    init(_ words: some Sequence<String>, flags: [Flag], verb: String) throws(OCIError) {
+    /// `stopsAtFirst`: what stands behind the first plain word is somebody else's.
+    init(_ words: some Sequence<String>, flags: [Flag], verb: String, stopsAtFirst: Bool = false) throws(OCIError) {
         var rest = Array(words)[...]
         while let word = rest.first {
-            guard word.hasPrefix("-"), word != "-" else { break }
+            if !word.hasPrefix("-") || word == "-" {
+                if stopsAtFirst { break }
+                arguments.append(word)
+                rest = rest.dropFirst()
+                continue
+            }
             rest = rest.dropFirst()
             if word == "--" { break }
             let body = word.drop { $0 == "-" }
@@ -33,7 +39,7 @@ struct CommandOptions {
             }
             values[flag.names[0], default: []].append(value ?? "true")
         }
-        arguments = Array(rest)
+        arguments += rest
     }
 
     func value(_ name: String) -> String? { values[name]?.last }

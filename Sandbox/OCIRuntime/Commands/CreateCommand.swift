@@ -5,7 +5,7 @@ import Glibc
 enum CreateCommand {
     private static let flags: [CommandOptions.Flag] = [
         .value("bundle", "b"), .value("console-socket"), .value("pid-file"), .toggle("no-pivot"), .toggle("no-new-keyring"),
-        .value("preserve-fds"), .toggle("no-subreaper"),
+        .value("preserve-fds"), .toggle("no-subreaper"), .value("pidfd-socket"),
     ]
 
     static func create(_ words: [String], _ lifecycle: ContainerLifecycle) throws(OCIError) {
@@ -34,6 +34,7 @@ enum CreateCommand {
         create.bundle = options.value("bundle") ?? "."
         create.consoleSocket = options.value("console-socket")
         create.pidFile = options.value("pid-file")
+        create.pidfdSocket = options.value("pidfd-socket")
         create.usesPivot = !options.has("no-pivot")
         create.activationSockets = try activationSockets()
         create.preservedDescriptors = try preservedDescriptors(options, from: 3 + create.activationSockets)

@@ -7,13 +7,13 @@ enum ExecCommand {
         .value("process", "p"), .value("cwd"), .value("env", "e"), .toggle("tty", "t"), .value("user", "u"),
         .value("additional-gids", "g"), .toggle("detach", "d"), .value("pid-file"), .value("console-socket"),
         .toggle("no-new-privs"), .value("cap", "c"), .value("preserve-fds"), .value("process-label"), .value("apparmor"),
-        .value("cgroup"), .toggle("ignore-paused"), .toggle("no-subreaper"),
+        .value("cgroup"), .toggle("ignore-paused"), .toggle("no-subreaper"), .value("pidfd-socket"),
     ]
 
     static func exec(_ words: [String], _ lifecycle: ContainerLifecycle) throws(OCIError) -> Int32 {
-        let options = try CommandOptions(words, flags: flags, verb: "exec")
+        let options = try CommandOptions(words, flags: flags, verb: "exec", stopsAtFirst: true)
         guard let id = options.arguments.first else { throw .usage("\"exec\" requires a minimum of 1 argument(s)") }
-        for name in ["process-label", "apparmor", "cgroup"] {
+        for name in ["process-label", "apparmor"] {
             if let value = options.value(name), !value.isEmpty {
                 throw .unsupported(field: "--\(name)", reason: "not applied by this runtime")
             }
@@ -25,6 +25,9 @@ enum ExecCommand {
         guard exec.consoleSocket == nil || process.terminal else {
             throw .usage("cannot use console socket if runc will not detach or allocate tty")
         }
+        exec.pidfdSocket = options.value("pidfd-socket")
+        exec.ignoresPause = options.has("ignore-paused")
+        exec.subgroups = try subgroups(options.all("cgroup"), of: id, lifecycle)
         exec.preservedDescriptors = try CreateCommand.preservedDescriptors(options)
         return try lifecycle.execute(id, process, exec, detach: options.has("detach"))
     }
@@ -51,6 +54,29 @@ enum ExecCommand {
         if options.has("no-new-privs") { process.noNewPrivileges = true }
         try grant(options.all("cap"), to: &process)
         return process
+    }
+
+    /// `PATH`, or `CONTROLLER[,CONTROLLER...]:PATH`; below the container's own group, which is "/".
+    private static func subgroups(
+        _ words: [String], of id: String, _ lifecycle: ContainerLifecycle
+    ) throws(OCIError) -> [(controllers: [String], path: String)] {
+        if words.isEmpty { return [] }
+        let known = Set(try lifecycle.directory.load(id).cgroups.flatMap(\.controllers))
+        var list: [(controllers: [String], path: String)] = []
+        for word in words {
+            let colon = word.firstIndex(of: ":")
+            let controllers = colon.map { word[..<$0].split(separator: ",").map(String.init) } ?? []
+            if let stranger = controllers.first(where: { !known.contains($0) }) {
+                throw .usage(
+                    "--cgroup: unknown controller \(stranger) in \"\(word)\"; the container has "
+                        + known.sorted().joined(separator: ", ")
+                )
+            }
+            let parts = word[(colon.map { word.index(after: $0) } ?? word.startIndex)...].split(separator: "/")
+            guard !parts.contains(".."), !parts.contains(".") else { throw .usage("--cgroup: bad sub cgroup path \"\(word)\"") }
+            list.append((controllers, parts.joined(separator: "/")))
+        }
+        return list
     }
 
     private static func apply(_ entries: [String], to process: inout ProcessSpecification) throws(OCIError) {
@@ -84,6 +110,8 @@ enum ExecCommand {
             add(&capabilities.bounding)
             add(&capabilities.sets.permitted)
             add(&capabilities.sets.effective)
+            // Ambient needs inheritable, which nothing here grants.
+            if capabilities.sets.inheritable.contains(capability) { add(&capabilities.sets.ambient) }
             process.capabilities = capabilities
         }
     }

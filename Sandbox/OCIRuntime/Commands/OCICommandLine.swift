@@ -18,7 +18,7 @@ public enum OCICommandLine {
         // The program's own codes end below 255: engines tell by it that exec itself failed.
         var isExec = false
         do throws(OCIError) {
-            let options = try CommandOptions(words, flags: globalFlags, verb: "swiftlet-oci")
+            let options = try CommandOptions(words, flags: globalFlags, verb: "swiftlet-oci", stopsAtFirst: true)
             log = try logging(options)
             if options.has("version") {
                 CommandLog.print("swiftlet-oci version \(version)\nspec: \(SpecificationVersion.current)\n")
@@ -61,8 +61,9 @@ public enum OCICommandLine {
     }
 
     private static func dispatch(_ verb: String, _ words: [String], _ lifecycle: ContainerLifecycle) throws(OCIError) -> Int32 {
-        if words.contains(where: { $0 == "--help" || $0 == "-h" }), verb != "exec" {
-            CommandLog.print(help)
+        if words.prefix(verb == "exec" ? 1 : words.count).contains(where: { $0 == "--help" || $0 == "-h" }) {
+            guard let text = help(for: verb) else { throw .usage("No help topic for '\(verb)'") }
+            CommandLog.print(text)
             return 0
         }
         switch verb {
@@ -87,21 +88,37 @@ public enum OCICommandLine {
         return 0
     }
 
+    private static func help(for verb: String) -> String? {
+        let lines = help.split(separator: "\n").map { $0.drop { $0 == " " } }
+        if ["checkpoint", "restore"].contains(verb) { return "NAME:\n   swiftlet-oci \(verb) - not made by this runtime\n" }
+        guard
+            let line = lines.drop(while: { $0 != "COMMANDS:" }).dropFirst().prefix(while: { $0 != "GLOBAL OPTIONS:" })
+                .first(where: { $0.split(separator: " ").first.map(String.init) == verb })
+        else { return nil }
+        // Those that stand on the next line too.
+        let rest = lines.drop { $0 != line }.dropFirst().prefix { $0.hasPrefix("[") }
+        let options = ([line.dropFirst(verb.count).drop { $0 == " " }] + rest).joined(separator: " ")
+        return "NAME:\n   swiftlet-oci \(verb)\n\nUSAGE:\n   swiftlet-oci [global options] \(verb) \(options)\n"
+    }
+
     static let help = """
-        swiftlet-oci - an Open Container Initiative runtime over the swiftlet sandbox
+        NAME:
+           swiftlet-oci - an Open Container Initiative runtime over the swiftlet sandbox
 
         USAGE:
            swiftlet-oci [global options] command [command options] [arguments...]
 
         COMMANDS:
-           create     --bundle PATH [--console-socket PATH] [--pid-file PATH] [--no-pivot] [--preserve-fds N] ID
+           create     --bundle PATH [--console-socket PATH] [--pid-file PATH] [--pidfd-socket PATH] [--no-pivot]
+                      [--preserve-fds N] ID
            start      ID
            run        as create, and [--detach] [--keep] ID
            state      ID
            list       [--format table|json] [--quiet]
            kill       [--all] ID [SIGNAL]
            delete     [--force] ID
-           exec       [--process FILE] [--cwd PATH] [--env N=V] [--user UID[:GID]] [--tty] [--detach] [--pid-file PATH] ID COMMAND...
+           exec       [--process FILE] [--cwd PATH] [--env N=V] [--user UID[:GID]] [--tty] [--detach] [--pid-file PATH]
+                      [--cap CAP_X] [--cgroup [CONTROLLER:]PATH] [--ignore-paused] ID COMMAND...
            pause      ID
            resume     ID
            ps         [--format table|json] ID [PS OPTIONS]

@@ -13,8 +13,10 @@ enum StateCommand {
     static func list(_ words: [String], _ lifecycle: ContainerLifecycle) throws(OCIError) {
         let options = try CommandOptions(words, flags: [.value("format", "f"), .toggle("quiet", "q")], verb: "list")
         let directory = lifecycle.directory
+        let ids = try directory.ids()
+        try directory.checkIsThere()
         // A container that goes meanwhile, or whose record is broken, is none to list.
-        let states = try directory.ids().compactMap { id -> JSONObject? in
+        let states = ids.compactMap { id -> JSONObject? in
             guard let container = try? directory.load(id) else { return nil }
             var state = container.state(directory.status(of: container), complete: true)
             state["owner"] = .string(directory.owner(id))

@@ -5,7 +5,7 @@ import JSON
 
 enum UsageCommand {
     static func processes(_ words: [String], _ lifecycle: ContainerLifecycle) throws(OCIError) -> Int32 {
-        let options = try CommandOptions(words, flags: [.value("format", "f")], verb: "ps")
+        let options = try CommandOptions(words, flags: [.value("format", "f")], verb: "ps", stopsAtFirst: true)
         guard let id = options.arguments.first else { throw .usage("\"ps\" requires a minimum of 1 argument(s)") }
         let pids = try lifecycle.processes(id)
         switch options.value("format") ?? "table" {

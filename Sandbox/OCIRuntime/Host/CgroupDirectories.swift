@@ -131,6 +131,19 @@ enum CgroupDirectories {
     // MARK: Settings
 
     static func apply(_ settings: [CgroupSetting], to places: [CgroupPlace]) throws(OCIError) {
+        do { try write(settings, to: places) } catch {
+            // v1: a shorter period with the quota of before may be more than the group above has (runc does the same).
+            guard let period = settings.firstIndex(where: { $0.file == "cpu.cfs_period_us" }),
+                let quota = settings.firstIndex(where: { $0.file == "cpu.cfs_quota_us" }), period < quota,
+                case .invalid(settings[period].field, _) = error
+            else { throw error }
+            var others = settings
+            others.swapAt(period, quota)
+            try write(others, to: places)
+        }
+    }
+
+    private static func write(_ settings: [CgroupSetting], to places: [CgroupPlace]) throws(OCIError) {
         for setting in settings {
             guard let place = places.holding(setting.controller) else {
                 if setting.isOptional { continue }
@@ -144,16 +157,21 @@ enum CgroupDirectories {
                 })
             else {
                 if setting.isOptional { continue }
-                throw .unsupported(field: setting.field, reason: "this kernel has no \(names[0])")
+                throw .unsupported(field: setting.field, reason: Self.isMissing(names[0], setting))
             }
             for line in setting.value.split(separator: "\n", omittingEmptySubsequences: false) {
                 let code = HostFile.writeOnce(file, String(line))
-                if code == ENOENT { throw .unsupported(field: setting.field, reason: "this kernel has no \(names[0])") }
+                if code == ENOENT { throw .unsupported(field: setting.field, reason: Self.isMissing(names[0], setting)) }
                 guard code == 0 else {
                     throw .invalid(field: setting.field, reason: "\(file) did not take \"\(line)\": \(OCIError.text(code))")
                 }
             }
         }
+    }
+
+    private static func isMissing(_ file: String, _ setting: CgroupSetting) -> String {
+        setting.controller == "unified"
+            ? "invalid configuration: version 2 of cgroups has no \(file) here" : "this kernel has no \(file)"
     }
 
     /// The group by which its members are found.

@@ -55,6 +55,21 @@ struct ProcessHandle: Sendable, Hashable {
         return clinux_pidfd_send_signal(descriptor, number) == 0 ? 0 : errno
     }
 
+    /// A descriptor of it (pidfd_open(2)) to whoever listens at this unix socket, so that a caller need not open one by its number.
+    func send(to socket: String) throws(OCIError) {
+        let descriptor = clinux_pidfd_open(pid, 0)
+        guard descriptor >= 0, isAlive else {
+            throw .system(stage: "open a descriptor of", errno: ESRCH, subject: "process \(pid)")
+        }
+        defer { close(descriptor) }
+        let connection = clinux_unix_connect(socket)
+        guard connection >= 0 else { throw .system("connect to the pidfd socket", socket) }
+        defer { close(connection) }
+        guard clinux_send_descriptor(connection, descriptor, "pidfd") == 0 else {
+            throw .system("send to the pidfd socket", socket)
+        }
+    }
+
     /// Waits until it has ended; false when it still lives after so many milliseconds.
     func waitUntilGone(milliseconds: Int32) -> Bool {
         let descriptor = clinux_pidfd_open(pid, 0)

@@ -21,10 +21,14 @@ public struct ContainerLifecycle {
         public var bundle = "."
         public var pidFile: String?
         public var consoleSocket: String?
+        /// Where somebody waits for a descriptor of the container's first process.
+        public var pidfdSocket: String?
         public var usesPivot = true
         public var preservedDescriptors = 0
         /// Sockets of socket activation, from 3 on; those that are preserved stand behind them.
         public var activationSockets = 0
+        /// The console socket is our own: `run` in the foreground.
+        var servesTerminal = false
         /// `run`: nothing waits between create and start, so there is no gate, and no round trip through it.
         var startsAtOnce = false
         public init() {}
@@ -45,6 +49,7 @@ public struct ContainerLifecycle {
             // What is changed in the bundle from now on does not matter (runtime.md, "Create").
             try HostFile.replace(directory.configuration(id), with: bundle.configuration)
             try creation.carryOut()
+            if let socket = options.pidfdSocket { try creation.record.process.send(to: socket) }
             if let file = options.pidFile { try HostFile.replace(file, with: Array("\(creation.record.pid)".utf8), mode: 0o644) }
             return creation.record
         } catch {
@@ -122,6 +127,7 @@ private struct Creation {
             try lifecycle.directory.save(record)
             record.createdCgroups = try group.make(record.cgroups)
             if record.createdCgroups != planned { try lifecycle.directory.save(record) }
+            try group.checkUnused(record.cgroups, made: record.createdCgroups)
             try group.limit(record.cgroups)
         } catch {
             // An ordinary user without delegated groups runs without; wishes for limits are not passed over.
@@ -141,6 +147,7 @@ private struct Creation {
         context.consoleSocket = try options.consoleSocket.map { path throws(OCIError) in
             try HostFile.absolute(path)
         }
+        context.servesTerminal = options.servesTerminal
         if options.consoleSocket != nil, specification.process?.terminal != true {
             throw .usage("cannot use console socket if runc will not detach or allocate tty")
         }
@@ -162,7 +169,8 @@ private struct Creation {
 
     private mutating func converse(_ session: inout LauncherSession) throws(OCIError) {
         // The launcher and its child speak independently: the pid may come after what it belongs to.
-        var hooksAreDue = false, isReady = false
+        var hooksAreDue = false
+        var isReady = false
         while !isReady || record.pid == 0 {
             switch try session.next() {
             case .process(let handle):

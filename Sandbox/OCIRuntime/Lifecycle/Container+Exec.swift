@@ -8,7 +8,14 @@ extension ContainerLifecycle {
     public struct ExecOptions {
         public var pidFile: String?
         public var consoleSocket: String?
+        public var pidfdSocket: String?
+        /// The console socket is our own.
+        var servesTerminal = false
         public var preservedDescriptors = 0
+        /// Groups below the container's own, each for some controllers or (none named) for all.
+        public var subgroups: [(controllers: [String], path: String)] = []
+        /// In a paused container the program begins when that is resumed.
+        public var ignoresPause = false
         public init() {}
     }
 
@@ -27,6 +34,7 @@ extension ContainerLifecycle {
         let container = try directory.load(id)
         switch directory.status(of: container) {
         case .created, .running: break
+        case .paused where options.ignoresPause: break
         case .paused: throw .conflict("cannot exec in a paused container")
         case .creating, .stopped: throw .conflict("cannot exec in a container that is not running")
         }
@@ -51,6 +59,7 @@ extension ContainerLifecycle {
             guard let started, started.hasExecuted != false else {
                 throw OCIError.launch(stage: "the process ended during its set-up", errno: 0)
             }
+            if let socket = options.pidfdSocket { try started.send(to: socket) }
             if let file = options.pidFile { try HostFile.replace(file, with: Array("\(started.pid)".utf8), mode: 0o644) }
             return started.pid
         } catch let error as OCIError {
@@ -76,13 +85,16 @@ extension ContainerLifecycle {
             guard let socket = options.consoleSocket else {
                 throw .usage("cannot allocate tty if runc will detach without setting console socket")
             }
-            operations.append(.terminal(socketPath: socket))
+            operations.append(.terminal(socketPath: socket, keepsLineEnds: options.servesTerminal))
             if let size = process.consoleSize { operations.append(.consoleSize(rows: size.height, columns: size.width)) }
         } else {
             operations.append(.inheritStandardStreams)
         }
         if options.preservedDescriptors > 0 { operations.append(.preserveDescriptors(options.preservedDescriptors)) }
-        operations += container.cgroups.map { .cgroup(version: $0.version, controller: $0.controller, path: $0.directory) }
+        for place in container.cgroups {
+            let directory = place.directory + (try subgroup(of: place, options))
+            operations.append(.cgroup(version: place.version, controller: place.controller, path: directory))
+        }
         let joined = foreignNamespaces(of: container.pid)
         operations += joined.map { .joinNamespace($0, path: "/proc/self/fd/\(target)/ns/\($0.file)") }
         // Its root is no mount namespace's, but a tree that only its processes are in.
@@ -90,6 +102,16 @@ extension ContainerLifecycle {
         if joined.contains(.user) { operations.append(.rootless(.direct)) }
         operations += try ProcessPlan(process: process, linux: linux, isExec: true).operations()
         return LaunchPlan(operations: operations)
+    }
+
+    /// `--cgroup`: checked to be there, as the program would otherwise be nowhere.
+    private func subgroup(of place: CgroupPlace, _ options: ExecOptions) throws(OCIError) -> String {
+        let wanted = options.subgroups.last { $0.controllers.isEmpty || !Set($0.controllers).isDisjoint(with: place.controllers) }
+        guard let path = wanted?.path, !path.isEmpty else { return "" }
+        guard HostFile.isDirectory("\(place.directory)/\(path)") else {
+            throw .system(stage: "exec: adding pid to", errno: ENOENT, subject: "\(place.directory)/\(path)")
+        }
+        return "/\(path)"
     }
 
     /// Those that are not this process's own already: a user namespace cannot be entered twice.

@@ -10,8 +10,11 @@ extension ContainerLifecycle {
         case .created, .running, .paused: break
         case .stopped:
             // What a container without its own pid namespace left behind is signalled; that nobody is there is nothing wrong.
-            guard all else { throw .conflict("container not running") }
-            signalEverybody(in: container.cgroups, signal)
+            // So may be who is ended: without that namespace they outlive the first process.
+            var isEnd = false
+            if signal == SIGKILL { isEnd = try !directory.loadConfiguration(id).linux.makes("pid") }
+            guard all || isEnd else { throw .conflict("container not running") }
+            guard signalEverybody(in: container.cgroups, signal) || all else { throw .conflict("container not running") }
             return
         case .creating: throw .conflict("container not running")
         }

@@ -82,7 +82,7 @@ extension OCIError {
     var isHookFailure: Bool {
         switch self {
         case .hook: true
-        case .launch(let stage, _): stage.hasPrefix("hook(")
+        case .launch(let stage, _): stage.hasPrefix("error running ")
         default: false
         }
     }

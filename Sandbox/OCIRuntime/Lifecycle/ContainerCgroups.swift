@@ -34,6 +34,17 @@ struct ContainerCgroups {
         return try CgroupDirectories.make(places, controllers: wanted)
     }
 
+    /// A group that was there before must have nobody in it, whom limits and `delete` would meet too, and must not be frozen: what joined it would
+    /// stand still, and whoever starts it with it. runc refuses both.
+    func checkUnused(_ places: [CgroupPlace], made: [String]) throws(OCIError) {
+        let old = places.filter { !made.contains($0.directory) }
+        for place in old {
+            guard let member = CgroupDirectories.processes([place]).first else { continue }
+            throw .conflict("container's cgroup is not empty: \(place.directory) holds process \(member)")
+        }
+        if CgroupFreezer(places).isFrozen { throw .conflict("container's cgroup unexpectedly frozen") }
+    }
+
     /// Before the first process is in: every limit holds from the first instruction on.
     func limit(_ places: [CgroupPlace]) throws(OCIError) {
         try CgroupDirectories.apply(try settings(), to: places)

@@ -1,12 +1,16 @@
-// HOME, which programs expect and engines leave to the runtime: from the image's own /etc/passwd.
+// The program's environment: each name once, and HOME, which programs expect and engines leave to the runtime, from the image's own /etc/passwd.
 
 import CLinux
 import Glibc
 
 extension ProcessSpecification {
-    /// The image is hostile: its file is opened beneath its root, and read as far as a sane one goes.
+    /// Of entries with one name the last one counts, as with runc; an empty HOME is none. The image is hostile: its file is opened beneath
+    /// its root, and read as far as a sane one goes.
     mutating func completeEnvironment(rootfs: String) {
-        guard !environment.contains(where: { $0.hasPrefix("HOME=") }) else { return }
+        var seen: Set<Substring> = []
+        environment = environment.reversed().filter { seen.insert($0.prefix { $0 != "=" }).inserted }.reversed()
+        guard !environment.contains(where: { $0.hasPrefix("HOME=") && $0 != "HOME=" }) else { return }
+        environment.removeAll { $0 == "HOME=" }
         environment.append("HOME=\(Self.home(of: user.uid, rootfs: rootfs) ?? "/")")
     }
 

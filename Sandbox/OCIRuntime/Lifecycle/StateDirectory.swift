@@ -98,6 +98,13 @@ public struct StateDirectory: Sendable {
         guard rmdir(directory) == 0 || errno == ENOENT else { throw .system("rmdir", directory) }
     }
 
+    /// The customary one is made with the first container; another one that is not there is a mistake of the caller's.
+    func checkIsThere() throws(OCIError) {
+        guard root == Self.standard() || HostFile.isDirectory(root) else {
+            throw .system(stage: "list", errno: ENOENT, subject: root)
+        }
+    }
+
     func ids() throws(OCIError) -> [String] {
         try checkRoot()
         return HostFile.entries(root).filter { (try? Self.check(id: $0)) != nil }.sorted()

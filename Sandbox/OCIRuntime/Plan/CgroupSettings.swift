@@ -19,10 +19,10 @@ extension ResourceSpecification {
         settings += isVersion2("cpu") ? cpu.version2() : cpu.version1()
         settings += cpusets()
         if let limit = pidsLimit {
-            // Zero is a limit (config-linux.md, "PIDs"); any negative number is none.
+            // Zero is a limit (config-linux.md, "PIDs"), and the program itself is one (as with runc); any negative number is none.
             settings.append(
                 CgroupSetting(
-                    controller: "pids", file: "pids.max", value: limit < 0 ? "max" : "\(limit)",
+                    controller: "pids", file: "pids.max", value: limit < 0 ? "max" : "\(max(limit, 1))",
                     field: "linux.resources.pids.limit"))
         }
         settings += isVersion2("io") ? try blockIO.version2() : blockIO.version1()

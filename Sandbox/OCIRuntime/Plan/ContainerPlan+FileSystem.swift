@@ -30,9 +30,21 @@ extension ContainerPlan {
         for mount in specification.mounts { operations += try self.mount(mount) }
         operations += try devices()
         operations += madeWorkingDirectory
-        operations += linux.readonlyPaths.map { .readOnly($0) }
-        operations += linux.maskedPaths.map { .mask($0) }
+        let filled = specification.mounts.filter(isFilledBeforeReadOnly).map(\.destination)
+        // The terminal is bound there when nobody may write any more.
+        if filled.contains("/dev"), specification.process?.terminal == true {
+            operations.append(.file(path: "/dev/console", mode: 0o600, contents: []))
+        }
+        operations += filled.map { .readOnlyMount($0) }
+        operations += Self.once(linux.readonlyPaths).map { .readOnly($0) }
+        operations += Self.once(linux.maskedPaths).map { .mask($0) }
         return operations
+    }
+
+    /// A list of the caller's, each path where it stands first.
+    private static func once(_ paths: [String]) -> [String] {
+        var seen: Set<String> = []
+        return paths.filter { seen.insert($0).inserted }
     }
 
     /// One that the image lacks is made, as engines expect and runc does; not in what the kernel fills itself.
@@ -49,12 +61,13 @@ extension ContainerPlan {
         guard mount.destination != "/" else {
             throw .invalid(field: "\(mount.path).destination", reason: "the root file system is `root`'s affair")
         }
-        if mount.isBind { return [try bind(mount)] }
+        if mount.isBind { return try bind(mount) }
         guard !mount.type.isEmpty else {
             throw .invalid(field: "\(mount.path).type", reason: "required for what is no bind mount")
         }
         if mount.type == "cgroup" || mount.type == "cgroup2" { return cgroupMounts(mount) }
         var flags = MountFlags(mount.options)
+        if isFilledBeforeReadOnly(mount) { flags.remove(.readOnly) }
         if mount.options.copiesUp {
             guard mount.type == "tmpfs" else { throw .invalid(field: "\(mount.path).options", reason: "tmpcopyup is for tmpfs") }
             flags.insert(.copyUp)
@@ -66,7 +79,14 @@ extension ContainerPlan {
         ]
     }
 
-    private func bind(_ mount: MountSpecification) throws(OCIError) -> LaunchOperation {
+    /// A tmpfs begins empty: what stands in it needs its place made before nobody may write there.
+    private func isFilledBeforeReadOnly(_ mount: MountSpecification) -> Bool {
+        guard mount.type == "tmpfs", !mount.isBind, mount.options.attributes.contains("ro") else { return false }
+        return mount.destination == "/dev" || specification.mounts.contains { $0.destination.hasPrefix(mount.destination + "/") }
+    }
+
+    private func bind(_ mount: MountSpecification) throws(OCIError) -> [LaunchOperation] {
+        var maps: [LaunchOperation] = []
         var flags = MountFlags(mount.options)
         if mount.options.isRecursive {
             flags.insert(.recursive)
@@ -74,11 +94,15 @@ extension ContainerPlan {
             if mount.options.recursiveAttributes.isEmpty { flags.insert(.topOnly) }
         }
         if mount.options.isIDMapped || !mount.uidMappings.isEmpty {
-            let own =
-                mount.uidMappings.isEmpty || (mount.uidMappings == linux.uidMappings && mount.gidMappings == linux.gidMappings)
-            guard linux.makes("user"), own else {
-                throw .unsupported(
-                    field: "\(mount.path).uidMappings", reason: "id-mapped mounts use the container's own user namespace")
+            let isOwn = linux.makes("user") && mount.uidMappings == linux.uidMappings && mount.gidMappings == linux.gidMappings
+            guard linux.has("user") || !mount.uidMappings.isEmpty else {
+                throw .invalid(
+                    field: "\(mount.path).uidMappings",
+                    reason: "id-mapped mounts need mappings, or a user namespace of the container's")
+            }
+            if !isOwn {
+                maps = mount.uidMappings.map { .bindUIDMap(inside: $0.inside, host: $0.host, count: $0.count) }
+                maps += mount.gidMappings.map { .bindGIDMap(inside: $0.inside, host: $0.host, count: $0.count) }
             }
             flags.insert(.idMapped)
             // "idmap" is the mount's own, "ridmap" the whole tree's (config.md, "Mounts").
@@ -86,7 +110,8 @@ extension ContainerPlan {
             if options.isRecursive, options.isIDMapped, !options.isRecursivelyIDMapped { flags.insert(.topMapping) }
         }
         // Options of a file system mean nothing to a mount of one that exists already; callers write them all the same.
-        return .bind(source: ContainerPath.absolute(mount.source, in: context.bundle), path: mount.destination, flags: flags)
+        return [.bind(source: ContainerPath.absolute(mount.source, in: context.bundle), path: mount.destination, flags: flags)]
+            + maps
     }
 
     /// The groups that the container joined, as it may see them: its own cgroup namespace mounts them, else they are bound.

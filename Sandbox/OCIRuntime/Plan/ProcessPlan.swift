@@ -6,8 +6,11 @@ import SandboxPolicy
 struct ProcessPlan {
     let process: ProcessSpecification
     let linux: LinuxSpecification
-    /// `exec`: scheduling and affinity of its own.
+    /// `exec`: affinity of its own.
     var isExec = false
+
+    /// As many as the launcher's mask holds; the kernel takes those that there are.
+    private static let everyCPU = "0-1023"
 
     func operations() throws(OCIError) -> [LaunchOperation] {
         var operations: [LaunchOperation] = []
@@ -18,7 +21,11 @@ struct ProcessPlan {
         operations.append(.umask(process.user.umask ?? 0o022))
         if let scheduler = process.scheduler { operations.append(.scheduler(scheduler)) }
         if let priority = process.ioPriority { operations.append(.ioPriority(priority.ioClass, level: priority.level)) }
-        if isExec, let list = process.execCPUAffinity { operations.append(.cpuAffinity(list)) }
+        // Not that of whoever calls the runtime: a container may use what its cpuset lets it (as with runc).
+        operations.append(.cpuAffinity(isExec ? process.execCPUAffinity ?? Self.everyCPU : Self.everyCPU))
+        if let policy = linux.memoryPolicy {
+            operations.append(.memoryPolicy(mode: policy.mode, flags: policy.flags, nodes: policy.nodes))
+        }
         if let personality = linux.personality { operations.append(.personality(personality)) }
         operations += identity()
         operations.append(.workingDirectory(process.workingDirectory))

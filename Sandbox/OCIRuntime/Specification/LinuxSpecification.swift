@@ -16,6 +16,8 @@ public struct LinuxSpecification: Sendable {
     public var maskedPaths: [String] = []
     public var readonlyPaths: [String] = []
     public var personality: UInt32?
+    /// In the launcher's words.
+    public var memoryPolicy: (mode: String, flags: [String], nodes: String?)?
 
     public struct Namespace: Sendable, Hashable {
         /// As config.json names it: `network`.
@@ -57,6 +59,7 @@ public struct LinuxSpecification: Sendable {
         maskedPaths = try Self.paths(field["maskedPaths"])
         readonlyPaths = try Self.paths(field["readonlyPaths"])
         personality = try Self.personality(field["personality"])
+        memoryPolicy = try Self.memoryPolicy(field["memoryPolicy"])
         try Self.refuseUnenforceable(field)
         try checkTogether(field)
     }
@@ -131,6 +134,46 @@ public struct LinuxSpecification: Sendable {
         }
     }
 
+    /// config-linux.md, "Memory Policy" (specification 1.3); which mode goes with which nodes is the kernel's to say, but for two words.
+    private static func memoryPolicy(_ field: ConfigField) throws(OCIError) -> (mode: String, flags: [String], nodes: String?)? {
+        guard try field.isObject() else { return nil }
+        let modes = ["DEFAULT", "BIND", "INTERLEAVE", "WEIGHTED_INTERLEAVE", "PREFERRED", "PREFERRED_MANY", "LOCAL"]
+        func word(_ key: String, _ text: String, _ prefix: String, _ known: [String]) throws(OCIError) -> String {
+            guard text.hasPrefix(prefix), known.contains(String(text.dropFirst(prefix.count))) else {
+                throw field[key].invalid(
+                    "invalid memory policy \(key == "flags" ? "flag" : key) \"\(text)\"; expected one of "
+                        + known.map { prefix + $0 }.joined(separator: ", "))
+            }
+            return text.dropFirst(prefix.count).lowercased().split(separator: "_").joined(separator: "-")
+        }
+        let mode = try word("mode", try field["mode"].string() ?? "", "MPOL_", modes)
+        var flags: [String] = []
+        for text in try field["flags"].strings() {
+            flags.append(try word("flags", text, "MPOL_F_", ["NUMA_BALANCING", "RELATIVE_NODES", "STATIC_NODES"]))
+        }
+        guard let text = try field["nodes"].string(), !text.isEmpty else { return (mode, flags, nil) }
+        let nodes = try count(of: text, field["nodes"])
+        guard nodes == 0 || mode != "default" && mode != "local" else {
+            throw field["nodes"].invalid("memory policy \(mode): mode requires 0 nodes but got \(nodes)")
+        }
+        return (mode, flags, text)
+    }
+
+    /// Of a list such as "0-3,7".
+    private static func count(of list: String, _ field: ConfigField) throws(OCIError) -> Int {
+        var numbers: Set<Int> = []
+        for part in list.split(separator: ",", omittingEmptySubsequences: false) {
+            let ends = part.split(separator: "-", omittingEmptySubsequences: false).map { Int($0) }
+            guard (1...2).contains(ends.count), let first = ends.first ?? nil, let last = ends.last ?? nil,
+                (0...last).contains(first), last < 1024
+            else {
+                throw field.invalid("invalid memory policy node list \"\(list)\"; expected numbers below 1024 such as \"0-3,7\"")
+            }
+            numbers.formUnion(first...last)
+        }
+        return numbers.count
+    }
+
     /// Well-formed wishes that nothing here fulfils.
     private static func refuseUnenforceable(_ field: ConfigField) throws(OCIError) {
         if let label = try field["mountLabel"].string(), !label.isEmpty {
@@ -139,9 +182,6 @@ public struct LinuxSpecification: Sendable {
         if try field["intelRdt"].isObject() { throw field["intelRdt"].unsupported("resctrl is not used by this runtime") }
         if let device = try field["netDevices"].members().first {
             throw device.value.unsupported("devices are moved by the network plugin")
-        }
-        if try field["memoryPolicy"].isObject() {
-            throw field["memoryPolicy"].unsupported("NUMA policies are not applied by this runtime")
         }
     }
 

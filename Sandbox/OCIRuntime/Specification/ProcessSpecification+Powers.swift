@@ -21,7 +21,9 @@ extension ProcessSpecification {
         func admitted(_ key: String, _ list: [Capability], by others: [Capability]...) -> [Capability] {
             list.filter { capability in
                 if others.allSatisfy({ $0.contains(capability) }) { return true }
-                left.append("\(field.path).\(key): \(capability.rawValue) is not in the sets that it needs")
+                let word = key == "ambient" ? "can't raise ambient capability" : "can't have"
+                left.append(
+                    "\(field.path).\(key): \(word) CAP_\(capability.rawValue.uppercased()): it is not in the sets that it needs")
                 return false
             }
         }
@@ -96,7 +98,7 @@ extension ProcessSpecification {
         ]
         let name = try field["class"].requiredString()
         guard let ioClass = classes[name] else { throw field["class"].invalid("unknown class \(name)") }
-        let level = try field["priority"].required(Int.self)
+        let level = try field["priority"].integer(Int.self) ?? 0
         guard (0...7).contains(level) else { throw field["priority"].invalid("expected 0 to 7, found \(level)") }
         return (ioClass, level)
     }

@@ -13,10 +13,12 @@ public struct SeccompSpecification: Sendable, Hashable {
         for (index, flag) in flags.enumerated() where !Self.knownFlags.contains(flag) {
             throw .invalid(field: "\(field.path).flags[\(index)]", reason: "seccomp flag \"\(flag)\" is unknown")
         }
-        if let path = try field["listenerPath"].string(), !path.isEmpty {
+        // Without that action nobody would ever be asked.
+        let asks = String(decoding: profile, as: UTF8.self).contains("SCMP_ACT_NOTIFY")
+        if let path = try field["listenerPath"].string(), !path.isEmpty, asks {
             throw field["listenerPath"].unsupported("SCMP_ACT_NOTIFY needs an agent, which this runtime does not serve")
         }
-        if let text = try field["listenerMetadata"].string(), !text.isEmpty {
+        if let text = try field["listenerMetadata"].string(), !text.isEmpty, try field["listenerPath"].string() ?? "" == "" {
             throw field["listenerMetadata"].invalid("may not be set without listenerPath")
         }
     }

@@ -71,6 +71,8 @@ int clinux_message_connect(const char *path);
 int clinux_unix_accept(int listener);
 /// One descriptor sent over a unix socket (SCM_RIGHTS), close-on-exec; -1 with errno.
 int clinux_receive_descriptor(int socket);
+/// The other way, with a word beside it; -1 with errno.
+int clinux_send_descriptor(int socket, int descriptor, const char *word);
 
 /// Orphans below this process become its children (PR_SET_CHILD_SUBREAPER).
 int clinux_become_subreaper(void);
