@@ -60,7 +60,7 @@ extension LaunchOperation {
         case .deadline(let milliseconds): ["deadline", "\(milliseconds)"]
         case .denials(let maximum): ["denials", "\(maximum)"]
         case .learn(let path): ["learn", path]
-        case .startGate(let path): ["start-gate", path]
+        case .startGate(let path, let looksForProgram): ["start-gate", path] + (looksForProgram ? [] : ["unseen"])
         case .attach(let stdin, let once, let terminal):
             ["attach", [(stdin, "stdin"), (once, "once"), (terminal, "terminal")].filter(\.0).map(\.1).joined(separator: ",")]
         case .consoleSize(let rows, let columns): ["console-size", "\(rows)", "\(columns)"]

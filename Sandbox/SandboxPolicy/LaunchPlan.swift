@@ -24,8 +24,8 @@ public enum LaunchOperation: Sendable, Hashable {
     case denials(maximum: Int)
     /// The filter notifies of calls, which are let through; the numbers seen are written here at the end.
     case learn(path: String)
-    /// A FIFO: the jail stands and waits until somebody opens it for writing.
-    case startGate(path: String)
+    /// A socket: the jail stands and waits until somebody says a word there. `looksForProgram`: one that is missing is told before.
+    case startGate(path: String, looksForProgram: Bool = true)
     /// Beside a log: clients of the socket `attach` in the state directory see the output and, with `stdin`, type; the task then has a
     /// standard input (that ends with the first of them who typed, if `once`), or with `terminal` a terminal of its own for all three.
     case attach(stdin: Bool, once: Bool, terminal: Bool)

@@ -52,8 +52,10 @@ static void become_root_inside(void) {
     if (setresuid(0, 0, 0) < 0 && errno != EINVAL) fail(errno, "user-namespace(uid 0)");
 }
 
-static void before_root(void) {
+static void before_root(const struct root *root) {
     hooks_ask_caller(container.plan, container.sync);
+    // Hooks begin in the root, as with runc; the host's paths are there all the same.
+    if (root->fd >= 0 && fchdir(root->fd) < 0) fail(errno, "hooks(root)");
     hooks_run(container.plan, "create-container");
 }
 
@@ -66,11 +68,11 @@ static void build_jail(const struct plan *plan) {
     for (uint32_t i = 0; i < plan->count; i++) {
         const struct operation *op = &plan->operation[i];
         // Hooks see the host's paths and the container's mounts.
-        if ((op->kind == OP_PIVOT || op->kind == OP_CHROOT) && !asked++) before_root();
+        if ((op->kind == OP_PIVOT || op->kind == OP_CHROOT) && !asked++) before_root(&root);
         if (op->kind >= OP_ROOT_TMPFS && op->kind <= OP_CHROOT) mounts_apply(&root, op);
         else if (op->kind >= OP_HOSTNAME && op->kind <= OP_SYSCTL) system_apply(op);
     }
-    if (!asked) before_root();
+    if (!asked) before_root(&root);
 }
 
 // So that the program may open /dev/stdout and its like again by name (runc does the same).

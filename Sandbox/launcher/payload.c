@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -66,10 +67,24 @@ static void enter_working_directory(const char *path, int was_entered) {
     if (syscall(SYS_getcwd, where, sizeof where) > 0 && where[0] != '/') fail(EXDEV, "cwd(%s)", path);
 }
 
-// execvp(3) without its shell fallback and without reading our own environment.
-_Noreturn static void execute(char **argv, char **envp) {
+// What is tried of a program, with errno where it fails.
+typedef int (*attempt)(const char *path, char **argv, char **envp);
+
+static int execute_at(const char *path, char **argv, char **envp) { return execve(path, argv, envp); }
+
+static int is_executable_at(const char *path, char **argv, char **envp) {
+    struct stat info;
+    (void)argv, (void)envp;
+    if (stat(path, &info) < 0) return -1;
+    if (S_ISREG(info.st_mode)) return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS);
+    errno = EACCES;
+    return -1;
+}
+
+// execvp(3) without its shell fallback and without reading our own environment; returns where the attempt is none to stay.
+static void search(attempt attempt, char **argv, char **envp) {
     if (strchr(argv[0], '/')) {
-        execve(argv[0], argv, envp);
+        if (attempt(argv[0], argv, envp) == 0) return;
         fail(errno, "exec(%s)", argv[0]);
     }
     const char *path = "/usr/local/bin:/usr/bin:/bin";
@@ -81,7 +96,7 @@ _Noreturn static void execute(char **argv, char **envp) {
         size_t length = strcspn(at, ":");
         if (!length || (size_t)snprintf(candidate, sizeof candidate, "%.*s/%s", (int)length, at, argv[0]) >= sizeof candidate)
             continue;
-        execve(candidate, argv, envp);
+        if (attempt(candidate, argv, envp) == 0) return;
         if (errno != ENOENT && errno != ENOTDIR) reason = errno;
     }
     fail(reason, "exec(%s)", argv[0]);
@@ -155,6 +170,10 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, const st
     descriptors_take(plan, streams);
     if (working_directory(plan)) enter_working_directory(working_directory(plan), was_entered);
     landlock_apply(plan);
+    argv[args] = envp[variables] = NULL;
+    // Somebody listens now; who starts it may not.
+    const struct operation *gate = plan_find(plan, OP_START_GATE);
+    if (gate && gate->count == 1) search(is_executable_at, argv, envp);
     if (payload_before_exec) payload_before_exec();
     prompt_end(plan_find(plan, OP_NICE) || plan_find(plan, OP_SCHEDULER));
     // Nothing but exec stands behind the filter, so a profile need permit none of the launcher's own calls; without no_new_privs
@@ -164,6 +183,6 @@ _Noreturn void payload_run(const struct plan *plan, int user_namespace, const st
         struct capability_sets sets = capabilities_wanted(plan_find(plan, OP_CAPABILITIES));
         capabilities_finish(&sets);
     }
-    argv[args] = envp[variables] = NULL;
-    execute(argv, envp);
+    search(execute_at, argv, envp);
+    _exit(126);  // exec does not come back, and search does not without it
 }

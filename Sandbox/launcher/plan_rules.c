@@ -21,7 +21,7 @@ static const struct rule {
     [OP_DEADLINE] = {"deadline", "n", 0, 1},
     [OP_DENIALS] = {"denials", "n", 0, 1},
     [OP_LEARN] = {"learn", "p", 0, 1},
-    [OP_START_GATE] = {"start-gate", "p", 0, 1},
+    [OP_START_GATE] = {"start-gate", "pk?", 0, 1},
     [OP_ATTACH] = {"attach", "a", 0, 1},
     [OP_PRESERVE_FDS] = {"preserve-fds", "n", 0, 1},
     [OP_CONSOLE_SIZE] = {"console-size", "nn", 0, 1},
@@ -206,6 +206,7 @@ static const char *check_meaning(const struct operation *op) {
             if (plan_number(a[i]) >= UINT32_MAX) return "id out of bounds";
         return NULL;
     case OP_ROOT_PROPAGATION: return names_value(names_mount_propagation, a[0]) ? NULL : "unknown propagation";
+    case OP_START_GATE: return op->count > 1 && strcmp(a[1], "unseen") ? "expected nothing or unseen behind the path" : NULL;
     case OP_TERMINAL: return op->count > 1 && strcmp(a[1], "plain") ? "expected nothing or plain behind the path" : NULL;
     case OP_READONLY: return op->count > 1 && strcmp(a[1], "top") ? "expected nothing or top behind the path" : NULL;
     case OP_DEVICE: return a[0][0] == '.' ? "not a device name" : NULL;

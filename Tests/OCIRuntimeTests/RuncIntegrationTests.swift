@@ -272,7 +272,9 @@ struct RuncIntegrationTests {
 
     @Test("an agent's path is for a filter that asks: without such a rule it is passed over")
     func listenerPath() throws {
-        let bundle = try Bundle { $0.set(["linux", "seccomp"], to: ["defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/nowhere"]) }
+        let bundle = try Bundle {
+            $0.set(["linux", "seccomp"], to: ["defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/nowhere"])
+        }
         try bundle.shell("echo ran")
         #expect(try Runtime.ours(bundle).run(bundle).lines == ["ran"])
     }
@@ -400,6 +402,27 @@ struct RuncIntegrationTests {
         try bundle.shell("cat /mnt/a/file /mnt/b/file; touch /mnt/a/x 2>/dev/null || echo read-only")
         let outcome = try Runtime.ours(bundle).run(bundle)
         #expect(outcome.lines == ["a", "b", "read-only"], "\(outcome.errors)")
+    }
+
+    @Test("a destination may be where on the host it will be; what was mounted there before is a source like any other")
+    func destinationOnHost() throws {
+        let bundle = try Bundle()
+        let rootfs = "\(bundle.directory)/rootfs"
+        mkdir("\(bundle.directory)/given", 0o755)
+        try HostFile.replace("\(bundle.directory)/given/file", with: Array("given\n".utf8), mode: 0o644)
+        Self.add(["destination": "/mnt", "type": "bind", "source": "given", "options": ["bind"]], to: &bundle.configuration)
+        Self.add(
+            [
+                "destination": .string("\(rootfs)/final"), "type": "bind", "source": .string("\(rootfs)/mnt"),
+                "options": ["rbind"],
+            ],
+            to: &bundle.configuration)
+        bundle.configuration.set(
+            ["hooks", "createContainer"],
+            to: [["path": "/bin/sh", "args": ["sh", "-c", "pwd > hooked; cat final/file >> hooked"]]])
+        try bundle.shell("cat /final/file /hooked")
+        let outcome = try Runtime.ours(bundle).run(bundle)
+        #expect(outcome.lines == ["given", rootfs, "given"], "\(outcome.errors)")
     }
 
     @Test("a path that is masked twice is covered once")

@@ -34,8 +34,9 @@ struct PlanGrammarTests {
 
     /// Every operation that can stand beside the others, in order.
     private static let everything: [LaunchOperation] = [
-        .id("x"), .log(path: "/l", maximumBytes: 1), .grace(milliseconds: 1), .stopSignal(37), .deadline(milliseconds: 5), .denials(maximum: 3),
-        .startGate(path: "/g"), .attach(stdin: true, once: true, terminal: true), .preserveDescriptors(2),
+        .id("x"), .log(path: "/l", maximumBytes: 1), .grace(milliseconds: 1), .stopSignal(37), .deadline(milliseconds: 5),
+        .denials(maximum: 3),
+        .startGate(path: "/g", looksForProgram: false), .attach(stdin: true, once: true, terminal: true), .preserveDescriptors(2),
         .ociRuntime(name: "runc", bundle: "/b", createMilliseconds: 1, verbMilliseconds: 2, program: "a b", hasInit: true),
         .ociStage(path: "/run/stage", userNamespace: "/run/stage/user"),
         .ociOverlay(at: "/r", options: OverlayOptions(lower: ["/a"], upper: "/u", work: "/w"), flags: [.idMapped]),
@@ -54,7 +55,8 @@ struct PlanGrammarTests {
             flags: [.idMapped]), .rootPropagation(.recursiveSlave), .makeDirectory(path: "/d", mode: 0o1777),
         .symlink(target: "../a", path: "/l"),
         .file(path: "/f", mode: 0o644, contents: Array(0...255)),
-        .bind(source: "/s", path: "/t", flags: MountFlags(rawValue: (1 << 26) - 1)),
+        .bind(source: "/s", path: "/t", flags: MountFlags(rawValue: (1 << 26) - 1)), .bindUIDMap(inside: 0, host: 0, count: 5),
+        .bindGIDMap(inside: 0, host: 9, count: 5), .readOnlyMount("/p"),
         .tmpfs(path: "/t", options: tmpfs, flags: [.copyUp]),
         .mount(type: "cgroup2", source: "", path: "/sys/fs/cgroup", flags: [.readOnly], data: ""),
         .proc(path: "/proc", options: ProcOptions(hidePID: .invisible, group: 5, onlyProcesses: true)), .device("null"),
@@ -64,7 +66,8 @@ struct PlanGrammarTests {
         .sysctl(name: "net/ipv4/conf/eth0.1/forwarding", value: "0"), .resourceLimit(name: "rttime", soft: 1, hard: .max),
         .oomScoreAdjustment(-1000), .umask(0o77), .nice(-20),
         .scheduler(SchedulerPolicy(policy: .deadline, flags: [.reclaim, .resetOnFork], runtime: 1, deadline: 2, period: 3)),
-        .ioPriority(.realtime, level: 7), .cpuAffinity("0-3,8"), .personality(0x0004_0008), .enterUserNamespace,
+        .ioPriority(.realtime, level: 7), .memoryPolicy(mode: "bind", flags: ["static-nodes"], nodes: "0-3"),
+        .cpuAffinity("0-3,8"), .personality(0x0004_0008), .enterUserNamespace,
         .secureBits(SecureBit.allCases), .boundingSet(Capability.allCases), .user(uid: 0, gid: 1, groups: [2, 3]),
         .capabilities(CapabilitySets(effective: [.chown], permitted: [.chown, .bpf], inheritable: [.chown], ambient: [.chown])),
         .noNewPrivileges,
@@ -103,6 +106,9 @@ struct PlanGrammarTests {
         let said = try check(plan.text)
         #expect(said.status == 0, "\(said.reason)")
         #expect(try check(LaunchPlan(operations: [.id("x"), .terminal(socketPath: "/s"), .argument("a")]).text).status == 0)
+        let plain = LaunchPlan(operations: [.id("x"), .terminal(socketPath: "/s", keepsLineEnds: true), .argument("a")]).text
+        #expect(
+            try check(plain).status == 0 && check(plain.replacing("plain", with: "fancy")).reason.contains("nothing or plain"))
     }
 
     @Test(
@@ -167,6 +173,13 @@ struct PlanGrammarTests {
             ("reclaim,reset-on-fork", "reclaim,", "unknown scheduler flag"),
             ("reset-on-fork 1 2 3", "reset-on-fork 1 2", "expected RUNTIME"),
             (" reclaim,reset-on-fork 1 2 3", "", "needs RUNTIME"),
+            ("readonly /p top", "readonly /p all", "expected nothing or top"),
+            ("bind-uid-map 0 0 5", "device null\nbind-uid-map 0 0 5", "behind one that has idmap"),
+            ("bind-gid-map 0 9 5", "bind-gid-map 0 9 0", "out of bounds"),
+            ("memory-policy bind", "memory-policy bound", "unknown memory policy"),
+            ("memory-policy bind static-nodes", "memory-policy bind fast", "unknown memory policy flag"),
+            ("memory-policy bind static-nodes 0-3", "memory-policy bind static-nodes 1024", "a node's number"),
+            ("start-gate /g unseen", "start-gate /g blind", "expected nothing or unseen"),
             ("io-priority rt 7", "io-priority rt 8", "out of bounds"),
             ("io-priority rt 7", "io-priority none 7", "unknown class"),
             ("cpu-affinity 0-3,8", "cpu-affinity 0-3,", "not of the kind"),

@@ -105,9 +105,8 @@ extension ContainerPlan {
                 maps += mount.gidMappings.map { .bindGIDMap(inside: $0.inside, host: $0.host, count: $0.count) }
             }
             flags.insert(.idMapped)
-            // "idmap" is the mount's own, "ridmap" the whole tree's (config.md, "Mounts").
-            let options = mount.options
-            if options.isRecursive, options.isIDMapped, !options.isRecursivelyIDMapped { flags.insert(.topMapping) }
+            // "ridmap" is the whole tree's, everything else the mount's own (config.md, "Mounts").
+            if mount.options.isRecursive, !mount.options.isRecursivelyIDMapped { flags.insert(.topMapping) }
         }
         // Options of a file system mean nothing to a mount of one that exists already; callers write them all the same.
         return [.bind(source: ContainerPath.absolute(mount.source, in: context.bundle), path: mount.destination, flags: flags)]

@@ -36,13 +36,17 @@ public struct ContainerPlanContext: Sendable {
 }
 
 public struct ContainerPlan {
-    let specification: ContainerSpecification
+    private(set) var specification: ContainerSpecification
     let context: ContainerPlanContext
     var linux: LinuxSpecification { specification.linux }
 
     public init(_ specification: ContainerSpecification, _ context: ContainerPlanContext) {
         self.specification = specification
         self.context = context
+        // Some callers write where on the host it will be (as runc, which takes the root off too).
+        for index in specification.mounts.indices where specification.mounts[index].destination.hasPrefix(context.rootfs + "/") {
+            self.specification.mounts[index].destination.removeFirst(context.rootfs.count)
+        }
     }
 
     /// The sections stand in the launcher's order.
@@ -71,7 +75,7 @@ public struct ContainerPlan {
         } else {
             operations.append(.inheritStandardStreams)
         }
-        if let gate = context.gate { operations.append(.startGate(path: gate)) }
+        if let gate = context.gate { operations.append(.startGate(path: gate, looksForProgram: specification.process != nil)) }
         if context.preservedDescriptors > 0 { operations.append(.preserveDescriptors(context.preservedDescriptors)) }
         return operations + hooks()
     }
