@@ -126,7 +126,8 @@ static void set_size(const struct plan *plan, int slave) {
 // Before the program can write anything.
 static void keep_line_ends(const struct plan *plan, int slave) {
     struct termios settings;
-    if (plan_find(plan, OP_TERMINAL)->count < 2) return;
+    const struct operation *terminal = plan_find(plan, OP_TERMINAL);  // none where somebody attaches to the task's
+    if (!terminal || terminal->count < 2) return;
     if (tcgetattr(slave, &settings) < 0) fail(errno, "terminal(settings)");
     settings.c_oflag &= ~(tcflag_t)ONLCR;
     if (tcsetattr(slave, TCSANOW, &settings) < 0) fail(errno, "terminal(settings)");

@@ -52,6 +52,7 @@ extension SchedulerService {
                 putOff(placements, pass)
                 return false
             }
+            if ClaimStanding.claims(of: pod, informers).isEmpty { continue }
             let standing = ClaimStanding(pod, informers)
             let told = pass.state.withLock { $0.unboundClaims(of: placement.pod) } ?? []
             let node = informers.nodes.get(name: placement.node)

@@ -26,8 +26,7 @@ extension SchedulerState {
         }
     }
 
-    /// The members in lists of those that must be on one node, because each shares a claim without a home with another. First come those
-    /// with claims, which have the least choice.
+    /// The members in lists of those that must be on one node, because each shares a claim without a home with another.
     func bundles(of members: [PodID]) -> [[PodID]] {
         if members.allSatisfy({ pods[$0].unboundClaims.isEmpty }) { return members.map { [$0] } }
         // A forest: each member points to another one of its bundle, the first of them to itself.
@@ -51,8 +50,14 @@ extension SchedulerState {
         var bundles: [[PodID]] = Array(repeating: [], count: members.count)
         for (member, id) in members.enumerated() { bundles[leader(of: member)].append(id) }
         bundles.removeAll(where: \.isEmpty)
-        let hasClaims = { (bundle: [PodID]) in bundle.contains { !self.pods[$0].unboundClaims.isEmpty } }
-        return bundles.filter(hasClaims) + bundles.filter { !hasClaims($0) }
+        // Largest first, as the members are: what must go together is as large as all of it.
+        let size = bundles.map { bundle in
+            bundle.reduce((cpu: Int64(0), memory: Int64(0))) { sum, id in
+                let needs = self.needs(of: id)
+                return (sum.cpu &+ needs.milliCPU, sum.memory &+ needs.memory)
+            }
+        }
+        return bundles.indices.sorted { size[$0] == size[$1] ? $0 < $1 : size[$0] > size[$1] }.map { bundles[$0] }
     }
 
     /// The nodes that will do for all of these pods together, however full they are. `ids` is not empty.

@@ -8,12 +8,15 @@ extension SchedulerState {
     mutating func explain(_ id: PodID, avoiding avoided: Set<Int32>?, _ homes: TriedHomes = [:]) -> String {
         let total = nodes.knownCount
         guard total > 0 else { return "no nodes available to schedule pods" }
+        prepare(shapes[Int(pods[id].shape)].constraintClass)
         let constraintClass = classes[shapes[Int(pods[id].shape)].constraintClass]
         let candidates = pods[id].unboundClaims.isEmpty ? constraintClass.candidates : candidates(for: [id], homes).candidates
         var counts = obstacles(of: constraintClass.constraints)
         counts.merge(shortages(of: id, on: candidates, avoiding: avoided)) { $0 + $1 }
         let elsewhere = constraintClass.candidates.count - candidates.count
         if elsewhere > 0 { counts["node(s) didn't have the pods that share its claims"] = elsewhere }
+        // Each by itself would do: they do not fit together.
+        if counts.isEmpty { return "0/\(total) nodes are available: none holds the pods that share its claims together." }
         let reasons = counts.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }
             .map { "\($0.value) \($0.key)" }
         return "0/\(total) nodes are available: " + reasons.joined(separator: ", ") + "."

@@ -42,31 +42,46 @@ extension SchedulerState {
 
     // MARK: Room that is kept
 
+    /// The room, and where its claims will be: others of the same claims go there too.
+    private mutating func keepRoom(_ nomination: Nomination) {
+        for one in nomination.placements {
+            nodes.take(needs(of: one.id), at: one.slot)
+            settle(claimsOf: one.id, at: one.slot)
+        }
+    }
+
+    private mutating func giveBack(_ nomination: Nomination) {
+        for one in nomination.placements {
+            nodes.giveBack(needs(of: one.id), at: one.slot)
+            leave(claimsOf: one.id)
+        }
+    }
+
     /// A unit does not see the room that is kept for itself or for lesser ones as taken.
     mutating func liftNominations(for unit: Unit) -> Lifted {
         var lifted = Lifted()
         if nominations.isEmpty { return lifted }
         for (key, nomination) in nominations where key == unit.key || nomination.priority < unit.priority {
-            for one in nomination.placements { nodes.giveBack(needs(of: one.id), at: one.slot) }
+            giveBack(nomination)
             if key == unit.key { lifted.own = nomination } else { lifted.lesser.append(key) }
         }
         return lifted
     }
 
     mutating func restoreNominations(_ lifted: Lifted, boundOwn: Bool) {
-        for key in lifted.lesser { for one in nominations[key]?.placements ?? [] { nodes.take(needs(of: one.id), at: one.slot) } }
+        for key in lifted.lesser { if let nomination = nominations[key] { keepRoom(nomination) } }
         guard let own = lifted.own else { return }
         if boundOwn {
             nominations[own.unit] = nil
             return
         }
-        for one in own.placements { nodes.take(needs(of: one.id), at: one.slot) }
+        keepRoom(own)
         if !own.awaited.contains(where: { isStillThere($0) }) { dropNomination(of: own.unit) }
     }
 
     mutating func dropNomination(of unit: UnitKey) {
         guard let nomination = nominations.removeValue(forKey: unit) else { return }
-        for one in nomination.placements { nodes.giveBack(needs(of: one.id), at: one.slot) }
+        giveBack(nomination)
         roomGeneration += 1
     }
 
@@ -86,20 +101,21 @@ extension SchedulerState {
             members.allSatisfy({ pods[$0].mayPreempt })
         else { return "" }
         let searches = Set(members.map { VictimSearch(shape: pods[$0].shape, priority: unit.priority) })
-        if !searches.isDisjoint(with: pass.noVictims) { return noVictimsText }
+        if !searches.isDisjoint(with: pass.noVictims) || waiting[unit.key]?.vainAt == roomGeneration { return noVictimsText }
         guard pass.preemptions < Self.maximumPreemptions, nominations.count < Self.maximumNominations else {
             preemptionsLeft = preemptionsLeft || nominations.count < Self.maximumNominations
             return ""
         }
         pass.preemptions += 1
         guard let (placements, victims, ending) = makeRoom(for: members, priority: unit.priority, &pass) else {
+            waiting[unit.key]?.vainAt = roomGeneration
             return noVictimsText
         }
         let awaited = (victims + ending).map { (key: pods[$0].key, uid: pods[$0].uid) }
         nominations[unit.key] = Nomination(
             unit: unit.key, priority: unit.priority, placements: placements, awaited: awaited,
             until: pass.now + Self.nominationLimit)
-        for one in placements { nodes.take(needs(of: one.id), at: one.slot) }
+        if let nomination = nominations[unit.key] { keepRoom(nomination) }
         // They leave: nobody counts on ending them again.
         for id in victims { pods[id].terminating = true }
         pass.decisions.append(
@@ -137,7 +153,7 @@ extension SchedulerState {
                 slot = choice.slot
             } else {
                 // A gang's own members may be what is in the way; that says nothing about others.
-                if placements.isEmpty, isLikeItsShape(bundle[0]) {
+                if placements.isEmpty, bundle.count == 1, isLikeItsShape(bundle[0]) {
                     pass.noVictims.insert(VictimSearch(shape: pods[bundle[0]].shape, priority: priority))
                 }
                 complete = false

@@ -56,7 +56,8 @@ extension SchedulerState {
         let lifted = liftNominations(for: unit)
         var message = lifted.own == nil ? pass.noRoom[finding] : nil
         if message == nil {
-            if let slot = place([id], avoiding: avoided, [:]) {
+            let slot = pods[id].unboundClaims.isEmpty ? place(id, avoiding: avoided) : place([id], avoiding: avoided, [:])
+            if let slot {
                 bind([(id, slot)], of: unit, complete: true, &pass)
                 restoreNominations(lifted, boundOwn: true)
                 return
@@ -76,7 +77,9 @@ extension SchedulerState {
     }
 
     /// What is found about it is true for every pod of its shape.
-    func isLikeItsShape(_ id: PodID) -> Bool { pods[id].hostPorts.isEmpty && pods[id].unboundClaims.isEmpty }
+    func isLikeItsShape(_ id: PodID) -> Bool {
+        pods[id].hostPorts.isEmpty && pods[id].unboundClaims.allSatisfy { claimHomes[$0] == nil }
+    }
 
     /// The best slot now for all of these together; takes nothing.
     private mutating func place(_ ids: ArraySlice<PodID>, avoiding avoided: Set<Int32>?, _ homes: TriedHomes) -> Int? {
@@ -133,18 +136,27 @@ extension SchedulerState {
             while !held.isEmpty {
                 let isKnown = held.count == 1 && !isNews && pass.noRoom[finding(bundle[bundle.count - 1], avoided)] != nil
                 if !isKnown, let slot = place(held, avoiding: avoided, homes) {
-                    for id in held { nodes.take(needs(of: id), at: slot) }
-                    placed += held.map { ($0, slot) }
+                    for id in held {
+                        nodes.take(needs(of: id), at: slot)
+                        placed.append((id, slot))
+                    }
                     note(held, at: slot, &homes)
                     break
                 }
                 held.removeFirst()
             }
             for id in bundle.dropLast(held.count) {
+                // With those that have a place, or, where nobody has one, by itself: what kept them from it may be another one's.
+                if bundle.count > 1, let slot = place([id], avoiding: avoided, homes) {
+                    nodes.take(needs(of: id), at: slot)
+                    placed.append((id, slot))
+                    note([id], at: slot, &homes)
+                    continue
+                }
                 let known = isNews ? nil : pass.noRoom[finding(id, avoided)]
                 let message = known ?? explain(id, avoiding: avoided, homes)
                 // Only what a lone pod finds is true for others: a group's own members took room that they give back.
-                if placed.isEmpty, isLikeItsShape(id) { pass.noRoom[finding(id, avoided)] = message }
+                if placed.isEmpty, bundle.count == 1, isLikeItsShape(id) { pass.noRoom[finding(id, avoided)] = message }
                 refused.append((id, message))
             }
         }

@@ -21,6 +21,8 @@ public struct SchedulerState: Sendable {
         var since: Int64
         /// The nodes' shape for which it was found that even an empty cluster is too small.
         var hopelessAt = -1
+        /// `roomGeneration` for which it was found that ending others does not help.
+        var vainAt = -1
     }
 
     /// The unit that nothing may pass on its nodes.
@@ -152,7 +154,13 @@ public struct SchedulerState: Sendable {
         case .pending:
             return same && pod.nodeName == nil && entry.arrival == pod.arrival && entry.mayPreempt == pod.mayPreempt
                 && entry.unboundClaims == pod.unboundClaims
-        case .assumed where pod.nodeName == nil: return true  // An echo from before the binding.
+        case .assumed where pod.nodeName == nil:
+            // An echo from before the binding. What it says of claims is news all the same: they go where this pod goes.
+            for claim in pod.unboundClaims where !entry.unboundClaims.contains(claim) {
+                pods[id].unboundClaims.append(claim)
+                claimHomes[claim, default: ClaimHome(slot: Int(entry.slot), pods: 0)].pods += 1
+            }
+            return true
         case .assumed, .bound:
             guard same, let node = pod.nodeName, nodes.slot(of: node) == Int(entry.slot) else { return false }
             if entry.state == .assumed { pods.set(id, to: .bound) }

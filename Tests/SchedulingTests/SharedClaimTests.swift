@@ -136,6 +136,71 @@ import Testing
         #expect(preemptions(decisions).first?.nominated.map(\.node) == ["n1", "n1"])
     }
 
+    @Test("units for which nobody can be ended are searched for once, not for ever, and do not keep others from theirs")
+    func vain() {
+        let hopeless = (0..<40).map { index in
+            var one = pod("p\(index)", cpu: 100, priority: 5, claims: ["own\(index)"], port: 80)
+            one.nodeSelector = ["no": "node"]
+            return one
+        }
+        var scheduler = state(
+            nodes: [node("n1", cpu: 1000)], pods: [SchedulingTests.pod("a", "low", cpu: 900, on: "n1")] + hopeless)
+        _ = scheduler.schedule(now: 0)
+        _ = scheduler.schedule(now: 1)
+        #expect(scheduler.nextPass(now: 2).map { $0 > 2 } ?? true, "it would be busy for ever")
+        scheduler.setPod(pod("late", cpu: 900, priority: 4, claims: []))
+        #expect(victims(scheduler.schedule(now: 2)) == ["a/low"])
+    }
+
+    @Test("a member with a claim of its own takes no place from a larger one")
+    func ownClaim() {
+        let group = PodGroup(name: "g", size: 2)
+        var scheduler = state(
+            nodes: [node("n1", cpu: 1000), node("n2", cpu: 500)],
+            pods: [pod("big", cpu: 1000, claims: [], group: group), pod("small", claims: ["own"], group: group)])
+        #expect(bindings(scheduler.schedule(now: 0)) == [["a/big@n1", "a/small@n2"]])
+    }
+
+    @Test("one that can go nowhere keeps no other of its claim from a place, where not all are needed")
+    func impossible() {
+        let group = PodGroup(name: "g", size: 3, minMembers: 2)
+        var middle = pod("b", cpu: 200, group: group)
+        middle.nodeSelector = ["no": "node"]
+        var scheduler = state(
+            nodes: [node("n1"), node("n2")], pods: [pod("a", cpu: 300, group: group), middle, pod("c", cpu: 100, group: group)])
+        #expect(bindings(scheduler.schedule(now: 0)) == [["a/a@n1", "a/c@n1"]])
+        let all = PodGroup(name: "h", size: 2)
+        middle = pod("e", cpu: 200, group: all)
+        middle.nodeSelector = ["no": "node"]
+        scheduler = state(nodes: [node("n1")], pods: [pod("d", cpu: 300, group: all), middle])
+        let said = messages(scheduler.schedule(now: 0))
+        #expect(said["a/e"]?.contains("didn't match Pod's node affinity/selector") ?? false, "\(said)")
+    }
+
+    @Test("where room is kept for a pod, its claim's others go too: nobody is ended for them elsewhere")
+    func nominated() {
+        let low = { (name: String, node: String) in SchedulingTests.pod("a", name, cpu: 1000, on: node) }
+        var scheduler = state(
+            nodes: [node("n1", cpu: 1000), node("n2", cpu: 1000)],
+            pods: [low("l1", "n1"), low("l2", "n2")] + (0..<2).map { pod("h\($0)", cpu: 600, priority: 5) })
+        #expect(victims(scheduler.schedule(now: 0)) == ["a/l1"])
+        scheduler.removePod(key("l1"))
+        #expect(bindings(scheduler.schedule(now: 1)) == [["a/h0@n1"]])
+        #expect(scheduler.claimHomes["data"]?.pods == 1, "what was kept is not counted twice")
+    }
+
+    @Test("a claim that is told of a pod when it is on its way has its home where that goes")
+    func toldLate() {
+        var scheduler = state(nodes: [node("n1"), node("n2")], pods: [pod("p0", claims: [])])
+        #expect(bindings(scheduler.schedule(now: 0)) == [["a/p0@n1"]])
+        scheduler.setPod(pod("p0"))
+        scheduler.setPod(SchedulingTests.pod("a", "load", cpu: 3000, on: "n1"))
+        scheduler.setPod(pod("p1"))
+        #expect(bindings(scheduler.schedule(now: 1)) == [["a/p1@n1"]])
+        for name in ["p0", "p1"] { scheduler.removePod(key(name)) }
+        #expect(scheduler.claimHomes.isEmpty)
+    }
+
     @Test("a gang that no node could hold even empty keeps no nodes free for itself")
     func hopeless() {
         let group = PodGroup(name: "g", size: 2)
