@@ -93,6 +93,7 @@ static void own_standard_streams(const struct plan *plan) {
 static void before_exec(void) {
     if (container.gate >= 0) {
         char word = 'R';
+        gate_heed_signals();
         if (write(container.sync, &word, 1) != 1) _exit(126);
         close(container.sync);
         failure_pipe = gate_wait(container.gate);
@@ -144,7 +145,9 @@ static int prepare(const struct plan *plan, struct failure *failure) {
         if (container.user_namespace < 0) return -1;
     }
     prepare_idmapped(plan);
-    if (geteuid() == 0 && (plan_has_namespace(plan, "user") || plan_joined_namespace(plan, "user"))) mounts_prepare_sources(plan);
+    int has_users = plan_has_namespace(plan, "user") || plan_joined_namespace(plan, "user");
+    int has_mounts = plan_has_namespace(plan, "mount") && !plan_joined_namespace(plan, "mount");
+    if (has_users && has_mounts && geteuid() == 0) mounts_prepare_sources(plan);
     // Opened while its path means what the plan means.
     const struct operation *joined_root = plan_find(plan, OP_JOIN_ROOT);
     int root = joined_root ? openat(AT_FDCWD, joined_root->argument[0], O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;

@@ -78,6 +78,29 @@ static void unescape(char *text) {
     *to = 0;
 }
 
+// Mounts of these kinds outside of the root; how many there still may be, behind others that went now.
+static int remove_listed(const char *place, size_t length) {
+    char *table = read_mount_table(), *rest = table, *line;
+    int found = 0;
+    while ((line = strsep(&rest, "\n"))) {
+        char *behind = strstr(line, " - "), *path = line, *end;
+        for (int field = 0; field < 4 && path; field++) path = (path = strchr(path, ' ')) ? path + 1 : NULL;
+        if (!behind || !path || !(end = strchr(path, ' '))) continue;
+        if (strncmp(behind + 3, "proc ", 5) && strncmp(behind + 3, "sysfs ", 6)) continue;
+        *end = 0;
+        unescape(path);
+        if (!strncmp(path, place, length) && (path[length] == '/' || !path[length])) continue;
+        int is_locked = umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 && (errno == EINVAL || errno == EPERM);
+        if (!is_locked) found++;
+        // One of a user namespace above stays, and is covered.
+        else if (mount("tmpfs", path, "tmpfs", MS_RDONLY, "size=0") < 0) fail(errno, "chroot(cover %s)", path);
+    }
+    free(table);
+    return found;
+}
+
+#define REVEALING_ROUNDS 8
+
 // A moved root covers the host's tree, which stays in the namespace: with the host's whole /proc in it the kernel would let a user namespace
 // of the container's mount one without masks and read-only paths (mount_too_revealing).
 static void remove_revealing_mounts(const struct root *root) {
@@ -87,21 +110,9 @@ static void remove_revealing_mounts(const struct root *root) {
     ssize_t length = proc < 0 ? -1 : readlinkat(proc, link, place, sizeof place - 1);
     if (length < 0) fail(errno, "chroot(place of the root)");
     close(proc);
-    char *table = read_mount_table(), *rest = table, *line;
-    while ((line = strsep(&rest, "\n"))) {
-        char *behind = strstr(line, " - "), *path = line, *end;
-        for (int field = 0; field < 4 && path; field++) path = (path = strchr(path, ' ')) ? path + 1 : NULL;
-        if (!behind || !path || !(end = strchr(path, ' '))) continue;
-        if (strncmp(behind + 3, "proc ", 5) && strncmp(behind + 3, "sysfs ", 6)) continue;
-        *end = 0;
-        unescape(path);
-        if (!strncmp(path, place, (size_t)length) && (path[length] == '/' || !path[length])) continue;
-        if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == ENOENT) continue;
-        // A locked one, of a user namespace above.
-        int cover = errno == EINVAL || errno == EPERM ? mount("tmpfs", path, "tmpfs", MS_RDONLY, "size=0") : -1;
-        if (cover < 0) fail(errno, "chroot(remove %s)", path);
-    }
-    free(table);
+    for (int round = 0; round < REVEALING_ROUNDS; round++)
+        if (remove_listed(place, (size_t)length) == 0) return;
+    fail(EBUSY, "chroot(a /proc or /sys of the host stays mounted)");
 }
 
 void enter_root_change(struct root *root, const char *how) {

@@ -42,9 +42,10 @@ static void set_endings(void (*action)(int)) {
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) signal(endings[i], action);
 }
 
+void gate_heed_signals(void) { set_endings(leave); }
+
 int gate_wait(int listener) {
     int connection;
-    set_endings(leave);
     while ((connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
         if (errno != EINTR && errno != ECONNABORTED) _exit(126);
     close(listener);

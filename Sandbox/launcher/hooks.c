@@ -76,6 +76,7 @@ _Noreturn static void execute(const struct plan *plan, uint32_t at, int input) {
     if (dup2(input, 0) < 0 || syscall(SYS_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */) < 0) _exit(126);
     char *path = plan->operation[at].argument[1];
     if (!arguments) argv[0] = path;
+    failure_pipe = -1;  // whoever made us tells of the hook's end
     if (is_inside(plan, at)) raise_walls(plan);
     execve(path, argv, envp);
     _exit(errno == ENOENT ? 127 : 126);

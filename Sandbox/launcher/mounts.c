@@ -91,22 +91,41 @@ void mounts_prepare_idmapped(const struct plan *plan, int user_namespace) {
     }
 }
 
+// What the task's root may not enter, taken by whoever may. Only then: a copy that is taken in the task's own namespace keeps what the kernel
+// locks in it (mount_namespaces(7)).
+#define CLOSED_MAX 256
+static struct { const struct operation *op; int tree; } closed_source[CLOSED_MAX];
+static int closed_count TOGETHER;
+
 void mounts_prepare_sources(const struct plan *plan) {
-    const struct operation *bind = plan_find(plan, OP_ROOT_BIND), *root = bind ? bind : plan_find(plan, OP_ROOT_DETACHED);
+    const struct operation *root = plan_find(plan, OP_ROOT_BIND);
     size_t length = root ? strlen(root->argument[0]) : 0;
-    for (uint32_t i = 0; i < plan->count && prepared_count < PREPARED_MAX; i++) {
+    for (uint32_t i = 0; i < plan->count && closed_count < CLOSED_MAX; i++) {
         const struct operation *op = &plan->operation[i];
+        if (op->kind != OP_BIND) continue;
         const char *source = op->argument[0], *flags = op->argument[2];
-        if (op->kind != OP_BIND || plan_flag(flags, "idmap") || plan_flag(flags, "link") || shares_propagation(flags)) continue;
+        if (plan_flag(flags, "idmap") || plan_flag(flags, "link") || shares_propagation(flags)) continue;
         // What lies in the root itself may be what a mount before this one brings there.
         if (root && !strncmp(source, root->argument[0], length) && (!source[length] || source[length] == '/')) continue;
-        int before = prepared_count;
-        prepare(op, source, flags);
+        int tree = mount_tree_open(source, flags);
+        if (tree < 0) continue;  // said when its turn comes
         struct mount_attr attr = {.propagation = MS_PRIVATE};
-        unsigned recursive = plan_flag(flags, "rec") ? AT_RECURSIVE : 0;
-        if (prepared_count > before && mount_setattr(prepared[before].tree, "", AT_EMPTY_PATH | recursive, &attr, sizeof attr) < 0)
+        if (mount_setattr(tree, "", AT_EMPTY_PATH | (plan_flag(flags, "rec") ? AT_RECURSIVE : 0), &attr, sizeof attr) < 0)
             fail(errno, "mount(private %s)", source);
+        closed_source[closed_count].op = op;
+        closed_source[closed_count++].tree = tree;
     }
+}
+
+static int take_closed(const struct operation *op) {
+    for (int i = 0; i < closed_count; i++) {
+        if (closed_source[i].op != op) continue;
+        int own = openat(AT_FDCWD, op->argument[0], O_PATH | O_CLOEXEC);
+        if (own < 0 && errno == EACCES) return closed_source[i].tree;
+        if (own >= 0) close(own);
+        close(closed_source[i].tree);
+    }
+    return -1;
 }
 
 void mounts_prepare(const struct plan *plan) {
@@ -149,7 +168,8 @@ static void bind_path(const struct root *root, const struct operation *op) {
         nodes_make_symlink(root, link, path);
         return;
     }
-    int tree = mount_tree_copy(root, source, flags, take_prepared(op));
+    int known = take_prepared(op);
+    int tree = mount_tree_copy(root, source, flags, known >= 0 ? known : take_closed(op));
     if (tree < 0) return;
     if (fstat(tree, &info) < 0) fail(errno, "mount(stat %s)", source);
     mount_tree_attach(tree, rootpath_target(root->fd, path, S_ISDIR(info.st_mode)), "mount", path);
@@ -231,16 +251,12 @@ static void mask_path(const struct root *root, const char *path) {
 static void make_readonly(const struct root *root, const char *path, int top) {
     int target = open_covered(root, path, "readonly");
     if (target < 0) return;
-    if (top) {
-        struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-        if (mount_setattr(target, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0) fail(errno, "readonly(%s)", path);
-        close(target);
-        return;
-    }
+    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
+    // In a tree that is attached nowhere the kernel takes this for the tree's root alone: a copy covers it there.
+    if (top && mount_setattr(target, "", AT_EMPTY_PATH, &attr, sizeof attr) == 0) { close(target); return; }
     int tree = open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
     if (tree < 0) fail(errno, "readonly(%s)", path);
-    struct mount_attr attr = {.attr_set = MOUNT_ATTR_RDONLY};
-    if (mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) < 0) fail(errno, "readonly(%s)", path);
+    if (mount_setattr(tree, "", AT_EMPTY_PATH | (top ? 0 : AT_RECURSIVE), &attr, sizeof attr) < 0) fail(errno, "readonly(%s)", path);
     mount_tree_attach(tree, target, "readonly", path);
 }
 

@@ -18,6 +18,13 @@ struct CgroupFreezer {
         return isVersion2 ? text.hasPrefix("1") : !text.hasPrefix("THAWED")
     }
 
+    /// Also because a group above is frozen, which v1 tells in the same file.
+    var standsStill: Bool {
+        if isFrozen { return true }
+        guard isVersion2, let events = file.flatMap({ HostFile.text($0.replacingLastComponent("cgroup.events")) }) else { return false }
+        return events.contains("frozen 1")
+    }
+
     func set(frozen: Bool) throws(OCIError) {
         guard let file else { throw .unsupported(field: "pause", reason: "this machine has no freezer cgroup for the container") }
         let value = isVersion2 ? (frozen ? "1" : "0") : (frozen ? "FROZEN" : "THAWED")

@@ -58,7 +58,8 @@ struct ProcessHandle: Sendable, Hashable {
     /// A descriptor of it (pidfd_open(2)) to whoever listens at this unix socket, so that a caller need not open one by its number.
     func send(to socket: String) throws(OCIError) {
         let descriptor = clinux_pidfd_open(pid, 0)
-        guard descriptor >= 0, isAlive else {
+        // One that has ended already is our child, and its number still its own.
+        guard descriptor >= 0 else {
             throw .system(stage: "open a descriptor of", errno: ESRCH, subject: "process \(pid)")
         }
         defer { close(descriptor) }

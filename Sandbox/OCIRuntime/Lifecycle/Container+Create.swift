@@ -27,8 +27,8 @@ public struct ContainerLifecycle {
         public var preservedDescriptors = 0
         /// Sockets of socket activation, from 3 on; those that are preserved stand behind them.
         public var activationSockets = 0
-        /// The console socket is our own: `run` in the foreground.
-        var servesTerminal = false
+        /// The console socket is our own, and what comes out goes to no terminal that would take lines' ends for its own affair.
+        var keepsLineEnds = false
         /// `run`: nothing waits between create and start, so there is no gate, and no round trip through it.
         var startsAtOnce = false
         public init() {}
@@ -130,6 +130,7 @@ private struct Creation {
             try group.checkUnused(record.cgroups, made: record.createdCgroups)
             try group.limit(record.cgroups)
         } catch {
+            if case .conflict = error { throw error }
             // An ordinary user without delegated groups runs without; wishes for limits are not passed over.
             guard geteuid() != 0, group.isWithoutLimits else { throw error }
             CgroupDirectories.remove(record.createdCgroups)
@@ -147,7 +148,7 @@ private struct Creation {
         context.consoleSocket = try options.consoleSocket.map { path throws(OCIError) in
             try HostFile.absolute(path)
         }
-        context.servesTerminal = options.servesTerminal
+        context.keepsLineEnds = options.keepsLineEnds
         if options.consoleSocket != nil, specification.process?.terminal != true {
             throw .usage("cannot use console socket if runc will not detach or allocate tty")
         }

@@ -9,8 +9,8 @@ extension ContainerLifecycle {
         public var pidFile: String?
         public var consoleSocket: String?
         public var pidfdSocket: String?
-        /// The console socket is our own.
-        var servesTerminal = false
+        /// As in `CreateOptions`.
+        var keepsLineEnds = false
         public var preservedDescriptors = 0
         /// Groups below the container's own, each for some controllers or (none named) for all.
         public var subgroups: [(controllers: [String], path: String)] = []
@@ -85,7 +85,7 @@ extension ContainerLifecycle {
             guard let socket = options.consoleSocket else {
                 throw .usage("cannot allocate tty if runc will detach without setting console socket")
             }
-            operations.append(.terminal(socketPath: socket, keepsLineEnds: options.servesTerminal))
+            operations.append(.terminal(socketPath: socket, keepsLineEnds: options.keepsLineEnds))
             if let size = process.consoleSize { operations.append(.consoleSize(rows: size.height, columns: size.width)) }
         } else {
             operations.append(.inheritStandardStreams)

@@ -14,7 +14,9 @@ extension ContainerLifecycle {
             var isEnd = false
             if signal == SIGKILL { isEnd = try !directory.loadConfiguration(id).linux.makes("pid") }
             guard all || isEnd else { throw .conflict("container not running") }
-            guard signalEverybody(in: container.cgroups, signal) || all else { throw .conflict("container not running") }
+            // Unasked only in groups that are the container's own, and of this boot.
+            let own = container.bootID == ProcessHandle.bootID() ? container.ownCgroups : []
+            guard signalEverybody(in: all ? container.cgroups : own, signal) || all else { throw .conflict("container not running") }
             return
         case .creating: throw .conflict("container not running")
         }

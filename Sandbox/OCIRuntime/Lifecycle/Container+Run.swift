@@ -53,7 +53,7 @@ extension ContainerLifecycle {
         guard options.consoleSocket == nil, specification.process?.terminal == true else { return nil }
         let receiver = try ConsoleReceiver()
         options.consoleSocket = receiver.path
-        options.servesTerminal = true
+        options.keepsLineEnds = isatty(0) == 0
         return receiver
     }
 
@@ -71,7 +71,7 @@ extension ContainerLifecycle {
         if process.terminal, options.consoleSocket == nil {
             receiver = try ConsoleReceiver()
             options.consoleSocket = receiver?.path
-            options.servesTerminal = true
+            options.keepsLineEnds = isatty(0) == 0
         }
         let pid = try exec(id, process, options)
         let terminal = try receiver.map { receiver throws(OCIError) in TerminalProxy(master: try receiver.receive()) }

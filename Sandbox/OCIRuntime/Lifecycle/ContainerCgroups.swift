@@ -42,7 +42,7 @@ struct ContainerCgroups {
             guard let member = CgroupDirectories.processes([place]).first else { continue }
             throw .conflict("container's cgroup is not empty: \(place.directory) holds process \(member)")
         }
-        if CgroupFreezer(places).isFrozen { throw .conflict("container's cgroup unexpectedly frozen") }
+        if CgroupFreezer(places).standsStill { throw .conflict("container's cgroup unexpectedly frozen") }
     }
 
     /// Before the first process is in: every limit holds from the first instruction on.

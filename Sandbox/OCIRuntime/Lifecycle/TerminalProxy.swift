@@ -18,8 +18,6 @@ final class TerminalProxy: Sendable {
     func start() {
         if var raw = saved {
             cfmakeraw(&raw)
-            // A line's end comes as the program wrote it (`servesTerminal`), and ours makes two characters of it.
-            raw.c_oflag |= tcflag_t(OPOST)
             tcsetattr(0, TCSANOW, &raw)
         }
         Self.copy(from: 0, to: master)

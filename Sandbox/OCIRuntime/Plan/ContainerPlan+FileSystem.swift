@@ -32,7 +32,10 @@ extension ContainerPlan {
         operations += madeWorkingDirectory
         let filled = specification.mounts.filter(isFilledBeforeReadOnly).map(\.destination)
         // The terminal is bound there when nobody may write any more.
-        if filled.contains("/dev"), specification.process?.terminal == true {
+        let isSupplied = specification.mounts.contains {
+            $0.destination == "/dev/console" || $0.destination == "/dev" && $0.options.copiesUp
+        }
+        if filled.contains("/dev"), specification.process?.terminal == true, !isSupplied {
             operations.append(.file(path: "/dev/console", mode: 0o600, contents: []))
         }
         operations += filled.map { .readOnlyMount($0) }
@@ -81,7 +84,9 @@ extension ContainerPlan {
 
     /// A tmpfs begins empty: what stands in it needs its place made before nobody may write there.
     private func isFilledBeforeReadOnly(_ mount: MountSpecification) -> Bool {
-        guard mount.type == "tmpfs", !mount.isBind, mount.options.attributes.contains("ro") else { return false }
+        guard mount.type == "tmpfs", !mount.isBind, mount.options.attributes.contains("ro"),
+            specification.mounts.last(where: { $0.destination == mount.destination })?.path == mount.path
+        else { return false }
         return mount.destination == "/dev" || specification.mounts.contains { $0.destination.hasPrefix(mount.destination + "/") }
     }
 

@@ -14,8 +14,8 @@ public struct ContainerPlanContext: Sendable {
     public var gate: String?
     /// The unix socket that the terminal's master goes to; needed when `process.terminal` is set.
     public var consoleSocket: String?
-    /// This process serves the terminal itself.
-    public var servesTerminal = false
+    /// Lines leave the terminal as the program wrote them.
+    public var keepsLineEnds = false
     /// Groups to join, outermost hierarchy first.
     var cgroups: [CgroupPlace] = []
     /// False for an ordinary user: set-up happens inside the user namespace, device nodes are bound.
@@ -70,7 +70,7 @@ public struct ContainerPlan {
             guard let socket = context.consoleSocket else {
                 throw .usage("cannot allocate tty if runc will detach without setting console socket")
             }
-            operations.append(.terminal(socketPath: socket, keepsLineEnds: context.servesTerminal))
+            operations.append(.terminal(socketPath: socket, keepsLineEnds: context.keepsLineEnds))
             if let size = process.consoleSize { operations.append(.consoleSize(rows: size.height, columns: size.width)) }
         } else {
             operations.append(.inheritStandardStreams)
