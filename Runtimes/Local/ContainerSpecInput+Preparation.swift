@@ -21,9 +21,6 @@ extension ContainerSpecInput {
                 chmod(path, mode_t(file.mode))
             }
         }
-        if let slash = config.logPath.lastIndex(of: "/") {
-            try RecordFiles.makeDirectories(String(config.logPath[..<slash]), mode: 0o755)
-        }
     }
 
     /// What an image needs may lie below the host's /tmp, in the place of which the task has its own. The launcher cannot make

@@ -64,7 +64,7 @@ extension SandboxSpec {
             output: .log(
                 path: config.logPath, maximumBytes: limits.logBytes ?? input.node.defaultLogBytes,
                 files: max(1, limits.logFiles ?? 2),
-                maximumAgeSeconds: max(0, limits.logAgeSeconds ?? 0)))
+                maximumAgeSeconds: max(0, limits.logAgeSeconds ?? 0), late: true))
         spec.attach = config.console.map { .init(stdin: $0.stdin, once: $0.stdinOnce, terminal: $0.tty) }
         spec.workingDirectory = config.workingDirectory ?? input.image.workingDirectory ?? "/"
         spec.stopSignal = try Self.stopSignal(config, input.image)

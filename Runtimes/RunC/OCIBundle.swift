@@ -159,8 +159,8 @@ struct OCIBundle: Sendable {
 
     private func plan(_ root: LaunchOperation, _ trees: [Tree]) -> [LaunchOperation] {
         var operations: [LaunchOperation] = [.id(container.name)]
-        if case .log(let path, let bytes, let files, let seconds) = spec.output {
-            operations.append(.log(path: path, maximumBytes: bytes, files: files, maximumAgeSeconds: seconds))
+        if case .log(let path, let bytes, let files, let seconds, let late) = spec.output {
+            operations.append(.log(path: path, maximumBytes: bytes, files: files, maximumAgeSeconds: seconds, late: late))
         }
         operations.append(.grace(milliseconds: spec.graceMilliseconds))
         if let stopSignal = spec.stopSignal { operations.append(.stopSignal(stopSignal)) }

@@ -51,8 +51,9 @@ extension LaunchOperation {
     private var supervisionWords: [String]? {
         switch self {
         case .id(let id): ["id", id]
-        case .log(let path, let bytes, 2, 0): ["log", path, "\(bytes)"]
-        case .log(let path, let bytes, let files, let seconds): ["log", path, "\(bytes)", "\(files)", "\(seconds)"]
+        case .log(let path, let bytes, 2, 0, false): ["log", path, "\(bytes)"]
+        case .log(let path, let bytes, let files, let seconds, let late):
+            ["log", path, "\(bytes)", "\(files)", "\(seconds)"] + (late ? ["late"] : [])
         case .inheritStandardStreams: ["stdio", "inherit"]
         case .grace(let milliseconds): ["grace", "\(milliseconds)"]
         case .stopSignal(let number): ["stop-signal", "\(number)"]

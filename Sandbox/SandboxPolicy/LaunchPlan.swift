@@ -9,7 +9,8 @@ public enum LaunchOperation: Sendable, Hashable {
     case id(String)
     /// Output as a CRI log. One of `log`, `inheritStandardStreams` and `terminal` is in every plan.
     /// `maximumBytes` is one file's, `files` are kept; one whose first line is older than `maximumAgeSeconds` (0: any) is full too.
-    case log(path: String, maximumBytes: Int64, files: Int64 = 2, maximumAgeSeconds: Int64 = 0)
+    /// `late`: file and directory are made with the first line; a task that says nothing has none.
+    case log(path: String, maximumBytes: Int64, files: Int64 = 2, maximumAgeSeconds: Int64 = 0, late: Bool = false)
     /// The task gets the launcher's own standard input, output and error.
     case inheritStandardStreams
     case grace(milliseconds: Int64)

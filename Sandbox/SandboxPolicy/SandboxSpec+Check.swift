@@ -18,7 +18,7 @@ extension SandboxSpec {
         }
         try Self.checkPath("workingDir", workingDirectory)
         try Self.checkPath("rootMountPoint", rootMountPoint)
-        if case .log(let path, _, _, _) = output { try Self.checkPath("logPath", path) }
+        if case .log(let path, _, _, _, _) = output { try Self.checkPath("logPath", path) }
         if case .terminal(let path, _, _) = output { try Self.checkPath("terminal", path) }
         if case .hostView(let additional) = root { for path in additional { try Self.checkPath("readOnlyPaths", path) } }
         if case .directory(let path) = root {

@@ -28,8 +28,8 @@ extension SandboxSpec {
     private var supervision: [LaunchOperation] {
         var operations = [LaunchOperation.id(id)]
         switch output {
-        case .log(let path, let bytes, let files, let seconds):
-            operations.append(.log(path: path, maximumBytes: bytes, files: files, maximumAgeSeconds: seconds))
+        case .log(let path, let bytes, let files, let seconds, let late):
+            operations.append(.log(path: path, maximumBytes: bytes, files: files, maximumAgeSeconds: seconds, late: late))
         case .inherit: operations.append(.inheritStandardStreams)
         case .terminal(let path, let rows, let columns):
             operations.append(.terminal(socketPath: path))

@@ -90,8 +90,8 @@ public struct SandboxSpec: Sendable, Hashable {
 
     /// Where the task's output goes.
     public enum Output: Sendable, Hashable {
-        /// CRI lines into this file and older ones, `files` in all.
-        case log(path: String, maximumBytes: Int64, files: Int64 = 2, maximumAgeSeconds: Int64 = 0)
+        /// CRI lines into this file and older ones, `files` in all. `late`: made with the first line, the directory too.
+        case log(path: String, maximumBytes: Int64, files: Int64 = 2, maximumAgeSeconds: Int64 = 0, late: Bool = false)
         /// The launcher's own standard streams.
         case inherit
         /// A pseudo terminal, in a file system of terminals that is the task's own; its master goes over this unix socket. A size

@@ -261,7 +261,7 @@ static int open_own_files(struct task *task, const struct plan *plan, struct fai
     if (log && log->count > 2) bounds.files = plan_number(log->argument[2]);
     if (log && log->count > 3) bounds.seconds = plan_number(log->argument[3]);
     if (attach_listen(&task->attach, plan, task->directory, failure) < 0) return -1;
-    if (log && log_open(&task->log, log->argument[0], bounds) < 0) {
+    if (log && log_open(&task->log, log->argument[0], bounds, log->count > 4) < 0) {
         failure_set(failure, errno, "log(open %s)", log->argument[0]);
         return -1;
     }

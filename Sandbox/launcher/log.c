@@ -40,20 +40,43 @@ static int open_regular(const char *path, int flags, struct stat *info) {
     return -1;
 }
 
-int log_open(struct log_file *log, const char *path, struct log_bounds bounds) {
+// The file at its path, new or not.
+static int open_file(struct log_file *log) {
     struct stat info;
+    log->fd = open_regular(log->path, O_EXCL, &info);
+    if (log->fd < 0 && errno == EEXIST) log->fd = open_regular(log->path, 0, &info);
+    if (log->fd < 0) return -1;
+    log->size = (uint64_t)info.st_size;
+    log->began = log->size ? timestamp_now() : 0;
+    return 0;
+}
+
+// Those above the file. Whoever reads logs may enter them, whatever the umask.
+static int make_directories(char *path) {
+    char *slash = strrchr(path, '/');
+    if (!slash || slash == path) return 0;
+    *slash = 0;
+    int made = mkdir(path, 0755);
+    if (made < 0 && errno == ENOENT && make_directories(path) == 0) made = mkdir(path, 0755);
+    if (made == 0) made = chmod(path, 0755);
+    else if (errno == EEXIST) made = 0;
+    *slash = '/';
+    return made;
+}
+
+static void open_late(struct log_file *log) {
+    if (open_file(log) < 0 && errno == ENOENT && make_directories(log->path) == 0) open_file(log);
+}
+
+int log_open(struct log_file *log, const char *path, struct log_bounds bounds, int late) {
     struct text own = text_begin(log->path, sizeof log->path);
     text_put(&own, path);
     if (text_end(&own) < 0) return -1;
     log->limit = bounds.bytes;
     log->files = bounds.files ? bounds.files : 1;
     log->age = bounds.seconds < INT64_MAX / 1000000000 ? (int64_t)bounds.seconds * 1000000000 : 0;
-    log->fd = open_regular(path, O_EXCL, &info);
-    if (log->fd < 0 && errno == EEXIST) log->fd = open_regular(path, 0, &info);
-    if (log->fd < 0) return -1;
-    log->size = (uint64_t)info.st_size;
-    log->began = log->size ? timestamp_now() : 0;
-    return 0;
+    log->late = late;
+    return late ? 0 : open_file(log);
 }
 
 static void go_on_in(struct log_file *log, int fd, uint64_t size) {
@@ -105,6 +128,7 @@ void log_reopen(struct log_file *log) {
 
 static void flush(struct log_file *log, struct batch *batch) {
     if (!batch->count) return;
+    if (log->fd < 0 && log->late) open_late(log);
     if ((log->limit && log->size && log->size + batch->bytes > log->limit) || is_too_old(log, batch->time)) rotate(log);
     if (!log->began) log->began = batch->time;
     if (log->torn && write(log->fd, "\n", 1) == 1) { log->torn = 0; log->size++; }

@@ -18,6 +18,7 @@ struct log_file {
     uint64_t total;    // bytes written in all
     uint64_t dropped;  // bytes of output that could not be written (disk full)
     int torn;          // the last write stopped inside a line
+    int late;          // nothing is there before the first line; fd is -1 until then
 };
 
 struct log_stream {
@@ -32,8 +33,9 @@ struct log_stream {
 // What bounds a log.
 struct log_bounds { uint64_t bytes, files, seconds; };
 
-// 0, or -1 with errno.
-int log_open(struct log_file *log, const char *path, struct log_bounds bounds);
+// 0, or -1 with errno. `late`: file and directories are made with the first line. What cannot be made then is tried again with the next, and
+// the line counts as dropped: a full disk is no reason to end a task.
+int log_open(struct log_file *log, const char *path, struct log_bounds bounds, int late);
 
 // Somebody moved the file away: goes on in a new one at its path. Else begins a new one if the present one is too old.
 void log_reopen(struct log_file *log);

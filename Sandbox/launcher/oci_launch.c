@@ -93,7 +93,7 @@ static int open_log(struct task *task, const struct plan *plan, struct failure *
     if (!log) return 0;
     struct log_bounds bounds = {.bytes = plan_number(log->argument[1]), .files = log->count > 2 ? plan_number(log->argument[2]) : 2,
                                 .seconds = log->count > 3 ? plan_number(log->argument[3]) : 0};
-    if (log_open(&task->log, log->argument[0], bounds) == 0) return 0;
+    if (log_open(&task->log, log->argument[0], bounds, log->count > 4) == 0) return 0;
     failure_set(failure, errno, "log(open %s)", log->argument[0]);
     return -1;
 }

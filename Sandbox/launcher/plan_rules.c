@@ -13,7 +13,7 @@ static const struct rule {
     int phase, once;
 } rule[OP_COUNT] = {
     [OP_ID] = {"id", "k", 0, 1},
-    [OP_LOG] = {"log", "pnn?n?", 0, 1},
+    [OP_LOG] = {"log", "pnn?n?k?", 0, 1},
     [OP_STDIO] = {"stdio", "k", 0, 1},
     [OP_GRACE] = {"grace", "n", 0, 1},
     [OP_STOP_SIGNAL] = {"stop-signal", "n", 0, 1},
@@ -170,6 +170,7 @@ static const char *check_hook(const struct operation *op) {
 static const char *check_meaning(const struct operation *op) {
     char **a = op->argument;
     switch (op->kind) {
+    case OP_LOG: return op->count > 4 && strcmp(a[4], "late") ? "expected nothing or late behind the age" : NULL;
     case OP_STDIO: return strcmp(a[0], "inherit") ? "expected inherit" : NULL;
     case OP_GRACE:
     case OP_DEADLINE: return plan_number(a[0]) > 1ull << 53 ? "time out of bounds" : NULL;

@@ -51,7 +51,8 @@ public struct ContainerLogReader: Sendable {
     }
 
     /// Writes the log's lines, those of rotated files first, until its end; following, until `ended` says that the container writes
-    /// no more and the rest is read. Throws what `write` throws (nobody reads any more) and `LogError` when there is no log.
+    /// no more and the rest is read. A container that says nothing has no file. Throws what `write` throws (nobody reads any more) and
+    /// `LogError` when what is there cannot be read.
     public func copy(
         ended: @escaping @Sendable () async -> Bool, write: @escaping @Sendable ([UInt8]) async throws -> Void
     ) async throws {
@@ -59,6 +60,12 @@ public struct ContainerLogReader: Sendable {
         // Asked before reading: what was written before the end is then surely read.
         var over = await ended()
         var segments = try await WorkThreads.perform { try Self.begin(try files.open(), query) }
+        while segments.isEmpty, query.follow, !over {
+            try await Task.sleep(for: Self.followInterval)
+            over = await ended()
+            // Whatever comes now is new: the last lines that were asked for were none.
+            segments = try await WorkThreads.perform { try files.open() }
+        }
         var printer = LogLinePrinter(query: query)
         while let segment = segments.first {
             segments.removeFirst()

@@ -4,12 +4,11 @@ import CZlib
 import Glibc
 
 enum ContainerLogs {
-    /// Makes the directory of a run's log, and removes the logs of runs that nobody can ask for any more: `--previous` is the run
-    /// before this one.
+    /// Removes the logs of runs that nobody can ask for any more: `--previous` is the run before this one. The directory comes with a
+    /// log's first line.
     static func prepare(_ path: String, attempt: Int) throws {
-        let directory = String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])
-        try DiskFiles.makeDirectory(directory)
         guard attempt > 1 else { return }
+        let directory = String(path[..<(path.lastIndex(of: "/") ?? path.endIndex)])
         for name in DiskFiles.names(in: directory) {
             guard let file = LogFileName(name), file.attempt < attempt - 1 else { continue }
             try DiskFiles.removeTree("\(directory)/\(name)")

@@ -10,14 +10,14 @@ struct LogFiles: Sendable {
     let path: String
 
     /// All of them, opened: what is rotated, compressed or removed from now on does not matter to who reads them. The last one is
-    /// the present file. Throws when there is none.
+    /// the present file. None: the container has said nothing yet.
     func open() throws -> [LogSegment] {
         for attempt in 1...Self.attempts {
             let numbers = rotated()
             guard let present = try LogSegment(path: path, compressed: false, number: (numbers.last ?? 0) + 1) else {
                 // Between a rotation's two steps, or no log at all.
                 if attempt < Self.attempts, !numbers.isEmpty { continue }
-                throw LogError(description: "log \(path): \(String(cString: strerror(ENOENT)))")
+                return numbers.isEmpty ? [] : try numbers.compactMap(open)
             }
             let older = try numbers.compactMap(open)
             // Else it was rotated after the look: its number is another, and one before it may be missing.

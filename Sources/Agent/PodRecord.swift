@@ -104,6 +104,15 @@ final class PodRecordStore: Sendable {
         state.withLock(\.journal)?.release(uid)
     }
 
+    /// The final status arrived, while there is still something to remove: a power cut may take the record, as the API server tells a pod that
+    /// is over to whoever comes next. Without this the journal would be full of them in a burst, and each be moved to a file.
+    func release(_ machine: PodStateMachine, uid: String) async throws {
+        // Of a static pod's end nobody else would know.
+        if StaticPod.isStatic(machine.pod) { return }
+        try await DiskFiles.perform { [files] in try files.dropCopy(uid) }
+        state.withLock(\.journal)?.release(uid)
+    }
+
     // MARK: A former life
 
     /// Every record that can be read, by uid. A damaged one is named in the log and costs only its own pod.

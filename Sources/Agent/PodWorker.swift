@@ -164,9 +164,10 @@ final class PodWorker: Sendable {
     private func save(_ machine: PodStateMachine, _ need: RecordNeed) async -> Bool {
         while true {
             do {
-                if need == .settled {
-                    try await executor.records.settle(machine, uid: uid)
-                } else {
+                switch need {
+                case .settled: try await executor.records.settle(machine, uid: uid)
+                case .told: try await executor.records.release(machine, uid: uid)
+                case .none, .eventually, .written, .durable:
                     try await executor.records.save(machine, uid: uid, durable: need == .durable)
                 }
                 state.withLock { $0.saved = machine }
@@ -222,7 +223,17 @@ final class PodWorker: Sendable {
             }?.cancel()
         case .createAndStart(let run): start(run, effect, machine)
         case .prepareVolumes, .runSandbox, .stop, .runHook, .probe, .removeSandbox, .cleanVolumes:
-            Task(executorPreference: WorkThreads.shared) { self.send(await self.executor.perform(effect, machine)) }
+            WorkThreads.begin(Self.turn(of: effect, machine)) { self.send(await self.executor.perform(effect, machine)) }
+        }
+    }
+
+    /// In a burst a pod is begun when those before it have begun, and what one that is over leaves is removed behind all of them, so that
+    /// its end is told at once. Who deletes the pod waits for that, though.
+    static func turn(of effect: PodEffect, _ machine: PodStateMachine) -> WorkTurn {
+        switch effect {
+        case .prepareVolumes: .fresh
+        case .removeSandbox: machine.deletionGrace == nil && !machine.objectGone ? .later : .next
+        default: .next
         }
     }
 

@@ -8,7 +8,8 @@ import Synchronization
 
 /// Bounded by the number of pods: a newer report of a pod replaces the one that waits.
 public final class StatusManager: PodReporter {
-    static let workers = 4
+    /// On a busy node a report waits at every step of its way behind those of pods: four at a time told of fewer ends than there were.
+    static let workers = 16
     static let firstRetry = Duration.milliseconds(200)
     static let longestRetry = Duration.seconds(15)
     /// A pod that begins says so once its first container had the time to start: most then have more to say.
@@ -94,7 +95,8 @@ public final class StatusManager: PodReporter {
     }
 
     private static func delay(of report: PodReport) -> Duration {
-        let least = report.final ? .zero : report.status.phase == .running ? runningDelay : isBeginning(report) ? beginningDelay : .zero
+        let least =
+            report.final ? .zero : report.status.phase == .running ? runningDelay : isBeginning(report) ? beginningDelay : .zero
         return least == .zero ? .zero : max(least, min(longestDelay, delayPerStep * WorkThreads.shared.waits))
     }
 

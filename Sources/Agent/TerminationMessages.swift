@@ -26,7 +26,11 @@ struct TerminationMessages: Sendable {
         let path = file(pod, run)
         // Of a container that crashes again and again only two runs are ever asked for.
         if run.attempt > 1 { unlink(paths.terminationMessage(of: pod, container: run.name, attempt: run.attempt - 2)) }
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+        var descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+        if descriptor < 0, errno == ENOENT, let slash = path.lastIndex(of: "/") {
+            try DiskFiles.makeDirectory(String(path[..<slash]))
+            descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
+        }
         guard descriptor >= 0 else { throw FileError.last("open", path) }
         defer { close(descriptor) }
         guard fchmod(descriptor, 0o666) == 0 else { throw FileError.last("chmod", path) }

@@ -9,6 +9,8 @@ public enum RecordNeed: Sendable, Hashable {
     /// The runtime could tell it too. Against the day when its record is damaged this one is kept as well, but not before the pod goes on,
     /// and not at all when it was over by then.
     case eventually
+    /// What is there, but a power cut may take it: the final status arrived, and the API server tells it to whoever comes next.
+    case told
     /// A killed agent must find it.
     case written
     /// What is there and that the final status arrived: `settled()` of it is this state.
@@ -38,7 +40,9 @@ extension PodStateMachine {
         guard let recorded else { return need }
         if need == .written || isEnding != recorded.isEnding { return self != recorded ? .written : .none }
         if isSettled != recorded.isSettled { return recorded.finalStatusSent && sameRuns(recorded) ? .settled : .written }
-        if sameRuns(recorded) { return .none }
+        if sameRuns(recorded) {
+            return finalStatusDelivered && recorded.finalStatusSent && !recorded.finalStatusDelivered ? .told : .none
+        }
         return isLearnable(from: recorded) ? .eventually : .written
     }
 

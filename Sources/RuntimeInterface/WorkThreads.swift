@@ -40,8 +40,7 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
     /// Nobody signals it.
     private let never = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     // With the lock:
-    private var waiting: [(@Sendable () -> Void)?] = []
-    private var next = 0
+    private var waiting = WaitingWork()
     private var (threads, idle) = (0, 0)
     /// Of each thread /proc/PID/task/TID/stat: proc_pid_stat(5).
     private var states: Set<Int32> = []
@@ -57,20 +56,25 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
         pthread_condattr_destroy(&attributes)
     }
 
-    /// How much work waits for a thread.
+    /// How much work waits for a thread, but for what may come later.
     public var waits: Int {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
-        return waiting.count - next
+        return waiting.count - waiting.count(of: .later)
     }
 
     public func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
-        hand { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+        queue(.next) { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 
     /// The work on one of these threads, whatever the present one is.
-    public static func hand(_ work: @escaping @Sendable () -> Void) { shared.hand(work) }
+    public static func hand(_ work: @escaping @Sendable () -> Void) { shared.queue(.next, work) }
+
+    /// A task of these threads that begins when it is its turn; what it does from then on is done before anything else begins.
+    public static func begin(_ turn: WorkTurn, _ operation: @escaping @Sendable () async -> Void) {
+        shared.queue(turn) { Task(executorPreference: shared) { await operation() } }
+    }
 
     /// The work's result: in place where this thread may block, else from one that may.
     public static func perform<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
@@ -89,12 +93,12 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
 
     // MARK: The threads
 
-    private func hand(_ body: @escaping @Sendable () -> Void) {
+    private func queue(_ turn: WorkTurn, _ body: @escaping @Sendable () -> Void) {
         pthread_mutex_lock(lock)
         defer { pthread_mutex_unlock(lock) }
-        waiting.append(body)
+        waiting.append(body, turn, now: turn == .later ? Self.now() : 0)
         // Those that were woken a moment ago still count as idle, and so does the work that they were woken for.
-        if waiting.count - next <= idle {
+        if waiting.count <= idle {
             pthread_cond_signal(work)
         } else if threads < usualThreads {
             addThread()
@@ -110,28 +114,13 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
         if Self.begin({ WorkThreads.shared.run() }) { threads += 1 }
     }
 
-    private func take() -> (@Sendable () -> Void)? {
-        guard next < waiting.count, let body = waiting[next] else { return nil }
-        waiting[next] = nil
-        next += 1
-        // Taken from the front without moving the rest each time.
-        if next == waiting.count {
-            waiting.removeAll(keepingCapacity: waiting.capacity <= 1024)
-            next = 0
-        } else if next >= 1024, next * 2 > waiting.count {
-            waiting.removeFirst(next)
-            next = 0
-        }
-        return body
-    }
-
     private func run() {
         if let mark = Self.mark { pthread_setspecific(mark, UnsafeRawPointer(bitPattern: 1)) }
         let (state, began) = (open("/proc/thread-self/stat", O_RDONLY | O_CLOEXEC), Self.now())
         pthread_mutex_lock(lock)
         if state >= 0 { states.insert(state) }
         while true {
-            if let body = take() {
+            if let body = waiting.take(now: waiting.count(of: .later) > 0 ? Self.now() : 0) {
                 pthread_mutex_unlock(lock)
                 body()
                 pthread_mutex_lock(lock)
@@ -142,7 +131,7 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
             idle += 1
             let isOver = !wait(for: work, Self.idleSeconds * 1_000_000_000)
             idle -= 1
-            if isOver, next == waiting.count { break }
+            if isOver, waiting.count == 0 { break }
         }
         threads -= 1
         states.remove(state)
@@ -172,15 +161,15 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
     private func oversee() {
         pthread_mutex_lock(lock)
         while true {
-            if next == waiting.count {
+            if waiting.count == 0 {
                 overseerSleeps = true
                 let isOver = !wait(for: backlog, Self.idleSeconds * 1_000_000_000)
                 overseerSleeps = false
-                if isOver, next == waiting.count { break }
+                if isOver, waiting.count == 0 { break }
                 continue
             }
             _ = wait(for: never, Self.patienceNanoseconds)
-            if next < waiting.count, threads < Self.mostThreads, running < processors { addThread() }
+            if waiting.count > 0, threads < Self.mostThreads, running < processors { addThread() }
         }
         hasOverseer = false
         pthread_mutex_unlock(lock)
@@ -205,11 +194,13 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
         defer { pthread_sigmask(SIG_SETMASK, &former, nil) }
         var thread = pthread_t()
         let body = Unmanaged.passRetained(Body(body))
-        let result = pthread_create(&thread, nil, { context in
-            // SAFETY: what was passed retained below the call that made this thread.
-            if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
-            return nil
-        }, body.toOpaque())
+        let result = pthread_create(
+            &thread, nil,
+            { context in
+                // SAFETY: what was passed retained below the call that made this thread.
+                if let context { Unmanaged<Body>.fromOpaque(context).takeRetainedValue().run() }
+                return nil
+            }, body.toOpaque())
         guard result == 0 else {
             body.release()
             return false

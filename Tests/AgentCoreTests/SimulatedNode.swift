@@ -89,7 +89,7 @@ struct SimulatedNode {
         // Killed before the record was written: neither it nor the effects ever were.
         if !isCalm, random.chance(1) { return restartAgent() }
         switch machine.recordNeed(record, effects) {
-        case .none: break
+        case .none, .told: break
         // Soon, or not before the agent is killed.
         case .eventually: if isCalm || random.chance(50) { record = machine }
         case .settled: record = record?.settled()

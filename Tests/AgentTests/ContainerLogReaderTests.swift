@@ -211,11 +211,39 @@ struct ContainerLogReaderTests {
         #expect(ContainerLogRequest("/containerLogs/alice/p/c?sinceTime=\(encoded)")?.query.since == expected)
     }
 
-    @Test("a log that is not there is an error that names it")
-    func missing() async throws {
+    @Test("a container that has said nothing has an empty log; whoever follows sees its first line, as new whatever tail was asked for")
+    func silent() async throws {
+        let sink = Sink()
+        try await ContainerLogReader(path: "/nonexistent/0.log", query: .init()).copy(ended: { false }) { sink.write($0) }
+        #expect(sink.text == "")
+        var template = Array("/tmp/swiftlet-silent-XXXXXX".utf8CString)
+        let directory = try #require(mkdtemp(&template).map { String(cString: $0) })
+        defer { try? DiskFiles.removeTree(directory) }
+        let path = directory + "/main/0.log"
+        var query = ContainerLogQuery()
+        (query.follow, query.tailLines) = (true, 0)
+        let looks = Mutex(0)
+        try await ContainerLogReader(path: path, query: query).copy(ended: {
+            let look = looks.withLock { looks in
+                looks += 1
+                return looks
+            }
+            if look == 2 {
+                mkdir(directory + "/main", 0o755)
+                Self.append([Self.sample[0]], to: path)
+            }
+            return look > 3
+        }) { sink.write($0) }
+        #expect(sink.text == "one\n")
+        try await ContainerLogReader(path: "/nonexistent/0.log", query: query).copy(ended: { true }) { sink.write($0) }
+        #expect(sink.text == "one\n", "who follows what is over is not held")
+    }
+
+    @Test("a log that cannot be read is an error that names it")
+    func unreadable() async throws {
         await #expect {
-            try await ContainerLogReader(path: "/nonexistent/0.log", query: .init()).copy(ended: { true }) { _ in }
-        } throws: { "\($0)".contains("/nonexistent/0.log") }
+            try await ContainerLogReader(path: "/dev/null/0.log", query: .init()).copy(ended: { true }) { _ in }
+        } throws: { "\($0)".contains("/dev/null/0.log") }
     }
 
     @Test(

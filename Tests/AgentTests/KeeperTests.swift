@@ -154,6 +154,8 @@ struct KeeperTests {
         for attempt in 0..<4 {
             let path = "\(made)/main/\(attempt).log"
             try ContainerLogs.prepare(path, attempt: attempt)
+            // A silent run made none.
+            try DiskFiles.makeDirectory(made + "/main")
             for name in [path, path + ".1", path + ".2.gz"] { appendFile(name, "x") }
         }
         #expect(

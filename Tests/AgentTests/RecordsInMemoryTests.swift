@@ -130,6 +130,27 @@ struct RecordsInMemoryTests {
         #expect(last.isEmpty)
     }
 
+    @Test(
+        "a pod whose final status arrived takes no room of the journal, before all that it held is removed; a killed agent's next one still finds it"
+    )
+    func told() async throws {
+        let place = try Place()
+        let (store, _) = await place.life(boot: "b-1", journalBytes: 16 << 10)
+        for uid in ["told", "kept", "file"] { try await store.save(machine(uid, 1, isStatic: uid == "file"), uid: uid) }
+        try await store.release(machine("told", 1), uid: "told")
+        try await store.release(machine("file", 1, isStatic: true), uid: "file")
+        for round in 0..<40 { try await store.save(machine("busy", round), uid: "busy") }
+        #expect(!DiskFiles.exists(place.onDisk.record("told")) && DiskFiles.exists(place.onDisk.record("kept")))
+        #expect(changes(await place.life(boot: "b-1", journalBytes: 16 << 10).1).keys.contains("told"))
+        // One that was moved to the disk leaves it: there it would tell of a pod that runs.
+        try await store.release(machine("kept", 1), uid: "kept")
+        #expect(!DiskFiles.exists(place.onDisk.record("kept")))
+        try place.restartMachine()
+        let (_, found) = await place.life(boot: "b-2", journalBytes: 16 << 10)
+        #expect(
+            changes(found) == ["busy": "39", "file": "1"], "the API server tells of the others; of a static pod nobody else does")
+    }
+
     @Test("how a static pod ended is known after the machine's restart, as no API server tells it")
     func staticPod() async throws {
         let place = try Place()

@@ -52,7 +52,7 @@ struct LauncherTests {
             ("swiftlet-plan 1\n", "swiftlet-plan 2\n"), ("swiftlet-plan 1\n", ""), ("id x\n", ""), ("id x\n", "id x\nid y\n"),
             ("id x\n", "id x y\n"), ("id x\n", "id ../x\n"), ("id x\n", "id  x\n"), ("id x\n", "bogus\n"), ("id x\n", "id %zz\n"),
             ("id x\n", "id %2\n"), ("log /l ", "log l "), ("log /l ", "log /l/../m "), ("log /l ", "log //l "),
-            ("log /l ", "log /l -"),
+            ("log /l ", "log /l -"), ("log /l 10485760\n", "log /l 10485760 2 0 soon\n"),
             ("namespace mount\n", ""), ("namespace pid\n", ""), ("namespace uts\n", ""), ("namespace net\n", ""),
             ("namespace user\n", ""), ("namespace ipc\n", "namespace space\n"), ("uid-map 0 1073741824", "uid-map 0 0"),
             ("uid-map 0 1073741824 65536", "uid-map 0 4294967295 65536"), ("gid-map 0 1073741824 65536\n", ""), ("pivot\n", ""),

@@ -89,6 +89,38 @@ struct LifecycleTests {
         }
     }
 
+    @Test(
+        "a log that cannot be made costs the lines, not the task, and the record says how much; it is made as soon as it can be")
+    func logInTheWay() async throws {
+        try await withLab { lab in
+            let blocked = "\(lab.directory)/blocked"
+            func block() throws {
+                let descriptor = clinux_open(blocked, O_CREAT | O_WRONLY | O_CLOEXEC, 0o644)
+                try #require(descriptor >= 0)
+                close(descriptor)
+            }
+            try block()
+            let lost = try await lab.run("echo lost; exit 4", name: "lost") { $0.logPath = blocked + "/main/0.log" }
+            #expect(lost.exit.exitCode == 4 && lost.output.isEmpty)
+            #expect(lost.exit.message?.contains("bytes of output could not be logged") == true, "\(lost.exit)")
+            let config = lab.config("while [ ! -e /tmp/go ]; do echo more; sleep 0.02; done; echo last") {
+                $0.logPath = blocked + "/main/0.log"
+            }
+            let id = try await lab.start(config)
+            unlink(blocked)
+            #expect(lab.waitForLine("more", in: config.logPath))
+            let go = clinux_open("\(lab.directory)/runp/pods/\(id.podUID)/main_0/tmp/go", O_CREAT | O_WRONLY | O_CLOEXEC, 0o644)
+            try #require(go >= 0)
+            close(go)
+            #expect(try await lab.exit(id).exitCode == 0)
+            #expect(lab.lines(config.logPath).last == "last")
+            for (path, mode) in [(blocked, 0o755), (blocked + "/main", 0o755), (config.logPath, 0o640)] as [(String, mode_t)] {
+                var facts = stat()
+                #expect(stat(path, &facts) == 0 && facts.st_mode & 0o777 == mode, "\(path)")
+            }
+        }
+    }
+
     @Test("stop sends SIGTERM and gives the task time to end by itself")
     func stopWithGrace() async throws {
         try await withLab { lab in

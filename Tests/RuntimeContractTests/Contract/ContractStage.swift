@@ -7,6 +7,8 @@ import Testing
 /// What a container does, whatever runs it.
 enum ContractProgram: Sendable, Hashable {
     case exits(Int)
+    /// The same without a word.
+    case silent(Int)
     /// By itself, by a signal of its own.
     case dies(signal: Int)
     /// With this code, a moment after it asked everybody but itself to end (`kill(-1, SIGTERM)`).
@@ -44,6 +46,8 @@ protocol ContractStage: AnyObject, Sendable {
     func release(_ id: ContainerID) async throws
     /// The grace of a stop that is under way is over; real machines need no telling.
     func graceElapses(_ id: ContainerID) async
+    /// Whether what programs say lies in files of the machine.
+    var hasLogs: Bool { get }
     /// How often the container's program was begun, in all lives of the agent.
     func starts(_ id: ContainerID) -> Int
 

@@ -116,6 +116,18 @@ struct ContractStartTests {
         }
     }
 
+    @Test("log-late: a container that says nothing has no log; its first line makes it", arguments: ContractRuntime.all)
+    func logLate(_ contract: ContractRuntime) async throws {
+        try await contract.perform { stage in
+            for (program, name) in [(ContractProgram.silent(3), "silent"), (.exits(3), "speaks")] {
+                let id = try await stage.start(program, name: name)
+                #expect(try await stage.exit(id).exitCode == 3)
+                let path = try #require(try await stage.runtime.status(id)).logPath
+                #expect((access(path, F_OK) == 0) == (stage.hasLogs && name == "speaks"), "\(id)")
+            }
+        }
+    }
+
     @Test("log-moved: a log that was moved away begins anew at its path, when asked", arguments: ContractRuntime.all)
     func logMoved(_ contract: ContractRuntime) async throws {
         try await contract.perform { stage in

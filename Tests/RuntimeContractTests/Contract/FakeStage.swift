@@ -41,7 +41,7 @@ final class FakeStage: ContractStage {
     private static func turnKnobs(_ fake: FakeRuntime, _ program: ContractProgram, _ name: String) {
         fake.refuseImage("nothing")
         switch program {
-        case .exits(let code), .signalsOthers(let code): fake.exitOnStart(container: name, code: code)
+        case .exits(let code), .silent(let code), .signalsOthers(let code): fake.exitOnStart(container: name, code: code)
         case .dies(let signal):
             fake.exitOnStart(
                 container: name,
@@ -70,6 +70,8 @@ final class FakeStage: ContractStage {
         guard case .waits(let code) = life.withLock({ $0.programs[id.name] }) else { return }
         fake.exit(id, code: code)
     }
+
+    var hasLogs: Bool { false }
 
     func graceElapses(_ id: ContainerID) async {
         await fake.wait { _, calls in calls.contains { $0.verb == .stopContainer && $0.subject.hasPrefix(id.description) } }

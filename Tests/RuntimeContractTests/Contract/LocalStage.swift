@@ -16,6 +16,7 @@ extension ContractProgram {
     var script: String {
         switch self {
         case .exits(let code): "echo begin; exit \(code)"
+        case .silent(let code): "exit \(code)"
         case .dies(let signal): "echo begin; kill -\(signal) $$; sleep 60"
         // What came back would come within the sleep.
         case .signalsOthers(let code): "echo begin; kill -s TERM -- -1; sleep 0.5; exit \(code)"
@@ -58,6 +59,8 @@ extension LocalStage {
     }
 
     func graceElapses(_ id: ContainerID) async {}
+
+    var hasLogs: Bool { true }
 
     func lines(_ id: ContainerID) -> [String] {
         // A terminal ends its lines with both.

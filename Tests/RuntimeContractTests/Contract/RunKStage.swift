@@ -173,6 +173,8 @@ final class RunKStage: ContractStage {
 
     func graceElapses(_ id: ContainerID) async {}
 
+    var hasLogs: Bool { false }
+
     func starts(_ id: ContainerID) -> Int {
         guard let copy = try? copy(id) else { return 0 }
         let paths = AgentPaths(state: "\(lab.directory)/agent")
