@@ -319,10 +319,7 @@ public actor LocalPods: PodProvider {
 
     private func containerChanged(_ id: ContainerID) async {
         guard let worker = workers[id.podUID] else { return }
-        let run = ContainerRun(name: id.name, attempt: id.attempt)
-        guard let outcome = try? await executor.outcome(of: id, run, worker.machine.pod) else { return }
-        // Starts are answered by the start itself; an event tells of ends.
-        if case .containerExited(let run, _) = outcome { worker.sendEnd(of: run, outcome) }
+        await worker.look(at: ContainerRun(name: id.name, attempt: id.attempt))
     }
 
     // MARK: The end of the agent

@@ -18,8 +18,8 @@ final class PodWorker: Sendable {
         /// At most one is under way: I-POD-7.
         var pull: Task<Void, Never>?
         var settledWaiters: [CheckedContinuation<Void, Never>] = []
-        /// Runs whose start has not answered yet, with the end that came before the answer. At most one, as starts take turns (I-POD-7).
-        var starting: [ContainerRun: PodInput?] = [:]
+        /// Runs whose start has not answered yet; true: they are over already. At most one, as starts take turns (I-POD-7).
+        var starting: [ContainerRun: Bool] = [:]
     }
 
     /// How long to wait before a record that could not be written is tried again. The pod stands still meanwhile: nothing
@@ -62,23 +62,29 @@ final class PodWorker: Sendable {
 
     func send(_ inputs: PodInput...) { send(inputs) }
 
-    /// The end of a run, told by the runtime. What a start that is under way has to say of it (its image's digest) comes first: behind the
-    /// end the pod's last status may be out already.
-    func sendEnd(of run: ContainerRun, _ input: PodInput) {
+    /// The runtime has news of a run, its end as a rule. What a start that is under way has to say of it (its image's digest) comes first:
+    /// behind the end the pod's last status may be out already.
+    func look(at run: ContainerRun) async {
         let isHeld = state.withLock { state in
             guard state.starting[run] != nil else { return false }
-            state.starting.updateValue(input, forKey: run)
+            state.starting[run] = true
             return true
         }
-        if !isHeld { send(input) }
+        if isHeld { return }
+        // Starts are answered by the start itself; an event tells of ends.
+        let id = ContainerID(podUID: uid, name: run.name, attempt: run.attempt)
+        guard let outcome = try? await executor.outcome(of: id, run, machine.pod), case .containerExited = outcome else { return }
+        send(outcome)
     }
 
     private func start(_ run: ContainerRun, _ effect: PodEffect, _ machine: PodStateMachine) {
-        state.withLock { _ = $0.starting.updateValue(nil, forKey: run) }
+        state.withLock { $0.starting[run] = false }
         Task(executorPreference: WorkThreads.shared) {
-            self.send(await self.executor.perform(effect, machine))
-            let end = self.state.withLock { $0.starting.removeValue(forKey: run) }
-            if case .some(.some(let end)) = end { self.send(end) }
+            let answer = await self.executor.perform(effect, machine)
+            self.send(answer)
+            let hasEnded = self.state.withLock { $0.starting.removeValue(forKey: run) } ?? false
+            let isTold = answer.contains { if case .containerExited = $0 { true } else { false } }
+            if hasEnded, !isTold { await self.look(at: run) }
         }
     }
 

@@ -17,8 +17,22 @@ public final class BuiltinImages: Sendable {
         var manifest: Result<BuiltinImage, ImageStoreError>
     }
 
+    /// Which manifests there are, as of a directory that has stayed as it was.
+    private struct Listing {
+        var modified: timespec
+        var paths: [String]
+    }
+
+    private struct Known {
+        var manifests: [String: Cached] = [:]
+        var listing: Listing?
+    }
+
+    /// A directory that changed so short a time before the look may change once more without another time: ext4's clock is the kernel's tick.
+    private static let settledSeconds = 2
+
     public let directory: String
-    private let cache = Mutex<[String: Cached]>([:])
+    private let known = Mutex(Known())
 
     /// `stateDirectory` is the node's; the directory for manifests is made when it is missing.
     public init(stateDirectory: String) throws(ImageStoreError) {
@@ -57,23 +71,34 @@ public final class BuiltinImages: Sendable {
     }
 
     private func readAll() -> [Result<BuiltinImage, ImageStoreError>] {
-        let paths = manifestPaths()
-        return cache.withLock { cache in
-            for path in cache.keys where !paths.contains(path) { cache[path] = nil }
-            return paths.compactMap { path in
+        known.withLock { known in
+            manifestPaths(&known).compactMap { path in
                 var facts = stat()
                 guard stat(path, &facts) == 0 else { return nil }
-                if let known = cache[path], known.size == facts.st_size, known.modified == facts.st_mtim {
-                    return known.manifest
+                if let read = known.manifests[path], read.size == facts.st_size, read.modified == facts.st_mtim {
+                    return read.manifest
                 }
                 let manifest = Self.read(path)
-                cache[path] = Cached(modified: facts.st_mtim, size: Int(facts.st_size), manifest: manifest)
+                known.manifests[path] = Cached(modified: facts.st_mtim, size: Int(facts.st_size), manifest: manifest)
                 return manifest
             }
         }
     }
 
-    private func manifestPaths() -> [String] {
+    /// Several times for each container that starts, so the directory is not read again while it is the same.
+    private func manifestPaths(_ known: inout Known) -> [String] {
+        var (facts, now) = (stat(), timespec())
+        let isThere = stat(directory, &facts) == 0
+        if isThere, let listing = known.listing, listing.modified == facts.st_mtim { return listing.paths }
+        clock_gettime(CLOCK_REALTIME, &now)
+        let paths = listed()
+        for path in known.manifests.keys where !paths.contains(path) { known.manifests[path] = nil }
+        let isSettled = isThere && now.tv_sec - facts.st_mtim.tv_sec >= Self.settledSeconds
+        known.listing = isSettled ? Listing(modified: facts.st_mtim, paths: paths) : nil
+        return paths
+    }
+
+    private func listed() -> [String] {
         guard let stream = opendir(directory) else { return [] }
         defer { closedir(stream) }
         var paths: [String] = []

@@ -7,9 +7,10 @@ import Glibc
 /// The executor of tasks that make blocking calls: `Task(executorPreference: WorkThreads.shared) { ... }`. Blocking work that finds itself
 /// on one of these threads (`isHere`) is done in place, and anywhere else it is handed to one.
 ///
-/// There are as many threads as processors, and one more whenever work has waited for a moment and fewer of them run than there are
-/// processors: the rest is blocked, then. It goes when those come back: more of them than that made a busy node slower, as each task that
-/// they start wants a processor too. What waits is bounded by the tasks that there are.
+/// There are two threads for each processor, as one of them often waits for the disk or for a lock of the kernel's, and one more whenever
+/// work has waited for a moment and fewer of them run than there are processors: the rest is blocked, then. It goes when those come back:
+/// more of them than that made a busy node slower, as each task that they start wants a processor too. What waits is bounded by the tasks
+/// that there are.
 ///
 /// For calls that end by themselves. What may wait for ever (a connection, a process) is somebody else's work.
 ///
@@ -31,7 +32,7 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
     public static var isHere: Bool { mark.map { pthread_getspecific($0) != nil } ?? false }
 
     private let processors = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
-    private var usualThreads: Int { max(2, processors) }
+    private var usualThreads: Int { 2 * processors }
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     /// There is work.
     private let work = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)

@@ -46,6 +46,30 @@ struct BuiltinImagesTests {
         #expect(images.images().count == 2)
     }
 
+    @Test("in a directory that has long been the same, too: a file that comes, goes or changes counts at the next question")
+    func settled() throws {
+        let state = try State()
+        let images = try BuiltinImages(stateDirectory: state.path)
+        let directory = state.path + "/images/builtin"
+        /// As if nothing had happened there for a minute.
+        func settle() {
+            let then = timespec(tv_sec: time(nil) - 60, tv_nsec: 0)
+            utimensat(AT_FDCWD, directory, [then, then], 0)
+            #expect(images.resolve("none") == nil)
+        }
+        state.write("a.json", #"{"name":"a","rootfs":"host"}"#)
+        settle()
+        #expect(images.resolve("a") != nil)
+        state.write("b.json", #"{"name":"b","rootfs":"host"}"#)
+        #expect(images.resolve("b") != nil)
+        settle()
+        state.write("b.json", #"{"name":"changed","rootfs":"host"}"#)
+        #expect(images.resolve("changed") != nil && images.resolve("b") == nil)
+        settle()
+        unlink(directory + "/a.json")
+        #expect(images.resolve("a") == nil && images.resolve("changed") != nil)
+    }
+
     @Test("a changed file counts at the next question")
     func changed() throws {
         let state = try State()
