@@ -24,13 +24,19 @@ package struct ContainerGroups {
         allowsUnenforced = node.allowsUnenforced
     }
 
+    private static let minimumShares: Int64 = 2
+
     package static func name(_ id: ContainerID) -> String { "\(id.name)_\(id.attempt)" }
 
     /// A killed member of a container that goes on half alive is worth nothing: where the kernel can, it takes the group at once.
     package static func limits(_ limits: RuntimeLimits, on host: CgroupHost) -> CgroupLimits {
         var group = CgroupLimits(memoryBytes: limits.memoryBytes, cpuMillis: limits.cpuMillis, pids: limits.pids)
-        // Kubernetes' rule: 1,024 shares a CPU asked for, never less than 2.
-        group.cpuShares = limits.cpuRequestMillis.map { max(2, $0.saturatingMultiplied(by: 1024) / 1000) }
+        // Kubernetes' rule (kubelet's MilliCPUToShares): 1,024 shares a CPU asked for, never less than 2, which is what who asks for none has.
+        if let request = limits.cpuRequestMillis, request > 0 {
+            group.cpuShares = max(minimumShares, request.saturatingMultiplied(by: 1024) / 1000)
+        } else if host.hierarchies[.cpu] != nil {
+            group.cpuShares = minimumShares
+        }
         if limits.memoryBytes != nil, host.features.contains(.oomGroup) { group.oomGroup = true }
         return group
     }

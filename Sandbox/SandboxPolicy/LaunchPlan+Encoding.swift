@@ -4,17 +4,23 @@ enum PlanWord {
     private static let hex = Array("0123456789ABCDEF".utf8)
 
     /// Percent-encodes whatever is not printable ASCII, and `%` and `"`; the empty word is `""`.
-    static func append(_ word: [UInt8], to bytes: inout [UInt8]) {
+    static func append(_ word: String, to bytes: inout [UInt8]) {
+        var word = word
+        word.withUTF8 { append($0, to: &bytes) }
+    }
+
+    static func append(_ word: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
         if word.isEmpty {
-            bytes += [UInt8(ascii: "\""), UInt8(ascii: "\"")]
-            return
+            bytes.append(UInt8(ascii: "\""))
+            return bytes.append(UInt8(ascii: "\""))
         }
         if word.allSatisfy(isPlain) { return bytes.append(contentsOf: word) }  // as nearly all are
         for byte in word {
             if isPlain(byte) {
                 bytes.append(byte)
             } else {
-                bytes += [UInt8(ascii: "%"), hex[Int(byte >> 4)], hex[Int(byte & 15)]]
+                bytes.append(UInt8(ascii: "%"))
+                append(hexadecimal: byte, to: &bytes)
             }
         }
     }
@@ -23,29 +29,48 @@ enum PlanWord {
         byte > 0x20 && byte < 0x7f && byte != UInt8(ascii: "%") && byte != UInt8(ascii: "\"")
     }
 
-    static func hexadecimal(_ bytes: [UInt8]) -> [UInt8] {
-        var text: [UInt8] = []
-        text.reserveCapacity(bytes.count * 2)
-        for byte in bytes {
-            text.append(hex[Int(byte >> 4)])
-            text.append(hex[Int(byte & 15)])
-        }
-        return text
+    static func append(hexadecimal word: [UInt8], to bytes: inout [UInt8]) {
+        if word.isEmpty { return append("", to: &bytes) }
+        bytes.reserveCapacity(bytes.count + word.count * 2)
+        for byte in word { append(hexadecimal: byte, to: &bytes) }
+    }
+
+    private static func append(hexadecimal byte: UInt8, to bytes: inout [UInt8]) {
+        bytes.append(hex[Int(byte >> 4)])
+        bytes.append(hex[Int(byte & 15)])
     }
 }
 
 extension LaunchOperation {
-    /// The operation's name and its arguments, not yet encoded.
-    var words: [[UInt8]] {
-        if case .file(let path, let mode, let contents) = self {
-            return [Array("file".utf8), Array(path.utf8), Array(String(mode, radix: 8).utf8), contents]
+    /// The operation's line: its name and its arguments, encoded. A launch has a hundred of them, so nothing is made in between.
+    func append(to bytes: inout [UInt8]) {
+        let words = words
+        for index in words.indices {
+            if index > 0 { bytes.append(UInt8(ascii: " ")) }
+            PlanWord.append(words[index], to: &bytes)
         }
-        if case .seccomp(let program, let flags) = self {
-            let words = [Array("seccomp".utf8), PlanWord.hexadecimal(program)]
-            return flags.isEmpty ? words : words + [Array(flags.map(\.rawValue).joined(separator: ",").utf8)]
+        switch self {
+        case .file(_, _, let contents):
+            bytes.append(UInt8(ascii: " "))
+            contents.withUnsafeBufferPointer { PlanWord.append($0, to: &bytes) }
+        case .seccomp(let program, let flags):
+            bytes.append(UInt8(ascii: " "))
+            PlanWord.append(hexadecimal: program, to: &bytes)
+            if flags.isEmpty { break }
+            bytes.append(UInt8(ascii: " "))
+            PlanWord.append(flags.map(\.rawValue).joined(separator: ","), to: &bytes)
+        default: break
         }
-        let words = supervisionWords ?? namespaceWords ?? fileSystemWords ?? systemWords ?? processWords ?? programWords ?? []
-        return words.map { Array($0.utf8) }
+        bytes.append(UInt8(ascii: "\n"))
+    }
+
+    /// Its name and those arguments that are text.
+    var words: [String] {
+        switch self {
+        case .file(let path, let mode, _): ["file", path, String(mode, radix: 8)]
+        case .seccomp: ["seccomp"]
+        default: fileSystemWords ?? supervisionWords ?? namespaceWords ?? systemWords ?? processWords ?? programWords ?? []
+        }
     }
 
     private var supervisionWords: [String]? {

@@ -88,7 +88,12 @@ public struct MountFlags: OptionSet, Sendable, Hashable {
     ]
 
     var text: String {
-        ([contains(.readOnly) ? "ro" : "rw"] + Self.words.filter { contains($0.0) }.map(\.1)).joined(separator: ",")
+        var text = contains(.readOnly) ? "ro" : "rw"
+        for (flag, word) in Self.words where contains(flag) {
+            text += ","
+            text += word
+        }
+        return text
     }
 }
 

@@ -172,14 +172,7 @@ public struct LaunchPlan: Sendable, Hashable {
         var bytes = Array(Self.header.utf8)
         bytes.reserveCapacity(operations.count * 80)  // paths, flags and a filter: the usual plan fits
         bytes.append(UInt8(ascii: "\n"))
-        for operation in operations {
-            let words = operation.words
-            for (index, word) in words.enumerated() {
-                if index > 0 { bytes.append(UInt8(ascii: " ")) }
-                PlanWord.append(word, to: &bytes)
-            }
-            bytes.append(UInt8(ascii: "\n"))
-        }
+        for operation in operations { operation.append(to: &bytes) }
         // A plan that was cut off at the end of a line is none.
         bytes.append(contentsOf: "end\n".utf8)
         return bytes

@@ -102,7 +102,9 @@ struct ContainerConfigBuilder: Sendable {
         RuntimeLimits(
             memoryBytes: PodLimits.total("memory", of: pod, in: \.value),
             cpuMillis: PodLimits.total("cpu", of: pod, in: \.milliValue),
-            pids: config.pidsLimit.saturatingMultiplied(by: Int64(PodLimits.containersAtOnce(pod))))
+            pids: config.pidsLimit.saturatingMultiplied(by: Int64(PodLimits.containersAtOnce(pod))),
+            // Between pods the weights of their own groups count; a container's only beside its pod's other ones.
+            cpuRequestMillis: PodResources(requestedBy: pod).cpuMillis)
     }
 
     private func seccomp(_ profile: SeccompProfile?) -> String {

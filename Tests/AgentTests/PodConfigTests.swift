@@ -126,7 +126,9 @@ struct PodConfigTests {
         #expect(config.environment.map(\.value) == ["10.0.0.7", "fast", "10.0.0.7/fast/$(NONE)"])
         #expect(config.args == ["--listen", "10.0.0.7:20000"])
         #expect(config.limits.memoryBytes == 64 << 20)
-        #expect(config.limits.cpuMillis == 500)
+        #expect(config.limits.cpuMillis == 500 && config.limits.cpuRequestMillis == 500)
+        let pods = lab.runtime.machine.sandboxes[pod.metadata.uid ?? ""]?.limits
+        #expect(pods?.cpuMillis == 500 && pods?.cpuRequestMillis == 500)
         #expect(config.logPath == lab.path("logs/pods/alice_configured_\(pod.metadata.uid ?? "")/main/0.log"))
         try await lab.stop()
     }

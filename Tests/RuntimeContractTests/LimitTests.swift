@@ -46,6 +46,34 @@ struct LimitTests {
         }
     }
 
+    @Test(
+        "of the processors that are contended each pod, and in it each container, has its part by what it asked for; who asked for nothing the least"
+    )
+    func shares() async throws {
+        guard let cpu = Machine.cgroups.hierarchies[.cpu] else { return }
+        try await withLab { lab in
+            let file = cpu.version == 2 ? "cpu.weight" : "cpu.shares"
+            for (uid, millis, expected) in [
+                ("asks", 250, cpu.version == 2 ? "10" : "256"), ("none", nil, cpu.version == 2 ? "1" : "2"),
+            ]
+                as [(String, Int64?, String)]
+            {
+                var sandbox = lab.sandboxConfig(podUID: uid)
+                sandbox.limits.cpuRequestMillis = millis
+                try await lab.runtime.runPodSandbox(sandbox)
+                let config = lab.config("sleep 60", name: "c") { $0.limits.cpuRequestMillis = millis }
+                let id = try await lab.runtime.createContainer(podUID: uid, config: config)
+                try await lab.runtime.startContainer(id)
+                for group in [uid, "\(uid)/c_0"] {
+                    let text = Lab.text("\(cpu.path)/\(lab.parent)/\(group)/\(file)")
+                    #expect(text.split(separator: "\n").first.map(String.init) == expected, "\(group)")
+                }
+                try await lab.runtime.stopPodSandbox(podUID: uid)
+                try await lab.runtime.removePodSandbox(podUID: uid)
+            }
+        }
+    }
+
     @Test("CPU time stays within the quota")
     func cpu() async throws {
         try await withLab { lab in
