@@ -19,7 +19,10 @@ package struct ContainerGroups {
     ) {
         self.host = host
         parent = node.cgroupParent
-        pod = CgroupLevel(id.podUID, Self.limits(config.limits, on: host))
+        var sums = config.limits
+        // Agents up to November 2026 did not keep what the pod asks for: it is not less than what this container does.
+        sums.cpuRequestMillis = sums.cpuRequestMillis ?? limits.cpuRequestMillis
+        pod = CgroupLevel(id.podUID, Self.limits(sums, on: host))
         container = CgroupLevel(Self.name(id), Self.limits(limits, on: host))
         allowsUnenforced = node.allowsUnenforced
     }

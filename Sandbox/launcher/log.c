@@ -130,7 +130,7 @@ static void flush(struct log_file *log, struct batch *batch) {
     if (!batch->count) return;
     if (log->fd < 0 && log->late) open_late(log);
     if ((log->limit && log->size && log->size + batch->bytes > log->limit) || is_too_old(log, batch->time)) rotate(log);
-    if (!log->began) log->began = batch->time;
+    if (!log->began && log->fd >= 0) log->began = batch->time;
     if (log->torn && write(log->fd, "\n", 1) == 1) { log->torn = 0; log->size++; }
     ssize_t n = log->torn ? 0 : writev(log->fd, batch->piece, batch->count);
     if (n < 0) n = 0;

@@ -168,7 +168,13 @@ public actor LocalPods: PodProvider {
         switch adoption.classify(pod) {
         case .alreadyFinished(let remains):
             let worker = makeWorker(machine, onRecord: false)
-            if remains { Task { await removeSandbox(worker.uid) } }
+            // Told before a power cut, and not removed: no record says so any more (`RecordNeed.told`).
+            WorkThreads.begin(.later) { [executor, logger, pod] in
+                if remains, !(await self.removeSandbox(worker.uid)) { return }
+                do { try await executor.volumes.clean(pod) } catch {
+                    logger.warning("volumes not removed", metadata: ["pod": "\(pod.namespacedName)", "error": "\(error)"])
+                }
+            }
             return worker
         case .rebuild(let runs):
             // Which devices it held is not known any more; as many are held back.

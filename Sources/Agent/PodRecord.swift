@@ -107,8 +107,8 @@ final class PodRecordStore: Sendable {
     /// The final status arrived, while there is still something to remove: a power cut may take the record, as the API server tells a pod that
     /// is over to whoever comes next. Without this the journal would be full of them in a burst, and each be moved to a file.
     func release(_ machine: PodStateMachine, uid: String) async throws {
-        // Of a static pod's end nobody else would know.
-        if StaticPod.isStatic(machine.pod) { return }
+        // Of a static pod's end nobody else would know; and a file on the disk may still be an older one there, which the journal's turn flushes.
+        if StaticPod.isStatic(machine.pod) || paths.records == nil { return }
         try await DiskFiles.perform { [files] in try files.dropCopy(uid) }
         state.withLock(\.journal)?.release(uid)
     }

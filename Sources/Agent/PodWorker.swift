@@ -234,11 +234,12 @@ final class PodWorker: Sendable {
     }
 
     /// In a burst a pod is begun when those before it have begun, and what one that is over leaves is removed behind all of them, so that
-    /// its end is told at once. Who deletes the pod waits for that, though.
+    /// its end is told at once. Who deletes the pod waits for that, though, and a node that is short of something for what it gave up; an address
+    /// and its port rules are wanted by the next pods.
     static func turn(of effect: PodEffect, _ machine: PodStateMachine) -> WorkTurn {
         switch effect {
         case .prepareVolumes: .fresh
-        case .removeSandbox: machine.deletionGrace == nil && !machine.objectGone ? .later : .next
+        case .removeSandbox: machine.hasEndedByItself && !NetworkWish.hasAddress(machine.pod) ? .later : .next
         default: .next
         }
     }

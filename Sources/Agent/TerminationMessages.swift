@@ -27,7 +27,7 @@ struct TerminationMessages: Sendable {
         // Of a container that crashes again and again only two runs are ever asked for.
         if run.attempt > 1 { unlink(paths.terminationMessage(of: pod, container: run.name, attempt: run.attempt - 2)) }
         var descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
-        if descriptor < 0, errno == ENOENT, let slash = path.lastIndex(of: "/") {
+        if descriptor < 0, errno == ENOENT, paths.records?.mapsIDs != true, let slash = path.lastIndex(of: "/") {
             try DiskFiles.makeDirectory(String(path[..<slash]))
             descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o666)
         }

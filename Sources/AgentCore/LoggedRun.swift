@@ -23,10 +23,11 @@ extension PodStateMachine {
         let last = slot.lastEnded?.run ?? (slot.attempt > 0 ? ContainerRun(name: slot.name, attempt: slot.attempt - 1) : nil)
         if previous { return last.map { .run($0) } ?? .absent("previous terminated \(what) not found") }
         switch slot.phase {
-        case .running, .stopping, .exited: return .run(slot.run)
+        case .running, .stopping: return .run(slot.run)
+        case .exited(let termination): return Self.logged(slot.run, termination, what)
         case .waiting, .starting, .backingOff: break
         }
-        if let last { return .run(last) }
+        if let last { return Self.logged(last, slot.lastEnded?.termination, what) }
         let builder = PodStatusBuilder(machine: self)
         switch builder.cause {
         case .rejected: return .absent("\(what) is not available")
@@ -42,6 +43,12 @@ extension PodStateMachine {
             default: waiting.reason ?? ""
             }
         return .absent("\(what) is waiting to start: \(reason)")
+    }
+
+    /// A program that says nothing has no log either, so who was never begun is told apart by its end.
+    private static func logged(_ run: ContainerRun, _ termination: ContainerTermination?, _ what: String) -> LoggedRun {
+        guard let termination, termination.reason == "StartError" else { return .run(run) }
+        return .absent("\(what) has not started: \(termination.message ?? "StartError")")
     }
 
     private func restartCount(_ slot: ContainerSlot) -> Int {

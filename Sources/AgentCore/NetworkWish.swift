@@ -41,6 +41,11 @@ public enum NetworkWish: Sendable, Hashable {
     /// The pod shares the node's network: its address and ports are the node's.
     public static func isHost(_ pod: Pod) -> Bool { (pod.metadata.annotations[KusciaAnnotation.network] ?? "host") == "host" }
 
+    /// The pod has an address of its own, and port mappings to it.
+    public static func hasAddress(_ pod: Pod) -> Bool {
+        pod.metadata.annotations[KusciaAnnotation.network]?.hasPrefix("cni/") == true
+    }
+
     /// libcni's rule for a network's name: a letter or digit, then letters, digits, '_', '.', '-'.
     private static func isNetworkName(_ name: Substring) -> Bool {
         name.first.map { $0.isASCII && ($0.isLetter || $0.isNumber) } == true

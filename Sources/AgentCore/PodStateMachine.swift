@@ -124,6 +124,15 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
         if case .sync = state { false } else { true }
     }
 
+    /// It ended by itself, so nobody waits for what it holds to be removed.
+    public var hasEndedByItself: Bool {
+        guard deletionGrace == nil, !objectGone else { return false }
+        switch state {
+        case .terminating(_, .completed), .terminated(_, .completed): return true
+        case .sync, .terminating, .terminated: return false
+        }
+    }
+
     /// True until the pod's resources on the node are given back.
     public var holdsResources: Bool {
         switch state {

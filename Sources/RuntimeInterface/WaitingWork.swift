@@ -42,7 +42,11 @@ struct WaitingWork {
         }
     }
 
+    /// So much goes on before something begins, however much more there is: what never ends must not keep pods from beginning.
+    static let goingBeforeFresh = 64
+
     private var (going, fresh, later) = (Queue(), Queue(), Queue())
+    private var sinceFresh = 0
 
     var count: Int { going.count + fresh.count + later.count }
 
@@ -65,6 +69,9 @@ struct WaitingWork {
 
     mutating func take(now: Int) -> Body? {
         if let since = later.since, now - since > Self.patienceNanoseconds { return later.take() }
-        return going.take() ?? fresh.take() ?? later.take()
+        sinceFresh = fresh.count > 0 ? sinceFresh + 1 : 0
+        if sinceFresh <= Self.goingBeforeFresh, let next = going.take() { return next }
+        sinceFresh = 0
+        return fresh.take() ?? going.take() ?? later.take()
     }
 }

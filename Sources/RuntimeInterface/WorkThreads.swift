@@ -74,7 +74,11 @@ public final class WorkThreads: TaskExecutor, @unchecked Sendable {
 
     /// A task of these threads that begins when it is its turn; what it does from then on is done before anything else begins.
     public static func begin(_ turn: WorkTurn, _ operation: @escaping @Sendable () async -> Void) {
-        shared.queue(turn) { Task(executorPreference: shared) { await operation() } }
+        if turn == .next {
+            Task(executorPreference: shared) { await operation() }
+        } else {
+            shared.queue(turn) { Task(executorPreference: shared) { await operation() } }
+        }
     }
 
     /// The work's result: in place where this thread may block, else from one that may.

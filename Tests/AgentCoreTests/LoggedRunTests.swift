@@ -43,6 +43,27 @@ struct LoggedRunTests {
         #expect(shown(pod) == run(1) && shown(pod, previous: true) == run(0))
     }
 
+    @Test(
+        "a program that could not be started has no log, and is told apart from one that says nothing; the run before it has one")
+    func neverStarted() {
+        for policy in [RestartPolicy.never, .always] {
+            var pod = Driver(makePod(restartPolicy: policy))
+            pod.setUp()
+            pod.send(
+                .containerStartFailed(
+                    ContainerRun(name: "main", attempt: 0),
+                    StepFailure(reason: "Failed", message: "exec: no such file", retriable: false)))
+            let refusal = LoggedRun.absent("container \"main\" in pod \"task-0\" has not started: exec: no such file")
+            #expect(shown(pod) == refusal, "\(policy)")
+        }
+        var pod = Driver(makePod())
+        pod.setUp()
+        pod.send(
+            .containerExited(
+                ContainerRun(name: "main", attempt: 0), ContainerTermination(exitCode: 128, reason: "StartError", message: "m", finishedAt: epoch)))
+        #expect(shown(pod) == .absent("container \"main\" in pod \"task-0\" has not started: m"))
+    }
+
     @Test("a finished pod's containers show their run; those of a pod that the node refused have none")
     func over() {
         var pod = Driver(makePod())

@@ -1,10 +1,12 @@
 // The restart story: what an agent that comes back makes of what it left.
-import Agent
 import AgentCore
+import Glibc
 import KubernetesClient
 import KubernetesModel
 import RuntimeInterface
 import Testing
+
+@testable import Agent
 
 @Suite("an agent that restarts", .timeLimit(.minutes(1)))
 struct AgentRestartTests {
@@ -109,6 +111,29 @@ struct AgentRestartTests {
         }
         #expect(try await lab.waitForPhase("task", .failed).status.reason == "ContainerStatusUnknown")
         #expect(lab.runtime.count(.startContainer) == 0)
+        try await lab.stop()
+    }
+
+    @Test("what a pod held whose end was told before a power cut, and of which no record is left, is removed when the machine is back")
+    func toldAndNotRemoved() async throws {
+        let lab = try AgentLab()
+        lab.runtime.exitOnStart(container: "main", code: 0)
+        lab.runtime.hold(.removePodSandbox)
+        await lab.start()
+        let pod = try lab.submit("told") { $0.spec.volumes = [Volume(name: "v", emptyDir: .init())] }
+        try await lab.waitForPhase("told", .succeeded)
+        let uid = pod.metadata.uid ?? ""
+        #expect(lab.exists("pods/\(uid)/volumes"))
+        lab.runtime.release(.removePodSandbox)
+        try await lab.stop()
+        try DiskFiles.makeDirectory(lab.path("pods/\(uid)/volumes/v"))
+        for file in ["pods.journal", "pods/\(uid)/record.json", "pods/\(uid)/record.json.new", "pods/\(uid)/settled.json"] {
+            unlink(lab.path(file))
+        }
+        lab.bootID = "b-2"
+        await lab.start()
+        try await lab.eventually { !lab.exists("pods/\(uid)/volumes") }
+        #expect(try lab.pod("told")?.status.phase == .succeeded && lab.runtime.count(.startContainer) == 1)
         try await lab.stop()
     }
 

@@ -1,6 +1,7 @@
 // In which order work gets a thread.
 import AgentCore
 import KubernetesModel
+import KusciaModel
 import Synchronization
 import Testing
 
@@ -48,6 +49,18 @@ struct WaitingWorkTests {
         #expect(done.order == ["next", "next", "later", "next"])
     }
 
+    @Test("what goes on without end lets something begin now and then")
+    func endless() {
+        var (waiting, done) = (WaitingWork(), Done())
+        for name in ["one", "two"] { waiting.append(done.work(name), .fresh, now: 0) }
+        for _ in 0..<WaitingWork.goingBeforeFresh * 3 {
+            waiting.append(done.work("next"), .next, now: 0)
+            waiting.take(now: 0)?()
+        }
+        #expect(done.order.firstIndex(of: "one") == WaitingWork.goingBeforeFresh)
+        #expect(done.order.firstIndex(of: "two") == WaitingWork.goingBeforeFresh * 2 + 1)
+    }
+
     @Test("thousands keep their order, whether they come at once or while others are taken")
     func many() {
         var (waiting, done) = (WaitingWork(), Done())
@@ -59,21 +72,35 @@ struct WaitingWorkTests {
         #expect(done.order == (0..<3000).map(String.init))
     }
 
-    @Test("a pod begins when others have gone on; what it leaves is removed when nobody waits, unless it is to be deleted")
+    @Test(
+        "a pod begins when others have gone on; what one that ended by itself leaves is removed when nobody waits, unless somebody does"
+    )
     func pods() {
-        let pod = Pod(metadata: ObjectMeta(name: "p", namespace: "alice"), spec: PodSpec(containers: [Container(name: "main")]))
-        var machine = PodStateMachine(pod: pod, context: PodContext(nodeIP: "10.0.0.7", runtimeName: "fake"))
         let run = ContainerRun(name: "main", attempt: 0)
-        _ = machine.handle(.added, now: 1)
-        #expect(PodWorker.turn(of: .prepareVolumes, machine) == .fresh)
-        for effect in [PodEffect.runSandbox, .createAndStart(run), .stop(run, graceSeconds: 1), .cleanVolumes] {
-            #expect(PodWorker.turn(of: effect, machine) == .next)
-        }
-        #expect(PodWorker.turn(of: .removeSandbox, machine) == .later)
-        for input in [PodInput.deletionRequested(graceSeconds: 1), .objectGone] {
-            var ending = machine
-            _ = ending.handle(input, now: 2)
-            #expect(PodWorker.turn(of: .removeSandbox, ending) == .next)
+        for (network, turn) in [("host", WorkTurn.later), ("none", .later), ("cni/lab", .next)] {
+            var pod = Pod(
+                metadata: ObjectMeta(name: "p", namespace: "alice"), spec: PodSpec(containers: [Container(name: "main")]))
+            pod.spec.restartPolicy = .never
+            pod.metadata.annotations[KusciaAnnotation.network] = network
+            var machine = PodStateMachine(pod: pod, context: PodContext(nodeIP: "10.0.0.7", runtimeName: "fake"))
+            _ = machine.handle(.added, now: 1)
+            #expect(PodWorker.turn(of: .prepareVolumes, machine) == .fresh)
+            for effect in [PodEffect.runSandbox, .createAndStart(run), .stop(run, graceSeconds: 1), .cleanVolumes] {
+                #expect(PodWorker.turn(of: effect, machine) == .next)
+            }
+            for input in [PodInput.deletionRequested(graceSeconds: 1), .objectGone, .evicted(reason: "Evicted", message: "disk")]
+            {
+                var ending = machine
+                _ = ending.handle(input, now: 2)
+                #expect(PodWorker.turn(of: .removeSandbox, ending) == .next)
+            }
+            let end = ContainerTermination(exitCode: 0, reason: "Completed", finishedAt: 2)
+            for input in [PodInput.volumesReady, .sandboxReady(address: nil), .containerExited(run, end)] {
+                _ = machine.handle(input, now: 2)
+            }
+            #expect(PodWorker.turn(of: .removeSandbox, machine) == turn, "\(network)")
+            _ = machine.handle(.deletionRequested(graceSeconds: 0), now: 3)
+            #expect(PodWorker.turn(of: .removeSandbox, machine) == .next)
         }
     }
 }
