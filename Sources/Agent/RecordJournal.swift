@@ -10,6 +10,9 @@ final class RecordJournal: Sendable {
     /// Makes sure that the record's own file lasts: asked before the journal's copy goes.
     typealias Settling = @Sendable (_ uid: String) throws(FileError) -> Void
 
+    /// The last quarter of a half has room for as many as the whole other half had, then.
+    private static let settledPerEntry = 4
+
     private struct Waiting {
         var entry: RecordJournalEntry
         /// nil: nobody waits, and it need not last.
@@ -128,6 +131,7 @@ final class RecordJournal: Sendable {
         while let batch = takeBatch() {
             let lasts = place.withLock { write(batch, &$0) }
             for waiting in batch { waiting.done?(lasts) }
+            if lasts { place.withLock { settleAhead($0, atMost: Self.settledPerEntry * batch.count) } }
         }
     }
 
@@ -176,6 +180,20 @@ final class RecordJournal: Sendable {
         place.offset += bytes.count
         let (half, uid, serial, isRecord) = (place.half, entry.uid, entry.serial, !entry.body.isEmpty)
         queue.withLock { $0.holds[uid] = isRecord ? (half, serial) : nil }
+    }
+
+    /// When this half is nearly full, a few of those that the turn would have to settle: all at once, hundreds of long-lived pods would
+    /// keep everybody waiting for a second. Not sooner, as a short-lived pod needs nothing by then.
+    private func settleAhead(_ place: Place, atMost count: Int) {
+        guard place.offset > halfBytes / 4 * 3 else { return }
+        let due = queue.withLock { queue in
+            Array(queue.holds.lazy.filter { $0.value.half != place.half }.prefix(count).map { ($0.key, $0.value.serial) })
+        }
+        for (uid, serial) in due {
+            // What cannot be settled now is tried again by the turn, which says so.
+            guard (try? settle(uid)) != nil else { return }
+            queue.withLock { if $0.holds[uid]?.serial == serial { $0.holds[uid] = nil } }
+        }
     }
 
     /// On to the other half, once nobody depends on what lies there: by now the kernel has usually written those files by itself.

@@ -3,6 +3,7 @@ import AgentCore
 import Glibc
 import KubernetesModel
 import Logging
+import Synchronization
 import Testing
 
 @testable import Agent
@@ -105,6 +106,29 @@ struct RecordJournalTests {
         for uid in uids { try DiskFiles.removeTree(place.paths.pod(uid)) }
         let (_, found) = await place.life(boot: "b-2", journalBytes: 1 << 20)
         for uid in uids { #expect(change(found[uid]) == "3") }
+    }
+
+    @Test("what a half still holds is settled bit by bit before the journal comes round to it, and not what needs it no more")
+    func settledAhead() async throws {
+        let place = try Place()
+        try DiskFiles.makeDirectory(place.paths.state)
+        let settled = Mutex<[String]>([])
+        let journal = try RecordJournal.open(place.paths.recordJournal, bytes: 64 << 10) { uid throws(FileError) in
+            settled.withLock { $0.append(uid) }
+        }.journal
+        func append(_ uid: String) {
+            // Ten of them fill a half.
+            journal.append(uid: uid, [UInt8](repeating: 0x20, count: 3000)) { #expect($0) }
+        }
+        for uid in ["one", "two", "told"] { append(uid) }
+        for round in 0..<7 { append("busy\(round % 2)") }
+        for round in 0..<8 { append("busy\(round % 2)") }
+        journal.release("told")
+        #expect(settled.withLock { $0 }.isEmpty, "not while there is time")
+        append("busy0")
+        #expect(Set(settled.withLock { $0 }) == ["one", "two"])
+        for round in 0..<4 { append("busy\(round % 2)") }
+        #expect(settled.withLock { $0 }.count == 2, "and the turn has nothing left to do")
     }
 
     @Test("whatever number of records passes through it, the newest of each pod is found, at once with many who write")
