@@ -60,6 +60,7 @@ public struct ContainerLogReader: Sendable {
         // Asked before reading: what was written before the end is then surely read.
         var over = await ended()
         var segments = try await WorkThreads.perform { try Self.begin(try files.open(), query) }
+        // Nobody announces a first line either: it is looked for as growth is, while somebody follows.
         while segments.isEmpty, query.follow, !over {
             try await Task.sleep(for: Self.followInterval)
             over = await ended()
