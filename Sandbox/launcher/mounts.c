@@ -268,7 +268,10 @@ static void make_root_readonly(const struct root *root) {
 void mounts_apply(struct root *root, const struct operation *op) {
     char **a = op->argument;
     switch (op->kind) {
-    case OP_ROOT_TMPFS: start_root(root, mount_tree_new("tmpfs", "", a[1], "nosuid,nodev", a[0]), a[0]); break;
+    case OP_ROOT_TMPFS:
+        start_root(root, mount_tree_new("tmpfs", "", a[1], "nosuid,nodev", a[0]), a[0]);
+        rootpath_set_fresh(root->fd);
+        break;
     case OP_ROOT_BIND: start_root(root, mount_tree_copy(root, a[0], a[2], take_prepared(op)), a[1]); break;
     case OP_ROOT_OVERLAY: start_root(root, overlay_make(root, a[1], a[2], a[0]), a[0]); break;
     case OP_ROOT_DETACHED: root->fd = mount_tree_copy(root, a[0], "rec", -1); break;

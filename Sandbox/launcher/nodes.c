@@ -37,15 +37,18 @@ static int make_once(int parent, const char *name, const struct making *m) {
 
 // With the very mode: to change it afterwards would be by name, and somebody who shares the directory may have put a link there.
 static int make(int parent, const char *name, struct making m) {
-    mode_t mask = umask(0);
+    int has_mode = m.kind == DIRECTORY || m.kind == DEVICE;
+    mode_t mask = has_mode ? umask(0) : 0;
     int result = make_once(parent, name, &m);
     if (result < 0 && rootpath_become_owner()) {
         result = make_once(parent, name, &m);
         rootpath_become_self();
     }
-    int saved = errno;
-    umask(mask);
-    errno = saved;
+    if (has_mode) {
+        int saved = errno;
+        umask(mask);
+        errno = saved;
+    }
     return result;
 }
 
@@ -54,7 +57,7 @@ void nodes_make_directory(const struct root *root, const char *path, mode_t mode
     int parent = rootpath_parent(root->fd, path, &name);
     if (make(parent, name, (struct making){.kind = DIRECTORY, .mode = mode}) == 0) own(root, parent, name);
     else if (errno != EEXIST) fail(errno, "mkdir(%s)", path);
-    close(parent);
+    rootpath_leave(parent);
 }
 
 void nodes_make_symlink(const struct root *root, const char *target, const char *path) {
@@ -62,7 +65,7 @@ void nodes_make_symlink(const struct root *root, const char *target, const char 
     int parent = rootpath_parent(root->fd, path, &name);
     if (make(parent, name, (struct making){.kind = LINK, .target = target}) == 0) own(root, parent, name);
     else if (errno != EEXIST) fail(errno, "symlink(%s)", path);
-    close(parent);
+    rootpath_leave(parent);
 }
 
 void nodes_make_file(const struct root *root, const char *path, mode_t mode, const char *bytes, size_t length) {
@@ -78,7 +81,7 @@ void nodes_make_file(const struct root *root, const char *path, mode_t mode, con
     if (fchmod(fd, mode) < 0) fail(errno, "file(%s)", path);
     close(fd);
     own(root, parent, name);
-    close(parent);
+    rootpath_leave(parent);
 }
 
 static void bind_node(const struct root *root, const char *source, const char *path) {
@@ -140,5 +143,5 @@ void nodes_make_device(const struct root *root, char **a) {
         if (saved != EPERM || type == S_IFIFO || !find_on_host(path, type, number, source)) fail(saved, "device-node(%s)", path);
         bind_node(root, source, path);
     }
-    close(parent);
+    rootpath_leave(parent);
 }
