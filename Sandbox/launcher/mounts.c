@@ -219,10 +219,25 @@ static void mount_new(const struct root *root, char **a) {
     mount_tree_attach(mount_tree_new(type, a[1], data, flags, path), target, "mount", path);
 }
 
+// The directory that /proc covers in a root of ours: empty, and nobody comes to it any more. Masked directories show it; a tmpfs for each would
+// be a file system to make and to remove.
+static int below_proc TOGETHER = -1;
+
 static void mount_proc(const struct root *root, const char *path, const char *options) {
     int tree = mounts_take_proc(options);
     if (tree < 0) tree = mount_tree_new("proc", "", options, "nosuid,nodev,noexec", path);
-    mount_tree_attach(tree, rootpath_plain_directory(root->fd, path), "proc", path);
+    int target = rootpath_plain_directory(root->fd, path);
+    if (below_proc < 0 && rootpath_is_fresh(root->fd)) below_proc = fcntl(target, F_DUPFD_CLOEXEC, 3);
+    mount_tree_attach(tree, target, "proc", path);
+}
+
+static int empty_directory(const char *path) {
+    const char *flags = "ro,nosuid,nodev,noexec";
+    struct mount_attr attr = {.attr_set = mount_tree_attributes(flags), .propagation = MS_PRIVATE};
+    int tree = below_proc < 0 ? -1 : open_tree(below_proc, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0) return mount_tree_new("tmpfs", "", "size=4096,nr_inodes=1,mode=0555", flags, path);
+    if (mount_setattr(tree, "", AT_EMPTY_PATH, &attr, sizeof attr) < 0) fail(errno, "mask(%s)", path);
+    return tree;
 }
 
 // Masked and read-only paths of /proc must be the kernel's own: whoever shares the image could have put a link in between.
@@ -241,9 +256,7 @@ static void mask_path(const struct root *root, const char *path) {
     int target = open_covered(root, path, "mask");
     if (target < 0) return;
     if (fstat(target, &info) < 0) fail(errno, "mask(%s)", path);
-    int tree = S_ISDIR(info.st_mode)
-                   ? mount_tree_new("tmpfs", "", "size=4096,nr_inodes=1,mode=0555", "ro,nosuid,nodev,noexec", path)
-                   : mount_tree_copy(root, "/dev/null", "ro,nosuid,noexec", -1);
+    int tree = S_ISDIR(info.st_mode) ? empty_directory(path) : mount_tree_copy(root, "/dev/null", "ro,nosuid,noexec", -1);
     mount_tree_attach(tree, target, "mask", path);
 }
 

@@ -84,6 +84,8 @@ void rootpath_set_fresh(int root) {
     fresh_root = root;
 }
 
+int rootpath_is_fresh(int root) { return root == fresh_root; }
+
 int rootpath_open(int root, const char *path) {
     forget();
     return open_beneath(root, path, 0);

@@ -13,6 +13,7 @@ void rootpath_become_self(void);
 // From now on `root` is a new tmpfs of ours that nobody else has: its names change by nobody but us, so the last parent directory is kept
 // and what was just made is not looked for again.
 void rootpath_set_fresh(int root);
+int rootpath_is_fresh(int root);
 
 // O_PATH descriptor of an existing path beneath the root, or -1 with errno.
 int rootpath_open(int root, const char *path);
