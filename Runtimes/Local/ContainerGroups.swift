@@ -22,6 +22,9 @@ package struct ContainerGroups {
         var sums = config.limits
         // Agents up to November 2026 did not keep what the pod asks for: it is not less than what this container does.
         sums.cpuRequestMillis = sums.cpuRequestMillis ?? limits.cpuRequestMillis
+        // Each write costs a file of the kernel's, and one of a bandwidth a walk through all groups of the machine. An ephemeral container
+        // has another name, so the pod's group has its limits before it begins.
+        if config.soleContainer == id.name { sums.leaveOut(heldBy: limits) }
         pod = CgroupLevel(id.podUID, Self.limits(sums, on: host))
         container = CgroupLevel(Self.name(id), Self.limits(limits, on: host))
         allowsUnenforced = node.allowsUnenforced
@@ -64,6 +67,17 @@ package struct ContainerGroups {
 }
 
 extension RuntimeLimits {
+    /// Without the group limits that a member's own are no looser than.
+    fileprivate mutating func leaveOut(heldBy member: RuntimeLimits) {
+        func rest(_ sum: Int64?, _ own: Int64?) -> Int64? {
+            guard let sum, let own, own <= sum else { return sum }
+            return nil
+        }
+        memoryBytes = rest(memoryBytes, member.memoryBytes)
+        cpuMillis = rest(cpuMillis, member.cpuMillis)
+        pids = rest(pids, member.pids)
+    }
+
     /// The container's own limits, else the pod's; a limit of processes always.
     package func completed(by pod: RuntimeLimits, _ node: LocalConfiguration) -> RuntimeLimits {
         RuntimeLimits(

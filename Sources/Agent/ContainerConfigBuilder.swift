@@ -21,7 +21,9 @@ struct ContainerConfigBuilder: Sendable {
             annotations: pod.metadata.annotations,
             handler: handler ?? pod.spec.runtimeClassName.flatMap { $0.isEmpty ? nil : $0 }, network: try network(pod),
             kernelParameters: (pod.spec.securityContext?.sysctls ?? []).map { KernelParameter(name: $0.name, value: $0.value) },
-            portMappings: portMappings(pod), hostUsers: pod.spec.hostUsers ?? false, resolverOptions: resolver.options)
+            portMappings: portMappings(pod), hostUsers: pod.spec.hostUsers ?? false, resolverOptions: resolver.options,
+            soleContainer: pod.spec.containers.count == 1 && pod.spec.initContainers.isEmpty
+                ? pod.spec.containers.first?.name : nil)
     }
 
     private func portMappings(_ pod: Pod) -> [PodPortMapping] {

@@ -30,13 +30,15 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
     @DefaultEmpty public var portMappings: [PodPortMapping] = []
     /// The pod's ids are the node's: only where the node permits it.
     @DefaultEmpty public var hostUsers: Bool = false
+    /// The name of the only container that the pod's spec has, if it has no other of any kind: what limits that one limits the pod.
+    public var soleContainer: String?
 
     public init(
         podUID: String, namespace: String, name: String, hostname: String, stateDirectory: String, logDirectory: String,
         hostAliases: [HostAlias] = [], nameservers: [String] = [], searches: [String] = [], limits: RuntimeLimits = .init(),
         annotations: [String: String] = [:], handler: String? = nil, network: PodNetwork? = nil,
         kernelParameters: [KernelParameter] = [],
-        portMappings: [PodPortMapping] = [], hostUsers: Bool = false, resolverOptions: [String] = []
+        portMappings: [PodPortMapping] = [], hostUsers: Bool = false, resolverOptions: [String] = [], soleContainer: String? = nil
     ) {
         self.podUID = podUID
         self.namespace = namespace
@@ -55,6 +57,7 @@ public struct PodSandboxConfig: Sendable, Hashable, Codable {
         self.portMappings = portMappings
         self.hostUsers = hostUsers
         self.resolverOptions = resolverOptions
+        self.soleContainer = soleContainer
     }
 }
 

@@ -133,6 +133,27 @@ struct PodConfigTests {
         try await lab.stop()
     }
 
+    @Test(
+        "the runtime is told of a container that is its pod's only one, and not of one beside which there are others, of whatever kind"
+    )
+    func soleContainer() async throws {
+        let lab = try AgentLab()
+        await lab.start()
+        let alone = try lab.submit("alone") { _ in }
+        let two = try lab.submit("two") { $0.spec.containers.append(Container(name: "other", image: "i")) }
+        let sidecar = try lab.submit("sidecar") {
+            $0.spec.initContainers = [Container(name: "first", image: "i", restartPolicy: "Always")]
+        }
+        for name in ["alone", "two", "sidecar"] { try await lab.waitForPhase(name, .running) }
+        let sandboxes = lab.runtime.machine.sandboxes
+        #expect(sandboxes[alone.metadata.uid ?? ""]?.soleContainer == "main")
+        for pod in [two, sidecar] {
+            let sandbox = try #require(sandboxes[pod.metadata.uid ?? ""])
+            #expect(sandbox.soleContainer == nil)
+        }
+        try await lab.stop()
+    }
+
     @Test("a link that an earlier task left in a shared volume does not lead the next task's subPath out of it")
     func subPathStaysInside() async throws {
         let lab = try AgentLab()

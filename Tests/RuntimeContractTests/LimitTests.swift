@@ -82,6 +82,34 @@ struct LimitTests {
         }
     }
 
+    @Test("what a pod's only container holds its pod's group need not hold too, until an ephemeral container comes")
+    func soleContainer() async throws {
+        guard let memory = Machine.cgroups.hierarchies[.memory], let pids = Machine.cgroups.hierarchies[.pids] else { return }
+        try await withLab { lab in
+            let file = memory.version == 2 ? "memory.max" : "memory.limit_in_bytes"
+            func limits(_ group: String) -> [Int64?] {
+                ["\(memory.path)/\(lab.parent)/\(group)/\(file)", "\(pids.path)/\(lab.parent)/\(group)/pids.max"].map {
+                    // v1 tells of no limit as of almost 2^63 bytes.
+                    Int64(Lab.text($0).prefix { $0 != "\n" }).flatMap { $0 < 1 << 60 ? $0 : nil }
+                }
+            }
+            var sandbox = lab.sandboxConfig(podUID: "one")
+            sandbox.soleContainer = "c"
+            (sandbox.limits.memoryBytes, sandbox.limits.pids) = (64 << 20, 50)
+            try await lab.runtime.runPodSandbox(sandbox)
+            // Its own limit of processes is looser than the pod's, so the pod's group keeps that one.
+            let sole = lab.config("sleep 60", name: "c") { ($0.limits.memoryBytes, $0.limits.pids) = (64 << 20, 60) }
+            try await lab.runtime.startContainer(try await lab.runtime.createContainer(podUID: "one", config: sole))
+            #expect(limits("one/c_0") == [64 << 20, 60])
+            #expect(limits("one") == [nil, 50])
+            let debugger = lab.config("sleep 60", name: "debugger")
+            try await lab.runtime.startContainer(try await lab.runtime.createContainer(podUID: "one", config: debugger))
+            #expect(limits("one") == [64 << 20, 50])
+            try await lab.runtime.stopPodSandbox(podUID: "one")
+            try await lab.runtime.removePodSandbox(podUID: "one")
+        }
+    }
+
     @Test("CPU time stays within the quota")
     func cpu() async throws {
         try await withLab { lab in
