@@ -59,10 +59,13 @@ extension PodStateMachine {
 
     /// Only what may change in a running pod's object is taken: the containers are those that were admitted, but for their images.
     private mutating func take(_ newer: Pod, _ now: UnixNanoseconds, _ effects: inout [PodEffect]) {
-        pod.metadata = newer.metadata
+        var taken = pod
+        taken.metadata = newer.metadata
         // Changes with every status report; keeping it would write the record again for nothing.
-        pod.metadata.resourceVersion = nil
-        pod.spec.activeDeadlineSeconds = newer.spec.activeDeadlineSeconds
+        taken.metadata.resourceVersion = nil
+        taken.spec.activeDeadlineSeconds = newer.spec.activeDeadlineSeconds
+        // What is the same stays the same object: its text is known.
+        if taken.metadata != pod.metadata || taken.spec.activeDeadlineSeconds != pod.spec.activeDeadlineSeconds { pod = taken }
         gates = Self.gates(of: newer)
         takeImages(of: newer.spec, now, &effects)
         takeEphemeral(newer.spec.ephemeralContainers)
@@ -157,7 +160,8 @@ extension PodStateMachine {
                     let message = "Error: \(termination.message ?? "cannot be started")"
                     effects.append(.event(.warning, reason: "Failed", message: message, container: run.name))
                 } else if termination.startedAt != nil {
-                    effects.append(.event(.normal, reason: "Started", message: "Started container \(run.name)", container: run.name))
+                    effects.append(
+                        .event(.normal, reason: "Started", message: "Started container \(run.name)", container: run.name))
                 }
             }
             ended(index, termination, now, &effects)

@@ -33,7 +33,7 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
         case removeSandbox, cleanVolumes, deleteObject
     }
 
-    public internal(set) var pod: Pod
+    @SharedValue public internal(set) var pod: Pod
     public let context: PodContext
     /// Container -> paths of the node's devices that are its own as long as the pod `holdsResources`.
     @DefaultEmpty public private(set) var devices: [String: [String]]
@@ -67,7 +67,7 @@ public struct PodStateMachine: Sendable, Hashable, Codable {
 
     /// `pod` as the API server has it. One that already finished is only ever reported and deleted, never run: I-POD-2.
     public init(pod: Pod, context: PodContext, devices: [String: [String]] = [:]) {
-        self.pod = pod
+        _pod = SharedValue(wrappedValue: pod)
         self.context = context
         self.devices = devices
         containers = Self.slots(of: pod)

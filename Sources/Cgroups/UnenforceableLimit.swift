@@ -28,47 +28,50 @@ struct LimitRule: Sendable {
     var isAsked: @Sendable (CgroupLimits) -> Bool
     var clear: @Sendable (inout CgroupLimits) -> Void
 
-    private static func number(
-        _ field: String, _ path: WritableKeyPath<CgroupLimits, Int64?> & Sendable, _ controller: CgroupController,
-        _ feature: CgroupFeature? = nil, version: Int? = nil
-    ) -> LimitRule {
-        LimitRule(
-            field: field, controller: controller, feature: feature, version: version, isAsked: { $0[keyPath: path] != nil },
-            clear: { $0[keyPath: path] = nil })
-    }
-
-    private static func flag(
-        _ field: String, _ path: WritableKeyPath<CgroupLimits, Bool?> & Sendable, _ controller: CgroupController,
-        _ feature: CgroupFeature? = nil, version: Int? = nil
-    ) -> LimitRule {
-        // Switching off what the machine has not is fine.
-        LimitRule(
-            field: field, controller: controller, feature: feature, version: version, isAsked: { $0[keyPath: path] == true },
-            clear: { $0[keyPath: path] = nil })
-    }
-
+    // Closures and not key paths, which read through the runtime: all of these are asked several times for each container that starts.
+    // Switching off what the machine has not is fine, so a flag is asked for when it is true.
     static let all: [LimitRule] = [
-        number("memoryBytes", \.memoryBytes, .memory),
-        number("memoryHighBytes", \.memoryHighBytes, .memory),
-        number("memoryReservationBytes", \.memoryReservationBytes, .memory),
-        number("swapBytes", \.swapBytes, .memory, .swap),
-        number("swappiness", \.swappiness, .memory, version: 1),
-        flag("oomGroup", \.oomGroup, .memory, .oomGroup, version: 2),
-        flag("oomKillDisabled", \.oomKillDisabled, .memory, version: 1),
-        number("cpuMillis", \.cpuMillis, .cpu),
-        number("cpuQuotaMicroseconds", \.cpuQuotaMicroseconds, .cpu),
-        number("cpuPeriodMicroseconds", \.cpuPeriodMicroseconds, .cpu),
-        number("cpuBurstMicroseconds", \.cpuBurstMicroseconds, .cpu, .cpuBurst),
-        number("cpuWeight", \.cpuWeight, .cpu),
-        number("cpuShares", \.cpuShares, .cpu),
-        flag("cpuIdle", \.cpuIdle, .cpu, .cpuIdle),
+        LimitRule(field: "memoryBytes", controller: .memory, isAsked: { $0.memoryBytes != nil }, clear: { $0.memoryBytes = nil }),
+        LimitRule(
+            field: "memoryHighBytes", controller: .memory, isAsked: { $0.memoryHighBytes != nil },
+            clear: { $0.memoryHighBytes = nil }),
+        LimitRule(
+            field: "memoryReservationBytes", controller: .memory, isAsked: { $0.memoryReservationBytes != nil },
+            clear: { $0.memoryReservationBytes = nil }),
+        LimitRule(
+            field: "swapBytes", controller: .memory, feature: .swap, isAsked: { $0.swapBytes != nil },
+            clear: { $0.swapBytes = nil }),
+        LimitRule(
+            field: "swappiness", controller: .memory, version: 1, isAsked: { $0.swappiness != nil },
+            clear: { $0.swappiness = nil }),
+        LimitRule(
+            field: "oomGroup", controller: .memory, feature: .oomGroup, version: 2, isAsked: { $0.oomGroup == true },
+            clear: { $0.oomGroup = nil }),
+        LimitRule(
+            field: "oomKillDisabled", controller: .memory, version: 1, isAsked: { $0.oomKillDisabled == true },
+            clear: { $0.oomKillDisabled = nil }),
+        LimitRule(field: "cpuMillis", controller: .cpu, isAsked: { $0.cpuMillis != nil }, clear: { $0.cpuMillis = nil }),
+        LimitRule(
+            field: "cpuQuotaMicroseconds", controller: .cpu, isAsked: { $0.cpuQuotaMicroseconds != nil },
+            clear: { $0.cpuQuotaMicroseconds = nil }),
+        LimitRule(
+            field: "cpuPeriodMicroseconds", controller: .cpu, isAsked: { $0.cpuPeriodMicroseconds != nil },
+            clear: { $0.cpuPeriodMicroseconds = nil }),
+        LimitRule(
+            field: "cpuBurstMicroseconds", controller: .cpu, feature: .cpuBurst, isAsked: { $0.cpuBurstMicroseconds != nil },
+            clear: { $0.cpuBurstMicroseconds = nil }),
+        LimitRule(field: "cpuWeight", controller: .cpu, isAsked: { $0.cpuWeight != nil }, clear: { $0.cpuWeight = nil }),
+        LimitRule(field: "cpuShares", controller: .cpu, isAsked: { $0.cpuShares != nil }, clear: { $0.cpuShares = nil }),
+        LimitRule(
+            field: "cpuIdle", controller: .cpu, feature: .cpuIdle, isAsked: { $0.cpuIdle == true }, clear: { $0.cpuIdle = nil }),
         LimitRule(
             field: "cpusetCPUs", controller: .cpuset, isAsked: { $0.cpusetCPUs != nil }, clear: { $0.cpusetCPUs = nil }),
         LimitRule(
             field: "cpusetMemoryNodes", controller: .cpuset, isAsked: { $0.cpusetMemoryNodes != nil },
             clear: { $0.cpusetMemoryNodes = nil }),
-        number("pids", \.pids, .pids),
-        number("ioWeight", \.ioWeight, .io, .ioWeight),
+        LimitRule(field: "pids", controller: .pids, isAsked: { $0.pids != nil }, clear: { $0.pids = nil }),
+        LimitRule(
+            field: "ioWeight", controller: .io, feature: .ioWeight, isAsked: { $0.ioWeight != nil }, clear: { $0.ioWeight = nil }),
         LimitRule(
             field: "ioDevices", controller: .io, feature: .ioThrottle, isAsked: { !$0.ioDevices.isEmpty },
             clear: { $0.ioDevices = [] }),
@@ -102,6 +105,7 @@ extension CgroupHost {
     public func enforceable(_ limits: CgroupLimits) -> CgroupLimits {
         var limits = limits
         let obstacles = Set(unenforceable(limits).map(\.field))
+        guard !obstacles.isEmpty else { return limits }
         if obstacles == ["hugePages"], hierarchies[.hugetlb] != nil {
             limits.hugePages.removeAll { !hugePageSizes.contains($0.pageSize) }
             return limits

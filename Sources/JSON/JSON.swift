@@ -28,6 +28,14 @@ public enum JSON {
         return output.assembled()
     }
 
+    /// In an `encode(to:)`: writes one value whose text is there already. False, and nothing is asked for, when the encoder is not one of this module.
+    /// The text is taken as it is: it has to be what `encode` made of a value.
+    public static func write(_ text: () throws -> [UInt8], to encoder: any Encoder) throws -> Bool {
+        guard let encoder = encoder as? TapeEncoder else { return false }
+        try encoder.write(try text())
+        return true
+    }
+
     public static func encodeToValue<T: Encodable>(_ value: T) throws -> JSONValue {
         try JSONValue(parsing: encode(value))
     }

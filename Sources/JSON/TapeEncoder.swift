@@ -20,6 +20,14 @@ struct TapeEncoder: Encoder {
     func singleValueContainer() -> any SingleValueEncodingContainer { self }
 }
 
+extension TapeEncoder {
+    /// One value, as its text says.
+    func write(_ text: [UInt8]) throws {
+        try output.beginScalar(at: depth)
+        output.writer.raw(text, 0..<text.count)
+    }
+}
+
 extension TapeEncoder: SingleValueEncodingContainer {
     private func integer(_ value: some FixedWidthInteger) throws {
         try output.beginScalar(at: depth)

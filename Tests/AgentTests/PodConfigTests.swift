@@ -140,9 +140,9 @@ struct PodConfigTests {
         let lab = try AgentLab()
         await lab.start()
         let alone = try lab.submit("alone") { _ in }
-        let two = try lab.submit("two") { $0.spec.containers.append(Container(name: "other", image: "i")) }
+        let two = try lab.submit("two") { $0.spec.containers.append(Container(name: "other", image: "psi:1")) }
         let sidecar = try lab.submit("sidecar") {
-            $0.spec.initContainers = [Container(name: "first", image: "i", restartPolicy: "Always")]
+            $0.spec.initContainers = [Container(name: "first", image: "psi:1", restartPolicy: "Always")]
         }
         for name in ["alone", "two", "sidecar"] { try await lab.waitForPhase(name, .running) }
         let sandboxes = lab.runtime.machine.sandboxes
