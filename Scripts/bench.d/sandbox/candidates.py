@@ -35,7 +35,8 @@ def floors(lab):
 
 def plan(lab, name, arguments=("/bin/noop",), log=None, serial=False):
     """A launch plan of ours, as a file. `serial`: its cgroups get a number that `measure` replaces for each launch."""
-    lines = ["swiftlet-plan 1", f"id {name}", f"log {log} 1048576" if log else "stdio inherit", "grace 1000"]
+    # The log as the agent's plans have it: its file comes with its first line.
+    lines = ["swiftlet-plan 1", f"id {name}", f"log {log} 52428800 5 2592000 late" if log else "stdio inherit", "grace 1000"]
     groups = [(controller, version, f"{directory}/{name}{'.@SERIAL@' if serial else ''}", files) for controller, version, directory, files in lab.limits()]
     lines += [f"cgroup-make {version} {path}" for _, version, path, _ in groups]
     lines += [f"cgroup-set {path} {file} {value.replace(' ', '%20')}" for _, _, path, files in groups for file, value in files.items()]
