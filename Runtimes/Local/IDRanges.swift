@@ -13,7 +13,7 @@ public struct IDRanges: Sendable, Hashable {
     public static let upperHalf = IDRanges(first: HostIDs.pods.lowerBound + half * SandboxSpec.idRangeCount, slots: half)
 
     /// Steady for a pod (a hash of its UID), moved on while taken; nil when every range is.
-    package func pick(podUID: String, taken: Set<UInt32>) -> UInt32? {
+    package func pick(podUID: String, taken: some Collection<UInt32>) -> UInt32? {
         guard taken.count < Int(slots) else { return nil }
         // FNV-1a: several agents on one machine then seldom choose the same range without knowing of each other.
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325

@@ -12,12 +12,12 @@ extension LocalPods {
         let paths = paths
         let found = try await Blocking.run { Self.readRecords(paths) }
         for (uid, record) in found.sandboxes {
-            state.withLock { if $0.sandboxes[uid] == nil { $0.sandboxes[uid] = record } }
+            state.withLock { if $0.pods.sandboxes[uid] == nil { $0.pods.put(record, of: uid) } }
         }
         var adopted: [SupervisedContainer] = []
         for (id, config) in found.containers where container(id) == nil {
             let made = makeContainer(id, config)
-            state.withLock { $0.containers[id] = made }
+            state.withLock { $0.pods.put(made) }
             adopted.append(made)
         }
         await withTaskGroup(of: Void.self) { group in
@@ -75,7 +75,7 @@ extension LocalPods {
     private func removeFormerScratch() async throws {
         guard paths.isInMemory else { return }
         let (paths, roots, logger, node) = (paths, configuration.roots, logger, configuration)
-        let known = state.withLock { Set($0.sandboxes.keys) }
+        let known = state.withLock { Set($0.pods.sandboxes.keys) }
         try await Blocking.run {
             for uid in RecordFiles.names(in: paths.scratch) where !known.contains(uid) {
                 do {
@@ -99,7 +99,7 @@ extension LocalPods {
 
     private func removeOrphanedCgroups() async throws {
         let (host, parent, logger) = (cgroups, configuration.cgroupParent, logger)
-        let known = state.withLock { Set($0.sandboxes.keys) }
+        let known = state.withLock { Set($0.pods.sandboxes.keys) }
         try await Blocking.run {
             for name in host.children(of: parent) where !known.contains(name) {
                 do { try host.group("\(parent)/\(name)").remove() } catch {

@@ -36,7 +36,7 @@ extension LocalPods {
                 try RecordFiles.write(JSON.encode(record), to: paths.sandbox(config.podUID))
             }
         } catch {
-            state.withLock { _ = $0.sandboxes.removeValue(forKey: config.podUID) }
+            state.withLock { $0.pods.removeSandbox(config.podUID) }
             throw error
         }
         try await makeNetwork(config)
@@ -48,11 +48,10 @@ extension LocalPods {
         let record: SandboxRecord? = state.withLock { state in
             var record = SandboxRecord(config: config)
             if userNamespaces {
-                let taken = Set(state.sandboxes.values.compactMap(\.idRangeStart))
-                guard let start = ranges.pick(podUID: config.podUID, taken: taken) else { return nil }
+                guard let start = state.pods.pickRange(of: ranges, podUID: config.podUID) else { return nil }
                 record.idRangeStart = start
             }
-            state.sandboxes[config.podUID] = record
+            state.pods.put(record, of: config.podUID)
             return record
         }
         guard let record else { throw RuntimeError.unavailable(stage: "idRange", reason: "every range is taken") }
@@ -100,6 +99,6 @@ extension LocalPods {
             if paths.isInMemory { try RecordFiles.removeTree(paths.podScratch(podUID)) }
             try RecordFiles.removeTree(paths.pod(podUID))
         }
-        state.withLock { _ = $0.sandboxes.removeValue(forKey: podUID) }
+        state.withLock { $0.pods.removeSandbox(podUID) }
     }
 }

@@ -22,8 +22,7 @@ public final class LocalPods: Sendable {
     private let release: Release
 
     package struct State {
-        package var sandboxes: [String: SandboxRecord] = [:]
-        package var containers: [ContainerID: SupervisedContainer] = [:]
+        package var pods = PodTable()
         /// The last of the calls that make a pod's sandbox, while there is one.
         package var making: [String: Task<Void, any Error>] = [:]
         package var handler: (@Sendable (ContainerEvent) -> Void)?
@@ -65,7 +64,7 @@ public final class LocalPods: Sendable {
 
     /// At an orderly end: removes the cgroup above all containers when none is left below it. Running containers keep it.
     package func close() async throws {
-        guard state.withLock({ $0.containers.isEmpty }) else { return }
+        guard !state.withLock({ $0.pods.hasContainers }) else { return }
         let (parent, configuration) = (cgroups.group(configuration.cgroupParent), configuration)
         let hasChildren = !cgroups.children(of: configuration.cgroupParent).isEmpty
         if hasChildren { return }
@@ -83,14 +82,14 @@ public final class LocalPods: Sendable {
 
     // MARK: Finding
 
-    package func sandbox(_ podUID: String) -> SandboxRecord? { state.withLock { $0.sandboxes[podUID] } }
+    package func sandbox(_ podUID: String) -> SandboxRecord? { state.withLock { $0.pods.sandboxes[podUID] } }
 
-    package var everyContainer: [SupervisedContainer] { state.withLock { Array($0.containers.values) } }
+    package var everyContainer: [SupervisedContainer] { state.withLock { $0.pods.everyContainer } }
 
-    package func container(_ id: ContainerID) -> SupervisedContainer? { state.withLock { $0.containers[id] } }
+    package func container(_ id: ContainerID) -> SupervisedContainer? { state.withLock { $0.pods[id] } }
 
     package func containers(of podUID: String) -> [SupervisedContainer] {
-        state.withLock { state in state.containers.filter { $0.key.podUID == podUID }.map(\.value) }
+        state.withLock { $0.pods.containers(of: podUID) }
     }
 
     package func network(of podUID: String) -> PodNetworkNamespace {
@@ -117,7 +116,7 @@ public final class LocalPods: Sendable {
             try RecordFiles.write(JSON.encode(config), to: paths.config)
         }
         let made = makeContainer(id, config)
-        state.withLock { if $0.containers[id] == nil { $0.containers[id] = made } }
+        state.withLock { if $0.pods[id] == nil { $0.pods.put(made) } }
     }
 
     package func removeContainer(_ id: ContainerID) async throws {
@@ -132,7 +131,7 @@ public final class LocalPods: Sendable {
             if paths.scratch != paths.directory { try RecordFiles.removeTree(paths.scratch) }
             try RecordFiles.removeTree(paths.directory)
         }
-        state.withLock { _ = $0.containers.removeValue(forKey: id) }
+        state.withLock { $0.pods.removeContainer(id) }
     }
 
     func makeContainer(_ id: ContainerID, _ config: ContainerConfig) -> SupervisedContainer {
