@@ -162,7 +162,11 @@ public final class AgentService: Sendable {
 
     /// A node that starts hundreds of pods leaves the server, and its own processors, to their statuses (a kubelet's
     /// eventRecordQPS and eventBurst); so does one that starts a single pod, for a moment.
-    private static let eventPace = EventRecorder.Pace(perSecond: 50, burst: 100, delay: .milliseconds(250))
+    /// While steps of pods wait for a thread, hardly any event is written: each costs both sides a third of what a pod's status does.
+    private static let eventPace = EventRecorder.Pace(perSecond: 50, burst: 100, delay: .milliseconds(250)) {
+        WorkThreads.shared.waits > busyBacklog
+    }
+    private static let busyBacklog = 16
 
     /// Evictions since this agent's start, by signal.
     public var evictionsSoFar: [String: Int] { eviction.evictions }

@@ -96,7 +96,7 @@ public final class EventRecorder: Sendable {
     private let warnings = WorkQueue<Key>(firstRetry: .milliseconds(500), longestRetry: .seconds(30))
     /// nil: nobody waits.
     private let turns: Mutex<TokenBucket?>
-    private let delay: Duration
+    private let pace: Pace?
     private let start = ContinuousClock.now
     private let state = Mutex(State())
 
@@ -107,11 +107,19 @@ public final class EventRecorder: Sendable {
         /// So long after it came about an ordinary event is written: what it tells of is under way, and has more need of the
         /// server.
         public var delay: Duration
+        /// Who has so much else to do that its events can wait gets rid of `busyPerSecond` of them, while that lasts.
+        public var isBusy: @Sendable () -> Bool
+        public var busyPerSecond: Double
 
-        public init(perSecond: Double, burst: Int, delay: Duration = .zero) {
+        public init(
+            perSecond: Double, burst: Int, delay: Duration = .zero, busyPerSecond: Double = 5,
+            isBusy: @escaping @Sendable () -> Bool = { false }
+        ) {
             self.perSecond = perSecond
             self.burst = burst
             self.delay = delay
+            self.busyPerSecond = busyPerSecond
+            self.isBusy = isBusy
         }
     }
 
@@ -121,7 +129,7 @@ public final class EventRecorder: Sendable {
         now: @escaping @Sendable () -> MicroTimestamp, logger: Logger
     ) {
         turns = Mutex(pace.map { TokenBucket(perSecond: $0.perSecond, burst: $0.burst) })
-        delay = pace?.delay ?? .zero
+        self.pace = pace
         self.api = api
         self.component = component
         self.host = host
@@ -146,9 +154,11 @@ public final class EventRecorder: Sendable {
     }
 
     private func turn(_ key: Key) async throws {
-        guard key.type == .normal else { return }
+        // One that was forgotten meanwhile takes nobody's turn: after a burst there are thousands of them before the ones that are left.
+        guard key.type == .normal, let due = state.withLock({ $0.entries[key]?.due }) else { return }
         // They come in the order of their times: who waits for the first lets the next ones ripen.
-        if let due = state.withLock({ $0.entries[key]?.due }), due > .now { try await Task.sleep(until: due) }
+        if due > .now { try await Task.sleep(until: due) }
+        if let pace, pace.isBusy() { try await Task.sleep(for: .seconds(1 / pace.busyPerSecond)) }
         let pause = turns.withLock { $0?.take(at: ContinuousClock.now - start) ?? .zero }
         if pause > .zero { try await Task.sleep(for: pause) }
     }
@@ -171,7 +181,7 @@ public final class EventRecorder: Sendable {
             // The serial keeps two events of the same instant apart.
             let suffix = String(UInt64(bitPattern: now.unixMicroseconds) &+ UInt64(state.serial), radix: 16)
             let name = "\(subject.reference.name ?? "").\(suffix)"
-            state.remember(key, Entry(first: now, last: now, name: name, due: .now + delay))
+            state.remember(key, Entry(first: now, last: now, name: name, due: .now + (pace?.delay ?? .zero)))
         }
         (type == .warning ? warnings : queue).add(key)
     }
