@@ -274,7 +274,7 @@ def run(options, report):
     program = os.path.join(options.bin or os.path.join(options.source, ".build", "release"), "swiftlet")
     if not os.path.exists(program):
         print("bench: building swiftlet in release mode (minutes)", flush=True)
-        if options.bin or subprocess.run(["swift", "build", "-c", "release"], cwd=options.source).returncode:
+        if options.bin or subprocess.run([os.path.join(options.source, "Scripts/release")]).returncode:
             raise RuntimeError(f"no {program}")
     parts = options.only.split(",") if options.only else PARTS
     unknown = [part for part in parts if part not in PARTS]

@@ -84,7 +84,7 @@ class Stage:
         self.source, self.bin = options.source, options.bin or os.path.join(options.source, ".build/release")
         self.swiftlet = os.path.join(self.bin, "swiftlet")
         if not os.access(self.swiftlet, os.X_OK):
-            raise RuntimeError(f"{self.swiftlet} is not there: swift build -c release --product swiftlet")
+            raise RuntimeError(f"{self.swiftlet} is not there: Scripts/release builds it")
         self.skopeo, self.umoci = program("skopeo", self.source), program("umoci", self.source)
         self.directory = tempfile.mkdtemp(prefix="swiftlet-images-", dir="/var/tmp")
         self.registry = None

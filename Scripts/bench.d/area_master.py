@@ -23,7 +23,7 @@ def programs(options):
         path = os.path.join(directory, name)
         if not os.path.exists(path):
             print(f"bench: building {name} in release mode (minutes)", flush=True)
-            if options.bin or subprocess.run(["swift", "build", "-c", "release", "--product", name], cwd=options.source).returncode:
+            if options.bin or subprocess.run([os.path.join(options.source, "Scripts/release"), name]).returncode:
                 raise RuntimeError(f"no {name} in {directory}")
         found[name] = path
     return found["swiftlet"], found["swiftlet-bench"]

@@ -26,9 +26,8 @@ def binaries(options):
     missing = [name for name, path in paths.items() if not os.path.exists(path)]
     if missing and not options.bin:
         print(f"bench: building {', '.join(missing)} in release mode (minutes)", flush=True)
-        for name in missing:
-            if subprocess.run(["swift", "build", "-c", "release", "--product", name], cwd=options.source).returncode:
-                raise RuntimeError(f"swift build -c release --product {name} failed")
+        if subprocess.run([os.path.join(options.source, "Scripts/release")] + missing).returncode:
+            raise RuntimeError(f"Scripts/release {' '.join(missing)} failed")
     if not os.path.exists(paths["swiftlet-sandbox"]):
         raise RuntimeError(f"no swiftlet-sandbox in {directory}")
     return {name: path for name, path in paths.items() if os.path.exists(path)}

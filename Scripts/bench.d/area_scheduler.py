@@ -20,7 +20,7 @@ def run(options, report):
     program = os.path.join(options.bin or os.path.join(options.source, ".build", "release"), "swiftlet-bench-scheduler")
     if not os.path.exists(program):
         print("bench: building swiftlet-bench-scheduler in release mode (minutes)", flush=True)
-        if options.bin or subprocess.run(["swift", "build", "-c", "release", "--product", "swiftlet-bench-scheduler"], cwd=options.source).returncode:
+        if options.bin or subprocess.run([os.path.join(options.source, "Scripts/release"), "swiftlet-bench-scheduler"]).returncode:
             raise RuntimeError(f"no {program}")
     parts = [part for part in options.only.split(",") if part] or ["pure", "bound", "gangs", "growth"]
     directory = os.path.join(options.source, ".build", "bench", f"scheduler.{os.getpid()}")
