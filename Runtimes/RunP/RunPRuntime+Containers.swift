@@ -17,7 +17,7 @@ extension RunPRuntime {
             container, sandbox, images: images, seccomp: try seccompProgram(container.config, sandbox.config),
             requiresSecondWall: sandbox.config.handler == Self.strictHandler)
         let (spec, needsWork) = try SandboxSpec.container(input)
-        let plan = try Self.plan(for: spec).encoded()
+        let plan = try Self.plan(for: spec)
         let (launcher, paths) = (launcher, container.paths)
         try await container.start {
             try input.prepare(spec, needsWork: needsWork)
@@ -28,7 +28,7 @@ extension RunPRuntime {
         await pods.watches.follow(container, limits: SandboxSpec.limits(input))
     }
 
-    private static func plan(for spec: SandboxSpec) throws(RuntimeError) -> LaunchPlan {
-        do { return try spec.plan() } catch { throw error.asRuntimeError }
+    private static func plan(for spec: SandboxSpec) throws(RuntimeError) -> [UInt8] {
+        do { return try spec.encodedPlan() } catch { throw error.asRuntimeError }
     }
 }

@@ -4,17 +4,23 @@ extension SandboxSpec {
     /// Ids in a private range.
     public static let idRangeCount: UInt32 = 65_536
 
-    public func plan() throws(SandboxPolicyError) -> LaunchPlan {
+    public func plan() throws(SandboxPolicyError) -> LaunchPlan { try checkedPlan().plan }
+
+    /// The plan as the bytes of its file, for who needs nothing else of it: they are made once, to be measured.
+    public func encodedPlan() throws(SandboxPolicyError) -> [UInt8] { try checkedPlan().bytes }
+
+    private func checkedPlan() throws(SandboxPolicyError) -> (plan: LaunchPlan, bytes: [UInt8]) {
         try check()
         let plan = LaunchPlan(
             operations: supervision + controlGroups + namespaces + fileSystem + system + identity + wall + program)
-        let size = plan.encoded().count
-        guard size <= LaunchPlan.maximumBytes else {
+        let bytes = plan.encoded()
+        guard bytes.count <= LaunchPlan.maximumBytes else {
             throw .invalid(
-                field: "command and environment", found: "a plan of \(size) bytes", expected: "at most \(LaunchPlan.maximumBytes)"
+                field: "command and environment", found: "a plan of \(bytes.count) bytes",
+                expected: "at most \(LaunchPlan.maximumBytes)"
             )
         }
-        return plan
+        return (plan, bytes)
     }
 
     private var isImage: Bool {

@@ -9,6 +9,8 @@ import Orchestration
 public struct ControllerManager: Sendable {
     /// A controller that ran so long had started well: its next failure pauses briefly again.
     static let settled = Duration.seconds(60)
+    /// Whoever schedules a thousand pods has more need of the store, and so have the nodes that tell of them (client-go's usual 50 a second).
+    static let eventPace = EventRecorder.Pace(perSecond: 50, burst: 100, delay: .milliseconds(250))
 
     public typealias Server = KubernetesAPI & GangBinding & ResourceDiscovery
 
@@ -41,7 +43,7 @@ public struct ControllerManager: Sendable {
     /// Suspends until the task is cancelled; then everything started here has ended.
     public func run() async {
         let informers = SharedInformers(api: api, logger: logger)
-        let recorder = EventRecorder(api: api, component: "swiftlet-master", now: now, logger: logger)
+        let recorder = EventRecorder(api: api, component: "swiftlet-master", pace: Self.eventPace, now: now, logger: logger)
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await informers.run() }
             group.addTask { await recorder.run() }
